@@ -1,0 +1,254 @@
+"""The table of operations: one row each, its value and its derivatives, written once.
+
+Read a row from left to right: the name (NumPy's), the value as a function of the operands, and
+one rule per operand: the local derivative, as a function of the operands and of the result
+`out`. All else is derived from these: what a Value computes and what it passes back, derivatives
+of derivatives (a rule called on Values records a graph of its own), batches on arrays.
+
+A rule is one expression of operators and other rows. `None` in its place says that the result
+carries no derivative with respect to that operand.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from types import BuiltinFunctionType
+from typing import Any
+
+Rule = Callable[..., Any]
+
+
+class Op:
+    """An operation: its name, its value, and one local derivative per operand.
+
+    A row is called on floats, on Values, or on NumPy arrays (of one shape, or of shapes that
+    broadcast). `symbol` is what a diagram shows. Raises TypeError when a part is of the wrong
+    kind or the number of operands is wrong.
+
+    >>> from micrograd import Value
+    >>> cube = Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
+    >>> cube(2.0)
+    8.0
+    >>> x = Value(2.0)
+    >>> cube(x).backward()
+    >>> x.grad
+    12.0
+    """
+
+    __slots__ = ("derivatives", "name", "symbol", "value")
+
+    def __init__(
+        self, name: str, value: Rule, *derivatives: Rule | None, symbol: str | None = None
+    ) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"Op: the name comes first and is a string; got {name!r}")
+        if not callable(value):
+            raise TypeError(f"Op {name!r}: the value is a function of the operands; got {value!r}")
+        if not derivatives:
+            raise TypeError(f"Op {name!r}: write one derivative per operand after the value")
+        for rule in derivatives:
+            if rule is not None and not callable(rule):
+                raise TypeError(
+                    f"Op {name!r}: a derivative is a function of the operands and of the result, "
+                    f"or None where there is none; got {rule!r}"
+                )
+        self.name = name
+        self.value = value
+        self.derivatives = derivatives
+        self.symbol = name if symbol is None else symbol
+
+    def __call__(self, *operands: Any) -> Any:
+        if len(operands) != len(self.derivatives):
+            raise TypeError(
+                f"{self.name} takes {len(self.derivatives)} operand(s), got {len(operands)}"
+            )
+        for operand in operands:
+            if operand.__class__ not in _PLAIN_NUMBERS:
+                return self._dispatch(operands)
+        return self.value(*operands)
+
+    def _dispatch(self, operands: tuple[Any, ...]) -> Any:
+        """Hand over to the operands: arrays first, else an object that has `_apply(op, args)`."""
+        owner: Any = None
+        for operand in operands:
+            if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):
+                return _on_arrays(self, operands, operand.__array_namespace__())
+            # As for Python's own operators, a subclass wins over its base class.
+            if hasattr(operand, "_apply") and (
+                owner is None
+                or (type(operand) is not type(owner) and isinstance(operand, type(owner)))
+            ):
+                owner = operand
+        return self.value(*operands) if owner is None else owner._apply(self, operands)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if _in_table(self):
+            return self.name  # pickled by reference
+        return _restore, (self.name, self.value, self.derivatives, self.symbol)
+
+
+_PLAIN_NUMBERS = frozenset({float, int, bool})
+
+
+# Values that Python's math lacks ---------------------------------------------------------------
+
+
+def _real_power(x: Any, y: Any) -> Any:
+    out = x**y
+    if isinstance(out, complex):
+        raise ValueError("a negative number to a fractional power is not a real number")
+    return out
+
+
+def _sign(x: float) -> float:
+    return x if x != x else float((x > 0) - (x < 0))  # the sign of nan is nan
+
+
+def _real_cbrt(x: float) -> float:
+    if sys.version_info >= (3, 11):
+        return math.cbrt(x)
+    if x == 0 or not math.isfinite(x):
+        return x
+    root = math.copysign(math.fabs(x) ** (1 / 3), x)
+    return root - (root - x / (root * root)) / 3  # a step of Newton's method, for the last digits
+
+
+LOG_2 = math.log(2)
+LOG_10 = math.log(10)
+ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
+
+
+# The table -------------------------------------------------------------------------------------
+# A comment before a row is its convention, where the textbook leaves a choice.
+# fmt: off
+# ruff: noqa: E501  (a table is read along its rows)
+
+#    name                      value                     local derivatives, one per operand
+
+add = Op("add",                lambda x, y: x + y,       lambda x, y, out: 1.0,
+                                                         lambda x, y, out: 1.0, symbol="+")
+subtract = Op("subtract",      lambda x, y: x - y,       lambda x, y, out: 1.0,
+                                                         lambda x, y, out: -1.0, symbol="-")
+multiply = Op("multiply",      lambda x, y: x * y,       lambda x, y, out: y,
+                                                         lambda x, y, out: x, symbol="*")
+divide = Op("divide",          lambda x, y: x / y,       lambda x, y, out: 1 / y,
+                                                         lambda x, y, out: -out / y, symbol="/")
+negative = Op("negative",      lambda x: -x,             lambda x, out: -1.0, symbol="-")
+
+# Comparisons look at the data: true or false, flat everywhere.
+less = Op("less",              lambda x, y: x < y,       None, None, symbol="<")
+less_equal = Op("less_equal",  lambda x, y: x <= y,      None, None, symbol="<=")
+equal = Op("equal",            lambda x, y: x == y,      None, None, symbol="==")
+
+# Both operands are computed before `where` sees them; the one that is not chosen gets slope 0.
+where: Op = Op("where",        lambda c, x, y: x if c else y,
+                                                         None,
+                                                         lambda c, x, y, out: where(c, 1.0, 0.0),
+                                                         lambda c, x, y, out: where(c, 0.0, 1.0))
+
+stop_gradient = Op("stop_gradient", lambda x: x,         None)
+
+# Kinks: at 0 the slopes of sign, abs and relu are 0; at a tie, maximum and minimum give each 1/2.
+sign = Op("sign",              _sign,                    lambda x, out: 0.0)
+abs = Op("abs",                math.fabs,                lambda x, out: sign(x))
+maximum = Op("maximum",        lambda x, y: x if x > y or x != x else y,  # a nan wins
+                                                         lambda x, y, out: 0.5 + 0.5 * sign(x - y),
+                                                         lambda x, y, out: 0.5 + 0.5 * sign(y - x))
+minimum = Op("minimum",        lambda x, y: x if x < y or x != x else y,
+                                                         lambda x, y, out: 0.5 - 0.5 * sign(x - y),
+                                                         lambda x, y, out: 0.5 - 0.5 * sign(y - x))
+relu = Op("relu",              lambda x: maximum(x, 0.0),
+                                                         lambda x, out: sign(out), symbol="ReLU")
+
+exp = Op("exp",                math.exp,                 lambda x, out: out)
+expm1 = Op("expm1",            math.expm1,               lambda x, out: exp(x))
+log = Op("log",                math.log,                 lambda x, out: 1 / x)
+log1p = Op("log1p",            math.log1p,               lambda x, out: 1 / (1 + x))
+log2 = Op("log2",              math.log2,                lambda x, out: 1 / (x * LOG_2))
+log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x * LOG_10))
+
+# x**0 is 1 with slope 0, at x = 0 too: there the first rule takes 1 for the base. 0**y has slope 0
+# in y. A negative base has none (nan): its powers are real at whole numbers only.
+power = Op("power",            _real_power,              lambda x, y, out: y * (x + equal(x, 0) * equal(y, 0)) ** (y - 1),
+                                                         lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
+                                                         symbol="**")
+sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
+cbrt = Op("cbrt",              _real_cbrt,               lambda x, out: 1 / (3 * out * out))
+# At the origin, where hypot has a kink, its slopes are 0.
+hypot = Op("hypot",            math.hypot,
+                                                         lambda x, y, out: x / where(equal(out, 0), 1, out),
+                                                         lambda x, y, out: y / where(equal(out, 0), 1, out))
+
+sin = Op("sin",                math.sin,                 lambda x, out: cos(x))
+cos: Op = Op("cos",            math.cos,                 lambda x, out: -sin(x))
+tan = Op("tan",                math.tan,                 lambda x, out: 1 + out * out)
+arcsin = Op("arcsin",          math.asin,                lambda x, out: 1 / sqrt((1 - x) * (1 + x)))
+arccos = Op("arccos",          math.acos,                lambda x, out: -1 / sqrt((1 - x) * (1 + x)))
+arctan = Op("arctan",          math.atan,                lambda x, out: 1 / (1 + x * x))
+arctan2 = Op("arctan2",        math.atan2,               lambda y, x, out: x / hypot(y, x) / hypot(y, x),
+                                                         lambda y, x, out: -y / hypot(y, x) / hypot(y, x))
+
+sinh = Op("sinh",              math.sinh,                lambda x, out: cosh(x))
+cosh: Op = Op("cosh",          math.cosh,                lambda x, out: sinh(x))
+tanh = Op("tanh",              math.tanh,                lambda x, out: 1 - out * out)
+arcsinh = Op("arcsinh",        math.asinh,               lambda x, out: 1 / hypot(1, x))
+arccosh = Op("arccosh",        math.acosh,               lambda x, out: 1 / (sqrt(x - 1) * sqrt(x + 1)))
+arctanh = Op("arctanh",        math.atanh,               lambda x, out: 1 / ((1 - x) * (1 + x)))
+
+# These three are written so that no intermediate result overflows.
+sigmoid = Op("sigmoid",        lambda x: exp(minimum(x, 0.0)) / (1 + exp(-abs(x))),
+                                                         lambda x, out: out * (1 - out))
+softplus = Op("softplus",      lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))),
+                                                         lambda x, out: sigmoid(x))
+logaddexp = Op("logaddexp",    lambda x, y: maximum(x, y) + log1p(exp(-abs(where(equal(x, y), 0.0, x - y)))),
+                                                         lambda x, y, out: sigmoid(x - y),
+                                                         lambda x, y, out: sigmoid(y - x))
+
+erf = Op("erf",                math.erf,                 lambda x, out: ERF_SLOPE * exp(-x * x))
+erfc = Op("erfc",              math.erfc,                lambda x, out: -ERF_SLOPE * exp(-x * x))
+
+# fmt: on
+
+TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}
+
+
+def _in_table(op: Op) -> bool:
+    return TABLE.get(op.name) is op
+
+
+def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbol: str) -> Op:
+    return Op(name, value, *derivatives, symbol=symbol)
+
+
+# Arrays ----------------------------------------------------------------------------------------
+
+
+def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
+    """Run a row on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
+    if any(hasattr(x, "_apply") or getattr(x, "dtype", None) == object for x in operands):
+        return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
+    if _in_table(op) and hasattr(xp, op.name):
+        return getattr(xp, op.name)(*operands)
+    if _in_table(op) and not isinstance(op.value, BuiltinFunctionType):
+        return op.value(*operands)  # made of rows and operators, which take arrays themselves
+    return _elementwise(op)(*operands)
+
+
+def _elementwise(op: Op) -> Callable[..., Any]:
+    """The function that computes `op` for each element: SciPy's (erf, erfc), or a Python loop."""
+    import numpy as np
+
+    if _in_table(op):
+        try:
+            import scipy.special
+        except ImportError:
+            pass
+        else:
+            return getattr(scipy.special, op.name)  # type: ignore[no-any-return]
+    vectorized = np.vectorize(op.value, otypes=[float])
+    return lambda *operands: vectorized(*operands)[()]  # a scalar for scalars

@@ -1,0 +1,42 @@
+"""What counts as a number, and its conversion to the float that a Value holds."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+
+def is_number(x: Any) -> bool:
+    """Whether `x` is a real scalar: int, float, Fraction, Decimal, a NumPy scalar, a 0-d array.
+
+    >>> is_number(3), is_number("3"), is_number([3.0])
+    (True, False, False)
+    """
+    if isinstance(x, (float, int, numbers.Real)):
+        return True
+    if isinstance(x, numbers.Complex) or hasattr(x, "_apply"):
+        return False
+    return hasattr(x, "__float__") and getattr(x, "shape", ()) == ()
+
+
+def to_float(x: Any, what: str = "data") -> float:
+    """Convert a number to float; TypeError, naming `what` it was meant for, if it is not one.
+
+    >>> to_float(2)
+    2.0
+    """
+    if is_number(x):
+        return float(x)
+    advice = "give a real number"
+    if hasattr(x, "_apply"):
+        advice = f"it is a {type(x).__name__} already; use it as it is, or its .data for the number"
+    elif isinstance(x, str):
+        advice = "convert it with float(...) first"
+    elif hasattr(x, "__len__"):
+        advice = "make one Value per element, as in [Value(e) for e in row]"
+    raise TypeError(f"{what} must be a real number, got {_shown(x)}: {advice}")
+
+
+def _shown(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) <= 80 else f"{text[:77]}..."
