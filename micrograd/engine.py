@@ -47,9 +47,11 @@ def toposort(root: Value) -> list[Value]:
         for operand in todo[-1]:
             if operand not in seen:
                 seen.add(operand)
-                path.append(operand)
-                todo.append(iter(operand.parents))
-                break
+                if operand.parents:
+                    path.append(operand)
+                    todo.append(iter(operand.parents))
+                    break
+                order.append(operand)  # a leaf
         else:  # all operands are listed: now the node itself
             todo.pop()
             order.append(path.pop())
@@ -120,12 +122,14 @@ class Value(Operators["Value"]):
         return out
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
-        """Compute `op` on the data of its operands, and record the result as a node."""
+        """Compute a row on the data of its operands, and record the result as a node."""
+        inputs = []
         for operand in operands:
             if operand.__class__ is not Value:
                 mixed: Value = _apply_mixed(op, operands)
                 return mixed
-        return _record(op, operands, operands, [x._data for x in operands])
+            inputs.append(operand._data)
+        return _record(op, operands, operands, inputs)
 
     def backward(self) -> None:
         """Leave in every `v.grad` of this graph the derivative of self with respect to v.
@@ -166,6 +170,19 @@ class Value(Operators["Value"]):
 
     def _pass_on(self) -> None:
         """The chain rule: each operand gets its local derivative times what arrived here."""
+        if self.op in _UNROLLED and self.parents is self.args:
+            # The same as below, for the common case of two Values, and three times as fast.
+            x, y = self.parents
+            dx, dy = self.op.derivatives
+            a, b, out, grad = x._data, y._data, self._data, self._grad
+            try:
+                slope, other = dx(a, b, out), dy(a, b, out)
+            except ARITHMETIC_ERRORS:
+                pass  # raised again below, where it is explained
+            else:
+                x._grad += slope * grad
+                y._grad += other * grad
+                return
         for operand, slope in zip(self.args, self._local_derivatives()):
             if slope is not None:
                 operand._grad += slope * self._grad
@@ -283,6 +300,7 @@ def _record(
 
 
 _new = object.__new__
+_UNROLLED = frozenset(r for r in ops.TABLE.values() if len(r.derivatives)==2 and None not in r.derivatives)
 
 
 def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
@@ -311,7 +329,9 @@ def _all_values(children: Iterable[Any]) -> tuple[Value, ...]:
     children = tuple(children)
     for child in children:
         if not isinstance(child, Value):
-            raise TypeError(f"the children of a Value are Values, got {child!r}: wrap it in Value()")
+            raise TypeError(
+                f"the children of a Value are Values, got {child!r}: wrap it in Value()"
+            )
     return children
 
 

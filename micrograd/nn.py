@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union
 
 from micrograd.engine import Value
+from micrograd.scalars import is_number, to_float
 
 # The name of a method of Value, "linear" for none, or any function of a Value.
 Activation = Union[str, Callable[[Value], Value]]
@@ -83,3 +84,123 @@ class Module:
         data = {name: to_float(state[name], f"state[{name!r}]") for name in named}
         for name, p in named.items():
             p.data = data[name]
+
+
+def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[str, Value]]:
+    """Walk attributes, lists and dicts, and give each leaf Value once, with the way to it."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return
+    parts: Iterable[tuple[str, Any]] = ()
+    if isinstance(thing, Value):
+        seen.add(id(thing))
+        if not thing.parents:
+            yield path, thing
+    elif isinstance(thing, Module):
+        seen.add(id(thing))
+        dot = "." if path else ""
+        parts = ((f"{path}{dot}{name}", part) for name, part in vars(thing).items())
+    elif isinstance(thing, (list, tuple)):
+        parts = ((f"{path}[{i}]", part) for i, part in enumerate(thing))
+    elif isinstance(thing, dict):
+        parts = ((f"{path}[{key!r}]", part) for key, part in thing.items())
+    for name, part in parts:
+        yield from _leaves(part, name, seen)
+
+
+_ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "linear": "Linear"}
+
+
+class Neuron(Module):
+    """A weighted sum of `nin` inputs plus a bias, then the activation if `nonlin`.
+
+    The weights are drawn by `random.uniform(-1, 1)`. `activation` is "relu", "tanh", "sigmoid",
+    "linear" or a function of a Value. Called on a sequence of `nin` numbers or Values, or on one
+    alone if `nin` is 1; raises ValueError for any other number of inputs.
+
+    >>> neuron = Neuron(2, activation="tanh")
+    >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = -3.0, 1.0, 6.8813735870195432
+    >>> print(f"{neuron([2.0, 0.0]):.6f}")
+    0.707107
+    """
+
+    def __init__(self, nin: int, nonlin: bool = True, activation: Activation = "relu") -> None:
+        if not callable(activation) and activation not in _ACTIVATION_NAMES:
+            raise ValueError(
+                f"activation {activation!r} is not known: give one of "
+                f"{', '.join(map(repr, _ACTIVATION_NAMES))}, or a function of a Value"
+            )
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0)
+        self.nonlin = nonlin
+        self.activation = activation
+
+    def __call__(self, x: Any) -> Value:
+        inputs = [x] if isinstance(x, Value) or is_number(x) else list(x)
+        if len(inputs) != len(self.w):
+            raise ValueError(
+                f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
+            )
+        act: Value = sum((wi * xi for wi, xi in zip(self.w, inputs)), self.b)
+        if not self.nonlin or self.activation == "linear":
+            return act
+        if callable(self.activation):
+            return self.activation(act)
+        activated: Value = getattr(act, self.activation)()
+        return activated
+
+    def __repr__(self) -> str:
+        name = _activation_name(self.activation) if self.nonlin else "Linear"
+        return f"{name}Neuron({len(self.w)})"
+
+
+def _activation_name(activation: Activation) -> str:
+    if isinstance(activation, str):
+        return _ACTIVATION_NAMES[activation]
+    name: str = getattr(activation, "__name__", type(activation).__name__)
+    return name
+
+
+class Layer(Module):
+    """`nout` neurons that see the same `nin` inputs; keyword arguments go to each Neuron.
+
+    Called on the inputs, it gives a list of Values, or a single Value if `nout` is 1.
+
+    >>> Layer(2, 3, activation="sigmoid")
+    Layer of [SigmoidNeuron(2), SigmoidNeuron(2), SigmoidNeuron(2)]
+    """
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Any) -> Any:
+        out = [n(x) for n in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(str(n) for n in self.neurons)}]"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: `nin` inputs, then layers of `nouts` neurons, the last one linear.
+
+    Called on the inputs, it gives a list of Values, or a single Value if the last layer has one.
+
+    >>> MLP(2, [3, 1])
+    MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(3)]]
+    """
+
+    def __init__(self, nin: int, nouts: Sequence[int], activation: Activation = "relu") -> None:
+        sizes = [nin, *nouts]
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation)
+            for i in range(len(nouts))
+        ]
+
+    def __call__(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
