@@ -1,11 +1,11 @@
-"""Automatic differentiation of scalars, from top to bottom.
+r"""Automatic differentiation of scalars, from top to bottom.
 
 A `Value` is a number that remembers how it was made. `a * b + c` computes, and records a graph:
 
-    a --\\
-         * --\\
-    b --/     + --> out
-    c -------/
+    a ---\
+          * ---\
+    b ---/      + ---> out
+    c ---------/
 
 `out.backward()` walks that graph from `out` back to the leaves `a`, `b`, `c` and leaves in each
 `v.grad` the derivative of `out` with respect to `v`: how much `out` rises when `v` rises by one
@@ -300,7 +300,9 @@ def _record(
 
 
 _new = object.__new__
-_UNROLLED = frozenset(r for r in ops.TABLE.values() if len(r.derivatives)==2 and None not in r.derivatives)
+_UNROLLED = frozenset(
+    r for r in ops.TABLE.values() if len(r.derivatives) == 2 and None not in r.derivatives
+)
 
 
 def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:

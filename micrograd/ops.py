@@ -126,7 +126,6 @@ ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
 # The table -------------------------------------------------------------------------------------
 # A comment before a row is its convention, where the textbook leaves a choice.
 # fmt: off
-# ruff: noqa: E501  (a table is read along its rows)
 
 #    name                      value                     local derivatives, one per operand
 
@@ -230,7 +229,7 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     """Run a row on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
-    if any(hasattr(x, "_apply") or getattr(x, "dtype", None) == object for x in operands):
+    if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
         return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
     if _in_table(op) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)
