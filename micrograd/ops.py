@@ -81,7 +81,13 @@ class Op:
                 or (type(operand) is not type(owner) and isinstance(operand, type(owner)))
             ):
                 owner = operand
-        return self.value(*operands) if owner is None else owner._apply(self, operands)
+        if owner is None:
+            return self.value(*operands)
+        result = owner._apply(self, operands)
+        if result is NotImplemented:
+            kinds = ", ".join(type(operand).__name__ for operand in operands)
+            raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
+        return result
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
