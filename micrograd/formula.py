@@ -199,8 +199,8 @@ def _print(formula: Formula, language: _Language) -> str:
         todo.extend(node.args)
     done: list[tuple[str, int]] = []
     for node in reversed(order):
-        operands = [done.pop() for _ in node.args]
-        done.append(_print_one(node, operands, language))
+        first = len(done) - len(node.args)
+        done[first:] = [_print_one(node, done[first:], language)]
     return done[0][0]
 
 
@@ -212,15 +212,21 @@ def _print_one(
             return language.name(node.symbol), ATOM
         return language.number(node.symbol)
     left, right = language.brackets
-    spelling = language.spellings.get(node.op.name) if ops.TABLE.get(node.op.name) is node.op else None
-    if spelling is None:
+    spelling = language.spellings.get(node.op.name)
+    if spelling is None or not _in_table(node.op):
         arguments = ", ".join(text for text, _ in operands)
         return f"{language.call(node.op)}{left}{arguments}{right}", ATOM
     texts = [
         text if level >= need else f"{left}{text}{right}"
         for (text, level), need in zip(operands, spelling.needs)
     ]
-    return spelling.text.format(*texts).replace("--", "- -"), spelling.level
+    if spelling.text == "-{0}" and texts[0].startswith("-"):
+        texts[0] = f" {texts[0]}"  # C reads two dashes without a blank as one operator
+    return spelling.text.format(*texts), spelling.level
+
+
+def _in_table(op: Op) -> bool:
+    return ops.TABLE.get(op.name) is op
 
 
 _ARITHMETIC = {
@@ -267,7 +273,7 @@ def _c_function(op: Op) -> str:
     """The function of math.h that the row calls, else the one in `c_definitions()`."""
     if isinstance(op.value, BuiltinFunctionType) and op.value.__module__ == "math":
         return op.value.__name__
-    if ops.TABLE.get(op.name) is not op:
+    if not _in_table(op):
         raise ValueError(f"C knows the rows of the table and math.h, not {op!r}")
     return f"{op.name}_value"
 
@@ -313,7 +319,9 @@ def c_definitions() -> str:
     >>> print(c_definitions().splitlines()[0])
     static inline double add_value(double x, double y) { return x + y; }
     """
-    return "\n".join(c_function(f"{op.name}_value", operand_names(op), c_value(op)) for op in ops.TABLE.values())
+    return "\n".join(
+        c_function(f"{op.name}_value", operand_names(op), c_value(op)) for op in ops.TABLE.values()
+    )
 
 
 def c_function(name: str, parameters: Sequence[str], expression: str) -> str:

@@ -1,0 +1,98 @@
+/* Generated from the table in ops.py by tools/ops_header.py: change the table. */
+
+#include <math.h>
+
+/* The values of all rows. */
+static inline double add_value(double x, double y) { return x + y; }
+static inline double subtract_value(double x, double y) { return x - y; }
+static inline double multiply_value(double x, double y) { return x * y; }
+static inline double divide_value(double x, double y) { return x / y; }
+static inline double negative_value(double x) { return -x; }
+static inline double less_value(double x, double y) { return (double)(x < y); }
+static inline double less_equal_value(double x, double y) { return (double)(x <= y); }
+static inline double equal_value(double x, double y) { return (double)(x == y); }
+static inline double where_value(double c, double x, double y) { return c != 0.0 ? x : y; }
+static inline double stop_gradient_value(double x) { return x; }
+static inline double sign_value(double x) { return x != x ? x : (double)(x > 0.0) - (double)(x < 0.0); }
+static inline double abs_value(double x) { return fabs(x); }
+static inline double maximum_value(double x, double y) { return x > y || x != x ? x : y; }
+static inline double minimum_value(double x, double y) { return x < y || x != x ? x : y; }
+static inline double relu_value(double x) { return maximum_value(x, 0.0); }
+static inline double exp_value(double x) { return exp(x); }
+static inline double expm1_value(double x) { return expm1(x); }
+static inline double log_value(double x) { return log(x); }
+static inline double log1p_value(double x) { return log1p(x); }
+static inline double log2_value(double x) { return log2(x); }
+static inline double log10_value(double x) { return log10(x); }
+static inline double power_value(double x, double y) { return pow(x, y); }
+static inline double sqrt_value(double x) { return sqrt(x); }
+static inline double cbrt_value(double x) { return cbrt(x); }
+static inline double hypot_value(double x, double y) { return hypot(x, y); }
+static inline double sin_value(double x) { return sin(x); }
+static inline double cos_value(double x) { return cos(x); }
+static inline double tan_value(double x) { return tan(x); }
+static inline double arcsin_value(double x) { return asin(x); }
+static inline double arccos_value(double x) { return acos(x); }
+static inline double arctan_value(double x) { return atan(x); }
+static inline double arctan2_value(double y, double x) { return atan2(y, x); }
+static inline double sinh_value(double x) { return sinh(x); }
+static inline double cosh_value(double x) { return cosh(x); }
+static inline double tanh_value(double x) { return tanh(x); }
+static inline double arcsinh_value(double x) { return asinh(x); }
+static inline double arccosh_value(double x) { return acosh(x); }
+static inline double arctanh_value(double x) { return atanh(x); }
+static inline double sigmoid_value(double x) { return exp(minimum_value(x, 0.0)) / (1.0 + exp(-fabs(x))); }
+static inline double softplus_value(double x) { return maximum_value(x, 0.0) + log1p(exp(-fabs(x))); }
+static inline double logaddexp_value(double x, double y) { return maximum_value(x, y) + log1p(exp(-fabs(where_value((double)(x == y), 0.0, x - y)))); }
+static inline double erf_value(double x) { return erf(x); }
+static inline double erfc_value(double x) { return erfc(x); }
+
+/* The local derivatives of the rows that the C core takes over. */
+static inline double add_slope_0(double x, double y, double out) { (void)x; (void)y; (void)out; return 1.0; }
+static inline double add_slope_1(double x, double y, double out) { (void)x; (void)y; (void)out; return 1.0; }
+static inline double subtract_slope_0(double x, double y, double out) { (void)x; (void)y; (void)out; return 1.0; }
+static inline double subtract_slope_1(double x, double y, double out) { (void)x; (void)y; (void)out; return -1.0; }
+static inline double multiply_slope_0(double x, double y, double out) { (void)x; (void)out; return y; }
+static inline double multiply_slope_1(double x, double y, double out) { (void)y; (void)out; return x; }
+static inline double divide_slope_0(double x, double y, double out) { (void)x; (void)out; return 1.0 / y; }
+static inline double divide_slope_1(double x, double y, double out) { (void)x; return -out / y; }
+static inline double negative_slope_0(double x, double out) { (void)x; (void)out; return -1.0; }
+static inline double sign_slope_0(double x, double out) { (void)x; (void)out; return 0.0; }
+static inline double abs_slope_0(double x, double out) { (void)out; return sign_value(x); }
+static inline double maximum_slope_0(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(x - y); }
+static inline double maximum_slope_1(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(y - x); }
+static inline double minimum_slope_0(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(x - y); }
+static inline double minimum_slope_1(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(y - x); }
+static inline double relu_slope_0(double x, double out) { (void)x; return sign_value(out); }
+static inline double exp_slope_0(double x, double out) { (void)x; return out; }
+static inline double expm1_slope_0(double x, double out) { (void)out; return exp(x); }
+static inline double log_slope_0(double x, double out) { (void)out; return 1.0 / x; }
+static inline double log1p_slope_0(double x, double out) { (void)out; return 1.0 / (1.0 + x); }
+static inline double log2_slope_0(double x, double out) { (void)out; return 1.0 / (x * 0.6931471805599453); }
+static inline double log10_slope_0(double x, double out) { (void)out; return 1.0 / (x * 2.302585092994046); }
+static inline double power_slope_0(double x, double y, double out) { (void)out; return y * power_value(x + (double)(x == 0.0) * (double)(y == 0.0), y - 1.0); }
+static inline double power_slope_1(double x, double y, double out) { (void)y; return out * log(where_value((double)(x < 0.0), NAN, x + (double)(x == 0.0))); }
+static inline double sqrt_slope_0(double x, double out) { (void)x; return 0.5 / out; }
+static inline double sin_slope_0(double x, double out) { (void)out; return cos(x); }
+static inline double cos_slope_0(double x, double out) { (void)out; return -sin(x); }
+static inline double tan_slope_0(double x, double out) { (void)x; return 1.0 + out * out; }
+static inline double arcsin_slope_0(double x, double out) { (void)out; return 1.0 / sqrt((1.0 - x) * (1.0 + x)); }
+static inline double arccos_slope_0(double x, double out) { (void)out; return -1.0 / sqrt((1.0 - x) * (1.0 + x)); }
+static inline double arctan_slope_0(double x, double out) { (void)out; return 1.0 / (1.0 + x * x); }
+static inline double sinh_slope_0(double x, double out) { (void)out; return cosh(x); }
+static inline double cosh_slope_0(double x, double out) { (void)out; return sinh(x); }
+static inline double tanh_slope_0(double x, double out) { (void)x; return 1.0 - out * out; }
+static inline double arccosh_slope_0(double x, double out) { (void)out; return 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)); }
+static inline double arctanh_slope_0(double x, double out) { (void)out; return 1.0 / ((1.0 - x) * (1.0 + x)); }
+static inline double sigmoid_slope_0(double x, double out) { (void)x; return out * (1.0 - out); }
+static inline double softplus_slope_0(double x, double out) { (void)out; return sigmoid_value(x); }
+static inline double logaddexp_slope_0(double x, double y, double out) { (void)out; return sigmoid_value(x - y); }
+static inline double logaddexp_slope_1(double x, double y, double out) { (void)out; return sigmoid_value(y - x); }
+static inline double erf_slope_0(double x, double out) { (void)out; return 1.1283791670955126 * exp(-x * x); }
+static inline double erfc_slope_0(double x, double out) { (void)out; return -1.1283791670955126 * exp(-x * x); }
+
+/* These rows, and those of them that are methods of a Value. */
+#define UNARY_ROWS(ROW) ROW(negative) ROW(sign) ROW(abs) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(sin) ROW(cos) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc)
+#define BINARY_ROWS(ROW) ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(maximum) ROW(minimum) ROW(power) ROW(logaddexp)
+#define UNARY_METHODS(ROW) ROW(sign) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(sin) ROW(cos) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc)
+#define BINARY_METHODS(ROW) ROW(maximum) ROW(minimum) ROW(logaddexp)
