@@ -957,7 +957,7 @@ static int pass_on_in_python(State *s, Value *v)
 /* Takes the step of a node: gives each operand its local derivative times what arrived here. */
 static inline int pass_on(State *s, Value *v)
 {
-    double slope, other;
+    double slope, other = 0.0;
     double out = v->data;
     if (v->code == NO_ROW || (v->dict && (closure_of(s, v) || PyErr_Occurred()))) {
         return pass_on_in_python(s, v);
@@ -1136,6 +1136,7 @@ static PyMemberDef value_members[] = {
 };
 
 static PyType_Slot value_slots[] = {
+    {Py_tp_doc, "Value(data, _children=(), _op='', label='')\n--\n\n"},
     {Py_tp_new, value_new},
     {Py_tp_init, value_init},
     {Py_tp_dealloc, value_dealloc},

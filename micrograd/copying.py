@@ -12,7 +12,7 @@ def shallow_copy(v: Value) -> Value:
     """A Value of its own with the same numbers, operands and attributes."""
     _refuse_closure(v)
     new = _make(type(v), v.data, v.grad, v.op, v.args)
-    vars(new).update(vars(v))
+    _set_attributes(new, v._attributes)
     return new
 
 
@@ -26,7 +26,7 @@ def deep_copy(root: Value, memo: dict[int, Any]) -> Value:
             memo[id(v)] = _make(type(v), v.data, v.grad, v.op, args)
             copied.append(v)
     for v in copied:  # only now, since attributes may refer to Values of the graph
-        vars(memo[id(v)]).update(copy.deepcopy(vars(v), memo))
+        _set_attributes(memo[id(v)], copy.deepcopy(v._attributes, memo))
     root_copy: Value = memo[id(root)]
     return root_copy
 
@@ -43,12 +43,12 @@ def reduce(root: Value) -> tuple[Any, ...]:
             # An operand is its position in the list, a number exponent a tuple that holds it.
             args = tuple(position[x] if isinstance(x, Value) else (x,) for x in v.args)
             rows.append((type(v), v.data, v.grad, v.op, args))
-            if vars(v):
-                attributes[i] = vars(v)
+            if v._attributes:
+                attributes[i] = v._attributes
         else:
             rows.append(v)
     # Attributes come last, once pickle knows the root: they may refer to it.
-    return _rebuild, (rows,), attributes, None, None, _set_attributes
+    return _rebuild, (rows,), attributes, None, None, _set_all_attributes
 
 
 def _rebuild(rows: list[Any]) -> Value:
@@ -63,10 +63,15 @@ def _rebuild(rows: list[Any]) -> Value:
     return nodes[-1]
 
 
-def _set_attributes(root: Value, attributes: dict[int, dict[str, Any]]) -> None:
+def _set_all_attributes(root: Value, attributes: dict[int, dict[str, Any]]) -> None:
     nodes = toposort(root)  # the order in which they were stored
     for i, values in attributes.items():
-        vars(nodes[i]).update(values)
+        _set_attributes(nodes[i], values)
+
+
+def _set_attributes(v: Value, attributes: dict[str, Any]) -> None:
+    for name, x in attributes.items():
+        setattr(v, name, x)
 
 
 def _make(kind: type[Value], data: float, grad: float, op: Any, args: tuple[Any, ...]) -> Value:

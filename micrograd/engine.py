@@ -20,6 +20,7 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -229,6 +230,11 @@ class Value(Operators["Value"]):
         self._grad = to_float(number, "grad")
 
     @property
+    def _attributes(self) -> dict[str, Any]:
+        """A copy of what was set on this Value beside its numbers and operands."""
+        return dict(self.__dict__)
+
+    @property
     def _prev(self) -> set[Value]:
         return set(self.parents)
 
@@ -306,7 +312,7 @@ def _record(
     return out
 
 
-_new = object.__new__
+_new = Value.__new__
 _TWO_RULES: dict[Op | None, tuple[Rule, Rule]] = {
     op: (op.derivatives[0], op.derivatives[1])
     for op in ops.TABLE.values()
@@ -371,5 +377,70 @@ def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
         )
     return slopes
 
+
+def read_data(values: Sequence[Value], buffer: Any) -> None:
+    """Copy the data of Values into a buffer of float64 (`array('d')`, a NumPy array).
+
+    Raises ValueError when their lengths differ, TypeError when the buffer holds something else.
+
+    >>> from array import array
+    >>> numbers = array("d", [0.0, 0.0])
+    >>> read_data([Value(1.0), Value(2.0)], numbers)
+    >>> numbers
+    array('d', [1.0, 2.0])
+    """
+    numbers = _float64(values, buffer)
+    for i, v in enumerate(values):
+        numbers[i] = v._data
+
+
+def add_grads(values: Sequence[Value], buffer: Any) -> None:
+    """Add the numbers in a buffer of float64 to the grads of Values.
+
+    Raises ValueError when their lengths differ, TypeError when the buffer holds something else.
+
+    >>> from array import array
+    >>> x = Value(1.0)
+    >>> add_grads([x], array("d", [0.5]))
+    >>> x.grad
+    0.5
+    """
+    numbers = _float64(values, buffer)
+    for i, v in enumerate(values):
+        v._grad += numbers[i]
+
+
+def _float64(values: Sequence[Value], buffer: Any) -> memoryview:
+    numbers = memoryview(buffer)
+    if numbers.format != "d" or numbers.ndim != 1:
+        raise TypeError(
+            f"a one-dimensional buffer of float64 is needed, got format {numbers.format!r} in "
+            f"{numbers.ndim} dimensions: give an array('d') or a NumPy array of float64"
+        )
+    if len(numbers) != len(values):
+        raise ValueError(
+            f"the buffer holds {len(numbers)} numbers for {len(values)} Values: one each is needed"
+        )
+    return numbers
+
+
+# The same in C, where it was built, as heapq has it: all of the above says what it does, and what
+# it leaves out is taken from there. MICROGRAD_PURE=1 in the environment leaves it out altogether.
+core = "python"
+if not os.environ.get("MICROGRAD_PURE"):
+    try:
+        from micrograd import _engine
+    except ImportError:
+        pass
+    else:
+        for _name, _attribute in vars(Value).items():
+            if _name not in vars(_engine.Value) or _name == "__doc__":
+                if _name not in ("__slots__", "__weakref__"):
+                    setattr(_engine.Value, _name, _attribute)
+        Value = _engine.Value  # type: ignore[misc]
+        toposort = _engine.toposort
+        read_data, add_grads = _engine.read_data, _engine.add_grads
+        _new = Value.__new__
+        core = "c"
 
 from micrograd import copying  # noqa: E402  (it stands on what is above)

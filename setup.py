@@ -1,0 +1,51 @@
+"""Build the C core, where there is a compiler; without one, micrograd installs as pure Python."""
+
+import os
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class BuildWherePossible(build_ext):
+    """Go on without the C core when it cannot be compiled, and say so."""
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:
+            self._go_on(error)
+
+    def build_extension(self, extension):
+        try:
+            super().build_extension(extension)
+        except Exception as error:
+            self._go_on(error)
+
+    def _go_on(self, error):
+        if os.environ.get("MICROGRAD_REQUIRE_C"):
+            raise error
+        self.extensions = []  # nothing to copy or install
+        print(
+            f"micrograd: the C core could not be built ({error}). The pure-Python core is "
+            "installed: it does the same, more slowly. For the faster one install a C compiler "
+            "and the headers of Python, then install again.",
+            file=sys.stderr,
+        )
+
+
+# The same bits as Python: a * b + c stays two roundings. ISO C is what MSVC compiles anyway.
+FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=off"]
+
+ENGINE = Extension(
+    "micrograd._engine",
+    sources=["micrograd/_engine.c"],
+    depends=["micrograd/_ops.h"],
+    extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
+    extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
+)
+
+setup(
+    ext_modules=[] if os.environ.get("MICROGRAD_PURE") else [ENGINE],
+    cmdclass={"build_ext": BuildWherePossible},
+)
