@@ -9,7 +9,6 @@ be reached from them is shown to the collector: whatever forms a cycle with them
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
 from typing import Any
 
@@ -26,9 +25,11 @@ def hung_late(v: Any) -> None:
 def _before_collection(phase: str, info: dict[str, int]) -> None:
     if phase != "start" or info["generation"] < 2 or not _late:
         return
-    kind = sys.modules["micrograd._engine"].Value
-    found = [v for v in _reachable(list(_late)) if isinstance(v, kind)]
-    sys.modules["micrograd._engine"]._track(found)
+    late = list(_late)
+    kinds = tuple({type(v) for v in late})
+    for v in _reachable(late):
+        if isinstance(v, kinds):
+            v._track()
 
 
 def _reachable(objects: list[Any]) -> list[Any]:
