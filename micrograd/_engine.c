@@ -325,7 +325,7 @@ static inline int plain_number(PyObject *x, double *result) {
     }
     if (!PyLong_CheckExact(x)) return 0;
     *result = PyLong_AsDouble(x);
-    PyErr_Clear();
+    if (*result == -1.0 && PyErr_Occurred()) PyErr_Clear(), *result = HUGE_VAL;
     return fabs(*result) < 9007199254740992.0; /* 2**53 */
 }
 
@@ -388,6 +388,17 @@ BINARY_ROWS(BINARY)
         return apply_in_python(ROW_##name, self, NULL);                                           \
     }
 UNARY_ROWS(UNARY)
+
+/* x.maximum(y) and the like: calls the row itself where an operator would leave it to `y`. */
+#define BINARY_METHOD(name)                                                                       \
+    static PyObject *name##_method(PyObject *self, PyObject *y) {                                 \
+        PyObject *out = name##_operator(self, y);                                                 \
+        if (out != Py_NotImplemented) return out;                                                 \
+        Py_DECREF(out);                                                                           \
+        PyObject *op = state_of(Py_TYPE(self))->rows[ROW_##name];                                 \
+        return PyObject_CallFunctionObjArgs(op, self, y, NULL);                                   \
+    }
+BINARY_METHODS(BINARY_METHOD)
 
 /* x ** y: a number exponent stays a number. */
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
@@ -841,7 +852,7 @@ static PyObject *engine_add_grads(PyObject *module, PyObject *const *args, Py_ss
 /* The type ---------------------------------------------------------------------------------- */
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
-#define METHOD2(name) {#name, name##_operator, METH_O, ROW_DOC},
+#define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
 #define ROW_DOC "This row of the table, on self."
 static PyMethodDef value_methods[] = {
     {"backward", value_backward, METH_NOARGS,

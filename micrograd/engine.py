@@ -433,10 +433,11 @@ if not os.environ.get("MICROGRAD_PURE"):
     except ImportError:
         pass
     else:
+        _kept = {*vars(_engine.Value), "__slots__", "__weakref__"} - {"__doc__"}
         for _name, _attribute in vars(Value).items():
-            if _name not in vars(_engine.Value) or _name == "__doc__":
-                if _name not in ("__slots__", "__weakref__"):
-                    setattr(_engine.Value, _name, _attribute)
+            if _name not in _kept:
+                setattr(_engine.Value, _name, _attribute)
+        _engine.Value.__name__ = "Value"  # in messages, without the module
         Value = _engine.Value  # type: ignore[misc]
         toposort = _engine.toposort
         read_data, add_grads = _engine.read_data, _engine.add_grads

@@ -1,0 +1,42 @@
+"""Load the package twice in one process: once on the C core, once on pure Python."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import ModuleType
+
+import pytest
+
+
+def load(pure: bool) -> ModuleType:
+    """Import micrograd anew, on one of its cores, beside what is imported already."""
+    saved = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
+    environment = os.environ.pop("MICROGRAD_PURE", None)
+    if pure:
+        os.environ["MICROGRAD_PURE"] = "1"
+    try:
+        module = importlib.import_module("micrograd")
+        importlib.import_module("micrograd.nn")
+        return module
+    finally:
+        for name in [name for name in sys.modules if _is_ours(name)]:
+            del sys.modules[name]
+        sys.modules.update(saved)
+        os.environ.pop("MICROGRAD_PURE", None)
+        if environment is not None:
+            os.environ["MICROGRAD_PURE"] = environment
+
+
+def _is_ours(name: str) -> bool:
+    return name == "micrograd" or name.startswith("micrograd.")
+
+
+python = load(pure=True)
+c = load(pure=False)
+if c.engine.core != "c":
+    if os.environ.get("MICROGRAD_REQUIRE_C"):
+        raise ImportError("the C core is required here (MICROGRAD_REQUIRE_C), but it is not built")
+    pytest.skip("the C core is not built: python setup.py build_ext -i", allow_module_level=True)
+CORES = {"python": python, "c": c}

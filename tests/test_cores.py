@@ -1,0 +1,247 @@
+"""The two cores are one: the same bits, the same errors, the same attributes."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import random
+import struct
+import sys
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from both_cores import CORES, c, python
+
+EDGES = [
+    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, 1e-300, -1e-300, 5e-324, 1e16, 710.0, -745.2,
+    1e154, -1e200, 1.7e308, math.pi, 1 / 3, 1 + 2**-52, 1 - 2**-53, math.inf, -math.inf, math.nan,
+]  # fmt: skip
+floats = st.sampled_from(EDGES) | st.floats(-4, 4) | st.floats()
+rows = st.sampled_from(sorted(python.ops.TABLE))
+
+
+def bits(x: float) -> str:
+    """All that can be told of a float; every nan is alike."""
+    return "nan" if x != x else struct.pack("d", x).hex()
+
+
+def outcome(action: Callable[[], Any]) -> Any:
+    """What an action gives, or the error that it raises and what that says."""
+    try:
+        return action()
+    except Exception as error:
+        return type(error).__name__, str(error)
+
+
+def on_both(action: Callable[[Any], Any]) -> Any:
+    """Do something on either core; the outcomes must be equal."""
+    ours, theirs = (outcome(lambda mg=mg: action(mg)) for mg in CORES.values())
+    assert ours == theirs
+    return ours
+
+
+def apply(mg: Any, name: str, numbers: list[float], plain: int | None = None) -> Any:
+    """Apply a row, go backward; give the bits of all numbers and what happened on the way."""
+    arity = len(mg.ops.TABLE[name].derivatives)
+    values = [mg.Value(x) for x in numbers[:arity]]
+    operands: list[Any] = list(values)
+    if plain is not None:
+        operands[plain % arity] = numbers[plain % arity]
+    if all(not isinstance(x, mg.Value) for x in operands):
+        return None
+    out = mg.ops.TABLE[name](*operands)
+    error = outcome(out.backward)
+    return bits(out.data), [bits(v.grad) for v in values], error
+
+
+@pytest.mark.parametrize("name", sorted(python.ops.TABLE))
+def test_every_row_gives_the_same_bits_at_the_edges(name: str) -> None:
+    for x in EDGES:
+        for y in EDGES:
+            on_both(lambda mg: apply(mg, name, [x, y, 1.5]))
+
+
+@settings(max_examples=2000)
+@given(rows, st.lists(floats, min_size=3, max_size=3), st.none() | st.integers(0, 2))
+def test_every_row_gives_the_same_bits_anywhere(name: str, xs: list[float], plain: Any) -> None:
+    on_both(lambda mg: apply(mg, name, xs, plain))
+
+
+OPERATORS: list[Callable[[Any, Any], Any]] = [
+    lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y, lambda x, y: x / y,
+    lambda x, y: x**y, lambda x, y: x < y, lambda x, y: x <= y, lambda x, y: x > y,
+    lambda x, y: x >= y, lambda x, y: x.maximum(y), lambda x, y: x == y, lambda x, y: x != y,
+]  # fmt: skip
+FOREIGN = ["a", None, [1.0], 1j, (), 10**400, True, 2, 2**60, 0, -3, 0.5, object]
+
+
+@pytest.mark.parametrize("operator", range(len(OPERATORS)))
+def test_foreign_operands_give_the_same_results_and_errors(operator: int) -> None:
+    def shown(mg: Any, x: Any, y: Any) -> str:
+        return repr(OPERATORS[operator](x, y))
+
+    for other in FOREIGN:
+        for number in (0.0, 1.5, -2.0):
+            on_both(lambda mg: shown(mg, mg.Value(number), other))
+            on_both(lambda mg: shown(mg, other, mg.Value(number)))
+
+
+BAD_CALLS: list[Callable[[Any], Any]] = [
+    lambda mg: mg.Value(),
+    lambda mg: mg.Value("a"),
+    lambda mg: mg.Value(mg.Value(1.0)),
+    lambda mg: mg.Value(1j),
+    lambda mg: mg.Value([1.0, 2.0]),
+    lambda mg: mg.Value(10**400),
+    lambda mg: mg.Value(1.0, [2.0]),
+    lambda mg: mg.Value(1.0, nonsense=3),
+    lambda mg: mg.Value(1.0, (), "", "", 5),
+    lambda mg: setattr(mg.Value(1.0), "data", "a"),
+    lambda mg: setattr(mg.Value(1.0), "grad", None),
+    lambda mg: setattr(mg.Value(1.0), "_backward", 3),
+    lambda mg: float(mg.Value(1.0)),
+    lambda mg: math.exp(mg.Value(1.0)),
+    lambda mg: mg.Value.node(1.0, [mg.Value(1.0)], [1.0, 2.0]),
+    lambda mg: mg.Value.node(1.0, [mg.Value(1.0)], ["a"]),
+    lambda mg: mg.tanh("a"),
+    lambda mg: mg.tanh(mg.Value(1.0), 2),
+    lambda mg: mg.Value(1.0).nonsense,
+    lambda mg: mg.Value(-8.0) ** (1 / 3),
+    lambda mg: (mg.Value(0.0, label="x").sqrt()).backward(),
+    lambda mg: (mg.Value(2.0) * mg.Value(0.0, label="x").sqrt() * 3).backward(),
+    lambda mg: mg.toposort(3),
+    lambda mg: copy.copy(closed(mg)),
+    lambda mg: pickle.dumps(closed(mg)),
+    lambda mg: mg.engine.read_data([mg.Value(1.0)], array("d", [1.0, 2.0])),
+    lambda mg: mg.engine.read_data([mg.Value(1.0)], array("f", [1.0])),
+    lambda mg: mg.engine.add_grads([mg.Value(1.0)], b"12345678"),
+    lambda mg: mg.engine.read_data([mg.Value(1.0)]),
+]
+
+
+def closed(mg: Any) -> Any:
+    v = mg.Value(1.0)
+    v._backward = lambda: None
+    return v
+
+
+@pytest.mark.parametrize("call", range(len(BAD_CALLS)))
+def test_the_same_errors_with_the_same_messages(call: int) -> None:
+    result = on_both(BAD_CALLS[call])
+    assert isinstance(result, tuple), "this was to raise an error"
+
+
+def random_graph(mg: Any, seed: int, size: int) -> tuple[list[Any], list[Any]]:
+    """Make leaves and nodes, by the same random choices on either core."""
+    draw = random.Random(seed)
+    leaves = [mg.Value(draw.uniform(-2, 2), label=f"x{i}") for i in range(4)]
+    nodes: list[Any] = list(leaves)
+    table = sorted(mg.ops.TABLE)
+    while len(nodes) < size:
+        op = mg.ops.TABLE[draw.choice(table)]
+        operands = [draw.choice(nodes) for _ in op.derivatives]
+        number = draw.choice([None, None, 2, -1.5, 0.5])
+        if number is not None and len(operands) > 1:
+            operands[draw.randrange(1, len(operands))] = number
+        try:
+            nodes.append(op(*operands))
+        except ArithmeticError:
+            continue
+        except ValueError:
+            continue
+    return leaves, nodes
+
+
+def graph_in_words(mg: Any, seed: int, size: int) -> Any:
+    leaves, nodes = random_graph(mg, seed, size)
+    position = {v: i for i, v in enumerate(nodes)}
+    words = []
+    for root in (nodes[-1], nodes[len(nodes) // 2]):
+        error = outcome(root.backward)
+        order = mg.toposort(root)
+        words.append((error, [position.get(v, bits(v.data)) for v in order]))
+        words.append([(bits(v.data), bits(v.grad), v._op, len(v.args)) for v in order])
+        words.append([v.op and v.op.name for v in order])
+        words.append([[bits(p.data) for p in v.parents] for v in order])
+    return words, [bits(x.grad) for x in leaves]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_random_graphs_give_the_same_bits_and_the_same_order(seed: int) -> None:
+    on_both(lambda mg: graph_in_words(mg, seed, 60))
+
+
+def test_a_network_trains_to_the_same_bits() -> None:
+    def train(mg: Any) -> list[str]:
+        random.seed(1)
+        model = mg.nn.MLP(2, [5, 5, 1], activation="tanh")
+        for step in range(5):
+            total = sum((model([0.1 * i, step]) - i) ** 2 for i in range(5)) / 5
+            model.zero_grad()
+            total.backward()
+            for p in model.parameters():
+                p.data -= 0.05 * p.grad
+        return [bits(p.data) for p in model.parameters()]
+
+    on_both(train)
+
+
+def test_the_attributes_are_the_same() -> None:
+    def names(mg: Any) -> Any:
+        x = mg.Value(2.0)
+        y = x * 3 + x
+        y.note = "mine"
+        known = {name for name in dir(y) if not name.startswith("__")} - {"_track"}
+        return sorted(known), vars(y), y._attributes, x._attributes, mg.Value.__doc__, repr(y)
+
+    on_both(names)
+
+
+def test_pickles_pass_from_one_core_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def use(mg: Any) -> None:
+        for name in ("engine", "ops", "copying"):
+            monkeypatch.setitem(sys.modules, f"micrograd.{name}", getattr(mg, name))
+
+    for here, there in ((c, python), (python, c)):
+        x = here.Value(2.0, label="x")
+        y = (x * 3 + x**2).tanh()
+        y.backward()
+        use(here)
+        stored = pickle.dumps(y)
+        use(there)
+        again = pickle.loads(stored)
+        assert type(again) is there.Value
+        assert [bits(v.grad) for v in there.toposort(again)] == [
+            bits(v.grad) for v in here.toposort(y)
+        ]
+
+
+def test_bulk_access_does_the_same() -> None:
+    def both_ways(mg: Any) -> Any:
+        values = [mg.Value(1.5 * i) for i in range(5)]
+        numbers = array("d", bytes(40))
+        mg.engine.read_data(values, numbers)
+        mg.engine.add_grads(tuple(values), numbers)
+        mg.engine.add_grads(values, array("d", [1.0] * 5))
+        return list(numbers), [v.grad for v in values]
+
+    assert on_both(both_ways)[1] == [1.0, 2.5, 4.0, 5.5, 7.0]
+
+
+def test_the_rules_in_c_are_those_of_the_table() -> None:
+    root = Path(__file__).parent.parent
+    if not (root / "tools").is_dir():
+        pytest.skip("the generator is not part of what is installed")
+    sys.path.insert(0, str(root / "tools"))
+    import ops_header
+
+    assert ops_header.PATH.read_text(encoding="utf-8") == ops_header.header(), (
+        "the table has changed: run python tools/ops_header.py and build again"
+    )
