@@ -588,9 +588,13 @@ static PyObject *get_attributes(PyObject *self, void *Py_UNUSED(closure)) {
     return dict ? PyDict_Copy(dict) : PyDict_New();
 }
 
-/* v.name = x, for any name. */
+/* v.name = x, for any name; Value's own descriptors (args, op ...) see to themselves. Borrows. */
 static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
-    if (x && can_cycle(x) && hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
+    if (x && can_cycle(x)) {
+        State *s = state_of(Py_TYPE(self));
+        PyObject *own = PyDict_GetItem(s->type->tp_dict, name);
+        if (!(own && Py_TYPE(own)->tp_descr_set) && hang(s, (Value *)self) < 0) return -1;
+    }
     return PyObject_GenericSetAttr(self, name, x);
 }
 
