@@ -42,8 +42,9 @@ def normal_cdf(x: Any) -> Any:
     return erfc(-x / math.sqrt(2)) / 2
 
 
-def black_scholes(s: Any, k: Any, r: Any, q: Any, sigma: Any, t: Any, sign: Any) -> Any:
+def black_scholes(inputs: list[Value], sign: float) -> Any:
     """The price of a European call (sign 1) or put (sign -1)."""
+    s, k, r, q, sigma, t = inputs
     d1 = (log(s / k) + (r - q + sigma * sigma / 2) * t) / (sigma * sqrt(t))
     d2 = d1 - sigma * sqrt(t)
     forward, strike = s * exp(-q * t), k * exp(-r * t)
@@ -54,7 +55,7 @@ def black_scholes(s: Any, k: Any, r: Any, q: Any, sigma: Any, t: Any, sign: Any)
 def test_price_and_greeks_of_black_scholes(case: Any) -> None:
     *numbers, sign = case["args(S,K,r,q,sigma,T,call=+1/put=-1)"]
     inputs = [Value(number) for number in numbers]
-    price = black_scholes(*inputs, sign)
+    price = black_scholes(inputs, sign)
     price.backward()
     assert price.data == nearly(case["price"])
     greeks = [case[f"d_{name}"] for name in ("S", "K", "r", "q", "sigma", "T")]

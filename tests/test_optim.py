@@ -49,7 +49,7 @@ def each(published: Formula, gradients: Path = GRADIENTS, start: Position = STAR
 
 
 def nearly(path: Path) -> Any:
-    return [pytest.approx(position, rel=1e-13, abs=1e-15) for position in path]
+    return [pytest.approx(position, rel=1e-13, abs=1e-13) for position in path]
 
 
 # The published formulas -------------------------------------------------------------------------
