@@ -140,11 +140,6 @@ def train_moons(model: MLP, X: list[Row], y: list[int], steps: int) -> Iterator[
             p.data -= learning_rate * p.grad
 
 
-def run(model: MLP, X: Sequence[Row]) -> list[Value]:
-    """Run a network with a single output on every row."""
-    return [model(list(map(Value, row))) for row in X]
-
-
 # The tumours -----------------------------------------------------------------------------------
 
 
@@ -170,7 +165,7 @@ def train_tumours(model: MLP, X: list[Row], y: list[int], epochs: int) -> Iterat
         order = random.sample(range(len(X)), len(X))
         for start in range(0, len(X), 32):
             batch = order[start : start + 32]
-            logits = run(model, [X[i] for i in batch])
+            logits = [model(list(map(Value, X[i]))) for i in batch]
             losses = [binary_cross_entropy(logit, y[i]) for logit, i in zip(logits, batch)]
             loss = sum(losses) / len(losses)
             optimizer.zero_grad()
@@ -179,9 +174,14 @@ def train_tumours(model: MLP, X: list[Row], y: list[int], epochs: int) -> Iterat
         yield measure(model, X, y)
 
 
+def outputs(model: MLP, X: list[Row]) -> list[float]:
+    """Run a network with a single output on every row, and keep the numbers, not the graphs."""
+    return [model(list(map(Value, row))).data for row in X]
+
+
 def measure(model: MLP, X: list[Row], y: list[int]) -> Progress:
     """Measure the mean cross-entropy and the accuracy on these rows."""
-    logits = [logit.data for logit in run(model, X)]
+    logits = outputs(model, X)
     losses = [binary_cross_entropy(logit, label) for logit, label in zip(logits, y)]
     right = sum((logit > 0) == (label == 1) for logit, label in zip(logits, y))
     return Progress(sum(losses) / len(losses), right / len(y))
@@ -192,7 +192,7 @@ def verdict(model: MLP, X: list[Row], y: list[int]) -> str:
 
     The network calls a tumour malignant when its logit is above 0, a probability above 1/2.
     """
-    called = [logit > 0 for logit in run(model, X)]
+    called = [logit > 0 for logit in outputs(model, X)]
     malignant = sum(y)
     missed = sum(label == 1 and not call for label, call in zip(y, called))
     alarms = sum(label == 0 and call for label, call in zip(y, called))
@@ -240,12 +240,11 @@ def draw_boundary(model: MLP, X: list[Row], y: list[int]) -> Figure:
 
 
 def score_plane(model: MLP, points: Array) -> tuple[Array, Array, Array]:
-    """Run the network on a grid of 60 by 45 that covers the points; give x, y and the scores."""
+    """Run the network on a grid of 50 by 36 that covers the points; give x, y and the scores."""
     (left, bottom), (right, top) = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
-    across, up = np.meshgrid(np.linspace(left, right, 60), np.linspace(bottom, top, 45))
+    across, up = np.meshgrid(np.linspace(left, right, 50), np.linspace(bottom, top, 36))
     grid = np.column_stack([across.ravel(), up.ravel()]).tolist()
-    scores = np.array([score.data for score in run(model, grid)])
-    return across, up, scores.reshape(across.shape)
+    return across, up, np.array(outputs(model, grid)).reshape(across.shape)
 
 
 def draw_curves(
