@@ -260,7 +260,7 @@ def draw_curves(
         left.plot(x, [p.loss for p in history], style, color=colour, label=name)
         right.plot(x, [100 * p.accuracy for p in history], style, color=colour, label=name)
     left.set(xlabel=unit, ylabel="loss", yscale="log")
-    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter(NullFormatter())
     right.set(xlabel=unit, ylabel="right, in %")
