@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import math
 import re
 import sys
@@ -12,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import known
 from matplotlib.image import imread
 
 from micrograd import Value
 from micrograd.nn import MLP
 
-TESTS = Path(__file__).parent
-sys.path.append(str(TESTS.parent / "demos"))
+sys.path.append(str(Path(__file__).parents[1] / "demos"))
 
-import train  # noqa: E402
+import train
 
-KNOWN = json.loads((TESTS / "known" / "networks.json").read_text())["micrograd_moons_demo"]
+KNOWN = known("networks.json")["micrograd_moons_demo"]
 
 
 def first_input(x: list[Value]) -> Value:
