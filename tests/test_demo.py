@@ -24,6 +24,15 @@ import train
 KNOWN = known("networks.json")["micrograd_moons_demo"]
 
 
+@pytest.fixture(autouse=True)
+def _collect_seldom() -> Iterator[None]:
+    """As main() does, for speed; and undo what it does."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(1_000_000)
+    yield
+    gc.set_threshold(*threshold)
+
+
 def first_input(x: list[Value]) -> Value:
     """A network without parameters, whose score is known."""
     return x[0]
@@ -135,14 +144,6 @@ def test_the_plane_holds_the_score_at_every_place() -> None:
     assert (up.min(), up.max()) == pytest.approx((4.6, 6.4))
 
 
-@pytest.fixture
-def _collector_as_before() -> Iterator[None]:
-    threshold = gc.get_threshold()
-    yield
-    gc.set_threshold(*threshold)
-
-
-@pytest.mark.usefixtures("_collector_as_before")
 def test_main_makes_the_folder_where_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
