@@ -18,7 +18,7 @@ def pickled(thing: Any) -> Any:
 both_ways = pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
 
 
-def example() -> tuple[Any, Value]:
+def example() -> tuple[Any, Any]:
     x: Any = Value(2.0, label="x")
     x.momentum = 0.25
     out = (x**3 + 2 * x).tanh() / x
@@ -36,6 +36,7 @@ def test_a_copy_computes_the_same_and_is_its_own(duplicate: Any) -> None:
         (v.data, v.grad, v.op, v.label, v._op) for v in copies
     ]
     assert not set(nodes) & set(copies)
+    copied_x: Any
     (copied_x,) = (v for v in copies if v.label == "x")
     assert copied_x.momentum == 0.25
     grad = x.grad

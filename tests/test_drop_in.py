@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import decimal
-from fractions import Fraction
 import inspect
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -221,7 +221,7 @@ def values(*data: float) -> Any:
 
 
 def test_an_array_times_a_value_is_an_array_of_values() -> None:
-    v = Value(3.0)
+    v: Any = Value(3.0)
     for result in (np.array([1.0, 2.0]) * v, v * np.array([1.0, 2.0])):
         assert result.dtype == object
         assert [r.data for r in result] == [3.0, 6.0]
@@ -231,7 +231,7 @@ def test_arrays_of_values_do_linear_algebra() -> None:
     x, w = values(1.0, 2.0), np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]])
     assert [v.data for v in w @ x] == [5.0, 11.0]
     assert np.dot(x, x).data == 5.0
-    norm = np.linalg.norm(x)
+    norm: Any = np.linalg.norm(x)
     norm.backward()
     assert norm.data == pytest.approx(5**0.5)
     assert [v.grad for v in x] == pytest.approx([1 / 5**0.5, 2 / 5**0.5])
@@ -258,7 +258,8 @@ def test_numpys_functions_call_the_method_of_their_name(name: str) -> None:
     function = getattr(np, name)
     out = function(values(0.5, 2.0))
     np.testing.assert_allclose([v.data for v in out], function([0.5, 2.0]), rtol=1e-15)
-    assert isinstance(np.tanh(Value(0.5)), Value)
+    alone: Any = Value(0.5)
+    assert isinstance(np.tanh(alone), Value)
 
 
 def test_numpy_chooses_between_values() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from conftest import known
 import pytest
+from conftest import known
 
 from micrograd import Value, ops
 

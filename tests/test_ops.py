@@ -7,10 +7,10 @@ import pickle
 import random
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Op, Value, ops
@@ -173,7 +173,7 @@ def test_where_a_row_has_no_derivative_no_gradient_arrives(op: Op) -> None:
 def test_rules_record_graphs_of_their_own(op: Op) -> None:
     """A rule called on Values gives the second derivative too, and works on arrays."""
     for point in points(op, 5):
-        for i, rule in enumerate(op.derivatives):
+        for rule in op.derivatives:
             if rule is None:
                 continue
             operands = [Value(x) for x in point]
@@ -426,7 +426,8 @@ def test_the_most_derived_operand_applies_the_row() -> None:
         def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
             return "traced", op.name
 
-    x, t = Value(1.0), Traced(2.0)
+    x: Any = Value(1.0)
+    t: Any = Traced(2.0)
     assert ops.add(x, t) == x + t == t + x == ("traced", "add")
     assert ops.where(x, x, t) == ("traced", "where")
     assert 2 * t == ("traced", "multiply")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
