@@ -137,7 +137,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Any) -> Value:
-        inputs = [x] if isinstance(x, Value) or is_number(x) else list(x)
+        inputs = _inputs(x)
         if len(inputs) != len(self.w):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
@@ -153,6 +153,11 @@ class Neuron(Module):
     def __repr__(self) -> str:
         name = _activation_name(self.activation) if self.nonlin else "Linear"
         return f"{name}Neuron({len(self.w)})"
+
+
+def _inputs(x: Any) -> list[Any]:
+    """List the inputs; a Value or a number alone is one of them."""
+    return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 
 def _activation_name(activation: Activation) -> str:
@@ -175,8 +180,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
-        if isinstance(x, Iterator):
-            x = list(x)  # the first neuron would leave nothing for the others
+        # A number becomes one Value that all neurons share, not one for each of their weights.
+        x = [Value(xi) if is_number(xi) else xi for xi in _inputs(x)]
         out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 

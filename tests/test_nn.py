@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import Value
+from micrograd import Value, toposort
 from micrograd.nn import MLP, Layer, Module, Neuron
 
 sizes = st.integers(1, 4)
@@ -418,3 +418,10 @@ class TestCopies:
         new = copied(layer)
         assert new.neurons[1].b is new.neurons[0].b
         assert len(new.parameters()) == 3
+
+
+def test_the_neurons_of_a_layer_share_one_value_per_number() -> None:
+    outputs = Layer(2, 3, nonlin=False)([1.0, 2.0])
+    inputs = [{id(v) for v in toposort(out) if v.data in (1.0, 2.0)} for out in outputs]
+    assert inputs[0] == inputs[1] == inputs[2]
+    assert len(inputs[0]) == 2
