@@ -14,7 +14,7 @@ Activation = Union[str, Callable[[Value], Value]]
 
 
 class Module:
-    """Something with parameters: every leaf Value found in its attributes, lists and submodules.
+    """Something with parameters: every leaf Value in its attributes, lists, arrays, submodules.
 
     A subclass may say which they are by overriding `parameters`; the rest follows.
 
@@ -87,7 +87,7 @@ class Module:
 
 
 def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[str, Value]]:
-    """Walk attributes, lists and dicts, and give each leaf Value once, with the way to it."""
+    """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return
@@ -102,6 +102,8 @@ def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tup
         parts = ((f"{path}{dot}{name}", part) for name, part in vars(thing).items())
     elif isinstance(thing, (list, tuple)):
         parts = ((f"{path}[{i}]", part) for i, part in enumerate(thing))
+    elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
+        yield from _leaves(thing.tolist(), path, seen)
     elif isinstance(thing, dict):
         parts = ((f"{path}[{key!r}]", part) for key, part in thing.items())
     for name, part in parts:

@@ -425,3 +425,16 @@ def test_the_neurons_of_a_layer_share_one_value_per_number() -> None:
     inputs = [{id(v) for v in toposort(out) if v.data in (1.0, 2.0)} for out in outputs]
     assert inputs[0] == inputs[1] == inputs[2]
     assert len(inputs[0]) == 2
+
+
+def test_an_array_of_values_in_an_attribute_holds_parameters() -> None:
+    class Table(Module):
+        def __init__(self) -> None:
+            self.w = np.array([[Value(1.0), Value(2.0)]])
+            self.size = np.array([1.0, 2.0])  # numbers are no parameters
+
+    assert Table().state_dict() == {"w[0][0]": 1.0, "w[0][1]": 2.0}
+
+
+def test_a_row_of_the_table_as_activation_gives_its_name() -> None:
+    assert repr(Neuron(1, activation=mg.softplus)) == "softplusNeuron(1)"
