@@ -258,7 +258,7 @@ def test_parameters_that_cannot_be_moved_are_refused(
         (lambda p: SGD(p, 0.1, momentum=math.nan), "momentum .* got nan"),
         (
             lambda p: AdamW(p, betas=(1.0, 0.9)),
-            r"betas\[0\] must be at least 0 and less than 1, got 1.0",
+            r"betas\[0\] must be .* less than 1, got 1.0",
         ),
         (lambda p: AdamW(p, betas=(0.9, -0.5)), r"betas\[1\] .* got -0.5"),
     ],
