@@ -14,6 +14,12 @@
 
 #include "_ops.h"
 
+#ifdef __GNUC__
+#define PREFETCH(node) __builtin_prefetch(&(node)->data)
+#else
+#define PREFETCH(node)
+#endif
+
 /* Types ------------------------------------------------------------------------------------- */
 
 #define CODE(name) ROW_##name,
@@ -37,6 +43,12 @@ typedef struct Value {
     uint64_t used : 1;      /* it has been an operand */
 } Value;
 
+/* A list of borrowed Values. Owns its memory. */
+typedef struct {
+    Value **items;
+    Py_ssize_t size, room;
+} List;
+
 /* What C needs from Python: the functions for rare cases, and names. */
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(engine, read_data) X(engine, add_grads)         \
@@ -49,10 +61,10 @@ typedef struct {
     PyObject *rows[N_CODES];    /* code -> Op */
     PyObject *codes;            /* every Op of the table -> code, 0 where C has none */
     PyObject *objects[N_OBJECTS];
-    Value *free;                /* nodes kept for reuse */
+    List kept;                  /* dead nodes, for reuse */
     Value *dying;               /* nodes to be freed by the value_dealloc that runs already */
     int freeing;
-    Py_ssize_t n_free, n_alive, peak, keep;
+    Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
 } State;
 
@@ -81,12 +93,29 @@ static inline State *state_of(PyTypeObject *type) {
 
 /* Making and freeing ------------------------------------------------------------------------ */
 
+/* Makes an array of `*room` things larger by half; it stays the caller's. Sets no error. */
+static int grow(void **items, Py_ssize_t *room, size_t size) {
+    Py_ssize_t larger = *room ? *room + *room / 2 : 64;
+    void *moved = PyMem_Realloc(*items, larger * size);
+    if (!moved) return -1;
+    *items = moved;
+    *room = larger;
+    return 0;
+}
+
+/* Appends a Value, borrowed. Sets no error. */
+static inline int append(List *list, Value *v) {
+    if (list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v)) < 0)
+        return -1;
+    list->items[list->size++] = v;
+    return 0;
+}
+
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
 static inline Value *new_leaf(State *s, double data) {
-    Value *v = s->free;
-    if (v) {
-        s->free = v->link;
-        s->n_free--;
+    Value *v;
+    if (s->kept.size) {
+        v = s->kept.items[--s->kept.size];
         PyObject_Init((PyObject *)v, s->type);
     }
     else if (!(v = PyObject_GC_New(Value, s->type))) return NULL;
@@ -107,19 +136,53 @@ static int value_clear(PyObject *self) {
     return 0;
 }
 
+/* Gives up a reference to an operand; one that dies is put in line, without a call of its own. */
+static inline void release(State *s, PyObject *x) {
+    if (x && Py_REFCNT(x) == 1 && s && is_exact(Py_TYPE(x)) && !((Value *)x)->tracked) {
+        Py_SET_REFCNT(x, 0);
+        ((Value *)x)->link = s->dying;
+        s->dying = (Value *)x;
+    }
+    else {
+        Py_XDECREF(x);
+    }
+}
+
 /* Releases what a dead node owns, and keeps its memory for reuse (unless it is a subclass's). */
 static void destroy(State *s, Value *v) {
     PyTypeObject *type = Py_TYPE(v);
     if (v->weakrefs) PyObject_ClearWeakRefs((PyObject *)v);
-    value_clear((PyObject *)v);
-    if (s && is_exact(type)) {
-        s->n_alive--;
-        s->n_free++;
-        v->link = s->free;
-        s->free = v;
-    }
-    else type->tp_free(v);
+    release(s, v->first);
+    release(s, v->second);
+    Py_XDECREF(v->dict);
+    if (s && is_exact(type)) s->n_alive--;
+    if (!s || !is_exact(type) || append(&s->kept, v) < 0) type->tp_free(v);
     Py_DECREF(type);
+}
+
+/* Sorts nodes by falling address (a radix sort): taken from the end, they then follow each other
+ * in memory, however the graph was wired, and the processor can read ahead. Borrows them. */
+static void sort_by_address(Value **items, Py_ssize_t n) {
+    Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
+    uintptr_t low = UINTPTR_MAX, high = 0;
+    int sorted = 1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        sorted &= (uintptr_t)items[i] < low; /* so far, low is the one before */
+        low = Py_MIN(low, (uintptr_t)items[i]);
+        high = Py_MAX(high, (uintptr_t)items[i]);
+    }
+    for (int shift = 4; to && !sorted && shift < 64 && (high - low) >> shift; shift += 11) {
+        Py_ssize_t place[2049] = {0};
+        for (Py_ssize_t i = 0; i < n; i++) place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
+        for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];
+        for (Py_ssize_t i = 0; i < n; i++)
+            to[place[(high - (uintptr_t)from[i]) >> shift & 2047]++] = from[i];
+        Value **swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != items) memcpy(items, from, n * sizeof(Value *));
+    PyMem_Free(spare);
 }
 
 /* Frees a node, and those that die with it one after the other: a graph may be deeper than the
@@ -127,7 +190,7 @@ static void destroy(State *s, Value *v) {
 static void value_dealloc(PyObject *self) {
     Value *v = (Value *)self;
     State *s = state_of(Py_TYPE(self));
-    PyObject_GC_UnTrack(self);
+    if (v->tracked) PyObject_GC_UnTrack(self);
     if (!s) {
         destroy(NULL, v);
         return;
@@ -136,11 +199,14 @@ static void value_dealloc(PyObject *self) {
     s->dying = v;
     if (s->freeing) return;
     s->freeing = 1;
+    Py_ssize_t before = s->kept.size;
     while ((v = s->dying)) {
         s->dying = v->link;
         destroy(s, v);
     }
     s->freeing = 0;
+    if (s->kept.size - before > 256)
+        sort_by_address(s->kept.items + before, s->kept.size - before);
 }
 
 /* Gives kept memory back, as the policy says: at most as many nodes are kept as were alive at
@@ -149,12 +215,8 @@ static void trim(State *s) {
     s->keep -= s->keep / 8;
     if (s->keep < s->peak) s->keep = s->peak;
     s->peak = s->n_alive;
-    while (s->free && s->n_alive + s->n_free > s->keep) {
-        Value *v = s->free;
-        s->free = v->link;
-        s->n_free--;
-        PyObject_GC_Del(v);
-    }
+    while (s->kept.size && s->n_alive + s->kept.size > s->keep)
+        PyObject_GC_Del(s->kept.items[--s->kept.size]);
 }
 
 /* The cyclic collector ---------------------------------------------------------------------- */
@@ -620,12 +682,6 @@ static Py_hash_t value_hash(PyObject *self) {
 
 /* The graph --------------------------------------------------------------------------------- */
 
-/* A list of Values, borrowed: the root of a walk keeps them alive. Owns its memory. */
-typedef struct {
-    Value **items;
-    Py_ssize_t size, room;
-} List;
-
 typedef struct {
     List order;         /* operands before consumers */
     List leaves;        /* apart from the order, in a backward pass */
@@ -633,24 +689,6 @@ typedef struct {
     Py_ssize_t *counts; /* for the MANY nodes on the path, the next operand. Owned */
     Py_ssize_t depth, room;
 } Walk;
-
-/* Makes an array of `*room` things larger by half; it stays the caller's. */
-static int grow(void **items, Py_ssize_t *room, size_t size) {
-    Py_ssize_t larger = *room ? *room + *room / 2 : 64;
-    void *moved = PyMem_Realloc(*items, larger * size);
-    if (!moved) return PyErr_NoMemory() ? 0 : -1;
-    *items = moved;
-    *room = larger;
-    return 0;
-}
-
-/* Borrows the Value. */
-static inline int append(List *list, Value *v) {
-    if (list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v)) < 0)
-        return -1;
-    list->items[list->size++] = v;
-    return 0;
-}
 
 /* Releases the memory of a walk. */
 static void free_walk(Walk *w) {
@@ -735,7 +773,7 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     }
     Walk w = {.backward = 0};
     int failed = walk(state_of(Py_TYPE(root)), &w, (Value *)root);
-    PyObject *result = failed ? NULL : PyList_New(w.order.size);
+    PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
     for (Py_ssize_t i = 0; result && i < w.order.size; i++)
         PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));
     free_walk(&w);
@@ -792,15 +830,16 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     double *before = NULL;
     int failed = walk(s, &w, (Value *)self);
     Py_ssize_t n = w.leaves.size;
-    if (!failed && !(before = PyMem_Malloc((n + 1) * sizeof(double)))) {
+    if (failed || !(before = PyMem_Malloc((n + 1) * sizeof(double)))) {
         PyErr_NoMemory();
         failed = -1;
     }
-    if (!failed) {
+    else {
         trim(s);
         for (Py_ssize_t i = 0; i < n; i++) before[i] = w.leaves.items[i]->grad;
         ((Value *)self)->grad = 1.0;
         for (Py_ssize_t i = w.order.size - 1; i >= 0 && !failed; i--) {
+            if (i >= 8) PREFETCH(w.order.items[i - 8]);
             failed = pass_on(s, w.order.items[i]);
         }
         for (Py_ssize_t i = 0; failed && i < n; i++) w.leaves.items[i]->grad = before[i];
@@ -997,11 +1036,8 @@ static int engine_clear(PyObject *module) {
 static void engine_free(void *module) {
     State *s = PyModule_GetState(module);
     engine_clear(module);
-    while (s->free) {
-        Value *v = s->free;
-        s->free = v->link;
-        PyObject_GC_Del(v);
-    }
+    while (s->kept.size) PyObject_GC_Del(s->kept.items[--s->kept.size]);
+    PyMem_Free(s->kept.items);
 }
 
 static PyMethodDef engine_methods[] = {

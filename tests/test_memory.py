@@ -288,19 +288,19 @@ def test_the_size_of_a_value() -> None:
 
 
 def test_failing_allocations_raise_memory_error_and_leave_the_graph_usable() -> None:
-    testcapi = pytest.importorskip("_testcapi")
-    for what in ("y.backward()", "toposort(y)", "y * x", "y + 1.0", "Value(3.0)", "y.args", "y.tanh()"):
-        run(
-            f"""
-            from _testcapi import set_nomemory, remove_mem_hooks
-            from micrograd import Value, toposort
-            x = Value(1.5)
-            y = (x * x).tanh() ** 2
-            y.backward(); slope = x.grad
-            action = compile({what!r}, "", "eval")
-            failed = 0
+    pytest.importorskip("_testcapi")
+    run(
+        """
+        from _testcapi import set_nomemory, remove_mem_hooks
+        from micrograd import Value, toposort
+        x = Value(1.5)
+        y = (x * x).tanh() ** 2
+        y.backward(); slope = x.grad
+        failed, kept = 0, []
+        for what in ("y.backward()", "toposort(y)", "y * x", "y + 1.0", "Value(3.0)", "y.args"):
+            action = compile(what, "", "eval")
             for n in range(40):
-                keep = [Value(1.0) for _ in range(n % 3)]
+                kept.append(Value(1.0))  # so that no freed Value is at hand
                 try:
                     set_nomemory(n, n + 1)
                     eval(action)
@@ -309,8 +309,7 @@ def test_failing_allocations_raise_memory_error_and_leave_the_graph_usable() -> 
                 finally:
                     remove_mem_hooks()
                 x.grad = 0; y.backward()
-                assert x.grad == slope, (n, x.grad)
-            assert failed, "no allocation failed: the test is blind"
-            """
-        )
-    assert testcapi
+                assert x.grad == slope, (what, n, x.grad)
+        assert failed > 6, "hardly any allocation failed: the test is blind"
+        """
+    )
