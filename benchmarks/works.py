@@ -24,6 +24,7 @@ class Functions(NamedTuple):
     exp: Callable[[Any], Any]
     log: Callable[[Any], Any]
     backward: Callable[[Any, Sequence[Any]], Any]  # from a root, for parameters
+    begin: Callable[[Sequence[Any]], Any] = len  # with the parameters, before each step
 
 
 def moons(kind: Any, f: Functions, activation: str, known: Path) -> Callable[[], Any]:
@@ -46,6 +47,7 @@ def moons(kind: Any, f: Functions, activation: str, known: Path) -> Callable[[],
         return neuron(*layers[-1][0], x)
 
     def step() -> Any:
+        f.begin(parameters)
         scores = [score(list(map(kind, row))) for row in demo["X"]]
         losses = [f.relu(1 + -yi * si) for yi, si in zip(demo["y"], scores)]
         loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in parameters)
