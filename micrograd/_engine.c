@@ -165,13 +165,13 @@ static void destroy(State *s, Value *v) {
 static void sort_by_address(Value **items, Py_ssize_t n) {
     Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
     uintptr_t low = UINTPTR_MAX, high = 0;
-    int sorted = 1;
+    Py_ssize_t rises = 0; /* few, if the graph was freed as it was made */
     for (Py_ssize_t i = 0; i < n; i++) {
-        sorted &= (uintptr_t)items[i] < low; /* so far, low is the one before */
+        rises += i && items[i] > items[i - 1];
         low = Py_MIN(low, (uintptr_t)items[i]);
         high = Py_MAX(high, (uintptr_t)items[i]);
     }
-    for (int shift = 4; to && !sorted && shift < 64 && (high - low) >> shift; shift += 11) {
+    for (int shift = 4; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
         Py_ssize_t place[2049] = {0};
         for (Py_ssize_t i = 0; i < n; i++) place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
         for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import mul
 from typing import Any, Union
 
 from micrograd.engine import Value
@@ -43,7 +44,7 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [p for _, p in _leaves(self, "")]
+        return [p for p, _ in _leaves(self)]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """List the parameters with the paths of attributes that lead to them.
@@ -51,7 +52,7 @@ class Module:
         >>> [name for name, _ in Layer(1, 2).named_parameters()]
         ['neurons[0].w[0]', 'neurons[0].b', 'neurons[1].w[0]', 'neurons[1].b']
         """
-        names = {p: name for name, p in reversed(list(_leaves(self, "")))}
+        names = {p: _name(way) for p, way in reversed(_leaves(self))}
         return [(names.get(p, f"parameters()[{i}]"), p) for i, p in enumerate(self.parameters())]
 
     def state_dict(self) -> dict[str, float]:
@@ -86,28 +87,44 @@ class Module:
             p.data = data[name]
 
 
-def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[str, Value]]:
+# The way to a leaf: the way to what holds it, how to write the last step, and that step.
+_Way = tuple[Any, str, Any]
+
+
+def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
     """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
-    seen = set() if seen is None else seen
-    if id(thing) in seen:
-        return
-    parts: Iterable[tuple[str, Any]] = ()
+    found: list[tuple[Value, _Way]] = []
+    _collect(thing, ((), "", ""), found, set())
+    return found
+
+
+def _collect(thing: Any, way: _Way, found: list[tuple[Value, _Way]], seen: set[int]) -> None:
+    if isinstance(thing, (Value, Module)):
+        if id(thing) in seen:
+            return
+        seen.add(id(thing))
     if isinstance(thing, Value):
-        seen.add(id(thing))
         if not thing.parents:
-            yield path, thing
+            found.append((thing, way))
     elif isinstance(thing, Module):
-        seen.add(id(thing))
-        dot = "." if path else ""
-        parts = ((f"{path}{dot}{name}", part) for name, part in vars(thing).items())
+        for name, part in vars(thing).items():
+            _collect(part, (way, ".{}", name), found, seen)
     elif isinstance(thing, (list, tuple)):
-        parts = ((f"{path}[{i}]", part) for i, part in enumerate(thing))
-    elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-        yield from _leaves(thing.tolist(), path, seen)
+        for i, part in enumerate(thing):
+            _collect(part, (way, "[{}]", i), found, seen)
     elif isinstance(thing, dict):
-        parts = ((f"{path}[{key!r}]", part) for key, part in thing.items())
-    for name, part in parts:
-        yield from _leaves(part, name, seen)
+        for key, part in thing.items():
+            _collect(part, (way, "[{!r}]", key), found, seen)
+    elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
+        _collect(thing.tolist(), way, found, seen)
+
+
+def _name(way: _Way) -> str:
+    steps = []
+    while way:
+        way, written, step = way
+        steps.append(written.format(step))
+    return "".join(reversed(steps)).lstrip(".")
 
 
 _ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "linear": "Linear"}
@@ -144,7 +161,7 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
             )
-        act: Value = sum((wi * xi for wi, xi in zip(self.w, inputs)), self.b)
+        act: Value = sum(map(mul, self.w, inputs), self.b)
         if not self.nonlin or self.activation == "linear":
             return act
         if callable(self.activation):
@@ -159,6 +176,8 @@ class Neuron(Module):
 
 def _inputs(x: Any) -> list[Any]:
     """List the inputs; a Value or a number alone is one of them."""
+    if x.__class__ is list:
+        return x  # type: ignore[no-any-return]
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 
@@ -183,7 +202,7 @@ class Layer(Module):
 
     def __call__(self, x: Any) -> Any:
         # A number becomes one Value that all neurons share, not one for each of their weights.
-        x = [Value(xi) if is_number(xi) else xi for xi in _inputs(x)]
+        x = [x if isinstance(x, Value) or not is_number(x) else Value(x) for x in _inputs(x)]
         out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 

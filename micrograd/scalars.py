@@ -12,10 +12,12 @@ def is_number(x: Any) -> bool:
     >>> is_number(3), is_number("3"), is_number([3.0])
     (True, False, False)
     """
-    if isinstance(x, (float, int, numbers.Real)):
+    if isinstance(x, (float, int)):
         return True
-    if isinstance(x, numbers.Complex) or hasattr(x, "_apply"):
-        return False
+    if hasattr(x, "_apply") or isinstance(x, (list, tuple)):
+        return False  # the common cases first: asking an abstract class takes long
+    if isinstance(x, numbers.Complex):
+        return isinstance(x, numbers.Real)
     return hasattr(x, "__float__") and getattr(x, "shape", ()) == ()
 
 
