@@ -1,10 +1,8 @@
-/* The Value of engine.py, faster. engine.py is complete and says what everything means; this file
- * takes over what is hot: making nodes, listing a graph, the backward pass, freeing. What is rare
- * (numbers that are not floats, subclasses, errors, results that are not finite, rows without a C
- * form) goes to the Python functions, so that conventions and messages exist once.
- *
- * "Borrows" below: uses the caller's reference. "Owns": the struct or the caller must release it.
- */
+/* The Value of engine.py, faster. engine.py is complete and says what everything means; here is
+ * what is hot: making nodes, listing a graph, the backward pass, freeing. What is rare (other numbers,
+ * subclasses, errors, results that are not finite, rows without a C form) goes to the functions in
+ * Python, so that conventions and messages exist once. "Borrows": uses the caller's reference.
+ * "Owns": releases it, or the struct does. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
@@ -14,10 +12,8 @@
 
 #include "_ops.h"
 
-#ifdef __GNUC__
-#define PREFETCH(node) __builtin_prefetch(&(node)->data)
-#else
-#define PREFETCH(node)
+#ifndef __GNUC__
+#define __builtin_prefetch(address)
 #endif
 
 /* Types ------------------------------------------------------------------------------------- */
@@ -71,9 +67,7 @@ typedef struct {
 static void value_dealloc(PyObject *self);
 
 /* Whether a type is Value itself: only then is a node in the shape that C works on. */
-static inline int is_exact(PyTypeObject *type) {
-    return type->tp_dealloc == value_dealloc;
-}
+static inline int is_exact(PyTypeObject *type) { return type->tp_dealloc == value_dealloc; }
 
 /* The type Value behind a type, or NULL if it is foreign. Borrowed. */
 static inline PyTypeObject *value_type(PyTypeObject *type) {
@@ -81,9 +75,8 @@ static inline PyTypeObject *value_type(PyTypeObject *type) {
     return type;
 }
 
-static inline int is_value(PyObject *x) {
-    return value_type(Py_TYPE(x)) != NULL;
-}
+/* Whether an object is a Value, or of a subclass. Borrows it. */
+static inline int is_value(PyObject *x) { return value_type(Py_TYPE(x)) != NULL; }
 
 /* The state of the module that a Value type belongs to; NULL while an interpreter shuts down. */
 static inline State *state_of(PyTypeObject *type) {
@@ -97,7 +90,7 @@ static inline State *state_of(PyTypeObject *type) {
 static int grow(void **items, Py_ssize_t *room, size_t size) {
     Py_ssize_t larger = *room ? *room + *room / 2 : 64;
     void *moved = PyMem_Realloc(*items, larger * size);
-    if (!moved) return -1;
+    if (!moved) return 1;
     *items = moved;
     *room = larger;
     return 0;
@@ -105,10 +98,9 @@ static int grow(void **items, Py_ssize_t *room, size_t size) {
 
 /* Appends a Value, borrowed. Sets no error. */
 static inline int append(List *list, Value *v) {
-    if (list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v)) < 0)
-        return -1;
-    list->items[list->size++] = v;
-    return 0;
+    int failed = list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v));
+    if (!failed) list->items[list->size++] = v;
+    return -failed;
 }
 
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
@@ -130,9 +122,7 @@ static int value_clear(PyObject *self) {
     Value *v = (Value *)self;
     v->code = NO_ROW;
     v->shape = LEAF;
-    Py_CLEAR(v->first);
-    Py_CLEAR(v->second);
-    Py_CLEAR(v->dict);
+    Py_CLEAR(v->first); Py_CLEAR(v->second); Py_CLEAR(v->dict);
     return 0;
 }
 
@@ -160,8 +150,7 @@ static void destroy(State *s, Value *v) {
     Py_DECREF(type);
 }
 
-/* Sorts nodes by falling address (a radix sort): taken from the end, they then follow each other
- * in memory, however the graph was wired, and the processor can read ahead. Borrows them. */
+/* Sorts nodes by falling address (radix sort): taken from the end, they follow in memory order. */
 static void sort_by_address(Value **items, Py_ssize_t n) {
     Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
     uintptr_t low = UINTPTR_MAX, high = 0;
@@ -173,7 +162,8 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
     }
     for (int shift = 4; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
         Py_ssize_t place[2049] = {0};
-        for (Py_ssize_t i = 0; i < n; i++) place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
+        for (Py_ssize_t i = 0; i < n; i++)
+            place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
         for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];
         for (Py_ssize_t i = 0; i < n; i++)
             to[place[(high - (uintptr_t)from[i]) >> shift & 2047]++] = from[i];
@@ -185,16 +175,12 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
     PyMem_Free(spare);
 }
 
-/* Frees a node, and those that die with it one after the other: a graph may be deeper than the
- * C stack. Owns `self`. */
+/* Frees a node, and those that die with it, without recursion. Owns `self`. */
 static void value_dealloc(PyObject *self) {
     Value *v = (Value *)self;
     State *s = state_of(Py_TYPE(self));
     if (v->tracked) PyObject_GC_UnTrack(self);
-    if (!s) {
-        destroy(NULL, v);
-        return;
-    }
+    if (!s) { destroy(NULL, v); return; }
     v->link = s->dying;
     s->dying = v;
     if (s->freeing) return;
@@ -218,8 +204,6 @@ static void trim(State *s) {
     while (s->kept.size && s->n_alive + s->kept.size > s->keep)
         PyObject_GC_Del(s->kept.items[--s->kept.size]);
 }
-
-/* The cyclic collector ---------------------------------------------------------------------- */
 
 /* Lets the collector see a node, and the tuple it may own. Borrows it. */
 static void track(Value *v) {
@@ -266,13 +250,9 @@ static int hang(State *s, Value *v) {
 static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     Value *v = (Value *)self;
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(v->first);
-    Py_VISIT(v->second);
-    Py_VISIT(v->dict);
+    Py_VISIT(v->first); Py_VISIT(v->second); Py_VISIT(v->dict);
     return 0;
 }
-
-/* Making a Value of a number ---------------------------------------------------------------- */
 
 /* Stores the float that `x` stands for, in `result`; `what` is for the message. Borrows both. */
 static int as_double(State *s, PyObject *x, const char *what, double *result) {
@@ -289,10 +269,7 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
 
 /* Value.__new__: the caller owns the result. Arguments are for __init__, a subclass's perhaps. */
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
-    if (is_exact(type)) {
-        State *s = state_of(type);
-        return (PyObject *)new_leaf(s, 0.0);
-    }
+    if (is_exact(type)) return (PyObject *)new_leaf(state_of(type), 0.0);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
     if (v) v->tracked = 1;
     return (PyObject *)v;
@@ -320,11 +297,10 @@ static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, siz
                                   PyObject *names) {
     PyTypeObject *type = (PyTypeObject *)callable;
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    double data;
     if (n == 1 && !names && type->tp_init == value_init && type->tp_new == value_new) {
         State *s = state_of(type);
-        double data;
-        if (as_double(s, args[0], "data", &data) < 0) return NULL;
-        return (PyObject *)new_leaf(s, data);
+        return as_double(s, args[0], "data", &data) < 0 ? NULL : (PyObject *)new_leaf(s, data);
     }
     PyObject *positional = PyTuple_New(n), *named = names ? PyDict_New() : NULL, *result = NULL;
     int failed = !positional || (names && !named);
@@ -337,8 +313,6 @@ static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, siz
     Py_XDECREF(named);
     return result;
 }
-
-/* Recording --------------------------------------------------------------------------------- */
 
 /* Makes a node of a row from one or two operands, whose references it steals. */
 static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double data) {
@@ -362,8 +336,7 @@ static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double
     return (PyObject *)v;
 }
 
-/* Applies a row in Python: as a method of an operand whose class has a way of its own, else by
- * engine._apply_mixed. Borrows the operands (`y` may be NULL); the caller owns the result. */
+/* Applies a row in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
 static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *owner = is_value(x) ? x : y;
     State *s = state_of(Py_TYPE(owner));
@@ -378,8 +351,7 @@ static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     return result;
 }
 
-/* Stores a float, or an int that a float holds exactly, in `result`; false if Python has to see to
- * it. Borrows it. */
+/* Stores a float, or an int that a float holds exactly, in `result`; else false. Borrows it. */
 static inline int plain_number(PyObject *x, double *result) {
     if (PyFloat_CheckExact(x)) {
         *result = PyFloat_AS_DOUBLE(x);
@@ -391,8 +363,7 @@ static inline int plain_number(PyObject *x, double *result) {
     return fabs(*result) < 9007199254740992.0; /* 2**53 */
 }
 
-/* A number operand as a leaf, as in the original; NULL, without an error, if Python has to see to
- * it. Borrows it; the caller owns the result. */
+/* A number operand as a leaf, which the caller owns; NULL, without an error, if it is not plain. */
 static inline Value *leaf_of_number(State *s, PyObject *x) {
     double data;
     Value *v = plain_number(x, &data) ? new_leaf(s, data) : NULL;
@@ -400,27 +371,20 @@ static inline Value *leaf_of_number(State *s, PyObject *x) {
     return v;
 }
 
-/* Takes two operands, one a Value, the other a Value, float or int: stores new references and
- * returns the state; NULL, without an error, if Python has to see to them. Borrows both. */
+/* Stores new references to two operands as Values and returns the state; NULL, without an error,
+ * if Python has to see to them. Borrows both. */
 static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
-    PyTypeObject *type = Py_TYPE(left);
-    State *s;
-    if (is_exact(type)) {
-        s = state_of(type);
-        *y = Py_TYPE(right) == type ? (Value *)Py_NewRef(right) : leaf_of_number(s, right);
-        if (*y) {
-            *x = (Value *)Py_NewRef(left);
-            return s;
-        }
+    if (is_exact(Py_TYPE(left))) {
+        State *s = state_of(Py_TYPE(left));
+        *y = Py_TYPE(right) == s->type ? (Value *)Py_NewRef(right) : leaf_of_number(s, right);
+        *x = *y ? (Value *)Py_NewRef(left) : NULL;
+        return *y ? s : NULL;
     }
-    else if (is_exact(Py_TYPE(right))) {
-        s = state_of(Py_TYPE(right));
-        if ((*x = leaf_of_number(s, left))) {
-            *y = (Value *)Py_NewRef(right);
-            return s;
-        }
-    }
-    return NULL;
+    if (!is_exact(Py_TYPE(right))) return NULL;
+    State *s = state_of(Py_TYPE(right));
+    *x = leaf_of_number(s, left);
+    *y = *x ? (Value *)Py_NewRef(right) : NULL;
+    return *x ? s : NULL;
 }
 
 /* x + y and the like: an operator for each row of two operands. */
@@ -501,8 +465,6 @@ static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n
     return PyObject_CallFunctionObjArgs(s->objects[_apply_mixed_], args[0], args[1], NULL);
 }
 
-/* Operands from and to Python --------------------------------------------------------------- */
-
 /* A new tuple of some objects, or only of the Values among them. Borrows them. */
 static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
     Py_ssize_t size = 0;
@@ -523,12 +485,13 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     int values = 0, tracked = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(operands, i);
-        if (is_value(x)) {
-            values++;
-            ((Value *)x)->used = 1;
-            tracked |= ((Value *)x)->tracked;
+        if (!is_value(x)) {
+            tracked |= PyObject_IS_GC(x);
+            continue;
         }
-        else if (PyObject_IS_GC(x)) tracked = 1;
+        values++;
+        ((Value *)x)->used = 1;
+        tracked |= ((Value *)x)->tracked;
     }
     double exponent;
     if (code == ROW_power && values == 1 && is_value(PyTuple_GET_ITEM(operands, 0)) &&
@@ -570,28 +533,25 @@ static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     return Py_NewRef(op ? op : Py_None);
 }
 
-/* Whether a node still waits for its operands: they are set once, by __init__, _record or a copy
- * (a row in waiting is stored as MANY with no operands). Raises if they are there. */
+/* Whether a node's operands are still to be set (a row in waiting is MANY of none); else raises. */
 static int awaits_operands(Value *v, PyObject *value) {
     if (value && (v->shape == LEAF || (v->shape == MANY && !PyTuple_GET_SIZE(v->first)))) return 1;
-    PyErr_SetString(PyExc_AttributeError,
-                    "op, args and parents of a Value are set once, when it is made");
+    PyErr_SetString(PyExc_AttributeError, "op, args and parents are set when a Value is made");
     return 0;
 }
 
+/* The setter of op, before that of args. Borrows the row. */
 static int set_op(PyObject *self, PyObject *op, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
     if (!awaits_operands(v, op)) return -1;
-    Py_CLEAR(v->first);
-    Py_CLEAR(v->second);
-    v->shape = LEAF;
-    if (op == Py_None) return 0;
-    if (!(v->first = PyTuple_New(0))) return -1;
-    v->second = Py_NewRef(op);
-    v->shape = MANY;
+    int none = op == Py_None;
+    Py_XSETREF(v->first, none ? NULL : PyTuple_New(0));
+    Py_XSETREF(v->second, none ? NULL : Py_NewRef(op));
+    v->shape = none ? LEAF : MANY;
     return 0;
 }
 
+/* The setter of args, after that of op. Borrows the tuple. */
 static int set_args(PyObject *self, PyObject *args, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
     if (!awaits_operands(v, args)) return -1;
@@ -613,8 +573,6 @@ static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closur
     if (!same) PyErr_SetString(PyExc_AttributeError, "parents are the Values among the args");
     return same == 1 ? 0 : -1;
 }
-
-/* Attributes -------------------------------------------------------------------------------- */
 
 /* data or grad, named by `what`: where it is stored. */
 static double *place_of(PyObject *self, void *what) {
@@ -639,6 +597,7 @@ static PyObject *get_dict(PyObject *self, void *closure) {
     return PyObject_GenericGetDict(self, closure);
 }
 
+/* The setter of the dict. Borrows it. */
 static int set_dict(PyObject *self, PyObject *dict, void *closure) {
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
     return PyObject_GenericSetDict(self, dict, closure);
@@ -668,17 +627,14 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
         double y = ((Value *)other)->data;
         Py_RETURN_RICHCOMPARE(x, y, op);
     }
-    PyObject *number = PyFloat_FromDouble(x), *result = NULL;
-    if (number) {
-        result = PyObject_RichCompare(number, other, op);
-        Py_DECREF(number);
-    }
+    PyObject *number = PyFloat_FromDouble(x);
+    PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
+    Py_XDECREF(number);
     return result;
 }
 
-static Py_hash_t value_hash(PyObject *self) {
-    return PyBaseObject_Type.tp_hash(self);
-}
+/* By identity; a type with comparisons does not inherit it. */
+static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); }
 
 /* The graph --------------------------------------------------------------------------------- */
 
@@ -692,9 +648,7 @@ typedef struct {
 
 /* Releases the memory of a walk. */
 static void free_walk(Walk *w) {
-    PyMem_Free(w->order.items);
-    PyMem_Free(w->leaves.items);
-    PyMem_Free(w->counts);
+    PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->counts);
 }
 
 /* Whether a function was assigned to a node's _backward. */
@@ -715,10 +669,9 @@ static inline int list_node(State *s, Walk *w, Value *v) {
 static inline int enter(Walk *w, Value *v) {
     v->step = 0;
     if (v->shape != MANY) return 0;
-    if (w->depth == w->room && grow((void **)&w->counts, &w->room, sizeof(Py_ssize_t)) < 0)
-        return -1;
-    w->counts[w->depth++] = 0;
-    return 0;
+    int failed = w->depth == w->room && grow((void **)&w->counts, &w->room, sizeof(Py_ssize_t));
+    if (!failed) w->counts[w->depth++] = 0;
+    return -failed;
 }
 
 /* The next operand of a node that is a Value, borrowed; NULL when there are no more. */
@@ -753,14 +706,10 @@ static int walk(State *s, Walk *w, Value *root) {
         }
         else if (x->seen != number) {
             x->seen = number;
-            if (x->shape == LEAF) {
-                if (list_node(s, w, x) < 0) return -1;
-            }
-            else {
-                if (enter(w, x) < 0) return -1;
-                x->link = v;
-                v = x;
-            }
+            if (x->shape == LEAF ? list_node(s, w, x) < 0 : enter(w, x) < 0) return -1;
+            if (x->shape == LEAF) continue;
+            x->link = v;
+            v = x;
         }
     }
     return 0;
@@ -780,8 +729,6 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     return result;
 }
 
-/* Backward ---------------------------------------------------------------------------------- */
-
 /* Takes the step of a node in Python: its closure, its rules where C has none, or the error. */
 static int pass_on_in_python(State *s, Value *v) {
     PyObject *step = PyObject_GetAttr((PyObject *)v, s->objects[_backward_]);
@@ -797,10 +744,7 @@ static inline int pass_on(State *s, Value *v) {
     if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, v);
     Value *x = (Value *)v->first, *y = (Value *)v->second;
     switch (v->code) {
-#define RULE1(name) \
-    case ROW_##name:                                                                              \
-        slope = name##_slope_0(x->data, out);                                                     \
-        break;
+#define RULE1(name) case ROW_##name: slope = name##_slope_0(x->data, out); break;
         UNARY_ROWS(RULE1)
     case POWER_OF_NUMBER:
         plain_number(v->second, &other);
@@ -839,7 +783,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         for (Py_ssize_t i = 0; i < n; i++) before[i] = w.leaves.items[i]->grad;
         ((Value *)self)->grad = 1.0;
         for (Py_ssize_t i = w.order.size - 1; i >= 0 && !failed; i--) {
-            if (i >= 8) PREFETCH(w.order.items[i - 8]);
+            if (i >= 8) __builtin_prefetch(&w.order.items[i - 8]->data);
             failed = pass_on(s, w.order.items[i]);
         }
         for (Py_ssize_t i = 0; failed && i < n; i++) w.leaves.items[i]->grad = before[i];
@@ -850,10 +794,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
-/* Bulk access ------------------------------------------------------------------------------- */
-
-/* Whether `values` is a list or tuple of Values and `buffer` as many float64; then `view` is to
- * be released. Borrows both. */
+/* Whether these are a list or tuple of Values and as many float64; then owns `view`. Borrows. */
 static int fits(PyObject *values, PyObject *buffer, Py_buffer *view, int flags) {
     if (!PyList_CheckExact(values) && !PyTuple_CheckExact(values)) return 0;
     Py_ssize_t n = PySequence_Fast_GET_SIZE(values);
@@ -892,8 +833,6 @@ static PyObject *engine_add_grads(PyObject *module, PyObject *const *args, Py_ss
     Py_RETURN_NONE;
 }
 
-/* The type ---------------------------------------------------------------------------------- */
-
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
 #define ROW_DOC "This row of the table, on self."
@@ -928,26 +867,15 @@ static PyMemberDef value_members[] = {
 };
 
 static PyType_Slot value_slots[] = {
-    {Py_tp_doc, "Value(data, _children=(), _op='', label='')\n--\n\n"},
-    {Py_tp_new, value_new},
-    {Py_tp_init, value_init},
-    {Py_tp_dealloc, value_dealloc},
-    {Py_tp_traverse, value_traverse},
-    {Py_tp_clear, value_clear},
-    {Py_tp_setattro, value_setattro},
-    {Py_tp_richcompare, value_richcompare},
-    {Py_tp_hash, value_hash},
-    {Py_tp_methods, value_methods},
-    {Py_tp_getset, value_getset},
-    {Py_tp_members, value_members},
-    {Py_nb_add, add_operator},
-    {Py_nb_subtract, subtract_operator},
-    {Py_nb_multiply, multiply_operator},
-    {Py_nb_true_divide, divide_operator},
-    {Py_nb_power, value_power},
-    {Py_nb_negative, negative_operator},
-    {Py_nb_absolute, abs_operator},
-    {0, NULL},
+    {Py_tp_doc, "Value(data, _children=(), _op='', label='')\n--\n\n"}, {Py_tp_new, value_new},
+    {Py_tp_init, value_init}, {Py_tp_dealloc, value_dealloc}, {Py_tp_traverse, value_traverse},
+    {Py_tp_clear, value_clear}, {Py_tp_setattro, value_setattro},
+    {Py_tp_richcompare, value_richcompare}, {Py_tp_hash, value_hash},
+    {Py_tp_methods, value_methods}, {Py_tp_getset, value_getset},
+    {Py_tp_members, value_members}, {Py_nb_add, add_operator},
+    {Py_nb_subtract, subtract_operator}, {Py_nb_multiply, multiply_operator},
+    {Py_nb_true_divide, divide_operator}, {Py_nb_power, value_power},
+    {Py_nb_negative, negative_operator}, {Py_nb_absolute, abs_operator}, {0, NULL},
 };
 
 static PyType_Spec value_spec = {
@@ -1015,8 +943,7 @@ static int engine_exec(PyObject *module) {
 /* Visits what the module owns. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
-    Py_VISIT(s->type);
-    Py_VISIT(s->codes);
+    Py_VISIT(s->type); Py_VISIT(s->codes);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     return 0;
@@ -1025,8 +952,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Releases what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
-    Py_CLEAR(s->type);
-    Py_CLEAR(s->codes);
+    Py_CLEAR(s->type); Py_CLEAR(s->codes);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     return 0;
@@ -1059,15 +985,10 @@ static PyModuleDef_Slot engine_slots[] = {
 };
 
 static struct PyModuleDef engine_module = {
-    .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "micrograd._engine",
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "micrograd._engine",
     .m_doc = "The C core: see engine.py, which says what everything here means.",
-    .m_size = sizeof(State),
-    .m_methods = engine_methods,
-    .m_slots = engine_slots,
-    .m_traverse = engine_traverse,
-    .m_clear = engine_clear,
-    .m_free = engine_free,
+    .m_size = sizeof(State), .m_methods = engine_methods, .m_slots = engine_slots,
+    .m_traverse = engine_traverse, .m_clear = engine_clear, .m_free = engine_free,
 };
 
 PyMODINIT_FUNC PyInit__engine(void) {
