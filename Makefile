@@ -6,13 +6,23 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types notebooks clean
+.PHONY: demo test lint types notebooks bench ops sanitize clean
 
 demo: $(VENV)/demo.installed ## train on the moons and on real tumours, pictures in out/
 	$(BIN)/python demos/train.py
 
-test: $(VENV)/test.installed ## run the tests, with the gate on coverage
-	$(BIN)/python -m pytest --cov
+test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
+	$(BIN)/python -m pytest --cov --cov-fail-under=0
+	MICROGRAD_PURE=1 $(BIN)/python -m pytest --cov --cov-append
+
+bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
+	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
+
+ops: $(VENV)/test.installed ## write the C form of the table, after a change to it
+	$(BIN)/python tools/ops_header.py
+
+sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short run under valgrind
+	tools/sanitize $(BIN)/python
 
 lint: $(VENV)/lint.installed ## look for mistakes and for unformatted code
 	$(BIN)/ruff check
@@ -25,10 +35,18 @@ notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebook
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist out *.egg-info .coverage .*_cache .hypothesis
+	rm -rf $(VENV) build dist out *.egg-info micrograd/*.so .coverage .*_cache .hypothesis
+
+# What the benchmarks compare with, each in an environment of its own.
+$(VENV)/peers.made: $(VENV)/made
+	$(PYTHON) -m venv $(VENV)/original
+	$(VENV)/original/bin/python -m pip install --quiet --disable-pip-version-check micrograd==0.1.0
+	$(PYTHON) -m venv $(VENV)/xad
+	$(VENV)/xad/bin/python -m pip install --quiet --disable-pip-version-check xad
+	@touch $@
 
 # One environment; each job installs what it needs (the extras of pyproject.toml) once.
-$(VENV)/%.installed: $(VENV)/made pyproject.toml
+$(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py micrograd/_engine.c micrograd/_ops.h
 	@echo "Installing micrograd[$*] into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

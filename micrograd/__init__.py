@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value, core, toposort
 from micrograd.ops import (
     Op,
     abs,  # noqa: F401
@@ -77,6 +77,7 @@ __all__ = [
     "arctan2",
     "arctanh",
     "cbrt",
+    "core",
     "cos",
     "cosh",
     "divide",

@@ -1,0 +1,57 @@
+"""A little of everything that the C core does, for valgrind's memcheck, which is slow."""
+
+import copy
+import gc
+import pickle
+import sys
+import weakref
+from array import array
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from micrograd import Op, Value, engine, ops
+
+assert engine.core == "c"
+
+
+class Own(Value):
+    """A subclass, to be mixed with Values."""
+
+
+def everything() -> None:
+    """Make, walk, copy, hang, drop."""
+    x, y = Value(0.5, label="x"), Own(0.25)
+    three = Op("three", lambda a, b, c: a + b * c, *[lambda a, b, c, out: a] * 3)
+    nodes = [op(*[x, y + 0, x * y][: len(op.derivatives)]) for op in ops.TABLE.values()
+             if op.name != "arccosh"]
+    total = sum(nodes, three(x, y, 2.0)) ** 2 + 2**x - x**3 / y
+    out = Value(total.data, (total,))
+
+    def pass_on() -> None:
+        total.grad += out.grad
+
+    out._backward = pass_on
+    out.backward()
+    x.end = [out]
+    refs = [weakref.ref(node) for node in nodes]
+    copy.deepcopy(total), pickle.loads(pickle.dumps(total)), engine.toposort(total)
+    numbers = array("d", bytes(16))
+    engine.read_data([x, y], numbers)
+    engine.add_grads([x, y], numbers)
+    for bad in (lambda: Value("a"), lambda: (Value(0.0).sqrt() + x).backward(), lambda: x + "a"):
+        try:
+            bad()
+        except (TypeError, ZeroDivisionError):
+            pass
+    del nodes, total, out, x, y, pass_on
+    gc.collect()
+    assert not any(ref() for ref in refs)
+
+
+for _ in range(3):
+    everything()
+deep = Value(1.0)
+for _ in range(20_000):
+    deep = deep * 1.0 + 1.0
+deep.backward()
