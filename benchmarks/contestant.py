@@ -96,9 +96,7 @@ def xad() -> dict[str, Any]:
     def relu(x: Any) -> Any:
         return functions.max(x, 0.0)
 
-    made = works.Functions(
-        relu, functions.tanh, functions.exp, functions.log, backward, begin
-    )
+    made = works.Functions(relu, functions.tanh, functions.exp, functions.log, backward, begin)
     return {"kind": adj_1st.Real, "functions": made}
 
 

@@ -87,9 +87,9 @@ class Contestant:
 def measure(row: Row, pythons: dict[str, str], known: Path) -> dict[str, Any]:
     """Fill a line of the table."""
     contestants = [Contestant(name, pythons[name], known) for name in (row.slower, row.faster)]
-    rounds = []
-    for _ in range(row.rounds):
-        rounds.append([contestant.seconds(row.work) for contestant in contestants])
+    rounds = [
+        [contestant.seconds(row.work) for contestant in contestants] for _ in range(row.rounds)
+    ]
     for contestant in contestants:
         contestant.stop()
     ratio = statistics.median(slower / faster for slower, faster in rounds)
@@ -146,7 +146,9 @@ def cost_per_node(python: str, known: Path, rounds: int = 5) -> dict[int, float]
 def shown(result: dict[str, Any]) -> str:
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in result["ms"].items())
     verdict = {True: "reached", False: "MISSED", None: ""}[result["reached"]]
-    return f"{result['what']:<46} {result['ratio']:8.2f}  {result['target']:<13} {verdict:<8} {times}"
+    return (
+        f"{result['what']:<46} {result['ratio']:8.2f}  {result['target']:<13} {verdict:<8} {times}"
+    )
 
 
 def main() -> None:
@@ -177,7 +179,8 @@ def main() -> None:
     if options.only in ("", "nodes"):
         costs = report["ns per node"] = cost_per_node(sys.executable, options.known)
         spread = max(costs.values()) / min(costs.values())
-        print(f"ns per node: { {n: round(ns) for n, ns in costs.items()} }, spread {spread:.2f} (at most 2)")
+        shortened = {n: round(ns) for n, ns in costs.items()}
+        print(f"ns per node: {shortened}, spread {spread:.2f} (at most 2)")
     out = ROOT / "out"
     out.mkdir(exist_ok=True)
     (out / "benchmarks.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -6,6 +6,7 @@ a fresh graph, and with `gradient` the backward pass and all that belongs to a s
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ def lstm(kind: Any, f: Functions, known: Path) -> Callable[[], Any]:
     def step() -> Any:
         state = [list(map(kind, row)) for row in start]
         total: Any = 0.0
-        for now, following in zip(letters, letters[1:]):
+        for now, following in itertools.pairwise(letters):
             x = [xi * wi for xi, wi in zip(now, extra[0])]
             for i in range(depth):
                 cell_step(main[2 * i], main[2 * i + 1], state[2 * i], state[2 * i + 1], x)
@@ -136,11 +137,44 @@ def lstm(kind: Any, f: Functions, known: Path) -> Callable[[], Any]:
     return step
 
 
-NAMES = """
-annika bertram clarissa dorothea emil frieda gregor hannelore ignaz johanna konrad leonie matthias
-nikolaus ottilie philippa quirin rosalie sebastian theodora ulrike valentin wilhelmine xaver yvonne
-zacharias adelheid benedikt cordula dietmar elisabeth ferdinand gertrud heinrich isabella josephine
-""".split()
+NAMES = [
+    "annika",
+    "bertram",
+    "clarissa",
+    "dorothea",
+    "emil",
+    "frieda",
+    "gregor",
+    "hannelore",
+    "ignaz",
+    "johanna",
+    "konrad",
+    "leonie",
+    "matthias",
+    "nikolaus",
+    "ottilie",
+    "philippa",
+    "quirin",
+    "rosalie",
+    "sebastian",
+    "theodora",
+    "ulrike",
+    "valentin",
+    "wilhelmine",
+    "xaver",
+    "yvonne",
+    "zacharias",
+    "adelheid",
+    "benedikt",
+    "cordula",
+    "dietmar",
+    "elisabeth",
+    "ferdinand",
+    "gertrud",
+    "heinrich",
+    "isabella",
+    "josephine",
+]
 
 
 class Adam(NamedTuple):
@@ -156,7 +190,7 @@ class Adam(NamedTuple):
 def gpt(kind: Any, f: Functions, width: int = 16, heads: int = 4) -> Callable[[], Any]:
     """A step of a character-level transformer: one layer, RMS norm, cross-entropy, AdamW."""
     draw = random.Random(7)
-    letters = ["."] + sorted(set("".join(NAMES)))
+    letters = [".", *sorted(set("".join(NAMES)))]
     longest = max(map(len, NAMES)) + 1
 
     def matrix(nout: int, nin: int) -> list[list[Any]]:
@@ -164,7 +198,11 @@ def gpt(kind: Any, f: Functions, width: int = 16, heads: int = 4) -> Callable[[]
 
     embed, place = matrix(len(letters), width), matrix(longest, width)
     query, key, value, out = (matrix(width, width) for _ in range(4))
-    wide, narrow, head = matrix(4 * width, width), matrix(width, 4 * width), matrix(len(letters), width)
+    wide, narrow, head = (
+        matrix(4 * width, width),
+        matrix(width, 4 * width),
+        matrix(len(letters), width),
+    )
     matrices = [embed, place, query, key, value, out, wide, narrow, head]
     parameters = [p for m in matrices for row in m for p in row]
     moments = [[0.0, 0.0] for _ in parameters]
@@ -196,7 +234,7 @@ def gpt(kind: Any, f: Functions, width: int = 16, heads: int = 4) -> Callable[[]
         keys: list[list[Any]] = []
         values: list[list[Any]] = []
         losses = []
-        for i, (token, following) in enumerate(zip(tokens, tokens[1:])):
+        for i, (token, following) in enumerate(itertools.pairwise(tokens)):
             x = [a + b for a, b in zip(embed[token], place[i])]
             normed = norm(x)
             keys.append(linear(key, normed))

@@ -1,4 +1,4 @@
-/* Generated from the table in ops.py by tools/ops_header.py: change the table. */
+/* Generated from the table in ops.py by tools/ops_header.py: change that. */
 
 #include <math.h>
 

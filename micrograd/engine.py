@@ -20,6 +20,7 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 
 from __future__ import annotations
 
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -124,6 +125,11 @@ class Value(Operators["Value"]):
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute a row on the data of its operands, and record the result as a node."""
+        if len(operands) == 2:
+            # The loop below, unrolled, since nine nodes of ten have two operands.
+            x, y = operands
+            if x.__class__ is Value and y.__class__ is Value:
+                return _record(op, operands, operands, (x._data, y._data))
         inputs = []
         for operand in operands:
             if operand.__class__ is not Value:
@@ -410,7 +416,7 @@ def add_grads(values: Sequence[Value], buffer: Any) -> None:
         v._grad += numbers[i]
 
 
-def _float64(values: Sequence[Value], buffer: Any) -> memoryview:
+def _float64(values: Sequence[Value], buffer: Any) -> Any:
     numbers = memoryview(buffer)
     if numbers.format != "d" or numbers.ndim != 1:
         raise TypeError(
@@ -429,7 +435,7 @@ def _float64(values: Sequence[Value], buffer: Any) -> memoryview:
 core = "python"
 if not os.environ.get("MICROGRAD_PURE"):
     try:
-        from micrograd import _engine
+        _engine: Any = importlib.import_module("micrograd._engine")
     except ImportError:
         pass
     else:

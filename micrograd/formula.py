@@ -45,7 +45,7 @@ class Formula(Operators["Formula"]):
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Formula:
         if not all(isinstance(x, Formula) or is_number(x) for x in operands):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
         out = Formula("")
         out.op = op
         out.args = tuple(x if isinstance(x, Formula) else Formula(x) for x in operands)
@@ -356,7 +356,19 @@ def _latex_text(text: str) -> str:
     return re.sub(r"([_%&#$\\{}^~])", lambda m: rf"\{m[1]}" if m[1] not in r"\^~" else "", text)
 
 
-_LATEX_FUNCTIONS = set("exp log sin cos tan arcsin arccos arctan sinh cosh tanh".split())
+_LATEX_FUNCTIONS = {
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+}
 _LATEX_NAMES = {"sigmoid": r"\sigma", "maximum": r"\max", "minimum": r"\min"}
 
 

@@ -177,7 +177,7 @@ class Neuron(Module):
 def _inputs(x: Any) -> list[Any]:
     """List the inputs; a Value or a number alone is one of them."""
     if x.__class__ is list:
-        return x  # type: ignore[no-any-return]
+        return x
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 

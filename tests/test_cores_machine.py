@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import copy
 import gc
+from functools import partial
 from typing import Any
 
+from both_cores import CORES, python
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-from both_cores import CORES, python
 from test_cores import bits, outcome
 
 numbers = st.sampled_from([0.0, -1.0, 0.5, 2.0, -3.5, 1e200]) | st.floats(-3, 3)
@@ -27,7 +27,7 @@ class BothCores(RuleBasedStateMachine):
 
     def on_both(self, action: Any) -> None:
         """Do it on either core; both give the same, or raise the same."""
-        results = [outcome(lambda n=n, mg=mg: action(mg, self.values[n])) for n, mg in CORES.items()]
+        results = [outcome(partial(action, mg, self.values[n])) for n, mg in CORES.items()]
         assert results[0] == results[1]
 
     @rule(x=numbers, label=st.sampled_from(["", "w"]))
@@ -35,7 +35,9 @@ class BothCores(RuleBasedStateMachine):
         self.on_both(lambda mg, vs: vs.append(mg.Value(x, label=label)))
 
     @precondition(lambda self: self.values["c"])
-    @rule(name=st.sampled_from(sorted(python.ops.TABLE)), at=st.lists(indices, min_size=3, max_size=3))
+    @rule(
+        name=st.sampled_from(sorted(python.ops.TABLE)), at=st.lists(indices, min_size=3, max_size=3)
+    )
     def row(self, name: str, at: list[int]) -> None:
         def act(mg: Any, vs: list[Any]) -> None:
             op = mg.ops.TABLE[name]
@@ -101,7 +103,11 @@ class BothCores(RuleBasedStateMachine):
 
     @rule()
     def zero(self) -> None:
-        self.on_both(lambda mg, vs: [setattr(v, "grad", 0) for v in vs])
+        def act(mg: Any, vs: list[Any]) -> None:
+            for v in vs:
+                v.grad = 0
+
+        self.on_both(act)
 
     @precondition(lambda self: self.values["c"])
     @rule(at=indices, deep=st.booleans())
@@ -112,7 +118,10 @@ class BothCores(RuleBasedStateMachine):
     @precondition(lambda self: self.values["c"])
     @rule(at=indices)
     def dropped(self, at: int) -> None:
-        self.on_both(lambda mg, vs: vs.pop(at % len(vs)) and None)
+        def act(mg: Any, vs: list[Any]) -> None:
+            vs.pop(at % len(vs))
+
+        self.on_both(act)
 
     @rule()
     def collected(self) -> None:
@@ -126,9 +135,15 @@ class BothCores(RuleBasedStateMachine):
             place = {v: i for i, v in enumerate(values)}
             seen.append(
                 [
-                    (bits(v.data), bits(v.grad), v.label, v._op, v.op and v.op.name)
-                    + tuple(place.get(p, bits(p.data)) for p in v.parents)
-                    + tuple(bits(u.grad) for u in mg.toposort(v))
+                    (
+                        bits(v.data),
+                        bits(v.grad),
+                        v.label,
+                        v._op,
+                        v.op and v.op.name,
+                        *tuple(place.get(p, bits(p.data)) for p in v.parents),
+                        *tuple(bits(u.grad) for u in mg.toposort(v)),
+                    )
                     for v in values
                 ]
             )

@@ -1,4 +1,4 @@
-"""What Values cost and how they go: deep graphs, cycles, collections, leaks, failing allocations."""
+"""What Values cost and how they go: deep graphs, cycles, leaks, failing allocations."""
 
 from __future__ import annotations
 

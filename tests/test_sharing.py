@@ -100,7 +100,7 @@ def train(seed: float, steps: int) -> list[float]:
     for _ in range(steps):
         total = sum((model([0.2 * i, seed / 9]) - 0.1 * i) ** 2 for i in range(4))
         model.zero_grad()
-        total.backward()  # type: ignore[union-attr]
+        total.backward()
         for p in model.parameters():
             p.data -= 0.05 * p.grad
     return [p.data for p in model.parameters()]

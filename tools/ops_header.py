@@ -10,7 +10,14 @@ import re
 from pathlib import Path
 
 from micrograd import ops
-from micrograd.formula import DIFFER_IN_C, c_definitions, c_function, of_rule, operand_names, c_value
+from micrograd.formula import (
+    DIFFER_IN_C,
+    c_definitions,
+    c_function,
+    c_value,
+    of_rule,
+    operand_names,
+)
 from micrograd.operators import Operators
 from micrograd.ops import Op
 
@@ -44,16 +51,20 @@ def header() -> str:
         for what, chosen in (("ROWS", rows), ("METHODS", methods))
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
-    return "\n\n".join(
-        [
-            "/* Generated from the table in ops.py by tools/ops_header.py: change the table. */",
-            "#include <math.h>",
-            "/* The values of all rows. */\n" + c_definitions(),
-            "/* The local derivatives of the rows that the C core takes over. */\n"
-            + "\n".join(rules),
-            "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
-        ]
-    ) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "/* Generated from the table in ops.py by tools/ops_header.py: change that. */",
+                "#include <math.h>",
+                "/* The values of all rows. */\n" + c_definitions(),
+                "/* The local derivatives of the rows that the C core takes over. */\n"
+                + "\n".join(rules),
+                "/* These rows, and those of them that are methods of a Value. */\n"
+                + "\n".join(lists),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _list(name: str, rows: list[Op]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import contextlib
+
 from micrograd import Op, Value, engine, ops
 
 assert engine.core == "c"
@@ -23,8 +25,11 @@ def everything() -> None:
     """Make, walk, copy, hang, drop."""
     x, y = Value(0.5, label="x"), Own(0.25)
     three = Op("three", lambda a, b, c: a + b * c, *[lambda a, b, c, out: a] * 3)
-    nodes = [op(*[x, y + 0, x * y][: len(op.derivatives)]) for op in ops.TABLE.values()
-             if op.name != "arccosh"]
+    nodes = [
+        op(*[x, y + 0, x * y][: len(op.derivatives)])
+        for op in ops.TABLE.values()
+        if op.name != "arccosh"
+    ]
     total = sum(nodes, three(x, y, 2.0)) ** 2 + 2**x - x**3 / y
     out = Value(total.data, (total,))
 
@@ -33,17 +38,15 @@ def everything() -> None:
 
     out._backward = pass_on
     out.backward()
-    x.end = [out]
     refs = [weakref.ref(node) for node in nodes]
     copy.deepcopy(total), pickle.loads(pickle.dumps(total)), engine.toposort(total)
     numbers = array("d", bytes(16))
     engine.read_data([x, y], numbers)
     engine.add_grads([x, y], numbers)
     for bad in (lambda: Value("a"), lambda: (Value(0.0).sqrt() + x).backward(), lambda: x + "a"):
-        try:
+        with contextlib.suppress(TypeError, ZeroDivisionError):
             bad()
-        except (TypeError, ZeroDivisionError):
-            pass
+    x.end = [out]
     del nodes, total, out, x, y, pass_on
     gc.collect()
     assert not any(ref() for ref in refs)
