@@ -343,9 +343,8 @@ static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *operands = y ? PyTuple_Pack(2, x, y) : PyTuple_Pack(1, x);
     if (!operands) return NULL;
     PyObject *op = s->rows[code], *result;
-    if (is_exact(Py_TYPE(owner))) {
+    if (is_exact(Py_TYPE(owner)))
         result = PyObject_CallFunctionObjArgs(s->objects[_apply_mixed_], op, operands, NULL);
-    }
     else result = PyObject_CallMethodObjArgs(owner, s->objects[_apply_], op, operands, NULL);
     Py_DECREF(operands);
     return result;
@@ -962,7 +961,11 @@ static int engine_clear(PyObject *module) {
 static void engine_free(void *module) {
     State *s = PyModule_GetState(module);
     engine_clear(module);
-    while (s->kept.size) PyObject_GC_Del(s->kept.items[--s->kept.size]);
+    while (s->kept.size) {
+        PyObject *dead = (PyObject *)s->kept.items[--s->kept.size];
+        Py_SET_TYPE(dead, &PyList_Type); /* Value is gone; any type with a collector's header */
+        PyObject_GC_Del(dead);
+    }
     PyMem_Free(s->kept.items);
 }
 
