@@ -83,7 +83,8 @@ def xad() -> dict[str, Any]:
 
     def begin(parameters: Any) -> None:
         tape.clearAll()
-        tape.registerInputs(list(parameters))
+        for p in parameters:
+            tape.registerInput(p)
         tape.newRecording()
 
     def backward(root: Any, parameters: Any) -> None:
