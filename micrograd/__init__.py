@@ -1,6 +1,130 @@
-"""A small engine for automatic differentiation of scalars, and neural networks on top of it."""
+"""A small engine for automatic differentiation of scalars, and neural networks on top of it.
+
+>>> import micrograd as mg
+>>> x = mg.Value(0.5)
+>>> y = mg.tanh(3 * x)
+>>> y.backward()
+>>> print(f"{y:.4f} {x.grad:.4f}")
+0.9051 0.5421
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value, toposort
-from micrograd.ops import Op
+from micrograd.ops import (
+    Op,
+    abs,  # noqa: F401
+    add,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    cbrt,
+    cos,
+    cosh,
+    divide,
+    equal,
+    erf,
+    erfc,
+    exp,
+    expm1,
+    hypot,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    softplus,
+    sqrt,
+    stop_gradient,
+    subtract,
+    tan,
+    tanh,
+    where,
+)
 
-__all__ = ["Op", "Value", "toposort"]
+if TYPE_CHECKING:
+    from micrograd import losses, nn, optim
+
+# `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
+__all__ = [
+    "Op",
+    "Value",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "cbrt",
+    "cos",
+    "cosh",
+    "divide",
+    "equal",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "hypot",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "losses",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "nn",
+    "optim",
+    "power",
+    "relu",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "softplus",
+    "sqrt",
+    "stop_gradient",
+    "subtract",
+    "tan",
+    "tanh",
+    "toposort",
+    "where",
+]
+
+# These load when they are first used, so that `import micrograd` stays quick.
+_LAZY_MODULES = ("losses", "nn", "optim")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"micrograd.{name}")
+    raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_MODULES})

@@ -81,7 +81,13 @@ class Op:
                 or (type(operand) is not type(owner) and isinstance(operand, type(owner)))
             ):
                 owner = operand
-        return self.value(*operands) if owner is None else owner._apply(self, operands)
+        if owner is None:
+            return self.value(*operands)
+        result = owner._apply(self, operands)
+        if result is NotImplemented:
+            kinds = ", ".join(type(operand).__name__ for operand in operands)
+            raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
+        return result
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
@@ -126,7 +132,6 @@ ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
 # The table -------------------------------------------------------------------------------------
 # A comment before a row is its convention, where the textbook leaves a choice.
 # fmt: off
-# ruff: noqa: E501  (a table is read along its rows)
 
 #    name                      value                     local derivatives, one per operand
 
@@ -230,7 +235,7 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     """Run a row on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
-    if any(hasattr(x, "_apply") or getattr(x, "dtype", None) == object for x in operands):
+    if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
         return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
     if _in_table(op) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)

@@ -25,7 +25,7 @@ def to_float(x: Any, what: str = "data") -> float:
     >>> to_float(2)
     2.0
     """
-    if is_number(x):
+    if x.__class__ is float or is_number(x):
         return float(x)
     advice = "give a real number"
     if hasattr(x, "_apply"):

@@ -1,0 +1,93 @@
+"""How wrong an output is: losses of one example, to be averaged over the examples.
+
+Outputs are Values (numbers do too), labels are numbers; each function says which formula it is.
+Those that take logits, the scores before any sigmoid or softmax, overflow for none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+from micrograd import ops
+from micrograd.scalars import is_number
+
+
+def hinge(score: Any, label: Any) -> Any:
+    """The hinge loss max(0, 1 - label * score), for a label of -1 or +1.
+
+    Raises ValueError for another label. Source: Cortes and Vapnik, Support-Vector Networks (1995).
+
+    >>> hinge(0.25, 1), hinge(3.0, 1)
+    (0.75, 0.0)
+    """
+    if is_number(label) and label not in (-1, 1):
+        raise ValueError(f"hinge: a label is -1 or +1, got {label!r}; map 0 to -1 (2 * y - 1)")
+    return ops.relu(1 - label * score)
+
+
+def squared_error(output: Any, target: Any) -> Any:
+    """The squared error (output - target)**2, without a factor of 1/2.
+
+    >>> squared_error(3.0, 1.0)
+    4.0
+    """
+    return ops.power(output - target, 2)
+
+
+def binary_cross_entropy(logit: Any, label: Any) -> Any:
+    """The cross-entropy -y log(p) - (1 - y) log(1 - p) for p = sigmoid(logit) and a label y.
+
+    Computed as softplus(logit) - y * logit, which is the same. Raises ValueError for a label
+    outside [0, 1]. Source: Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.90.
+
+    >>> print(f"{binary_cross_entropy(0.0, 1):.6f}")
+    0.693147
+    """
+    if is_number(label) and not 0 <= label <= 1:
+        raise ValueError(
+            f"binary_cross_entropy: a label is from 0 to 1, got {label!r}; "
+            "map -1 to 0 ((y + 1) / 2), or use hinge"
+        )
+    return ops.softplus(logit) - label * logit
+
+
+def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
+    """The cross-entropy -sum_k y_k log(p_k) for p = softmax(logits) and a label y.
+
+    The label is the number of the right class, from 0, or one probability per class, summing to
+    1. Computed as log(sum_k exp(z_k)) - sum_k y_k z_k, with the z shifted by their maximum.
+    Raises ValueError for a label that does not fit. Source: Bishop (2006), eq. 4.108.
+
+    >>> print(f"{cross_entropy([0.0, 3.0, -2.0, 1.0], 3):.6f}")
+    2.175515
+    """
+    logits = list(logits)
+    if not logits:
+        raise ValueError("cross_entropy: got no logits; give one per class")
+    # The result does not depend on the shift, so it need not be differentiated.
+    shift = ops.stop_gradient(reduce(ops.maximum, logits))
+    log_sum_exp = shift + ops.log(sum(ops.exp(z - shift) for z in logits))
+    return log_sum_exp - _expected_logit(logits, label)
+
+
+def _expected_logit(logits: list[Any], label: Any) -> Any:
+    if is_number(label):
+        if label not in range(len(logits)):
+            raise ValueError(
+                f"cross_entropy: the label is a class from 0 to {len(logits) - 1}, got {label!r}"
+            )
+        return logits[int(label)]
+    weights = list(label)
+    if len(weights) != len(logits):
+        raise ValueError(
+            f"cross_entropy: got {len(weights)} probabilities for {len(logits)} logits; "
+            "give one per class"
+        )
+    if all(map(is_number, weights)) and not math.isclose(sum(weights), 1, abs_tol=1e-9):
+        raise ValueError(
+            f"cross_entropy: the label's probabilities sum to {sum(weights)!r}; divide by that sum"
+        )
+    return sum(y * z for y, z in zip(weights, logits))

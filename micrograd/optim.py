@@ -1,0 +1,139 @@
+"""Optimisers: how a step along the gradients changes the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Union
+
+from micrograd.engine import Value
+
+# A number, or a schedule: a function of the number of steps taken so far (0 at the first).
+LearningRate = Union[float, Callable[[int], float]]
+
+
+class Optimizer:
+    """Parameters, a learning rate and a count of steps; a subclass says what one step does.
+
+    Raises TypeError for parameters that are not Values, ValueError for none or the same twice.
+    """
+
+    def __init__(self, parameters: Iterable[Value], lr: LearningRate) -> None:
+        self.parameters = list(parameters)
+        self.lr = lr
+        self.steps = 0
+        if not self.parameters:
+            raise ValueError(
+                "there is nothing to optimise: give model.parameters(), not an empty list"
+            )
+        for p in self.parameters:
+            if not isinstance(p, Value):
+                raise TypeError(f"a parameter is a Value, got {p!r}; give model.parameters()")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError("a parameter is given twice and would be moved twice; give each once")
+
+    def zero_grad(self) -> None:
+        """Set the grad of every parameter to 0, since `backward()` adds to what is there.
+
+        >>> p = Value(1.0)
+        >>> p.backward()
+        >>> SGD([p], lr=0.1).zero_grad()
+        >>> p.grad
+        0.0
+        """
+        for p in self.parameters:
+            p.grad = 0
+
+    def step(self) -> None:
+        """Move every parameter once, by the gradients that are in `grad` now.
+
+        >>> p = Value(1.0)
+        >>> p.grad = 2.0
+        >>> SGD([p], lr=0.1).step()
+        >>> p.data
+        0.8
+        """
+        self._move(self.lr(self.steps) if callable(self.lr) else self.lr)
+        self.steps += 1
+
+    def _move(self, lr: float) -> None:
+        raise TypeError(
+            f"{type(self).__name__} does not say how it moves the parameters: _move(lr)"
+        )
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
+
+    `lr` is a number or a function of the number of steps taken. Raises ValueError for a momentum
+    outside [0, 1). Source: Sutskever et al., On the importance of initialization and momentum in
+    deep learning (2013), with the learning rate applied after the sum.
+
+    >>> p = Value(1.0)
+    >>> optimizer = SGD([p], lr=lambda step: 0.5 / (step + 1), momentum=0.9)
+    >>> p.grad = 1.0
+    >>> optimizer.step()
+    >>> optimizer.step()
+    >>> print(f"{p:.3f}")
+    0.025
+    """
+
+    def __init__(
+        self, parameters: Iterable[Value], lr: LearningRate, momentum: float = 0.0
+    ) -> None:
+        super().__init__(parameters, lr)
+        _check("momentum", momentum)
+        self.momentum = momentum
+        self.velocity = [0.0] * len(self.parameters)
+
+    def _move(self, lr: float) -> None:
+        for i, p in enumerate(self.parameters):
+            self.velocity[i] = self.momentum * self.velocity[i] + p.grad
+            p.data -= lr * self.velocity[i]
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay; with `weight_decay=0` it is Adam.
+
+    Running means of the gradient and of its square, m and v, are divided by their weights so far;
+    then data -= lr * (m / (sqrt(v) + eps) + weight_decay * data). Raises ValueError for betas
+    outside [0, 1). Sources: Kingma and Ba, Adam (2015), algorithm 1; Loshchilov and Hutter,
+    Decoupled weight decay regularization (2019), algorithm 2.
+
+    >>> p = Value(1.0)
+    >>> optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
+    >>> p.grad = 3.0
+    >>> optimizer.step()
+    >>> print(f"{p:.6f}")
+    0.900000
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        lr: LearningRate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr)
+        for beta in betas:
+            _check("betas", beta)
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self.means = [0.0] * len(self.parameters)
+        self.squares = [0.0] * len(self.parameters)
+
+    def _move(self, lr: float) -> None:
+        beta1, beta2 = self.betas
+        weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
+        for i, p in enumerate(self.parameters):
+            self.means[i] = beta1 * self.means[i] + (1 - beta1) * p.grad
+            self.squares[i] = beta2 * self.squares[i] + (1 - beta2) * p.grad * p.grad
+            mean, square = self.means[i] / weight1, self.squares[i] / weight2
+            p.data -= lr * (mean / (square**0.5 + self.eps) + self.weight_decay * p.data)
+
+
+def _check(name: str, rate: float) -> None:
+    if not 0 <= rate < 1:
+        raise ValueError(f"{name} must be at least 0 and less than 1, got {rate!r}")
