@@ -175,4 +175,4 @@ def _suspects(code: CodeType | None) -> Iterator[str]:
 
 def name_of(f: Any) -> str:
     """What a function is called in a message."""
-    return getattr(f, "__name__", None) or repr(f)
+    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)

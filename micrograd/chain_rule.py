@@ -9,6 +9,7 @@ Evaluating Derivatives (2008), chapter 3. No node's `.grad` is touched.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,14 @@ def gradient_in_numbers(output: Value, variables: Sequence[Value]) -> list[float
     with _grads_kept(output):
         output.backward()
         return [x.grad for x in variables]
+
+
+def rounding_error(output: Value) -> float:
+    """About how far rounding moves `output`: half an ulp of each node, times its derivative."""
+    with _grads_kept(output):
+        output.backward()
+        nodes = toposort(output)
+        return sys.float_info.epsilon / 2 * sum(abs(v.grad * v.data) for v in nodes if v.parents)
 
 
 @contextmanager
@@ -158,11 +167,11 @@ def _slopes(node: Value, operands: list[tuple[int, Value]], in_numbers: bool) ->
         arguments = [x.data if isinstance(x, Value) else x for x in arguments]
     slopes = []
     try:
-        for i, operand in operands:
-            slopes.append(rules[i](*arguments))  # type: ignore[misc]  # noqa: PERF401
+        for i, _ in operands:
+            slopes.append(rules[i](*arguments))  # type: ignore[misc]
     except ARITHMETIC_ERRORS as error:
         # When a row inside the rule failed, what says why is the error behind its own.
-        raise derivative_error(_root_cause(error), node, operand) from error
+        raise derivative_error(_root_cause(error), node, operands[len(slopes)][1]) from error
     return slopes
 
 
