@@ -22,15 +22,16 @@ _outer: ContextVar[tuple[Value, ...]] = ContextVar("_outer", default=())
 class Call:
     """One call of `f(x, ...)` on new Values in the place of x, and its result.
 
-    Each call differentiates by Values of its own, so nested derivatives are not confused; where
-    x held Values already, the new ones are nodes above them.
+    Each call differentiates by Values of its own, so nested derivatives are not confused. Where
+    x held Values, the new ones are tied to them in the end. Until then they are leaves, so that no
+    walk through the graph of `f` goes on into all that was computed before.
     """
 
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
         self.f = f
         self.variables: list[Value] = []
         self.shape: tuple[int, ...] | None = None  # of x; None if it is one number
-        self.on_values = False
+        self.originals: list[Any] = []
         argument = self._fresh(x)
         token = _outer.set((*_outer.get(), *self.variables))
         try:
@@ -48,13 +49,10 @@ class Call:
         return array_of([self._variable(element) for element in array.flat], array.shape)
 
     def _variable(self, element: Any) -> Value:
-        if isinstance(element, Value):
-            self.on_values = True
-            variable: Value = _identity(element)
-        else:
-            variable = Value(to_float(element, "x"))
-        self.variables.append(variable)
-        return variable
+        number = element.data if isinstance(element, Value) else to_float(element, "x")
+        self.originals.append(element)
+        self.variables.append(Value(number))
+        return self.variables[-1]
 
     def scalar(self) -> Value:
         """The result, if it is one Value."""
@@ -85,17 +83,24 @@ class Call:
     def recorded(self, *outputs: Value) -> bool:
         """Whether the derivative must be a graph: it may be differentiated by something else."""
         outer = _outer.get()
-        return self.on_values or (
+        return any(isinstance(x, Value) for x in self.originals) or (
             bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs)))
         )
 
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
         """The entries as an array of `shape` followed by that of x, or alone if there is one."""
         if as_values:
+            self._tie()
             entries = distinct(entries, self.variables)
         if self.shape is None and shape == ():
             return entries[0]
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
+
+    def _tie(self) -> None:
+        """Let the variables depend on the Values in x that they stand for."""
+        for variable, original in zip(self.variables, self.originals):
+            if isinstance(original, Value):
+                variable.op, variable.args, variable.parents = _identity, (original,), (original,)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
