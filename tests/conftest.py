@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
 

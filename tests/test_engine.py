@@ -1,0 +1,341 @@
+"""The graph and the walk back: what backward() leaves where, and what it does when it cannot."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import subprocess
+import sys
+import weakref
+from typing import Any
+
+import pytest
+
+from micrograd import Value, toposort
+
+# What backward() leaves ------------------------------------------------------------------------
+
+
+def test_an_operand_used_twice_gets_both_shares() -> None:
+    a = Value(3.0)
+    b = a + a
+    b.backward()
+    assert a.grad == 2.0
+    assert b.parents == (a, a)
+
+
+def test_a_node_waits_for_all_its_consumers() -> None:
+    a = Value(1.0)
+    b = a + a
+    c = b + b
+    c.backward()
+    assert (c.data, a.grad) == (4.0, 4.0)
+
+
+def test_leaves_accumulate_over_calls_and_interior_nodes_do_not() -> None:
+    x = Value(3.0)
+    square = x * x
+    y = square * x
+    y.backward()
+    assert (x.grad, square.grad) == (27.0, 3.0)
+    y.backward()
+    assert (x.grad, square.grad) == (54.0, 3.0)
+    x.grad = 0
+    y.backward()
+    assert x.grad == 27.0
+
+
+def test_the_grad_of_the_root_is_one_a_leaf_included() -> None:
+    leaf = Value(5.0)
+    leaf.grad = 7.0
+    leaf.backward()
+    assert leaf.grad == 1.0
+    out = leaf * 2
+    out.backward()
+    assert out.grad == 1.0
+
+
+def test_rules_look_at_the_data_as_it_is_now() -> None:
+    x, y = Value(2.0), Value(3.0)
+    out = x * y
+    y.data = 10.0
+    out.backward()
+    assert x.grad == 10.0
+
+
+def test_a_number_operand_is_a_leaf_with_a_grad_of_its_own() -> None:
+    x = Value(2.0)
+    out = 3 * x
+    three, same_x = out.parents
+    assert same_x is x
+    out.backward()
+    assert (three.data, three.grad, three.op) == (3.0, 2.0, None)
+
+
+def test_a_number_exponent_stays_a_number() -> None:
+    x = Value(2.0)
+    out = x**3
+    assert (out.args, out.parents, out._op) == ((x, 3), (x,), "**3")
+    assert (Value(2.0) ** Value(3.0))._op == "**"
+    assert (2 ** Value(3.0)).data == 8.0
+
+
+def test_op_args_and_parents_say_how_a_value_was_made() -> None:
+    x, y = Value(1.0), Value(2.0)
+    out = x / y
+    assert repr(out.op) == "Op('divide')"
+    assert out.args == out.parents == (x, y)
+    assert (x.op, x.args, x.parents) == (None, (), ())
+
+
+# The order -------------------------------------------------------------------------------------
+
+
+def test_toposort_lists_operands_before_consumers_in_order_and_each_once() -> None:
+    a, b, c = (Value(i, label=name) for i, name in enumerate("abc"))
+    left = a * b
+    root = left + c * left
+    order = toposort(root)
+    assert [v.label or v._op for v in order] == ["a", "b", "*", "c", "*", "+"]
+    assert toposort(a) == [a]
+
+
+PROGRAM = """
+import random
+from micrograd import Value
+random.seed(1)
+leaves = [Value(random.gauss(0, 1)) for _ in range(20)]
+pool = list(leaves)
+for _ in range(400):
+    a, b = random.choice(pool), random.choice(pool)
+    pool.append(random.choice([a + b, a * b, a - b, (a * 0.1).tanh(), a.maximum(b)]) * 0.5)
+sum(pool).backward()
+print([leaf.grad.hex() for leaf in leaves])
+"""
+
+
+def test_the_bits_are_the_same_under_every_hash_seed() -> None:
+    results = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "12345")
+    }
+    assert len(results) == 1
+
+
+# Rules by hand ---------------------------------------------------------------------------------
+
+
+def test_backward_by_hand_is_the_step_of_backward() -> None:
+    a, b = Value(2.0), Value(-3.0)
+    product = a * b
+    out = product.tanh()
+    out.grad = 1.0
+    for node in reversed(toposort(out)):
+        node._backward()
+    by_hand = a.grad, b.grad
+    a.grad = b.grad = 0.0
+    out.backward()
+    assert (a.grad, b.grad) == by_hand
+
+
+def test_an_assigned_closure_is_the_rule_of_its_node() -> None:
+    x = Value(3.0)
+    out = Value(x.data**2, (x,), "square")
+
+    def rule() -> None:
+        x.grad += 2 * x.data * out.grad
+
+    out._backward = rule
+    (out * 2).backward()
+    assert x.grad == 12.0
+    assert out._backward is rule
+    with pytest.raises(TypeError, match="_backward must be a function"):
+        out._backward = None  # type: ignore[assignment]
+
+
+def test_a_closure_may_call_the_rule_that_it_replaces() -> None:
+    x = Value(3.0)
+    out = x * x
+    calls: list[str] = []
+    rule = out._backward
+
+    def noted() -> None:
+        calls.append("called")
+        rule()
+
+    out._backward = noted
+    out.backward()
+    assert (x.grad, calls) == (6.0, ["called"])
+
+
+def test_a_leaf_with_a_closure_starts_afresh_like_an_interior_node() -> None:
+    x = Value(1.0)
+    x._backward = lambda: None
+    (2 * x).backward()
+    (2 * x).backward()
+    assert x.grad == 2.0
+
+
+def test_a_node_with_children_and_no_rule_warns_that_the_gradient_stops() -> None:
+    x = Value(3.0)
+    out = Value(9.0, (x,), "square")
+    with pytest.warns(RuntimeWarning, match="no gradient passes"):
+        out.backward()
+    assert x.grad == 0.0
+
+
+def test_node_takes_local_grads_as_numbers() -> None:
+    values = [Value(float(i)) for i in range(5)]
+    total = Value.node(10.0, values, [1.0] * 5, _op="sum")
+    (total * 3).backward()
+    assert [v.grad for v in values] == [3.0] * 5
+    assert (total._op, total.op, total.parents) == ("sum", None, tuple(values))
+
+
+def test_node_takes_local_grads_as_a_function_of_the_data_as_it_is() -> None:
+    x, y = Value(2.0), Value(5.0)
+    out = Value.node(10.0, (x, y), lambda x, y, out: (y, x))
+    y.data = 7.0
+    out.backward()
+    assert (x.grad, y.grad) == (7.0, 2.0)
+
+
+@pytest.mark.parametrize("local_grads", [[1.0], lambda x, y, out: [1.0, 2.0, 3.0]])
+def test_node_wants_one_local_grad_per_parent(local_grads: Any) -> None:
+    with pytest.raises(ValueError, match=r"one local derivative per parent: got \d for 2"):
+        Value.node(1.0, (Value(1.0), Value(2.0)), local_grads).backward()
+
+
+# When it cannot --------------------------------------------------------------------------------
+
+
+def test_a_failing_rule_leaves_the_grads_of_leaves_as_they_were() -> None:
+    x, y = Value(0.0, label="x"), Value(2.0)
+    x.grad, y.grad = 5.0, 7.0
+    out = y * y + x.sqrt() + y
+    with pytest.raises(ZeroDivisionError, match=r"sqrt\(x=0.0\).*No leaf's grad was changed"):
+        out.backward()
+    assert (x.grad, y.grad) == (5.0, 7.0)
+    x.data = 4.0
+    out.parents[0].parents[1].data = 2.0  # the square root, by hand
+    out.backward()
+    assert (x.grad, y.grad) == (5.25, 12.0)
+
+
+def test_a_failing_closure_leaves_the_grads_of_leaves_as_they_were() -> None:
+    x = Value(1.0)
+    out = x * 2
+
+    def rule() -> None:
+        x.grad += 100.0
+        raise KeyboardInterrupt
+
+    out._backward = rule
+    with pytest.raises(KeyboardInterrupt):
+        (out + x).backward()
+    assert x.grad == 0.0
+
+
+@pytest.mark.parametrize("data", ["3", b"3", 1j, None, [1.0], Value(1.0)], ids=repr)
+def test_data_that_is_no_real_number_is_refused(data: Any) -> None:
+    with pytest.raises(TypeError, match="data must be a real number, got"):
+        Value(data)
+    v = Value(1.0)
+    with pytest.raises(TypeError, match="data must be a real number"):
+        v.data = data
+    with pytest.raises(TypeError, match="grad must be a real number"):
+        v.grad = data
+    assert (v.data, v.grad) == (1.0, 0.0)
+
+
+def test_children_that_are_no_values_are_refused() -> None:
+    with pytest.raises(TypeError, match="the children of a Value are Values, got 2"):
+        Value(1.0, (2,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", [float, math.exp, math.floor, complex])
+def test_what_would_drop_the_gradient_says_what_to_write(function: Any) -> None:
+    with pytest.raises(TypeError, match=r"drop the gradient.*v.exp\(\).*v.data"):
+        function(Value(1.0))
+
+
+# Numbers and text ------------------------------------------------------------------------------
+
+
+def test_data_and_grad_are_floats() -> None:
+    v = Value(2)
+    v.grad = 1
+    assert repr(v) == "Value(data=2.0, grad=1.0)"
+    v.data = True
+    assert v.data == 1.0
+    assert type(v.data) is type(v.grad) is float
+
+
+def test_a_value_formats_as_its_number() -> None:
+    v = Value(math.pi)
+    assert f"{v:.4f}" == "3.1416"
+    assert f"{v:>8.2f}|" == "    3.14|"
+    assert f"{v}" == repr(v)
+
+
+def test_comparisons_look_at_the_data_and_equality_at_the_object() -> None:
+    a, b = Value(1.0), Value(2.0)
+    assert a < b
+    assert a <= 1
+    assert b > 1.5
+    assert a < 3.5 <= Value(3.5)
+    assert max(a, b) is b
+    assert sorted([b, a]) == [a, b]
+    assert a != Value(1.0)
+    assert [a] == [a]
+    assert Value(0.0)
+    with pytest.raises(TypeError):
+        a < "b"  # noqa: B015
+
+
+# Depth and memory ------------------------------------------------------------------------------
+
+DEEP = """
+import copy, gc, pickle
+gc.disable()
+from micrograd import Value, toposort
+x = Value(1.0)
+s = x
+for _ in range(1_000_000):
+    s = s + x
+s.backward()
+assert (s.data, x.grad) == (1_000_001.0, 1_000_001.0)
+assert len(toposort(s)) == 1_000_001
+for again in (copy.deepcopy(s), pickle.loads(pickle.dumps(s))):
+    assert again.data == s.data and len(toposort(again)) == 1_000_001
+    del again
+del s
+print("done")
+"""
+
+
+def test_a_chain_of_a_million_operations_goes_through_everything() -> None:
+    result = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True)
+    assert (result.stdout, result.returncode) == ("done\n", 0), result.stderr
+
+
+def test_graphs_are_freed_at_once_without_the_cyclic_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = Value(2.0)
+        interior = x * 3
+        out = (interior + x).tanh() ** 2
+        out.backward()
+        seen = weakref.ref(interior), weakref.ref(out)
+        del interior, out
+        assert [ref() for ref in seen] == [None, None]
+    finally:
+        gc.enable()

@@ -1,0 +1,91 @@
+"""The package as its users meet it: light to import, documented, typed."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import micrograd
+
+MODULES = ["engine", "losses", "nn", "ops", "optim", "scalars"]
+
+
+def python(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+
+def test_importing_micrograd_loads_neither_its_dependencies_nor_its_lazy_modules() -> None:
+    result = python(
+        "import sys, micrograd\n"
+        "heavy = {'numpy', 'graphviz', 'scipy', 'matplotlib', 'random', 'micrograd.nn'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert result.stdout == "[]\n", result.stderr
+
+
+def test_everything_but_arrays_works_where_numpy_and_graphviz_are_missing() -> None:
+    result = python(
+        "import sys\n"
+        "for name in ('numpy', 'graphviz', 'scipy'): sys.modules[name] = None\n"
+        "import micrograd as mg\n"
+        "model = mg.nn.MLP(2, [3, 2])\n"
+        "loss = mg.losses.cross_entropy(model([1.0, -1.0]), 1)\n"
+        "loss.backward()\n"
+        "mg.optim.AdamW(model.parameters()).step()\n"
+        "print(mg.erf(0.0))"
+    )
+    assert result.stdout == "0.0\n", result.stderr
+
+
+def test_lazy_modules_are_listed_and_unknown_names_are_not_there() -> None:
+    assert {"nn", "losses", "optim", "Value", "tanh"} <= set(dir(micrograd))
+    assert micrograd.nn.MLP.__name__ == "MLP"
+    with pytest.raises(AttributeError, match="no attribute 'tensor'"):
+        micrograd.tensor  # noqa: B018
+
+
+def test_a_star_import_leaves_pythons_own_names_alone() -> None:
+    result = python("from micrograd import *\nassert abs(-1) == 1 and type(abs(-1)) is int")
+    assert result.returncode == 0, result.stderr
+
+
+def public(module: Any) -> list[tuple[str, Any]]:
+    """List the public functions, classes and methods that a module defines."""
+    found = []
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            found.append((name, thing))
+        if inspect.isclass(thing):
+            found += [
+                (f"{name}.{method}", getattr(thing, method))
+                for method in vars(thing)
+                if not method.startswith("_") and inspect.isfunction(getattr(thing, method))
+            ]
+    return found
+
+
+WITHOUT_EXAMPLE = {
+    "Optimizer",  # shown by its subclasses
+    "Value.conjugate",  # for NumPy
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_public_has_a_docstring_with_an_example(name: str) -> None:
+    module = importlib.import_module(f"micrograd.{name}")
+    assert module.__doc__
+    for what, thing in public(module):
+        assert thing.__doc__, what
+        assert ">>>" in thing.__doc__ or what in WITHOUT_EXAMPLE, what
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    assert (Path(micrograd.__file__).parent / "py.typed").exists()
