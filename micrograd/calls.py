@@ -116,10 +116,10 @@ def _as_objects(nested: Any, what: str) -> Any:
     """A sequence, nested or not, as an array of its elements."""
     import numpy as np
 
-    try:
-        return np.array(nested, dtype=object)
-    except ValueError as error:
-        raise ValueError(f"{what} must be an array: its rows differ in length ({error})") from None
+    array = np.array(nested, dtype=object)
+    if any(hasattr(element, "__len__") for element in array.flat):
+        raise ValueError(f"{what} must be an array of numbers, but its rows differ in length")
+    return array
 
 
 def distinct(entries: list[Entry], known: Sequence[Any]) -> list[Value]:

@@ -7,11 +7,13 @@ Values; a vector is a list or an array.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from micrograd import Value, cos, exp, log, sigmoid, sin, sqrt, tanh
 import numpy as np
+
+from micrograd import Value, cos, exp, log, sigmoid, sin, sqrt, tanh
 
 
 def log_sum_exp(xs: Any) -> Any:
@@ -147,7 +149,7 @@ def lstm_loss(parameters: Any, sequences: Sequences, length: int | None = None) 
     gates = parameters[: -3 * width].reshape(layers, 2, 4, width)
     hidden, cell = list(state[0::2]), list(state[1::2])
     total: Any = 0.0
-    for now, following in zip(characters[:length], characters[1:length]):
+    for now, following in pairwise(characters[:length]):
         x = now * ends[0]
         for layer, (w, b) in enumerate(gates):
             h, c = hidden[layer], cell[layer]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd import Value, jvp, sqrt
+from micrograd import Value, jacobian, sqrt
 
 Vector = list[Any]
 Gradient = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
@@ -40,16 +40,8 @@ def least_squares(x: Any, n: int) -> Any:
 
 
 def forward(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The gradient in forward mode, one direction after the other; as `grad(f)` otherwise."""
-
-    def gradient(x: Any) -> Any:
-        variables = [e if isinstance(e, Value) else Value(e) for e in x]
-        fresh = [v * 1.0 for v in variables]  # so that x of an outer derivative is not meant
-        y = f(fresh)
-        directions = [[float(i == j) for j in range(len(fresh))] for i in range(len(fresh))]
-        return [jvp(y, fresh, direction) for direction in directions]
-
-    return gradient
+    """As `grad(f)`, in forward mode: that is how a Jacobian of more results than x is computed."""
+    return lambda x: jacobian(lambda x: [f(x)] * (len(x) + 1))(x)[0]
 
 
 def argmin(f: Callable[[Any], Any], gradient: Callable[[Any], Any], x: Vector) -> Vector:

@@ -8,12 +8,13 @@ models here are those that the files state; `b` and `x` may be numbers, Values o
 from __future__ import annotations
 
 import math
-from pathlib import Path
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from micrograd import arctan, cos, exp, sin
 import numpy as np
+
+from micrograd import arctan, cos, exp, sin
 
 
 class Regression(NamedTuple):
@@ -39,7 +40,12 @@ def read(path: Path) -> Regression:
     if path.stem == "Nelson":  # its model is of log y
         y = np.log(y)
     return Regression(
-        path.stem, y, x if len(x) > 1 else x[0], [table[:, 0], table[:, 1]], table[:, 2], float(total)
+        path.stem,
+        y,
+        x if len(x) > 1 else x[0],
+        [table[:, 0], table[:, 1]],
+        table[:, 2],
+        float(total),
     )
 
 
