@@ -69,10 +69,10 @@ def _number(x: Any) -> float:
     return x.data if isinstance(x, Value) else float(x)
 
 
-def particle(outer: Gradient, inner: Gradient, w: float) -> float:
-    """The charge's position for which the particle lands nearest to the origin."""
+def landing(inner: Gradient) -> Callable[[Vector], Any]:
+    """How far off, squared, a particle lands that is pushed by two charges, one at height 10 - w."""
 
-    def landing(w: Vector) -> Any:
+    def squared_distance(w: Vector) -> Any:
         charges = [(10.0, 10.0 - w[0]), (10.0, 0.0)]
 
         def potential(at: Vector) -> Any:
@@ -82,15 +82,21 @@ def particle(outer: Gradient, inner: Gradient, w: float) -> float:
         at: Vector = [0.0, 8.0]
         velocity: Vector = [0.75, 0.0]
         while True:
-            force = inner(potential)(at)
+            slope = inner(potential)(at)
             moved = [x + 0.1 * v for x, v in zip(at, velocity)]
             if moved[1] <= 0:
                 time = -at[1] / velocity[1]
                 x = at[0] + time * velocity[0]
                 return x * x
-            at, velocity = moved, [v - 0.1 * a for v, a in zip(velocity, force)]
+            at, velocity = moved, [v - 0.1 * s for v, s in zip(velocity, slope)]
 
-    return _number(argmin(landing, outer(landing), [w])[0])
+    return squared_distance
+
+
+def particle(outer: Gradient, inner: Gradient, w: float) -> float:
+    """The w for which the particle lands nearest to the origin."""
+    f = landing(inner)
+    return _number(argmin(f, outer(f), [w])[0])
 
 
 def saddle(outer: Gradient, inner: Gradient, start: Vector) -> Vector:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import least_squares
 
-from micrograd import arctan, cos, exp, sin
+from micrograd import arctan, cos, exp, jacobian, sin
 
 
 class Regression(NamedTuple):
@@ -105,3 +106,19 @@ MODELS = {
     "Roszman1": lambda b, x: b[0] - b[1] * x - arctan(b[2] / (x - b[3])) / math.pi,
     "Thurber": _cubics,
 }
+
+
+def fit(regression: Regression, start: int, method: str) -> Any:
+    """The parameters that scipy.optimize.least_squares finds with our Jacobian."""
+    with np.errstate(all="ignore"):  # a trial step may go where the model overflows
+        return least_squares(
+            regression.residuals,
+            regression.starts[start],
+            jac=jacobian(regression.residuals),
+            method=method,
+            x_scale="jac",
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-15,
+            max_nfev=2000,
+        ).x
