@@ -125,10 +125,11 @@ class Neuron(Module):
     """
 
     def __init__(self, nin: int, nonlin: bool = True, activation: Activation = "relu") -> None:
-        if not callable(activation) and activation not in _ACTIVATION_NAMES:
+        names = list(_ACTIVATION_NAMES)  # a list is searched for anything, hashable or not
+        if not callable(activation) and activation not in names:
             raise ValueError(
                 f"activation {activation!r} is not known: give one of "
-                f"{', '.join(map(repr, _ACTIVATION_NAMES))}, or a function of a Value"
+                f"{', '.join(map(repr, names))}, or a function of a Value"
             )
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0)
@@ -174,6 +175,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
+        if isinstance(x, Iterator):
+            x = list(x)  # the first neuron would leave nothing for the others
         out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
