@@ -8,13 +8,16 @@ JAX's: `grad(f)`, `value_and_grad(f)`, `jacobian(f)`, `hessian(f)`. No node's `.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from micrograd import chain_rule
 from micrograd.calls import Call, array_of, distinct
 from micrograd.chain_rule import Entry
 from micrograd.engine import Value, toposort
 from micrograd.scalars import is_number, to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Of graphs -------------------------------------------------------------------------------------
 
@@ -23,6 +26,8 @@ from micrograd.scalars import is_number, to_float
 def grad(output: Value, inputs: Value, grad_output: Entry = ...) -> Value: ...
 @overload
 def grad(output: Value, inputs: Sequence[Value], grad_output: Entry = ...) -> list[Value]: ...
+@overload
+def grad(output: Value, inputs: NDArray[Any], grad_output: Entry = ...) -> NDArray[Any]: ...
 @overload
 def grad(output: Callable[..., Any]) -> Callable[..., Any]: ...
 def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:

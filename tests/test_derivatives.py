@@ -249,7 +249,12 @@ def test_numbers_give_floats_and_arrays_give_arrays() -> None:
     value, slope = value_and_grad(lambda x: x**3)(np.float64(2))
     assert (type(value), type(slope), value, slope) == (float, float, 8.0, 12.0)
     seen = []
-    gradient = grad(lambda x: seen.append(x) or (x * x).sum())(np.arange(6).reshape(2, 3))
+
+    def sum_of_squares(x: Any) -> Any:
+        seen.append(x)
+        return (x * x).sum()
+
+    gradient = grad(sum_of_squares)(np.arange(6).reshape(2, 3))
     assert seen[0].shape == (2, 3)
     assert seen[0].dtype == object
     assert gradient.dtype == float

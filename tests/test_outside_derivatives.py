@@ -47,7 +47,7 @@ def test_second_derivatives_of_every_row(
 
 
 FUNCTIONS = {name: case for name, case in known("functions.json").items() if "expr" in case}
-NAMES = {"sin": mg.sin, "cos": mg.cos, "tan": mg.tan, "exp": mg.exp, "log": mg.log}
+NAMES: dict[str, Any] = {"sin": mg.sin, "cos": mg.cos, "tan": mg.tan, "exp": mg.exp, "log": mg.log}
 NAMES |= {"sqrt": mg.sqrt, "tanh": mg.tanh, "atan": mg.arctan, "pi": math.pi}
 
 
@@ -220,7 +220,7 @@ def test_polynomial_least_squares(outside_known: Path, position: int) -> None:
     assert gradient == pytest.approx(np.array(case["gradient"]), rel=1e-10)
 
 
-MODES = {"r": grad, "f": gradbench.forward}
+MODES: dict[str, Any] = {"r": grad, "f": gradbench.forward}
 
 
 @pytest.mark.outside
