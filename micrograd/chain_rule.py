@@ -9,9 +9,10 @@ Evaluating Derivatives (2008), chapter 3. No node's `.grad` is touched.
 
 from __future__ import annotations
 
+import operator
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Union
 
@@ -23,8 +24,8 @@ from micrograd.ops import Op
 Entry = Union[Value, float]
 # A row of a Jacobian without its zeros: the column, and what stands there.
 Row = dict[int, Any]
-# A node, and those of its operands through which a variable reaches it, with their positions.
-Step = tuple[Value, list[tuple[int, Value]]]
+# A node, and the positions of those operands through which a variable reaches it.
+Step = tuple[Value, tuple[int, ...]]
 
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
@@ -40,7 +41,7 @@ def directional(
     """The derivatives of `outputs` as the variables move along `directions`, forward."""
     rows: dict[Value, Row] = {}
     for x, direction in zip(variables, directions):
-        _add(rows.setdefault(x, {}), 1.0, {0: direction})
+        rows[x] = _sum(rows.get(x), _times, 1.0, {0: direction})
     _forward(rows, _steps(outputs, variables), in_numbers=False)
     return [rows.get(y, {}).get(0, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
 
@@ -98,20 +99,18 @@ def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
     together = Value(0.0, [y for y in outputs if isinstance(y, Value)])
     for node in toposort(together)[:-1]:
         rules = node.op.derivatives if node.op is not None else node.parents
-        operands = [
-            (i, x)
-            for i, (x, rule) in enumerate(zip(node.args, rules))
-            if rule is not None and isinstance(x, Value) and x in reached
-        ]
-        if node._closure is not None and (operands or not node.parents):
+        positions = tuple(
+            [i for i, x in enumerate(node.args) if x in reached and rules[i] is not None]
+        )
+        if node._closure is not None and (positions or not node.parents):
             raise TypeError(
                 f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
                 "function adds numbers to .grad, which no derivative can be taken of. Make the "
                 "node with Value.node(data, parents, function), or with a row of its own, an Op"
             )
-        if operands:
+        if positions:
             reached.add(node)
-            steps.append((node, operands))
+            steps.append((node, positions))
     return steps
 
 
@@ -119,29 +118,40 @@ def _reverse(
     rows: dict[Value, Row], steps: list[Step], variables: set[Value], in_numbers: bool
 ) -> None:
     """Pass each node's row on to its operands, outputs first: `rows` ends at the variables."""
-    for node, operands in reversed(steps):
+    times = operator.mul if in_numbers else _times
+    for node, positions in reversed(steps):
         row = rows.get(node) if node in variables else rows.pop(node, None)
         if not row:
             continue
-        for (_, operand), slope in zip(operands, _slopes(node, operands, in_numbers)):
-            _add(rows.setdefault(operand, {}), slope, row)
+        for i, slope in zip(positions, _slopes(node, positions, in_numbers)):
+            operand = node.args[i]
+            rows[operand] = _sum(rows.get(operand), times, slope, row)
 
 
 def _forward(rows: dict[Value, Row], steps: list[Step], in_numbers: bool) -> None:
     """Collect each node's row from its operands, variables first: `rows` ends at the outputs."""
-    for node, operands in steps:
-        row = rows.setdefault(node, {})
-        for (_, operand), slope in zip(operands, _slopes(node, operands, in_numbers)):
-            _add(row, slope, rows[operand])
+    times = operator.mul if in_numbers else _times
+    for node, positions in steps:
+        row = rows.get(node)
+        for i, slope in zip(positions, _slopes(node, positions, in_numbers)):
+            row = _sum(row, times, slope, rows[node.args[i]])
+        rows[node] = row or {}
 
 
-def _add(target: Row, slope: Entry, row: Row) -> None:
-    """`target += slope * row`, without a node for what is known beforehand (times 1, plus 0)."""
-    if slope.__class__ is float and slope == 0:
-        return
+def _sum(target: Row | None, times: Callable[..., Any], slope: Entry, row: Row) -> Row:
+    """`target + slope * row`, without a node for what is known beforehand (times 1, plus 0)."""
+    plain = slope.__class__ is float
+    if plain and slope == 0:
+        return target or {}
+    if not (plain and slope == 1):
+        row = {column: times(slope, entry) for column, entry in row.items()}
+    elif not target:
+        row = row.copy()
+    if not target:
+        return row
     for column, entry in row.items():
-        term = _times(slope, entry)
-        target[column] = target[column] + term if column in target else term
+        target[column] = target[column] + entry if column in target else entry
+    return target
 
 
 def _times(x: Entry, y: Entry) -> Entry:
@@ -156,22 +166,23 @@ def _times(x: Entry, y: Entry) -> Entry:
     return x * y
 
 
-def _slopes(node: Value, operands: list[tuple[int, Value]], in_numbers: bool) -> list[Any]:
-    """The local derivatives of `node` with respect to these operands, as numbers or as Values."""
+def _slopes(node: Value, positions: tuple[int, ...], in_numbers: bool) -> list[Any]:
+    """The local derivatives of `node` with respect to operands, as numbers or as Values."""
     if node.op is None:
         slopes = _slopes_by_hand(node, in_numbers)
-        return [slopes[i] for i, _ in operands]
+        return [slopes[i] for i in positions]
     rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     if in_numbers:
         arguments = [x.data if isinstance(x, Value) else x for x in arguments]
     slopes = []
     try:
-        for i, _ in operands:
+        for i in positions:
             slopes.append(rules[i](*arguments))  # type: ignore[misc]
     except ARITHMETIC_ERRORS as error:
         # When a row inside the rule failed, what says why is the error behind its own.
-        raise derivative_error(_root_cause(error), node, operands[len(slopes)][1]) from error
+        operand = node.args[positions[len(slopes)]]
+        raise derivative_error(_root_cause(error), node, operand) from error
     return slopes
 
 

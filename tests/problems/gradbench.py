@@ -70,7 +70,7 @@ def _number(x: Any) -> float:
 
 
 def landing(inner: Gradient) -> Callable[[Vector], Any]:
-    """How far off, squared, a particle lands that is pushed by two charges, one at height 10 - w."""
+    """How far off, squared, a particle lands that two charges push, one at height 10 - w."""
 
     def squared_distance(w: Vector) -> Any:
         charges = [(10.0, 10.0 - w[0]), (10.0, 0.0)]
