@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ SEED = 1337
 OUT = Path("out")
 
 Row = list[float]
+Network = Callable[[list[Value]], Value]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -174,12 +175,12 @@ def train_tumours(model: MLP, X: list[Row], y: list[int], epochs: int) -> Iterat
         yield measure(model, X, y)
 
 
-def outputs(model: MLP, X: list[Row]) -> list[float]:
+def outputs(model: Network, X: list[Row]) -> list[float]:
     """Run a network with a single output on every row, and keep the numbers, not the graphs."""
     return [model(list(map(Value, row))).data for row in X]
 
 
-def measure(model: MLP, X: list[Row], y: list[int]) -> Progress:
+def measure(model: Network, X: list[Row], y: list[int]) -> Progress:
     """Measure the mean cross-entropy and the accuracy on these rows."""
     logits = outputs(model, X)
     losses = [binary_cross_entropy(logit, label) for logit, label in zip(logits, y)]
@@ -187,7 +188,7 @@ def measure(model: MLP, X: list[Row], y: list[int]) -> Progress:
     return Progress(sum(losses) / len(losses), right / len(y))
 
 
-def verdict(model: MLP, X: list[Row], y: list[int]) -> str:
+def verdict(model: Network, X: list[Row], y: list[int]) -> str:
     """Say how many are right, and tell the two kinds of error apart: one is worse than the other.
 
     The network calls a tumour malignant when its logit is above 0, a probability above 1/2.
@@ -211,7 +212,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"  # colour-blind readers can tell them apart
 BANDS = ["#F2BE9C", "#FAE6D9", "#DDECF5", "#A3CDE6"]  # the same, pale, from score -1 to +1
 
 
-def draw_boundary(model: MLP, X: list[Row], y: list[int]) -> Figure:
+def draw_boundary(model: Network, X: list[Row], y: list[int]) -> Figure:
     """Draw the points on the plane as the network sees it: where its score is 0, and -1 and +1."""
     points, labels = np.array(X), np.array(y)
     figure = Figure(figsize=(7.5, 5), layout="constrained")
@@ -239,7 +240,7 @@ def draw_boundary(model: MLP, X: list[Row], y: list[int]) -> Figure:
     return figure
 
 
-def score_plane(model: MLP, points: Array) -> tuple[Array, Array, Array]:
+def score_plane(model: Network, points: Array) -> tuple[Array, Array, Array]:
     """Run the network on a grid of 50 by 36 that covers the points; give x, y and the scores."""
     (left, bottom), (right, top) = points.min(axis=0) - 0.4, points.max(axis=0) + 0.4
     across, up = np.meshgrid(np.linspace(left, right, 50), np.linspace(bottom, top, 36))

@@ -86,8 +86,10 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
             f"cross_entropy: got {len(weights)} probabilities for {len(logits)} logits; "
             "give one per class"
         )
-    if all(map(is_number, weights)) and not math.isclose(sum(weights), 1, abs_tol=1e-9):
+    if all(map(is_number, weights)) and not (
+        min(weights) >= 0 and math.isclose(sum(weights), 1, abs_tol=1e-9)
+    ):
         raise ValueError(
-            f"cross_entropy: the label's probabilities sum to {sum(weights)!r}; divide by that sum"
+            f"cross_entropy: a label's probabilities are at least 0 and sum to 1, got {label!r}"
         )
     return sum(y * z for y, z in zip(weights, logits))

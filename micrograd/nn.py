@@ -14,7 +14,7 @@ Activation = Union[str, Callable[[Value], Value]]
 
 
 class Module:
-    """Something with parameters: every leaf Value found in its attributes, lists and submodules.
+    """Something with parameters: every leaf Value in its attributes, lists, arrays, submodules.
 
     A subclass may say which they are by overriding `parameters`; the rest follows.
 
@@ -87,7 +87,7 @@ class Module:
 
 
 def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tuple[str, Value]]:
-    """Walk attributes, lists and dicts, and give each leaf Value once, with the way to it."""
+    """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return
@@ -102,6 +102,8 @@ def _leaves(thing: Any, path: str, seen: set[int] | None = None) -> Iterator[tup
         parts = ((f"{path}{dot}{name}", part) for name, part in vars(thing).items())
     elif isinstance(thing, (list, tuple)):
         parts = ((f"{path}[{i}]", part) for i, part in enumerate(thing))
+    elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
+        yield from _leaves(thing.tolist(), path, seen)
     elif isinstance(thing, dict):
         parts = ((f"{path}[{key!r}]", part) for key, part in thing.items())
     for name, part in parts:
@@ -137,7 +139,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Any) -> Value:
-        inputs = [x] if isinstance(x, Value) or is_number(x) else list(x)
+        inputs = _inputs(x)
         if len(inputs) != len(self.w):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
@@ -153,6 +155,11 @@ class Neuron(Module):
     def __repr__(self) -> str:
         name = _activation_name(self.activation) if self.nonlin else "Linear"
         return f"{name}Neuron({len(self.w)})"
+
+
+def _inputs(x: Any) -> list[Any]:
+    """List the inputs; a Value or a number alone is one of them."""
+    return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 
 def _activation_name(activation: Activation) -> str:
@@ -175,8 +182,8 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
-        if isinstance(x, Iterator):
-            x = list(x)  # the first neuron would leave nothing for the others
+        # A number becomes one Value that all neurons share, not one for each of their weights.
+        x = [Value(xi) if is_number(xi) else xi for xi in _inputs(x)]
         out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 

@@ -89,6 +89,10 @@ class Op:
             raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
         return result
 
+    @property
+    def __name__(self) -> str:  # a row can stand wherever a function can
+        return self.name
+
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
 

@@ -116,16 +116,16 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(parameters, lr)
-        for beta in betas:
-            _check("betas", beta)
-        self.betas = betas
+        self.beta1, self.beta2 = betas
+        _check("betas[0]", self.beta1)
+        _check("betas[1]", self.beta2)
         self.eps = eps
         self.weight_decay = weight_decay
         self.means = [0.0] * len(self.parameters)
         self.squares = [0.0] * len(self.parameters)
 
     def _move(self, lr: float) -> None:
-        beta1, beta2 = self.betas
+        beta1, beta2 = self.beta1, self.beta2
         weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
         for i, p in enumerate(self.parameters):
             self.means[i] = beta1 * self.means[i] + (1 - beta1) * p.grad

@@ -72,33 +72,7 @@ def test_values_are_members_of_sets_and_keys_of_dicts() -> None:
     assert {a: "a", b: "b"}[b] == "b"
 
 
-# The examples of the original -------------------------------------------------------------------
-
-
-def test_the_sanity_check() -> None:
-    x = Value(-4.0)
-    z = 2 * x + 2 + x
-    q = z.relu() + z * x
-    h = (z * z).relu()
-    y = h + q + q * x
-    y.backward()
-    assert (y.data, x.grad) == (-20.0, 46.0)
-
-
-def test_the_readme_example() -> None:
-    a, b = Value(-4.0), Value(2.0)
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
-    g.backward()
-    assert f"{g.data:.4f} {a.grad:.4f} {b.grad:.4f}" == "24.7041 138.8338 645.5773"
+# Classes and methods of one's own ------------------------------------------------------------
 
 
 def test_the_lectures_own_class_extended_by_hand() -> None:

@@ -284,8 +284,9 @@ def test_cross_entropy_shifts_by_the_maximum_with_its_gradient_stopped() -> None
         (lambda v: cross_entropy([v, v], -1), "the label is a class from 0 to 1, got -1"),
         (lambda v: cross_entropy([v, v], 0.5), "the label is a class from 0 to 1, got 0.5"),
         (lambda v: cross_entropy([v, v], [1]), "got 1 probabilities for 2 logits; give one per"),
-        (lambda v: cross_entropy([v, v], [1, 1]), "probabilities sum to 2; divide by that sum"),
-        (lambda v: cross_entropy([v, v], [math.nan, 1]), "probabilities sum to nan"),
+        (lambda v: cross_entropy([v, v], [1, 1]), r"sum to 1, got \[1, 1\]"),
+        (lambda v: cross_entropy([v, v], [math.nan, 1]), r"sum to 1, got \[nan, 1\]"),
+        (lambda v: cross_entropy([v, v], [2, -1]), r"at least 0 and sum to 1, got \[2, -1\]"),
     ],
 )
 def test_a_label_that_does_not_fit_raises_and_says_what_fits(loss: Any, message: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import Value
+from micrograd import Value, toposort
 from micrograd.nn import MLP, Layer, Module, Neuron
 
 sizes = st.integers(1, 4)
@@ -418,3 +418,23 @@ class TestCopies:
         new = copied(layer)
         assert new.neurons[1].b is new.neurons[0].b
         assert len(new.parameters()) == 3
+
+
+def test_the_neurons_of_a_layer_share_one_value_per_number() -> None:
+    outputs = Layer(2, 3, nonlin=False)([1.0, 2.0])
+    inputs = [{id(v) for v in toposort(out) if v.data in (1.0, 2.0)} for out in outputs]
+    assert inputs[0] == inputs[1] == inputs[2]
+    assert len(inputs[0]) == 2
+
+
+def test_an_array_of_values_in_an_attribute_holds_parameters() -> None:
+    class Table(Module):
+        def __init__(self) -> None:
+            self.w = np.array([[Value(1.0), Value(2.0)]])
+            self.size = np.array([1.0, 2.0])  # numbers are no parameters
+
+    assert Table().state_dict() == {"w[0][0]": 1.0, "w[0][1]": 2.0}
+
+
+def test_a_row_of_the_table_as_activation_gives_its_name() -> None:
+    assert repr(Neuron(1, activation=mg.softplus)) == "softplusNeuron(1)"

@@ -256,8 +256,11 @@ def test_parameters_that_cannot_be_moved_are_refused(
         (lambda p: SGD(p, 0.1, momentum=1.0), "momentum must be at least 0 and less than 1, got 1"),
         (lambda p: SGD(p, 0.1, momentum=-0.1), "momentum .* got -0.1"),
         (lambda p: SGD(p, 0.1, momentum=math.nan), "momentum .* got nan"),
-        (lambda p: AdamW(p, betas=(1.0, 0.9)), "betas must be at least 0 and less than 1, got 1.0"),
-        (lambda p: AdamW(p, betas=(0.9, -0.5)), "betas .* got -0.5"),
+        (
+            lambda p: AdamW(p, betas=(1.0, 0.9)),
+            r"betas\[0\] must be .* less than 1, got 1.0",
+        ),
+        (lambda p: AdamW(p, betas=(0.9, -0.5)), r"betas\[1\] .* got -0.5"),
     ],
 )
 def test_rates_of_forgetting_outside_0_to_1_are_refused(make: Any, message: str) -> None:
