@@ -10,11 +10,11 @@ what is printed is the median of each round's ratio to micrograd's time.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
