@@ -245,7 +245,7 @@ def test_the_particle_by_nested_derivatives(outside_known: Path) -> None:
     for at_start, at_best in slopes.values():
         assert at_start == pytest.approx(difference, rel=1e-8)
         assert at_start == pytest.approx(slopes["rr"][0], rel=1e-10)
-        assert abs(at_best) < 1e-5 * abs(at_start)  # where the descent stopped
+        assert abs(at_best) < 1e-3 * abs(at_start)  # where the descent stopped
 
 
 # Regressions of NIST ----------------------------------------------------------------------------
