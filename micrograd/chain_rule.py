@@ -9,11 +9,11 @@ Evaluating Derivatives (2008), chapter 3. No node's `.grad` is touched.
 
 from __future__ import annotations
 
-import operator
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any, Union
 
 from micrograd.engine import Value, toposort
@@ -22,69 +22,72 @@ from micrograd.ops import Op
 
 # A derivative on its way: a plain number as long as nothing it depends on can vary, else a Value.
 Entry = Union[Value, float]
-# A row of a Jacobian without its zeros: the column, and what stands there.
-Row = dict[int, Any]
 # A node, and the positions of those operands through which a variable reaches it.
 Step = tuple[Value, tuple[int, ...]]
+# What gives the local derivatives of a node with respect to the operands at these positions.
+Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
     """The derivatives of `output`, times `seed`, by the variables, in reverse."""
-    rows: dict[Value, Row] = {output: {0: seed}}
-    _reverse(rows, _steps([output], variables), set(variables), in_numbers=False)
-    return [rows.get(x, {}).get(0, 0.0) for x in variables]
+    adjoints: dict[Value, Entry] = {output: seed}
+    _reverse(adjoints, _steps([output], variables), partial(_slopes, in_numbers=False))
+    return [adjoints.get(x, 0.0) for x in variables]
 
 
 def directional(
     outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
 ) -> list[Entry]:
     """The derivatives of `outputs` as the variables move along `directions`, forward."""
-    rows: dict[Value, Row] = {}
+    tangents: dict[Value, Entry] = {}
     for x, direction in zip(variables, directions):
-        rows[x] = _sum(rows.get(x), _times, 1.0, {0: direction})
-    _forward(rows, _steps(outputs, variables), in_numbers=False)
-    return [rows.get(y, {}).get(0, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
+        _add(tangents, x, 1.0, direction)
+    _forward(tangents, _steps(outputs, variables), partial(_slopes, in_numbers=False))
+    return [tangents.get(y, 0.0) if isinstance(y, Value) else 0.0 for y in outputs]
 
 
 def jacobian(
-    outputs: Sequence[Entry], variables: Sequence[Value], in_numbers: bool
+    outputs: Sequence[Entry], variables: Sequence[Value], as_values: bool
 ) -> list[list[Entry]]:
-    """The derivative of each output by each variable, in one pass in the cheaper direction."""
+    """The derivative of each output by each variable, in the direction of fewer passes."""
+    forward = len(outputs) > len(variables)
+    if not (forward or as_values):
+        return in_numbers(outputs, variables)
     steps = _steps(outputs, variables)
-    rows: dict[Value, Row] = {}
-    if len(outputs) > len(variables):
-        for j, x in enumerate(variables):
-            rows[x] = {j: 1.0}
-        _forward(rows, steps, in_numbers)
-        by_output = [rows.get(y, {}) if isinstance(y, Value) else {} for y in outputs]
-        return [[row.get(j, 0.0) for j in range(len(variables))] for row in by_output]
-    for i, y in enumerate(outputs):
-        if isinstance(y, Value):
-            rows.setdefault(y, {})[i] = 1.0
-    _reverse(rows, steps, set(variables), in_numbers)
-    by_variable = [rows.get(x, {}) for x in variables]
-    return [[row.get(i, 0.0) for row in by_variable] for i in range(len(outputs))]
+    slopes = cache(partial(_slopes, in_numbers=not as_values))
+    rows: list[list[Entry]] = []
+    for start in variables if forward else outputs:
+        found: dict[Any, Entry] = {start: 1.0}
+        (_forward if forward else _reverse)(found, steps, slopes)
+        rows.append([found.get(end, 0.0) for end in (outputs if forward else variables)])
+    return [list(row) for row in zip(*rows)] if forward else rows
 
 
-def gradient_in_numbers(output: Value, variables: Sequence[Value]) -> list[float]:
-    """The same numbers by `backward()`, which is faster; `variables` are new leaves."""
-    with _grads_kept(output):
-        output.backward()
-        return [x.grad for x in variables]
+def in_numbers(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
+    """A Jacobian by variables that are leaves; `backward()` is the fastest way to numbers."""
+    rows: list[list[Entry]] = []
+    with _grads_kept(outputs):
+        for y in outputs:
+            for x in variables:
+                x.grad = 0.0
+            if isinstance(y, Value):
+                y.backward()
+            rows.append([x.grad for x in variables])
+    return rows
 
 
 def rounding_error(output: Value) -> float:
     """About how far rounding moves `output`: half an ulp of each node, times its derivative."""
-    with _grads_kept(output):
+    with _grads_kept([output]):
         output.backward()
         nodes = toposort(output)
         return sys.float_info.epsilon / 2 * sum(abs(v.grad * v.data) for v in nodes if v.parents)
 
 
 @contextmanager
-def _grads_kept(output: Value) -> Iterator[None]:
-    """Give every grad of this graph its number back in the end."""
-    before = [(v, v.grad) for v in toposort(output)]
+def _grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
+    """Give every grad of these graphs its number back in the end."""
+    before = [(v, v.grad) for v in _nodes(outputs)]
     try:
         yield
     finally:
@@ -92,12 +95,16 @@ def _grads_kept(output: Value) -> Iterator[None]:
             v.grad = number
 
 
+def _nodes(outputs: Sequence[Entry]) -> list[Value]:
+    """Every Value that the outputs are made of, operands before consumers."""
+    return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
+
+
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
     """The nodes through which the variables reach the outputs, operands before consumers."""
     reached = set(variables)
     steps: list[Step] = []
-    together = Value(0.0, [y for y in outputs if isinstance(y, Value)])
-    for node in toposort(together)[:-1]:
+    for node in _nodes(outputs):
         rules = node.op.derivatives if node.op is not None else node.parents
         positions = tuple(
             [i for i, x in enumerate(node.args) if x in reached and rules[i] is not None]
@@ -114,56 +121,37 @@ def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
     return steps
 
 
-def _reverse(
-    rows: dict[Value, Row], steps: list[Step], variables: set[Value], in_numbers: bool
-) -> None:
-    """Pass each node's row on to its operands, outputs first: `rows` ends at the variables."""
-    times = operator.mul if in_numbers else _times
+def _reverse(adjoints: dict[Value, Entry], steps: list[Step], slopes: Slopes) -> None:
+    """Pass on to the operands what each node's rise gives the output, outputs first."""
     for node, positions in reversed(steps):
-        row = rows.get(node) if node in variables else rows.pop(node, None)
-        if not row:
-            continue
-        for i, slope in zip(positions, _slopes(node, positions, in_numbers)):
-            operand = node.args[i]
-            rows[operand] = _sum(rows.get(operand), times, slope, row)
+        adjoint = adjoints.get(node)
+        if adjoint is not None:
+            for i, slope in zip(positions, slopes(node, positions)):
+                _add(adjoints, node.args[i], slope, adjoint)
 
 
-def _forward(rows: dict[Value, Row], steps: list[Step], in_numbers: bool) -> None:
-    """Collect each node's row from its operands, variables first: `rows` ends at the outputs."""
-    times = operator.mul if in_numbers else _times
+def _forward(tangents: dict[Value, Entry], steps: list[Step], slopes: Slopes) -> None:
+    """Collect from the operands how fast each node rises, variables first."""
     for node, positions in steps:
-        row = rows.get(node)
-        for i, slope in zip(positions, _slopes(node, positions, in_numbers)):
-            row = _sum(row, times, slope, rows[node.args[i]])
-        rows[node] = row or {}
+        for i, slope in zip(positions, slopes(node, positions)):
+            tangent = tangents.get(node.args[i])
+            if tangent is not None:
+                _add(tangents, node, slope, tangent)
 
 
-def _sum(target: Row | None, times: Callable[..., Any], slope: Entry, row: Row) -> Row:
-    """`target + slope * row`, without a node for what is known beforehand (times 1, plus 0)."""
-    plain = slope.__class__ is float
-    if plain and slope == 0:
-        return target or {}
-    if not (plain and slope == 1):
-        row = {column: times(slope, entry) for column, entry in row.items()}
-    elif not target:
-        row = row.copy()
-    if not target:
-        return row
-    for column, entry in row.items():
-        target[column] = target[column] + entry if column in target else entry
-    return target
-
-
-def _times(x: Entry, y: Entry) -> Entry:
-    """`x * y`, where a plain 1 or -1 needs no multiplication."""
-    if y.__class__ is float:
-        x, y = y, x
-    if x.__class__ is float:
-        if x == 1:
-            return y
-        if x == -1:
-            return -y
-    return x * y
+def _add(totals: dict[Value, Entry], node: Value, slope: Entry, entry: Entry) -> None:
+    """`totals[node] += slope * entry`, without Values for what is known beforehand."""
+    if slope.__class__ is float:
+        if slope == 0:
+            return
+        slope, entry = entry, slope
+    if entry.__class__ is not float:
+        term = slope * entry
+    elif entry == 1:
+        term = slope
+    else:
+        term = -slope if entry == -1 else slope * entry
+    totals[node] = totals[node] + term if node in totals else term
 
 
 def _slopes(node: Value, positions: tuple[int, ...], in_numbers: bool) -> list[Any]:

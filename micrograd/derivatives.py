@@ -128,7 +128,7 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         if call.recorded(output):
             gradient = chain_rule.gradient(output, call.variables, 1.0)
             return output, call.shaped(gradient, (), as_values=True)
-        return output.data, call.shaped(chain_rule.gradient_in_numbers(output, call.variables), ())
+        return output.data, call.shaped(chain_rule.in_numbers([output], call.variables)[0], ())
 
     return value_and_gradient
 
@@ -151,7 +151,7 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
         call = Call(f, x, args, kwargs)
         outputs, shape = call.outputs()
         as_values = call.recorded(*outputs)
-        rows = chain_rule.jacobian(outputs, call.variables, in_numbers=not as_values)
+        rows = chain_rule.jacobian(outputs, call.variables, as_values)
         return call.shaped([entry for row in rows for entry in row], shape, as_values)
 
     return jacobian_of_f
@@ -174,7 +174,7 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
         output = call.scalar()
         as_values = call.recorded(output)
         slopes = chain_rule.gradient(output, call.variables, 1.0)
-        rows = chain_rule.jacobian(slopes, call.variables, in_numbers=not as_values)
+        rows = chain_rule.jacobian(slopes, call.variables, as_values)
         for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
             for j in range(i):
                 rows[j][i] = row[j]
