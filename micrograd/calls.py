@@ -90,17 +90,18 @@ class Call:
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
         """The entries as an array of `shape` followed by that of x, or alone if there is one."""
         if as_values:
-            self._tie()
+            for variable, original in zip(self.variables, self.originals):
+                tie(variable, original)
             entries = distinct(entries, self.variables)
         if self.shape is None and shape == ():
             return entries[0]
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
 
-    def _tie(self) -> None:
-        """Let the variables depend on the Values in x that they stand for."""
-        for variable, original in zip(self.variables, self.originals):
-            if isinstance(original, Value):
-                variable.op, variable.args, variable.parents = _identity, (original,), (original,)
+
+def tie(leaf: Any, original: Any) -> None:
+    """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
+    if isinstance(original, Value):
+        leaf.op, leaf.args, leaf.parents = _identity, (original,), (original,)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from micrograd import chain_rule
-from micrograd.calls import Call, array_of, distinct
+from micrograd.calls import Call, array_of, distinct, tie
 from micrograd.chain_rule import Entry
 from micrograd.engine import Value, toposort
 from micrograd.scalars import is_number, to_float
@@ -93,7 +93,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
 
     `inputs`: a Value or a sequence of them; `vector`: a number or Value per input. The result is
     a Value, or a list of one per input, and part of a graph. It costs a small multiple of the
-    gradient (the forward derivative of the reverse one; Pearlmutter 1994). Raises as `jvp` does.
+    gradient (in reverse through the forward derivative; Pearlmutter 1994). Raises as `jvp` does.
 
     >>> x, y = Value(3.0), Value(4.0)
     >>> [v.data for v in hvp(x * x * y, [x, y], [1.0, 10.0])]
@@ -102,9 +102,15 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     _check_output(output, "hvp")
     variables = _values(inputs, "the inputs of hvp")
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
-    slopes = chain_rule.gradient(output, variables, 1.0)
-    known = [*toposort(output), *directions]
-    return _as_asked(chain_rule.directional(slopes, variables, directions), inputs, known)
+    # Leaves for now, since a vector that was computed from the inputs stays as it is.
+    fixed = [Value(d.data) if isinstance(d, Value) else d for d in directions]
+    [rate] = chain_rule.directional([output], variables, fixed)
+    slopes: list[Entry] = [0.0] * len(variables)
+    if isinstance(rate, Value):
+        slopes = chain_rule.gradient(rate, variables, 1.0)
+    for leaf, direction in zip(fixed, directions):
+        tie(leaf, direction)
+    return _as_asked(slopes, inputs, [*toposort(output), *directions])
 
 
 # Of functions ----------------------------------------------------------------------------------

@@ -141,6 +141,10 @@ def test_hvp_is_the_hessian_times_the_vector() -> None:
     product = [row[0].data * 2.0 - row[1].data * 3.0 for row in rows]
     assert numbers(hvp(out, [x, y], [2.0, -3.0])) == pytest.approx(product, rel=1e-14)
     assert hvp(x**3, x, 2.0).data == 36.0
+    assert hvp(x**3, x, 2 * x).data == 108.0  # the vector is no part of what is differentiated
+    v = Value(2.0)
+    product_again = hvp(x**3, x, v)
+    assert (grad(product_again, v).data, grad(product_again, x).data) == (18.0, 12.0)
 
 
 @given(st.lists(st.floats(0.2, 2), min_size=3, max_size=3), st.data())
