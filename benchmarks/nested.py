@@ -1,8 +1,8 @@
 """GradBench's nested derivatives at full length: MICROGRAD_KNOWN=... python benchmarks/nested.py.
 
-A particle's trajectory of 353 steps, each by an inner derivative, is differentiated and improved some
-hundred times. In all four ways to combine forward and reverse; what comes out is compared with
-the published answer to 1e-10.
+A particle's trajectory of 353 steps, each by an inner derivative, is differentiated and improved
+some hundred times, in all four ways to combine forward and reverse; what comes out is compared
+with the published answer to 1e-10.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import Any
 
 from micrograd import grad
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from problems import gradbench
 
 
 def main() -> None:
     """Print each answer, its relative difference from the published one, and the seconds."""
-    known = Path(os.environ.get("MICROGRAD_KNOWN", ROOT.parent / "shared" / "known"))
+    known = Path(os.environ.get("MICROGRAD_KNOWN", "../shared/known"))
     text = (known / "gradbench" / "nested_and_hello.json").read_text(encoding="utf-8")
     case = json.loads(text)["particle"]
     modes: dict[str, Any] = {"r": grad, "f": gradbench.forward}
