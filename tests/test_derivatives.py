@@ -72,6 +72,7 @@ def test_an_input_that_does_not_matter_gets_a_zero() -> None:
     assert jvp(x * x, y, 1.0).data == 0.0
     assert grad(grad(3 * x, x), x).data == 0.0
     assert numbers(hvp(3 * x + y, [x, y], [1.0, 2.0])) == [0.0, 0.0]
+    assert numbers(hvp(x - y, [x, y], [1.0, 2.0])) == [0.0, 0.0]
 
 
 def test_an_interior_node_may_be_an_input_and_lets_the_rest_pass() -> None:
@@ -264,6 +265,7 @@ def test_numbers_give_floats_and_arrays_give_arrays() -> None:
     assert gradient.dtype == float
     assert gradient.tolist() == [[0.0, 2.0, 4.0], [6.0, 8.0, 10.0]]
     assert grad(lambda x: x[0] * x[1])((2.0, 3.0)).tolist() == [3.0, 2.0]
+    assert grad(lambda x: np.array(x * x))(3.0) == 6.0  # an array without dimensions
 
 
 def test_values_give_values() -> None:
@@ -444,6 +446,8 @@ def test_a_dropped_gradient_is_an_error_that_shows_the_place() -> None:
         hessian(lambda x: None)(1.0)
     with pytest.raises(TypeError, match="not a Value"):
         grad(lambda x: "text")(1.0)
+    with pytest.raises(TypeError, match="bool returned True"):
+        grad(bool)(1.0)
 
 
 def test_more_than_one_output_is_an_error_that_names_jacobian() -> None:
