@@ -125,6 +125,11 @@ class _Check:
             steps = list(self.shorter_and_shorter(i, j, slope, start / 2, noise))
             if any(step.counts for step in steps):
                 break
+        if not steps:
+            raise ValueError(
+                f"{name_of(self.f)} cannot be computed on both sides of {self.input_name(j)} = "
+                f"{self.point[j]!r}: check it at a point inside its domain"
+            )
         if math.isfinite(slope) and _drowns_or_shrinks(steps):
             return
         counted = [step for step in steps if step.counts]
@@ -206,12 +211,12 @@ class _Step(NamedTuple):
 def _drowns_or_shrinks(steps: list[_Step]) -> bool:
     """Whether the remainder falls faster than h where the steps are shortest, or is rounding."""
     counted = [step for step in steps if step.counts]
-    if len(counted) < 2 and steps:
+    if len(counted) < 2:
         return True
     # Where it drops into the rounding at once (beyond a kink), that is fast enough, too.
     drowned = [step for step in steps if step.h < counted[-1].h][:1]
     return any(
-        math.log(longer.remainder / max(shorter.remainder, shorter.rounding))
+        math.log(longer.remainder / max(shorter.remainder, shorter.rounding, sys.float_info.min))
         > _LEAST_RATE * math.log(longer.h / shorter.h)
         for longer, shorter in [counted[-2:], *([counted[-1], step] for step in drowned)]
     )

@@ -125,6 +125,7 @@ def test_a_kink_is_named(x: float) -> None:
 
 def test_beside_a_kink_all_is_well() -> None:
     check_grads(lambda x: (x - 1).relu(), 1 + 1e-9)
+    check_grads(lambda x: (x - 1).relu(), 1 - 1e-9)
     check_grads(lambda x: abs(x), 1e-3)
     check_grads(lambda x: x * x.relu(), 0.0, order=1)
 
@@ -166,5 +167,7 @@ def test_what_is_refused() -> None:
         check_grads(ops.exp, 1.0, order=0)
     with pytest.raises(ValueError, match="2 operand"):
         check_grads(ops.hypot, [1.0])
+    with pytest.raises(ValueError, match=r"both sides of x = 0.0"):
+        check_grads(lambda x: x**1.5, 0.0, order=1)
     with pytest.raises(TypeError, match="not a Value"):
         check_grads(lambda x: x.data, 1.0)
