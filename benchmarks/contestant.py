@@ -89,7 +89,7 @@ def xad() -> dict[str, Any]:
 
     def backward(root: Any, parameters: Any) -> None:
         tape.registerOutput(root)
-        root.derivative = 1.0
+        root.setDerivative(1.0)
         tape.computeAdjoints()
         for p in parameters:
             p.getDerivative()

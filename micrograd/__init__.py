@@ -63,6 +63,8 @@ from micrograd.ops import (
 
 if TYPE_CHECKING:
     from micrograd import losses, nn, optim
+    from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
+    from micrograd.differences import check_grads
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "arctan2",
     "arctanh",
     "cbrt",
+    "check_grads",
     "core",
     "cos",
     "cosh",
@@ -86,7 +89,12 @@ __all__ = [
     "erfc",
     "exp",
     "expm1",
+    "grad",
+    "hessian",
+    "hvp",
     "hypot",
+    "jacobian",
+    "jvp",
     "less",
     "less_equal",
     "log",
@@ -114,18 +122,30 @@ __all__ = [
     "tan",
     "tanh",
     "toposort",
+    "value_and_grad",
     "where",
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
 _LAZY_MODULES = ("losses", "nn", "optim")
+_LAZY_FUNCTIONS = {
+    "check_grads": "differences",
+    "grad": "derivatives",
+    "hessian": "derivatives",
+    "hvp": "derivatives",
+    "jacobian": "derivatives",
+    "jvp": "derivatives",
+    "value_and_grad": "derivatives",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"micrograd.{name}")
+    if name in _LAZY_FUNCTIONS:
+        return getattr(importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES})
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_FUNCTIONS})

@@ -1,0 +1,126 @@
+"""Hessians by micrograd, by autograd (HIPS) and by JAX without jit, in one run.
+
+    pip install ".[benchmark]"
+    python benchmarks/hessians.py
+
+Autograd and JAX get array code, micrograd the same formulas on scalars. The contestants take turns;
+what is printed is the median of each round's ratio to micrograd's time.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import autograd
+import autograd.numpy
+import autograd.scipy.special
+import jax
+import jax.numpy
+import jax.scipy.special
+import numpy as np
+
+import micrograd
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from problems import adbench
+
+ROUNDS = 7
+Vector = Any
+Contestants = dict[str, Callable[[Vector], Any]]
+
+
+def rosenbrock_on_scalars(x: Vector) -> Any:
+    return sum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
+
+
+def rosenbrock_on_arrays(x: Vector) -> Any:
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def mixture_on_arrays(xp: Any, logsumexp: Any, mixture: adbench.Mixture) -> Callable[..., Any]:
+    """The objective of adbench.mixture_log_likelihood in two dimensions, on arrays."""
+    k, points = mixture.components, mixture.points
+    n, d = points.shape
+    assert d == 2
+
+    def f(parameters: Vector) -> Any:
+        weights, means = parameters[:k], parameters[k : 3 * k].reshape(k, 2)
+        factors = parameters[3 * k :].reshape(k, 3)
+        diagonal, lower = xp.exp(factors[:, :2]), factors[:, 2]
+        log_determinants = factors[:, 0] + factors[:, 1]
+        x = points[:, None, :] - means[None, :, :]
+        u, v = diagonal[:, 0] * x[:, :, 0], diagonal[:, 1] * x[:, :, 1] + lower * x[:, :, 0]
+        inner = weights + log_determinants - 0.5 * (u**2 + v**2)
+        total = logsumexp(inner, axis=1).sum() - n * logsumexp(weights)
+        squares = (diagonal**2).sum() + (lower**2).sum()
+        prior = 0.5 * mixture.gamma**2 * squares - mixture.m * log_determinants.sum()
+        return total + prior + constant
+
+    constant = -n * math.log(2 * math.pi)
+    constant -= k * prior_constant(mixture)
+    return f
+
+
+def prior_constant(mixture: adbench.Mixture) -> float:
+    size = 2 + mixture.m + 1
+    log_gamma = math.log(math.pi) / 2 + math.lgamma(size / 2) + math.lgamma((size - 1) / 2)
+    return size * 2 * math.log(mixture.gamma / math.sqrt(2)) - log_gamma
+
+
+def random_mixture(n: int) -> adbench.Mixture:
+    rng = np.random.default_rng(5)
+    return adbench.Mixture(rng.normal(size=30), 5, rng.normal(size=(n, 2)), 1.0, 0)
+
+
+def mixture_contestants(n: int) -> tuple[Contestants, Vector]:
+    mixture = random_mixture(n)
+    by_autograd = mixture_on_arrays(autograd.numpy, autograd.scipy.special.logsumexp, mixture)
+    by_jax = mixture_on_arrays(jax.numpy, jax.scipy.special.logsumexp, mixture)
+    contestants: Contestants = {
+        "micrograd": micrograd.hessian(lambda x: adbench.mixture_log_likelihood(x, mixture)),
+        "autograd": autograd.hessian(by_autograd),
+        "JAX": jax.hessian(by_jax),
+    }
+    return contestants, mixture.parameters
+
+
+def compare(title: str, contestants: Contestants, x: Vector) -> None:
+    """Check that all agree, then time them in turn."""
+    results = {name: np.asarray(f(x)) for name, f in contestants.items()}
+    for result in results.values():
+        np.testing.assert_allclose(result, results["micrograd"], rtol=1e-9, atol=1e-9)
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(ROUNDS):
+        for name, f in contestants.items():
+            start = time.perf_counter()
+            np.asarray(f(x))
+            seconds[name].append(time.perf_counter() - start)
+    own = seconds.pop("micrograd")
+    print(f"{title}: micrograd {1000 * statistics.median(own):.1f} ms")
+    for name, others in seconds.items():
+        ratio = statistics.median(other / mine for mine, other in zip(own, others))
+        print(f"    {name:9} takes {ratio:.2f} times as long")
+
+
+def main() -> None:
+    """Rosenbrock in 100 variables; a mixture of 5 Gaussians over more and more points."""
+    jax.config.update("jax_enable_x64", True)
+    contestants: Contestants = {
+        "micrograd": micrograd.hessian(rosenbrock_on_scalars),
+        "autograd": autograd.hessian(rosenbrock_on_arrays),
+        "JAX": jax.hessian(rosenbrock_on_arrays),
+    }
+    compare("Rosenbrock, n = 100", contestants, np.linspace(-1.0, 1.2, 100))
+    for n in (1, 10, 100, 1000):
+        compare(f"mixture, K = 5, d = 2, {n} points", *mixture_contestants(n))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Problems that others have published, written as plain scalar or NumPy code."""
