@@ -220,7 +220,7 @@ def double(v: Value) -> Value:
         (double, lambda z: 2 * z, "double"),
         (Value.exp, np.exp, "exp"),
     ],
-    ids=str,
+    ids=["relu", "tanh", "sigmoid", "linear", "function", "method"],
 )
 def test_an_activation_is_a_name_or_a_function(activation: Any, function: Any, name: str) -> None:
     neuron = Neuron(2, activation=activation)
