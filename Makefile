@@ -13,7 +13,8 @@ demo: $(VENV)/demo.installed ## train on the moons and on real tumours, pictures
 
 test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
-	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov
+	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov -m "not outside"
+	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m outside
 
 bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
 	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
