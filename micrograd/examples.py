@@ -29,6 +29,10 @@ class Example:
     example has no labels). `loss` is a function of one example's outputs and label; None means
     the cross-entropy of the course, as `deltas` takes it. `erratum` says which figure is wrong in
     the source, and why.
+
+    >>> print(readme())
+    The README's expression of two variables
+    Source: Andrej Karpathy, micrograd (2020), README
     """
 
     name: str
