@@ -62,7 +62,7 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import explain, losses, nn, optim
+    from micrograd import examples, explain, losses, nn, optim
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
 
@@ -87,6 +87,7 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "examples",
     "exp",
     "explain",
     "expm1",
@@ -128,7 +129,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("explain", "losses", "nn", "optim")
+_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
