@@ -62,7 +62,7 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import losses, nn, optim, programs
+    from micrograd import examples, explain, losses, nn, optim, programs
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
     from micrograd.programs import program
@@ -88,7 +88,9 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "examples",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
@@ -130,7 +132,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("losses", "nn", "optim", "programs")
+_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
