@@ -21,7 +21,7 @@ import micrograd
 from micrograd.ops import Op
 
 # What users need not see: how the public modules do it (docs/reading.md says what each is for).
-INTERNAL = {"calls", "chain_rule", "copying", "errors", "operators", "report", "scalars"}
+INTERNAL = {"calls", "chain_rule", "copying", "errors", "operators", "scalars"}
 
 
 def main(site: Path) -> None:
@@ -63,21 +63,31 @@ def undocumented(site: Path) -> set[str]:
 
 
 def public_names() -> Iterator[tuple[str, str, Any]]:
-    """Each public name with its module: those of micrograd, and what its modules define."""
+    """Each public name with its module: those of micrograd, and what its modules define.
+
+    A package tells its own in `__all__`; the modules in it are how it does things.
+    """
     for name in micrograd.__all__:
         yield "micrograd", name, getattr(micrograd, name)
-    for found in pkgutil.walk_packages(micrograd.__path__, "micrograd."):
-        if any(part in INTERNAL or part.startswith("_") for part in found.name.split(".")):
+    for found in pkgutil.iter_modules(micrograd.__path__):
+        if found.name in INTERNAL or found.name.startswith("_"):
             continue
-        module = importlib.import_module(found.name)
-        for name, thing in vars(module).items():
-            if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
-                continue
+        module = importlib.import_module(f"micrograd.{found.name}")
+        for name in module.__all__ if found.ispkg else _defined_in(module):
+            thing = getattr(module, name)
             yield module.__name__, name, thing
-            if isinstance(thing, type):
-                for part, method in vars(thing).items():
-                    if not part.startswith("_") and getattr(method, "__doc__", None):
-                        yield module.__name__, f"{name}.{part}", method
+            for part, method in vars(thing).items() if isinstance(thing, type) else ():
+                method = getattr(method, "__func__", method)  # of a static method
+                if not part.startswith("_") and (callable(method) or isinstance(method, property)):
+                    yield module.__name__, f"{name}.{part}", method
+
+
+def _defined_in(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+    ]
 
 
 def loaded_from_elsewhere(page: Path) -> list[str]:
