@@ -62,9 +62,10 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import examples, explain, losses, nn, optim
+    from micrograd import examples, explain, losses, nn, optim, programs
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.programs import program
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -112,6 +113,8 @@ __all__ = [
     "nn",
     "optim",
     "power",
+    "program",
+    "programs",
     "relu",
     "sigmoid",
     "sign",
@@ -129,7 +132,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim")
+_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
@@ -137,6 +140,7 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "program": "programs",
     "value_and_grad": "derivatives",
 }
 
