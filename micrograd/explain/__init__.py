@@ -6,4 +6,6 @@ programs.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from micrograd.explain.slopes import nudge, step
+
+__all__ = ["nudge", "step"]
