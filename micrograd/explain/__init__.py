@@ -6,4 +6,6 @@ programs.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from micrograd.explain.ledger import contributions
+
+__all__ = ["contributions"]
