@@ -186,7 +186,7 @@ def test_text_html_and_latex_of_a_small_graph() -> None:
         "--------------------------------------------------------------------",
         "a * b    b                        -3                      1       -3",
         "x + a    1.0                       1                      1        1",
-        "sum                                                              -2",
+        "sum                                                               -2",
         "2 paths from a to the output.",
     ]
     assert found._repr_latex_() == (
