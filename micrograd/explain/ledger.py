@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
@@ -324,7 +323,7 @@ def _by_group(title: str, names: Iterable[str], sums: Mapping[Group, float], tot
 
 
 def _cells(row: Contribution, with_example: bool) -> list[Cell]:
-    formula = "" if row.formula is None else str(row.formula)
+    formula = "" if row.formula is None else row.formula.text()
     local = "" if row.local is None else row.local
     through = _expression(row.consumer, row.position)
     example = [_example_name(row.example)] if with_example else []
@@ -337,24 +336,18 @@ def _expression(node: Value, position: int) -> str:
         return node.label or node._op or "a node made by hand"
     names = _names(node, position)
     operands = [Formula(names[x] if isinstance(x, Value) else x) for x in node.args]
-    return str(operands[0]._apply(node.op, tuple(operands)))
+    return operands[0]._apply(node.op, tuple(operands)).text()
 
 
 def _names(node: Value, position: int) -> dict[Value, str]:
     """What the operands of a node are called: by their labels, the others v, x and y."""
     v = node.parents[position]
-    names = {v: _identifier(v.label or "v")}
+    names = {v: v.label or "v"}
     others = (other for other in ("x", "y") if other not in names[v])
     for operand in dict.fromkeys(node.parents):
         if operand is not v:
-            names[operand] = _identifier(operand.label) if operand.label else next(others)
+            names[operand] = operand.label or next(others)
     return names
-
-
-def _identifier(label: str) -> str:
-    """A label as a name that a formula can have: Theta1[1,0] becomes Theta1_1_0."""
-    name = re.sub(r"\W+", "_", label).strip("_")
-    return name if name.isidentifier() and name not in ops.TABLE else f"_{name}"
 
 
 def _name(v: Value, otherwise: str) -> str:
