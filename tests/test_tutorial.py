@@ -58,6 +58,19 @@ def says(page: str, *figures: str) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", range(1, 10))
+def test_each_page_has_its_parts(page: int) -> None:
+    parts = [
+        "**Predict.**",
+        "<details>",
+        "```{code-cell}",
+        "alt: ",
+        "**The number.**",
+        "**Keep this:**",
+    ]
+    says(str(page), *parts)
+
+
 def test_the_network_is_the_one_that_the_first_page_shows() -> None:
     rows = [[n.b.data, *(w.data for w in n.w)] for layer in NET.model.layers for n in layer.neurons]
     says("index", *(" & ".join(f"{w:.1f}" for w in row) for row in rows))
