@@ -62,9 +62,10 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import losses, nn, optim
+    from micrograd import losses, nn, optim, scopes  # noqa: F401
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.scopes import scope, source_lines
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -111,11 +112,13 @@ __all__ = [
     "optim",
     "power",
     "relu",
+    "scope",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
     "softplus",
+    "source_lines",
     "sqrt",
     "stop_gradient",
     "subtract",
@@ -127,7 +130,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("losses", "nn", "optim")
+_LAZY_MODULES = ("losses", "nn", "optim", "scopes")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
@@ -135,6 +138,8 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "scope": "scopes",
+    "source_lines": "scopes",
     "value_and_grad": "derivatives",
 }
 
