@@ -62,9 +62,10 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import losses, nn, optim, scopes  # noqa: F401
+    from micrograd import examples, explain, losses, nn, optim, programs, scopes
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.programs import program
     from micrograd.scopes import scope, source_lines
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
@@ -88,7 +89,9 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "examples",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
@@ -111,8 +114,11 @@ __all__ = [
     "nn",
     "optim",
     "power",
+    "program",
+    "programs",
     "relu",
     "scope",
+    "scopes",
     "sigmoid",
     "sign",
     "sin",
@@ -130,7 +136,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("losses", "nn", "optim", "scopes")
+_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs", "scopes")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
@@ -138,6 +144,7 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "program": "programs",
     "scope": "scopes",
     "source_lines": "scopes",
     "value_and_grad": "derivatives",

@@ -76,6 +76,14 @@ class Formula(Operators["Formula"]):
         """
         return _print(self, _LATEX)
 
+    def text(self) -> str:
+        """Give the formula for people: any label as a name, numbers in four significant digits.
+
+        >>> (Formula("w[0]") * 0.123456 + Formula("a - y") ** 2).text()
+        'w[0] * 0.1235 + (a - y) ** 2'
+        """
+        return _print(self, _TEXT)
+
     __str__ = python
 
     def __repr__(self) -> str:
@@ -262,6 +270,18 @@ _PYTHON = _Language(
     },
     lambda op: op.name,
 )
+
+
+def _text_name(name: str) -> str:
+    return name if re.fullmatch(r"\w[\w.\[\]']*", name) else f"({name})"
+
+
+def _text_number(x: Any) -> tuple[str, int]:
+    text = format(float(x), ".4g")
+    return text, UNARY if text.startswith("-") else ATOM
+
+
+_TEXT = _PYTHON._replace(number=_text_number, name=_text_name)
 
 
 def _c_number(x: Any) -> tuple[str, int]:

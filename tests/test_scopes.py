@@ -223,12 +223,12 @@ def test_threads_do_not_see_each_others_scopes() -> None:
     found: dict[str, Any] = {}
 
     def other() -> None:
-        inside.wait()
+        inside.wait(10)
         found["before"] = scope_path(Value(1.0))
         with mg.scope("theirs"):
             found["within"] = scope_path(Value(1.0))
             done.set()
-            again.wait()
+            again.wait(10)
             found["later"] = scope_path(Value(1.0) + 1)
         found["after"] = scope_path(Value(1.0))
 
@@ -237,7 +237,7 @@ def test_threads_do_not_see_each_others_scopes() -> None:
     thread.start()
     with mg.scope("mine"):
         inside.set()
-        done.wait()
+        done.wait(10)
         found["mine"] = scope_path(Value(1.0))
     again.set()
     thread.join()

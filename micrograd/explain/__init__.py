@@ -1,0 +1,11 @@
+"""Explanations: where a gradient comes from, number by number, in the words of a course.
+
+Each function gives an object that prints itself, shows itself in a notebook, and has `.data` for
+programs.
+"""
+
+from __future__ import annotations
+
+from micrograd.explain.slopes import nudge, step
+
+__all__ = ["nudge", "step"]

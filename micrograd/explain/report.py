@@ -1,0 +1,100 @@
+"""How an explanation is laid out: one table, as text for a terminal and as HTML for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Union
+
+Cell = Union[str, int, float]
+
+
+class Table:
+    """A title, a header, rows of texts and numbers, and a note below.
+
+    Floats are shown with 6 significant digits; columns of numbers stand to the right. Raises
+    ValueError for a row that is not as long as the header. Shows itself in a notebook; the HTML
+    has no scripts and no style sheet, so that it also shows where a notebook is not trusted.
+
+    >>> print(Table("Two weights", ["weight", "grad"], [["w[0]", 0.5], ["w[1]", -12.25]]))
+    Two weights
+    weight    grad
+    --------------
+    w[0]       0.5
+    w[1]    -12.25
+    """
+
+    def __init__(
+        self,
+        title: str,
+        header: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        note: str = "",
+    ) -> None:
+        self.title = title
+        self.header = list(header)
+        self.rows = [list(row) for row in rows]
+        self.note = note
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(
+                    f"the table {title!r} has {len(self.header)} columns, got a row of "
+                    f"{len(row)}: {row!r}; give one cell per column"
+                )
+
+    def text(self) -> str:
+        """Give the table as lines of text, columns parted by two blanks.
+
+        >>> Table("", ["z"], [[1.0]]).text()
+        'z\\n-\\n1'
+        """
+        grid = [self.header, *([shown(cell) for cell in row] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*grid)]
+        lines = ["  ".join(map(_pad, row, widths, self._numeric())).rstrip() for row in grid]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([*filter(None, [self.title]), lines[0], rule, *lines[1:], *self._notes()])
+
+    def html(self) -> str:
+        """Give the table as HTML that passes the filters of notebooks: inline styles at most.
+
+        >>> Table("", ["z"], [["a < b"]]).html()
+        '<table><thead><tr><th>z</th></tr></thead><tbody><tr><td>a &lt; b</td></tr></tbody></table>'
+        """
+        numeric = self._numeric()
+        title = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        body = "".join(_row("td", map(shown, row), numeric) for row in self.rows)
+        table = (
+            f"<table>{title}<thead>{_row('th', self.header, numeric)}</thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+        return table + "".join(f"<p>{escape(line)}</p>" for line in self._notes())
+
+    __str__ = text
+    _repr_html_ = html
+
+    def _numeric(self) -> list[bool]:
+        """Which columns hold a number: these stand to the right."""
+        columns = zip(*self.rows) if self.rows else [()] * len(self.header)
+        return [any(not isinstance(cell, str) for cell in column) for column in columns]
+
+    def _notes(self) -> list[str]:
+        return self.note.splitlines()
+
+
+def shown(cell: Cell) -> str:
+    """Give a cell's text: a float with 6 significant digits, anything else as it is.
+
+    >>> shown(7.406969856065749), shown(-0.0), shown(3), shown("w")
+    ('7.40697', '0', '3', 'w')
+    """
+    return f"{cell + 0.0:.6g}" if isinstance(cell, float) else str(cell)
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    return text.rjust(width) if right else text.ljust(width)
+
+
+def _row(tag: str, texts: Iterable[str], numeric: Sequence[bool]) -> str:
+    styles = [' style="text-align: right"' if right else "" for right in numeric]
+    cells = [f"<{tag}{style}>{escape(text)}</{tag}>" for text, style in zip(texts, styles)]
+    return f"<tr>{''.join(cells)}</tr>"
