@@ -6,6 +6,7 @@ programs.
 
 from __future__ import annotations
 
+from micrograd.explain.ledger import contributions
 from micrograd.explain.slopes import nudge, step
 
-__all__ = ["nudge", "step"]
+__all__ = ["contributions", "nudge", "step"]
