@@ -143,15 +143,18 @@ class Matrix:
 class BySuperscript(dict[int, Matrix]):
     """Matrices by the superscript that the course gives them; why one is missing, if it is.
 
-    >>> delta = BySuperscript("delta", {}, missing="layer 1 is the input")
-    >>> delta[1]
+    >>> z2 = Matrix("z2", [[3.0]], rows_are="example")
+    >>> z = BySuperscript("z", 2, [z2], "layer 1 has no z")
+    >>> z[2][1, 1]
+    3.0
+    >>> z[1]
     Traceback (most recent call last):
         ...
-    IndexError: there is no delta[1]: layer 1 is the input
+    IndexError: there is no z[1]: layer 1 has no z
     """
 
-    def __init__(self, name: str, matrices: dict[int, Matrix], missing: str) -> None:
-        super().__init__(matrices)
+    def __init__(self, name: str, first: int, matrices: Sequence[Matrix], missing: str) -> None:
+        super().__init__(enumerate(matrices, start=first))
         self.name = name
         self._missing = missing
 
@@ -239,6 +242,7 @@ class Section(NamedTuple):
     >>> print(Section([Equation("z[2] = Theta[1] * [1; a[1]]")], "A weighted sum.", [z]).text())
     z2 = Theta1 * [1; a1]
     A weighted sum.
+    <BLANKLINE>
     z2 (row: example)
     example  1
     ----------
@@ -251,8 +255,8 @@ class Section(NamedTuple):
 
     def text(self) -> str:
         """Give the section as lines of text."""
-        lines = [*(line.text() for line in self.equations), *self.words.splitlines()]
-        return "\n".join([*lines, *(_table(numbers).text() for numbers in self.numbers)])
+        head = [*(line.text() for line in self.equations), *self.words.splitlines()]
+        return "\n\n".join(["\n".join(head), *(_table(m).text() for m in self.numbers)])
 
     def html(self) -> str:
         """Give the section as HTML that passes the filters of notebooks."""
@@ -262,10 +266,11 @@ class Section(NamedTuple):
 
     def latex(self) -> str:
         """Give the equations and matrices as LaTeX, for math mode."""
-        lines = [line.latex() for line in self.equations]
-        for numbers in self.numbers:
-            if isinstance(numbers, Matrix):
-                lines.append(rf"\mathrm{{{numbers.name}}} = {numbers.latex()}")
+        matrices = [m for m in self.numbers if isinstance(m, Matrix)]
+        lines = [
+            *(line.latex() for line in self.equations),
+            *(rf"\mathrm{{{m.name}}} = {m.latex()}" for m in matrices),
+        ]
         return r"\begin{gathered} " + r" \\ ".join(lines) + r" \end{gathered}"
 
 

@@ -1,6 +1,6 @@
 """Backpropagation as Andrew Ng's course writes it down, run by the engine and held against it.
 
-Three derivatives have similar names in the course and are kept apart here. With cost(i) the cost
+Three derivatives are easily taken for one another, and are kept apart here. With cost(i) the cost
 of example i alone: delta is the derivative of cost(i) by a z; the accumulator Delta adds up the
 derivatives of cost(i) by a weight, over the examples; D is the derivative of J by that weight.
 Source: Andrew Ng, Machine Learning (Coursera, 2011), Neural Networks: Learning.
@@ -8,35 +8,52 @@ Source: Andrew Ng, Machine Learning (Coursera, 2011), Neural Networks: Learning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import mul
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from micrograd import ops
 from micrograd.chain_rule import grads_kept
 from micrograd.engine import Value
+from micrograd.explain.network import (
+    Unit,
+    as_targets,
+    cross_entropy,
+    examples_of,
+    forward,
+    g_prime,
+    labelled,
+    layers_of,
+    targets_of,
+)
 from micrograd.explain.notation import BySuperscript, Equation, Matrix, Rows, Section
-from micrograd.explain.report import Table, shown
-from micrograd.nn import MLP
-from micrograd.scalars import is_number, to_float
+from micrograd.explain.report import Cell, Table, shown
+from micrograd.scalars import to_float
 
 Loss = Callable[[Any, Any], Any]
 
+_MOST_EXAMPLES = 10  # whose costs are listed
+_AGREES = 1e-9  # relative difference that rounding alone may leave
 
-def deltas(model: Any, X: Any, Y: Any, lam: float = 0.0, loss: Loss | None = None) -> Deltas:  # noqa: N803
-    """Run backpropagation on examples and lay it out as the course's table: z, a, delta, Delta, D.
+
+def deltas(
+    model: Any,
+    X: Any,  # noqa: N803
+    Y: Any,  # noqa: N803
+    lam: float = 0.0,
+    loss: Loss | None = None,
+) -> Deltas:
+    """Run backpropagation and lay it out as the course's table: a, z, delta, Delta, D and J.
 
     `model` is an MLP, or a list of matrices Theta, a row per unit, the bias first, whose units
     are sigmoids. `X` has a row of inputs per example, without the 1 of the bias. `Y` has a row of
     targets per example, or its class from 1 to K; for one output unit, its label from 0 to 1.
     `lam` is the lambda of the regularisation. Without a `loss`, J is the course's: the
     cross-entropy of sigmoid outputs (a linear last layer gets its sigmoid here), averaged over the
-    examples, plus lam/(2m) times the sum of the squared weights, biases left out. Else
+    m examples, plus lam/(2m) times the sum of the squared weights, biases left out. Else
     `loss(outputs, label)` gives one example's cost from what the last layer gives (a Value alone
     where that is one unit) and its row or element of `Y`. All grads are left as they were.
 
     Raises ValueError when model, `X` and `Y` do not fit each other or a cost is infinite,
-    TypeError for what is neither a model nor numbers.
+    TypeError for what is no model, no number or no loss.
 
     >>> from micrograd import examples
     >>> example = examples.ng_ex4()
@@ -44,41 +61,23 @@ def deltas(model: Any, X: Any, Y: Any, lam: float = 0.0, loss: Loss | None = Non
     >>> print(f"{found.J:.5f} {found.delta[3][1, 1]:.3f} {found.Delta[1][1, 1]:.3f}")
     7.40697 0.889 -0.083
     """
-    layers = _layers(model)
-    rows = _examples(X, layers)
-    labels = list(Y)
+    layers = layers_of(model)
+    rows = examples_of(X, layers)
+    labels = [label.tolist() if hasattr(label, "tolist") else label for label in Y]
     if len(labels) != len(rows):
         raise ValueError(f"X has {len(rows)} examples and Y has {len(labels)}: give one row each")
-    labels = [label.tolist() if hasattr(label, "tolist") else label for label in labels]
     if loss is None:
         layers[-1] = [unit.with_sigmoid() for unit in layers[-1]]
-        labels = [_targets(label, len(layers[-1]), i) for i, label in enumerate(labels, start=1)]
+        labels = [targets_of(label, len(layers[-1]), i) for i, label in enumerate(labels, start=1)]
+    elif not callable(loss):
+        raise TypeError(f"loss must be a function of one example's outputs and label, got {loss!r}")
     return Deltas(layers, rows, labels, to_float(lam, "lam"), loss)
-
-
-class Unit(NamedTuple):
-    """A unit of a layer: its row of Theta, the bias first, and what turns its z into its a."""
-
-    theta: list[Value]
-    activate: Callable[[Value], Value]
-    linear: bool
-
-    def with_sigmoid(self) -> Unit:
-        """The same unit with a sigmoid, if it has no activation yet."""
-        return Unit(self.theta, ops.sigmoid, False) if self.linear else self
-
-
-class Pass(NamedTuple):
-    """One example on its way forward: z and a of every layer; layer 1 has an a and no z."""
-
-    z: list[list[Value]]
-    a: list[list[Value]]
 
 
 class Check(NamedTuple):
     """A derivative, how the engine was run for it, the course's formula, and how far these differ.
 
-    `difference` is the largest one between any two numbers.
+    `difference` is the largest between two numbers, relative to the largest number.
     """
 
     what: str
@@ -97,15 +96,16 @@ class Deltas:
     """What `deltas` computed, indexed by the superscripts of the course.
 
     With L layers: `.a[1]` to `.a[L]`, `.z[2]` to `.z[L]`, `.delta[2]` to `.delta[L]` have a row
-    per example; `.Theta`, `.Delta`, `.D`, from 1 to L-1, a row per unit of the next layer and the
-    bias in column 0. A number of them is `.delta[3][1, 2]`: example 1, unit 2. `.J` and
+    per example; `.Theta`, `.Delta`, `.D`, from 1 to L-1, have a row per unit of the next layer
+    and the bias in column 0. One number of them is `.delta[3][1, 2]`: example 1, unit 2. `.J` and
     `.cost(i)` are Values of the recorded graph, and so are `.z[3].value(1, 2)` and the like.
-    `.checks` holds the engine's derivatives against the course's formulas.
+    `.checks` holds the derivatives that the engine found against the course's formulas.
 
     >>> from micrograd import examples
     >>> example = examples.ng_logic_gate("AND")
-    >>> print(deltas(example.model, example.X, example.y).delta[2][4, 1])
-    -4.5397868702434395e-05
+    >>> found = deltas(example.model, example.X, example.y)
+    >>> print(f"{found.delta[2][4, 1]:.6f} {found.z[2].value(4, 1)}")
+    -0.000045 Value(data=10.0, grad=0.0)
     """
 
     def __init__(
@@ -118,18 +118,17 @@ class Deltas:
     ) -> None:
         self.m, self.L, self.lam = len(rows), len(layers) + 1, lam
         self._layers, self._labels, self._loss = layers, labels, loss
-        self._passes = [_forward(layers, row) for row in rows]
+        self._passes = [forward(layers, row) for row in rows]
         self._costs = [self._cost(i) for i in range(self.m)]
-        self._data_term = _labelled(sum(self._costs[1:], self._costs[0]) / self.m, "J")
+        self._data_term: Value = sum(self._costs[1:], self._costs[0]) / self.m
         self.J = self._data_term
         if lam:
-            weights = [w for layer in layers for unit in layer for w in unit.theta[1:]]
-            penalty: Any = sum(w * w for w in weights)
-            self._data_term.label = "the data term of J"
-            self.J = _labelled(self._data_term + lam / (2 * self.m) * penalty, "J")
+            penalty: Any = sum(w * w for w in self._weights())
+            self.J = self._data_term + lam / (2 * self.m) * penalty
+        labelled(self.J, "J")
         self._run_engine()
-        self._name_matrices()
-        self.checks = self._check()
+        self._set_tables()
+        self.checks = self._checks()
 
     def cost(self, i: int) -> Value:
         """Give the cost of example i, from 1, as a Value of the recorded graph.
@@ -137,42 +136,40 @@ class Deltas:
         >>> print(f"{deltas([[[0.0, 1.0]]], [[0.0]], [1]).cost(1):.6f}")
         0.693147
         """
-        return self._costs[self._example(i) - 1]
+        return self._costs[self._place(i, 1)]
 
     def after(self, i: int) -> Accumulated:
         """Give the accumulators after examples 1 to i; after 0 they are zeros.
 
         >>> found = deltas([[[0.0, 1.0]]], [[0.0], [2.0]], [1, 0])
-        >>> found.after(1).Delta[1][1], found.after(0).Delta[1][1]
-        ([-0.5, 0.0], [0.0, 0.0])
+        >>> found.after(0).Delta[1][1], found.after(1).Delta[1][1]
+        ([0.0, 0.0], [-0.5, 0.0])
         """
-        grads = self._after[self._example(i) if i else 0]
-        return Accumulated(self._weights_by_superscript("Delta", grads))
+        return Accumulated(self._per_weight("Delta", self._after[self._place(i, 0)]))
 
     @property
     def data(self) -> dict[str, Any]:
         """Everything as plain numbers and lists."""
-        named = {name: getattr(self, name) for name in ("a", "z", "delta", "Theta", "Delta", "D")}
+        names = ("a", "z", "delta", "Theta", "Delta", "D")
+        tables: dict[str, BySuperscript] = {name: getattr(self, name) for name in names}
         return {
             "J": self.J.data,
             "cost": [cost.data for cost in self._costs],
             **{
-                name: {superscript: matrix.rows for superscript, matrix in matrices.items()}
-                for name, matrices in named.items()
+                name: {level: m.rows for level, m in table.items()}
+                for name, table in tables.items()
             },
         }
 
-    def _example(self, i: int) -> int:
-        if not isinstance(i, int) or not 1 <= i <= self.m:
-            raise IndexError(f"the examples count from 1 to {self.m}, got {i!r}")
-        return i
-
-    # The engine ------------------------------------------------------------------------------
+    def _place(self, i: int, first: int) -> int:
+        if i not in range(first, self.m + 1):
+            raise IndexError(f"the examples count from {first} to {self.m} here, got {i!r}")
+        return i - first
 
     def _cost(self, i: int) -> Value:
         outputs, label = self._passes[i].a[-1], self._labels[i]
         if self._loss is None:
-            cost: Any = _cross_entropy(outputs, label, i + 1)
+            cost: Any = cross_entropy(outputs, label, i + 1)
         else:
             cost = self._loss(outputs[0] if len(outputs) == 1 else outputs, label)
         if not isinstance(cost, Value):
@@ -180,255 +177,262 @@ class Deltas:
                 f"loss(outputs, label) must give one Value, got {cost!r} for example {i + 1}: "
                 "compute it from the outputs with operators and micrograd's functions"
             )
-        return _labelled(cost, f"cost{i + 1}")
+        return labelled(cost, f"cost{i + 1}")
+
+    def _weights(self) -> list[Value]:
+        """All weights that are regularised, so without the biases."""
+        return [w for layer in self._layers for unit in layer for w in unit.theta[1:]]
+
+    # The three derivatives, by the engine ----------------------------------------------------
 
     def _run_engine(self) -> None:
-        """Run `backward()` for each of the three derivatives, and keep what it leaves in grad."""
+        """Run `backward()` for each of the three, and keep what it leaves in the grads."""
         parameters = [w for layer in self._layers for unit in layer for w in unit.theta]
+        self._delta: list[Rows] = []
+        self._by_outputs: Rows = []
         with grads_kept([self.J]):
             _set_to_zero(parameters)
             self._after = [self._weight_grads()]
-            self._delta, self._by_outputs = [], []
             for example, cost in zip(self._passes, self._costs):
                 cost.backward()  # without zero_grad: the weights' grads are the accumulators
                 self._delta.append(_grads(example.z))
-                self._by_outputs.append(_grads(example.a)[-1])
+                self._by_outputs.append([a.grad for a in example.a[-1]])
                 self._after.append(self._weight_grads())
             self._data_term.backward()
             self._averaged = [_grads(example.z) for example in self._passes]
             _set_to_zero(parameters)
             self.J.backward()
-            self._D = self._weight_grads()
+            self._dj = self._weight_grads()
 
     def _weight_grads(self) -> list[Rows]:
         return [[[w.grad for w in unit.theta] for unit in layer] for layer in self._layers]
 
-    # The course's formulas -------------------------------------------------------------------
+    # The same by the course's formulas -------------------------------------------------------
 
-    def _check(self) -> list[Check]:
+    def _checks(self) -> list[Check]:
         course = [self._course_delta(i) for i in range(self.m)]
-        averaged = [[[self.m * g for g in row] for row in rows] for rows in self._averaged]
-        steps: dict[Value, float] = {}
-        for example, rows in zip(self._passes, course):
-            for layer, inputs, of_layer in zip(self._layers, example.a, rows[1:]):
-                for unit, delta in zip(layer, of_layer):
-                    for w, x in zip(unit.theta, [1.0, *(a.data for a in inputs)]):
-                        steps[w] = steps.get(w, 0.0) + delta * x
-        averages = {w: number / self.m for w, number in steps.items()}
-        for w in (w for layer in self._layers for unit in layer for w in unit.theta[1:]):
-            averages[w] += self.lam / self.m * w.data
-        rule, last = "Theta' * delta .* g'(z)", self.L
-        start = f"a{last} - y" if self._loss is None else f"dcost/da{last} .* g'(z{last})"
+        accumulated = self._course_accumulators(course)
+        averaged = {w: number / self.m for w, number in accumulated.items()}
+        for w in self._weights():
+            averaged[w] += self.lam / self.m * w.data
+        times_m = [[[self.m * g for g in row] for row in rows] for rows in self._averaged]
+        last = f"a{self.L} - y" if self._loss is None else f"dcost/da{self.L} .* g'(z{self.L})"
         return [
             Check(
                 "delta = dcost(i)/dz",
                 "z.grad after cost(i).backward()",
-                f"{start}, then {rule}",
+                f"{last}, then Theta' * delta .* g'(z)",
                 _difference(self._delta, course),
             ),
             Check(
-                "delta again",
+                "delta once more",
                 "m * z.grad after backward() of the averaged costs",
                 "delta",
-                _difference(averaged, self._delta),
+                _difference(times_m, self._delta),
             ),
             Check(
-                "Delta = sum of dcost(i)/dTheta",
-                "w.grad after cost(i).backward() for every i, never set to 0",
-                "sum of delta * [1; a]'",
-                _difference(self._after[-1], self._by_weight(steps)),
+                "Delta = sum_i dcost(i)/dTheta",
+                "w.grad after cost(i).backward() for each i, not zeroed",
+                "sum_i delta * [1; a]'",
+                _difference(self._after[-1], self._per_unit(accumulated)),
             ),
             Check(
                 "D = dJ/dTheta",
                 "w.grad after J.backward()",
                 "Delta / m + lambda / m * Theta",
-                _difference(self._D, self._by_weight(averages)),
+                _difference(self._dj, self._per_unit(averaged)),
             ),
         ]
 
-    def _by_weight(self, numbers: dict[Value, float]) -> list[Rows]:
-        return [[[numbers[w] for w in unit.theta] for unit in layer] for layer in self._layers]
-
     def _course_delta(self, i: int) -> Rows:
         """The deltas of one example by the course's recursion, from the last layer down."""
-        example, label = self._passes[i], self._labels[i]
-        rows: Rows = [[a.data - y for a, y in zip(example.a[-1], label)]]
-        if self._loss is not None:
-            slopes = _slopes(self._layers[-1], example.z[-1])
-            rows = [[slope * by_a for slope, by_a in zip(slopes, self._by_outputs[i])]]
+        example = self._passes[i]
+        if self._loss is None:
+            rows = [[a.data - y for a, y in zip(example.a[-1], self._labels[i])]]
+        else:
+            factors = zip(self._by_outputs[i], g_prime(self._layers[-1], example.z[-1]))
+            rows = [[by_a * slope for by_a, slope in factors]]
         for level in range(len(self._layers) - 1, 0, -1):
-            slopes = _slopes(self._layers[level - 1], example.z[level])
             above = list(zip(self._layers[level], rows[0]))
-            rows.insert(
-                0,
-                [
-                    sum(unit.theta[1 + j].data * delta for unit, delta in above) * slope
-                    for j, slope in enumerate(slopes)
-                ],
-            )
+            slopes = g_prime(self._layers[level - 1], example.z[level])
+            arrived = [
+                sum(unit.theta[1 + j].data * delta for unit, delta in above)
+                for j in range(len(slopes))
+            ]
+            rows.insert(0, [total * slope for total, slope in zip(arrived, slopes)])
         return [[], *rows]
 
-    # What is shown ---------------------------------------------------------------------------
+    def _course_accumulators(self, course: list[Rows]) -> dict[Value, float]:
+        """The sum over the examples of delta times a, for every weight, shared ones together."""
+        totals: dict[Value, float] = {}
+        for example, rows in zip(self._passes, course):
+            for layer, below, of_layer in zip(self._layers, example.a, rows[1:]):
+                inputs = [1.0, *(a.data for a in below)]
+                for unit, delta in zip(layer, of_layer):
+                    for w, x in zip(unit.theta, inputs):
+                        totals[w] = totals.get(w, 0.0) + delta * x
+        return totals
 
-    def _name_matrices(self) -> None:
+    def _per_unit(self, numbers: dict[Value, float]) -> list[Rows]:
+        return [[[numbers[w] for w in unit.theta] for unit in layer] for layer in self._layers]
+
+    # The tables ------------------------------------------------------------------------------
+
+    def _set_tables(self) -> None:
         last = self.L
-        from_2 = f"superscripts go from 2 to {last}"
-        self.a = BySuperscript(
-            "a",
-            {level: self._activations(level) for level in range(1, last + 1)},
-            f"superscripts go from 1, the inputs, to {last}, the outputs",
-        )
+        a = [self._per_example("a", level) for level in range(1, last + 1)]
+        z = [self._per_example("z", level) for level in range(2, last + 1)]
+        delta = [
+            Matrix(f"delta{level}", [rows[level - 1] for rows in self._delta], rows_are="example")
+            for level in range(2, last + 1)
+        ]
+        self.a = BySuperscript("a", 1, a, f"layers go from 1, the inputs, to {last}")
         self.z = BySuperscript(
-            "z",
-            {level: self._per_example("z", level) for level in range(2, last + 1)},
-            f"layer 1 has no z, its a are the inputs themselves; {from_2}",
+            "z", 2, z, f"layers go from 2 to {last} here; the a of layer 1 are the inputs, not g(z)"
         )
         self.delta = BySuperscript(
             "delta",
-            {level: self._per_example("delta", level) for level in range(2, last + 1)},
+            2,
+            delta,
             "a delta is the derivative of the cost by a unit's z, and layer 1 has no z: its a are "
-            f"the inputs, which are given and not computed from weights; {from_2}",
+            f"the inputs, given and not computed from weights. Layers go from 2 to {last} here",
         )
-        data = [[[w.data for w in unit.theta] for unit in layer] for layer in self._layers]
+        numbers = [[[w.data for w in unit.theta] for unit in layer] for layer in self._layers]
         values = [[unit.theta for unit in layer] for layer in self._layers]
-        self.Theta = self._weights_by_superscript("Theta", data, values)
-        self.Delta = self._weights_by_superscript("Delta", self._after[-1])
-        self.D = self._weights_by_superscript("D", self._D)
-
-    def _activations(self, level: int) -> Matrix:
-        values = [example.a[level - 1] for example in self._passes]
-        bias = [1.0] if level < self.L else []  # the outputs have no bias unit
-        rows = [[*bias, *(a.data for a in row)] for row in values]
-        return Matrix(
-            f"a{level}", rows, rows_are="example", first_column=1 - len(bias), values=values
-        )
+        self.Theta = self._per_weight("Theta", numbers, values)
+        self.Delta = self._per_weight("Delta", self._after[-1])
+        self.D = self._per_weight("D", self._dj)
 
     def _per_example(self, name: str, level: int) -> Matrix:
-        values = [example.z[level - 1] for example in self._passes]
-        if name == "delta":
-            rows = [of_example[level - 1] for of_example in self._delta]
-            return Matrix(f"delta{level}", rows, rows_are="example")
-        rows = [[z.data for z in row] for row in values]
-        return Matrix(f"z{level}", rows, rows_are="example", values=values)
+        values = [getattr(example, name)[level - 1] for example in self._passes]
+        bias = [1.0] if name == "a" and level < self.L else []  # outputs have no bias unit
+        rows = [[*bias, *(v.data for v in row)] for row in values]
+        first = 1 - len(bias)
+        return Matrix(f"{name}{level}", rows, rows_are="example", first_column=first, values=values)
 
-    def _weights_by_superscript(
+    def _per_weight(
         self, name: str, numbers: list[Rows], values: list[list[list[Value]]] | None = None
     ) -> BySuperscript:
-        matrices = {
-            level: Matrix(
+        matrices = [
+            Matrix(
                 f"{name}{level}",
                 rows,
                 rows_are="unit",
                 first_column=0,
-                values=values and values[level - 1],
+                values=None if values is None else values[level - 1],
             )
             for level, rows in enumerate(numbers, start=1)
-        }
-        missing = f"it belongs to the weights between two layers, so l goes from 1 to {self.L - 1}"
-        return BySuperscript(name, matrices, missing)
+        ]
+        missing = f"it belongs to the weights from layer l to l + 1, l from 1 to {self.L - 1}"
+        return BySuperscript(name, 1, matrices, missing)
+
+    # What is shown ---------------------------------------------------------------------------
 
     def sections(self) -> list[Section]:
-        """The equations in the order of the algorithm, each with what it gives."""
-        last = self.L
-        forward = [
-            Section(
-                [
-                    Equation(f"z[{level}] = Theta[{level - 1}] * [1; a[{level - 1}]]"),
-                    Equation(f"a[{level}] = g(z[{level}])"),
-                ],
-                "",
-                [self.a[level - 1], self.Theta[level - 1], self.z[level], self.a[level]],
-            )
-            for level in range(2, last + 1)
-        ]
-        hidden = [
-            Section(
-                [Equation(f"delta[{l}] = Theta[{l}]' * delta[{l + 1}] .* g'(z[{l}])")],
-                f"Theta{l} is taken without its bias column here: the bias unit has no z.",
-                [self.delta[l]],
-            )
-            for l in range(last - 1, 1, -1)
-        ]
-        accumulators = [
-            Section(
-                [Equation(f"Delta[{l}] = sum_i delta[{l + 1}] * [1; a[{l}]]'")],
-                "The accumulator: each example adds the derivative of its own cost by each weight.",
-                [self.Delta[l]],
-            )
-            for l in range(1, last)
-        ]
-        averages = [
-            Section(
-                [Equation(f"D[{l}] = (1/m) Delta[{l}] + (lambda/m) Theta[{l}]")],
-                "The derivative of J, to step along; the second term leaves the bias column out.",
-                [self.D[l]],
-            )
-            for l in range(1, last)
-        ]
+        """Give the equations in the order of the algorithm, each with the numbers it makes.
+
+        >>> found = deltas([[[0.0, 1.0]]], [[0.0]], [1])
+        >>> [section.equations[0].text() for section in found.sections()[1:4]]
+        ['z2 = Theta1 * [1; a1]', 'delta2 = a2 - y', "Delta1 = sum_i delta2 * [1; a1]'"]
+        """
+        backward = range(self.L - 1, 1, -1)
+        weights = range(1, self.L)
         return [
             self._cost_section(),
-            *forward,
+            *(self._forward_section(level) for level in range(2, self.L + 1)),
             self._output_section(),
-            *hidden,
-            *accumulators,
-            *averages,
+            *(self._hidden_section(level) for level in backward),
+            *(self._accumulator_section(level) for level in weights),
+            *(self._average_section(level) for level in weights),
             self._check_section(),
         ]
 
     def _cost_section(self) -> Section:
         sizes = [len(self._layers[0][0].theta) - 1, *map(len, self._layers)]
-        cost = "cost_i = loss(a[{0}], y)"
-        if self._loss is None:
-            cost = "cost_i = - sum_k ( y_k * log(a[{0}]_k) + (1 - y_k) * log(1 - a[{0}]_k) )"
+        terms = f"y_k * log(a[{self.L}]_k) + (1 - y_k) * log(1 - a[{self.L}]_k)"
+        cost = f"- sum_k ({terms})" if self._loss is None else f"loss(a[{self.L}], y)"
+        costs: list[list[Cell]] = [
+            [str(i), cost.data] for i, cost in enumerate(self._costs, start=1)
+        ]
         return Section(
             [
                 Equation("J = (1/m) sum_i cost_i + (lambda/2m) sum Theta .* Theta"),
-                Equation(cost.format(self.L)),
+                Equation(f"cost_i = {cost}"),
             ],
-            f"A network of {'-'.join(map(str, sizes))} units, m = {self.m}, lambda = "
+            f"Layers of {'-'.join(map(str, sizes))} units, m = {self.m} examples, lambda = "
             f"{shown(self.lam)}: J = {shown(self.J.data)}. Biases are not regularised.",
-            [
-                Table(
-                    "cost", ["example", "cost"], [[str(i), self.cost(i).data] for i in self._few()]
-                )
-            ],
+            [Table("", ["example", "cost"], costs[:_MOST_EXAMPLES])],
         )
 
-    def _few(self) -> range:
-        return range(1, min(self.m, 10) + 1)
+    def _forward_section(self, level: int) -> Section:
+        inputs = [self.a[1]] if level == 2 else []  # later ones were the outputs of the layer below
+        return Section(
+            [
+                Equation(f"z[{level}] = Theta[{level - 1}] * [1; a[{level - 1}]]"),
+                Equation(f"a[{level}] = g(z[{level}])"),
+            ],
+            "" if level == self.L else f"Column 0 of a{level} is the bias unit, always 1.",
+            [*inputs, self.Theta[level - 1], self.z[level], self.a[level]],
+        )
 
     def _output_section(self) -> Section:
         last = self.L
+        equation = f"delta[{last}] = dcost/da[{last}] .* g'(z[{last}])"
+        words = (
+            "Why: delta is the derivative of the cost by z. The cost depends on z through a alone, "
+            "so it is dcost/da times g'(z)"
+        )
         if self._loss is None:
             equation = f"delta[{last}] = a[{last}] - y"
-            words = (
-                f"Why: delta is dcost/dz, which is dcost/da * g'(z). Here dcost/da = (a - y) / "
-                "(a (1 - a)) and g'(z) = a (1 - a): what is below cancels, and a - y is left."
+            words += (
+                ": (a - y) / (a (1 - a)) times a (1 - a). There a (1 - a) cancels; a - y is left"
             )
-        else:
-            equation = f"delta[{last}] = dcost/da[{last}] .* g'(z[{last}])"
-            words = "Why: delta is dcost/dz. With this loss it need not be a - y."
-        return Section([Equation(equation)], words, [self.delta[last], self._factors()])
+        return Section([Equation(equation)], f"{words}.", [self.delta[last], self._factors()])
 
     def _factors(self) -> Table:
         """The two factors of the last layer's delta, in the first example."""
-        outputs, slopes = self._passes[0].a[-1], _slopes(self._layers[-1], self._passes[0].z[-1])
-        header = ["unit", "dcost/da", "g'(z)", "product", f"delta{self.L}", "a - y"]
-        rows: list[list[Any]] = [
-            [str(k), by_a, slope, by_a * slope, self.delta[self.L][1, k]]
+        outputs = self._passes[0].a[-1]
+        slopes = g_prime(self._layers[-1], self._passes[0].z[-1])
+        rows: list[list[Cell]] = [
+            [str(k), by_a, slope, by_a * slope]
             for k, (by_a, slope) in enumerate(zip(self._by_outputs[0], slopes), start=1)
         ]
-        targets = _as_targets(self._labels[0], len(outputs))
-        if targets is None:
-            header = header[:-1]
-        else:
+        header = ["unit", "dcost/da", "g'(z)", "product"]
+        targets = as_targets(self._labels[0], len(outputs))
+        if targets is not None:
+            header.append("a - y")
             rows = [[*row, a.data - y] for row, a, y in zip(rows, outputs, targets)]
-        return Table(f"The factors of delta{self.L} in example 1", header, rows[:10])
+        return Table("The two factors in example 1", header, rows[:_MOST_EXAMPLES])
+
+    def _hidden_section(self, level: int) -> Section:
+        return Section(
+            [Equation(f"delta[{level}] = Theta[{level}]' * delta[{level + 1}] .* g'(z[{level}])")],
+            f"Theta{level} without its bias column, since the bias unit has no z.",
+            [self.delta[level]],
+        )
+
+    def _accumulator_section(self, level: int) -> Section:
+        return Section(
+            [Equation(f"Delta[{level}] = sum_i delta[{level + 1}] * [1; a[{level}]]'")],
+            "The accumulator: each example adds the derivative of its own cost by each weight.",
+            [self.Delta[level]],
+        )
+
+    def _average_section(self, level: int) -> Section:
+        return Section(
+            [Equation(f"D[{level}] = (1/m) Delta[{level}] + (lambda/m) Theta[{level}]")],
+            "The derivative of J by each weight; the second term leaves the bias column out.",
+            [self.D[level]],
+        )
 
     def _check_section(self) -> Section:
-        header = ["derivative", "run by the engine", "the course's formula", "largest difference"]
-        words = "Three derivatives, each run by the engine and held against its formula:"
-        return Section([], words, [Table("", header, self.checks)])
+        rows = [
+            [what, run, formula, "equal" if difference < _AGREES else f"off by {difference:.1g}"]
+            for what, run, formula, difference in self.checks
+        ]
+        header = ["derivative", "run by the engine", "the course's formula", "both"]
+        words = "The three derivatives, each run by the engine and held against its formula:"
+        return Section([], words, [Table("", header, rows)])
 
     def __str__(self) -> str:
         return "\n\n".join(section.text() for section in self.sections())
@@ -443,59 +447,6 @@ class Deltas:
         return "\n\n".join(f"$$ {section} $$" for section in sections)
 
 
-# The network, forward ----------------------------------------------------------------------------
-
-
-def _forward(layers: list[list[Unit]], row: list[float]) -> Pass:
-    """Compute every z and a of an example, recorded as a graph."""
-    a = [[Value(x, label=f"a1_{j}") for j, x in enumerate(row, start=1)]]
-    z: list[list[Value]] = [[]]
-    for level, layer in enumerate(layers, start=2):
-        sums: list[Value] = [sum(map(mul, unit.theta[1:], a[-1]), unit.theta[0]) for unit in layer]
-        z.append([_labelled(v, f"z{level}_{k}") for k, v in enumerate(sums, start=1)])
-        activated = [unit.activate(v) for unit, v in zip(layer, sums)]
-        for k, (before, after) in enumerate(zip(sums, activated), start=1):
-            if after is not before:
-                after.label = f"a{level}_{k}"
-        a.append(activated)
-    return Pass(z, a)
-
-
-def _cross_entropy(outputs: list[Value], targets: list[float], example: int) -> Value:
-    """The course's cost of one example; of a term that y makes 0, no logarithm is taken."""
-    terms: list[Any] = []
-    for k, (a, y) in enumerate(zip(outputs, targets), start=1):
-        if (y > 0 and not 0 < a.data <= 1) or (y < 1 and not 0 <= a.data < 1):
-            raise ValueError(
-                f"example {example}: the cross-entropy of output {k}, a = {a.data!r}, with y = "
-                f"{y:g} is not a finite number. Outputs lie between 0 and 1 here, reached by "
-                "neither: use a sigmoid, smaller weights, or give another loss"
-            )
-        if y == 1:
-            terms.append(ops.log(a))
-        elif y == 0:
-            terms.append(ops.log(1 - a))
-        else:
-            terms.append(y * ops.log(a) + (1 - y) * ops.log(1 - a))
-    cost: Value = -sum(terms[1:], terms[0])
-    return cost
-
-
-def _slopes(layer: list[Unit], z: list[Value]) -> list[float]:
-    """The slope g'(z) of each unit's activation."""
-    slopes = []
-    for unit, v in zip(layer, z):
-        alone = Value(v.data)
-        unit.activate(alone).backward()
-        slopes.append(alone.grad)
-    return slopes
-
-
-def _labelled(v: Value, label: str) -> Value:
-    v.label = label
-    return v
-
-
 def _grads(layers: list[list[Value]]) -> Rows:
     return [[v.grad for v in layer] for layer in layers]
 
@@ -505,109 +456,13 @@ def _set_to_zero(values: Iterable[Value]) -> None:
         v.grad = 0.0
 
 
-def _difference(x: Any, y: Any) -> float:
-    """The largest difference between numbers at the same place of nested lists."""
-    if isinstance(x, float):
-        return abs(x - y)
-    return max((_difference(*pair) for pair in zip(x, y)), default=0.0)
-
-
-# What the user gives -----------------------------------------------------------------------------
-
-
-def _layers(model: Any) -> list[list[Unit]]:
-    """The units of an MLP, or of matrices Theta."""
-    if isinstance(model, MLP):
-        layers = [
-            [
-                Unit([n.b, *n.w], n.activate, not n.nonlin or n.activation == "linear")
-                for n in layer.neurons
-            ]
-            for layer in model.layers
-        ]
-    else:
-        layers = [[Unit(row, ops.sigmoid, False) for row in theta] for theta in _thetas(model)]
-    for level, layer in enumerate(layers, start=1):
-        _check_theta(f"Theta{level}", layer, len(layers[level - 2]) if level > 1 else None)
-    return layers
-
-
-def _thetas(matrices: Any) -> list[list[list[Value]]]:
-    try:
-        return [
-            [
-                [x if isinstance(x, Value) else Value(x) for x in row]
-                for row in (theta.tolist() if hasattr(theta, "tolist") else theta)
-            ]
-            for theta in matrices
-        ]
-    except TypeError as error:
-        raise TypeError(
-            f"the model is an nn.MLP or a list of matrices [Theta1, Theta2, ...], each with a row "
-            f"per unit, the bias first; got {type(matrices).__name__} ({error})"
-        ) from error
-
-
-def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
-    widths = {len(unit.theta) for unit in layer}
-    if len(widths) != 1:
-        raise ValueError(f"the rows of {name} differ in length: {sorted(widths)}")
-    (width,) = widths
-    if units_below is not None and width != units_below + 1:
-        raise ValueError(
-            f"{name} has {width} columns and the layer below has {units_below} units: it needs "
-            f"{units_below + 1}, the bias first"
-        )
-    if any(w.parents for unit in layer for w in unit.theta):
-        raise ValueError(
-            f"a weight of {name} is computed from other Values, so its grad does not accumulate: "
-            "give leaf Values or numbers"
-        )
-
-
-def _examples(X: Any, layers: list[list[Unit]]) -> list[list[float]]:  # noqa: N803
-    """The rows of inputs as numbers."""
-    width = len(layers[0][0].theta) - 1
-    rows = []
-    for i, row in enumerate(X.tolist() if hasattr(X, "tolist") else X, start=1):
-        inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
-        if len(inputs) != width:
-            hint = "; leave the 1 of the bias out" if len(inputs) == width + 1 else ""
-            raise ValueError(
-                f"example {i} has {len(inputs)} inputs, the network takes {width}{hint}"
-            )
-        rows.append(inputs)
-    if not rows:
-        raise ValueError("X has no examples: give a row of inputs for each")
-    return rows
-
-
-def _targets(label: Any, units: int, example: int) -> list[float]:
-    """The y of one example: as given, or a 1 in the place of its class."""
-    given = _as_list(label)
-    if len(given) == 1 and units > 1:
-        if given[0] not in range(1, units + 1):
-            raise ValueError(
-                f"example {example} is of class {given[0]!r}: with {units} output units the "
-                f"classes count from 1 to {units}, as in Octave"
-            )
-        return [float(k == given[0]) for k in range(1, units + 1)]
-    targets = _as_targets(given, units)
-    if targets is None or not all(0 <= y <= 1 for y in targets):
-        raise ValueError(
-            f"example {example} has the label {label!r}: give one number from 0 to 1 for each of "
-            f"the {units} output units{', or a class' if units > 1 else ''}"
-        )
-    return targets
-
-
-def _as_targets(label: Any, units: int) -> list[float] | None:
-    """A label as one number per output unit, if it is that."""
-    given = _as_list(label)
-    if len(given) != units or not all(map(is_number, given)):
-        return None
-    return [float(y) for y in given]
-
-
-def _as_list(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (Sequence, tuple)) and not isinstance(x, str) else [x]
+def _difference(x: list[Rows], y: list[Rows]) -> float:
+    """The largest difference between numbers at the same place, relative to the largest number."""
+    pairs = [
+        (p, q)
+        for rows, others in zip(x, y)
+        for row, other in zip(rows, others)
+        for p, q in zip(row, other)
+    ]
+    scale = max(abs(p) for p, _ in pairs)
+    return max(abs(p - q) for p, q in pairs) / scale if scale else 0.0
