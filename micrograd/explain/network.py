@@ -44,6 +44,8 @@ def layers_of(model: Any) -> list[list[Unit]]:
         ]
     else:
         layers = [[Unit(row, ops.sigmoid, False) for row in theta] for theta in _thetas(model)]
+    if not layers:
+        raise ValueError("the model has no layers: give an MLP or matrices [Theta1, Theta2, ...]")
     for level, layer in enumerate(layers, start=1):
         _check_theta(f"Theta{level}", layer, len(layers[level - 2]) if level > 1 else None)
     return layers
@@ -81,7 +83,7 @@ def _thetas(matrices: Any) -> list[list[list[Value]]]:
 def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
     widths = {len(unit.theta) for unit in layer}
     if len(widths) != 1:
-        raise ValueError(f"the rows of {name} differ in length: {sorted(widths)}")
+        raise ValueError(f"the rows of {name} must have one length, got {sorted(widths)}")
     (width,) = widths
     if units_below is not None and width != units_below + 1:
         raise ValueError(

@@ -260,9 +260,9 @@ class Section(NamedTuple):
 
     def html(self) -> str:
         """Give the section as HTML that passes the filters of notebooks."""
-        lines = "<br>".join(f"<b>{line.html()}</b>" for line in self.equations)
+        lines = "".join(f"<p><b>{line.html()}</b></p>" for line in self.equations)
         words = "".join(f"<p>{escape(line)}</p>" for line in self.words.splitlines())
-        return f"<p>{lines}</p>{words}" + "".join(_table(n).html() for n in self.numbers)
+        return f"{lines}{words}" + "".join(_table(n).html() for n in self.numbers)
 
     def latex(self) -> str:
         """Give the equations and matrices as LaTeX, for math mode."""
