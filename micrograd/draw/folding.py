@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from micrograd import ops
-from micrograd.draw.outline import Group, Kind, Outline
+from micrograd.draw.outline import Group, Kind, Outline, uncollected
 from micrograd.engine import Value
 
 MANY = 4  # so many terms, or Values alike, share a box
@@ -57,6 +57,16 @@ class Folding:
         self.outline = outline
         self.boxes = list(boxes)
         self.box_of = {v: box for box in self.boxes for v in box.values}
+        self._used: set[Value] | None = None
+
+    def exits(self, box: Box) -> list[Value]:
+        """List the results in a box that other boxes use, or the root."""
+        if self._used is None:
+            self._used = {self.outline.root}
+            for head in self.boxes:
+                for consumer in head.values:
+                    self._used.update(x for x in consumer.parents if self.box_of[x] is not head)
+        return [v for v in box.values if v in self._used and v.parents]
 
     def arrows(self) -> list[Arrow]:
         """List the arrows, those into one box together, in the order of its operands.
@@ -101,10 +111,16 @@ def fold(
     >>> [box.group.title for box in small.boxes if box.group]
     ['layers[0]', 'layers[1]', 'layers[2]']
     """
-    if modules is None and len(outline.order) <= most:
-        folding = Folding(outline, [Box([v]) for v in outline.order])
-        if fits(folding):
-            return folding
+    with uncollected():
+        return _fold(outline, most, modules, fits)
+
+
+def _fold(
+    outline: Outline, most: int, modules: str | None, fits: Callable[[Folding], bool]
+) -> Folding:
+    folding = Folding(outline, [Box([v]) for v in outline.order])
+    if modules is None and len(outline.order) <= most and fits(folding):
+        return folding
     ways = [_named(outline, modules)] if modules is not None else _by_height(outline)
     graph = _Graph(outline)
     for with_patterns in (False, True):
@@ -112,9 +128,9 @@ def fold(
             units = graph.units(closed, with_patterns)
             if len(set(units.unit)) <= most:
                 folding = Folding(outline, units.boxes())
-                if fits(folding):
+                if modules is not None or fits(folding):
                     return folding
-    return Folding(outline, _parts(units.boxes()))
+    return folding if len(folding.boxes) <= most else Folding(outline, _parts(units.boxes()))
 
 
 def _by_height(outline: Outline) -> list[set[Group]]:
@@ -309,10 +325,10 @@ class _Units:
 
     def _pattern_of_many(self, number: int, unit: int) -> str:
         if unit in self.pattern:
-            return f"{number:,} times {self.pattern[unit]}"
+            return f"{number:,} alike: {self.pattern[unit]}"
         kind = self.graph.kinds[unit]
         if kind is Kind.RESULT:
-            return f"{number:,} times {self.graph.order[unit]._op or 'a result'}"
+            return f"{number:,} alike: {self.graph.order[unit]._op or 'results'}"
         return f"{number:,} {kind.value}s"
 
 

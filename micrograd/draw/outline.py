@@ -6,9 +6,11 @@ Nothing here decides what is drawn; folding.py does, and diagram.py draws it.
 from __future__ import annotations
 
 import enum
+import gc
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from micrograd.engine import Value, toposort
@@ -67,11 +69,15 @@ class Outline:
 
     def __init__(self, root: Value, names: Mapping[Value, str] | None = None) -> None:
         self.root = root
+        with uncollected():
+            self._look_at(root, dict(names or {}))
+
+    def _look_at(self, root: Value, names: dict[Value, str]) -> None:
         self.order = toposort(root)
         self.groups: list[Group] = []  # an outer one before those in it
         self.home: dict[Value, Group | None] = {}  # the innermost group of each Value
         self.kinds: dict[Value, Kind] = {}
-        self._names = dict(names or {})
+        self._names = names
         self._paths: dict[Value, str] = {}  # of parameters
         self._make_groups()
         self._find_parameters()
@@ -159,6 +165,18 @@ class Outline:
             if home is not None:
                 for group in home.line():
                     group.values.append(v)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the cyclic collector still: what is made here lives, so its searches are in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _in_a_module(group: Group) -> bool:
