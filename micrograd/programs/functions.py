@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, add_grads, read_data
+from micrograd.engine import Value, add_grads
 from micrograd.programs.paths import Part, Paths
 from micrograd.programs.references import References
 from micrograd.programs.results import Call, Result
@@ -241,9 +241,7 @@ def _run(parts: list[Part], inputs: dict[str, Array], n: int) -> Result:
     live: list[tuple[Executable, Array | None, Any]] = []
     for path, rows in parts:
         some = inputs if rows is None else {a: x[:, rows] for a, x in inputs.items()}
-        values, state = path.program.forward(
-            some, _numbers(path.program), n if rows is None else len(rows)
-        )
+        values, state = path.program.forward(some, n if rows is None else len(rows))
         data[slice(None) if rows is None else rows] = values.T
         live.append((path.program, rows, state))
 
@@ -257,9 +255,3 @@ def _run(parts: list[Part], inputs: dict[str, Array], n: int) -> Result:
     call = Call(0.0, [part.path.parameters for part in parts], "program")
     call.data_shape, call.reverse = data.shape, reverse
     return Result(data, call)
-
-
-def _numbers(executable: Executable) -> Array:
-    numbers = np.empty(len(executable.parameters))
-    read_data(executable.parameters, numbers)
-    return numbers

@@ -7,12 +7,12 @@ first row takes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from micrograd.engine import Value, read_data
+from micrograd.engine import Value
 from micrograd.programs.references import Name
 from micrograd.programs.results import Parameters
 from micrograd.programs.run import Executable
@@ -36,7 +36,7 @@ class Branch(NamedTuple):
 
     def truth(self, inputs: Inputs, n: int) -> Array:
         """Whether it holds, for each example."""
-        [values], _ = self.condition.forward(inputs, _numbers(self.condition), n)
+        [values], _ = self.condition.forward(inputs, n)
         return values != 0  # type: ignore[no-any-return]
 
 
@@ -115,7 +115,7 @@ class Paths:
                 return truths[depth]
             if not n:
                 return True
-            branch = Branch(Executable(tape, [index], {}, list(tape.parameters)), users_line())
+            branch = Branch(self._executable(tape, [index], {}), users_line())
             self._nodes[tuple(truth for _, truth in tape.guards)] = branch
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
@@ -133,12 +133,17 @@ class Paths:
         outputs = [_output(tape, x) for x in (returned if several else [returned])]
         seeds = [tape.input("", k) for k in range(len(outputs))]
         gradients = reverse(tape, outputs, seeds)
-        found = list(tape.parameters)
-        last = len(self._rank)
-        found.sort(key=lambda p: self._rank.get(p, last))
-        program = Executable(tape, outputs, gradients, found)
+        program = self._executable(tape, outputs, gradients)
         tape.close()
-        return Path(program, Parameters(0.0, found), tape, len(outputs) if several else None)
+        return Path(program, Parameters(0.0, program.parameters), tape, len(outputs) if several else None)
+
+    def _executable(
+        self, tape: Tape, outputs: Sequence[int], gradients: Mapping[Value, int]
+    ) -> Executable:
+        last = len(self._rank)
+        parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
+        patterns = {p: name.pattern for p, name in self._names.items()}
+        return Executable(tape, outputs, gradients, parameters, patterns)
 
 
 def _output(tape: Tape, x: Any) -> int:
@@ -149,13 +154,6 @@ def _output(tape: Tape, x: Any) -> int:
             f"got {x!r}{': does it end with a return?' if x is None else ''}"
         )
     return index
-
-
-def _numbers(program: Executable) -> Array:
-    """The data of a program's parameters now."""
-    numbers = np.empty(len(program.parameters))
-    read_data(program.parameters, numbers)
-    return numbers
 
 
 def select(inputs: Inputs, rows: Array) -> Inputs:
