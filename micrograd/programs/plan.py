@@ -143,8 +143,12 @@ class Plan:
                 [value] = self._views(terms, found)
             else:
                 busy = total is not None and total.storage == storage
-                place = self._store("computed", rows, group.varies) if busy else storage
-                value = View(place, group.varies, 0, found.dims, contiguous(found.dims))
+                factors = range(len(terms.groups))
+                varies = any([self.storages[self._source(terms, f)].varies for f in factors])
+                varies = varies and not group.summed
+                busy = busy or varies != group.varies
+                place = self._store("computed", rows, varies) if busy else storage
+                value = View(place, varies, 0, found.dims, contiguous(found.dims))
                 self._value(group, terms, found, value)
             if total is None:
                 total, sign = value, own_sign
@@ -176,7 +180,7 @@ class Plan:
         elif len(views) == 1:
             self._step("sum", out, views, (ops.add, len(found.term_dims)))
         else:
-            self._einsum(group, out, found, views)
+            self._einsum(out, found, views)
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
         done = views[0]
@@ -217,7 +221,7 @@ class Plan:
             (len(terms), len(batch), len(rows), len(columns)),
         )
 
-    def _einsum(self, group: Group, out: View, found: Nest, views: Sequence[View]) -> None:
+    def _einsum(self, out: View, found: Nest, views: Sequence[View]) -> None:
         letters = "abcdefghijklmnopqrstuvwxy"[: len(found.dims) + len(found.term_dims)]
         members = letters[: len(found.dims)]
         written = set()
@@ -229,7 +233,7 @@ class Plan:
             written.update(letters[d] for d in axes)
             inputs.append("".join(letters[d] for d in axes) + ("z" if view.varies else ""))
             used.append(_axes(view, axes))
-        result = members + ("z" if group.varies else "")
+        result = members + ("z" if out.varies else "")
         self._step("einsum", out, used, f"{','.join(inputs)}->{result}")
 
     def _regular(self, terms: Terms) -> Nest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         return [(_power, (*operands, out))]
     ufunc = getattr(np, op.name, None)
     if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc):
+        if op in (ops.maximum, ops.minimum):  # which want to be told by name
+            return [(partial(ufunc, out=out), tuple(operands))]
         return [(ufunc, (*operands, out))]
     formula = of_row(op) if ops.TABLE.get(op.name) is op else None
     if formula is None or formula.op is op:
