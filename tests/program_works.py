@@ -50,9 +50,7 @@ def softmax(z: list[Any]) -> list[Any]:
 
 def logistic_regression() -> Work:
     w, b = draw(3), draw()
-    return Work(
-        lambda x, y: mg.losses.binary_cross_entropy(dot(w, x) + b, y), [*w, b], [(3,), ()]
-    )
+    return Work(lambda x, y: mg.losses.binary_cross_entropy(dot(w, x) + b, y), [*w, b], [(3,), ()])
 
 
 def squared_error_network() -> Work:
@@ -266,9 +264,7 @@ def sparse_wiring() -> Work:
     w, v = draw(12), draw(12)
 
     def function(x: Any) -> Any:
-        return sum(
-            q * mg.tanh(p * x[i] - x[j]) for (i, j), p, q in zip(wires, w, v)
-        )
+        return sum(q * mg.tanh(p * x[i] - x[j]) for (i, j), p, q in zip(wires, w, v))
 
     return Work(function, [*w, *v], [(6,)])
 

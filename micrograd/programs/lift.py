@@ -105,7 +105,9 @@ class Lifted:
             if group.terms:
                 self._order(group)
 
-    def _join(self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False) -> Group:
+    def _join(
+        self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False
+    ) -> Group:
         group = self._keys.get(key)
         if group is None:
             group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)

@@ -9,6 +9,7 @@ import numpy as np
 
 from micrograd import ops
 from micrograd.ops import Op
+from micrograd.programs.biases import absorb
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.views import Nest, View, contiguous, nest
 
@@ -47,6 +48,7 @@ class Plan:
         constants = self._store(CONSTANTS, len(self.constants), False)
         self.gradients = self._store("gradients", lifted.parameters, False)
         needed = self._needed_for_outputs()
+        ones = absorb(lifted)
         for group in lifted.groups:
             if group.kind == PARAMETERS:
                 self.storage_of.append(parameters)
@@ -57,10 +59,17 @@ class Plan:
                 self.storage_of.append(self._store(INPUT, rows, True, group.name))
             else:
                 rows = len(group.members)
-                own = self.gradients if group.gradient else self._store("computed", rows, group.varies)
+                own = (
+                    self.gradients
+                    if group.gradient
+                    else self._store("computed", rows, group.varies)
+                )
                 self.storage_of.append(own)
                 self.steps = self.forward if group.index in needed else self.backward
-                self._plan(group)
+                if group.members:
+                    self._plan(group)
+            if group.index in ones:
+                self.storages[self.storage_of[-1]].ones = True
         self.outputs = [self._row(i) for i in lifted.outputs]
         # Gradients that are no group of their own are copied to their places.
         self.copied = [
@@ -209,6 +218,9 @@ class Plan:
         depth = len(found.dims)
         members, terms = range(depth), list(range(depth, depth + len(found.term_dims)))
         left, right = views
+        moved = [d for d in members if bool(left.strides[d]) != bool(right.strides[d])]
+        if moved and not left.strides[max(moved, key=lambda d: out.strides[d])]:
+            left, right = right, left  # so that the result is written row by row
         only_left = [d for d in members if left.strides[d] and not right.strides[d]]
         only_right = [d for d in members if right.strides[d] and not left.strides[d]]
         rows = [max(only_left, key=lambda d: found.dims[d])] if only_left else []
@@ -271,7 +283,9 @@ class Plan:
         at = 0
         for terms in several:
             span = slice(at, at + len(terms.groups))
-            own = Nest(found.bases[span], found.dims, found.strides[span], (), ((),) * len(terms.groups))
+            own = Nest(
+                found.bases[span], found.dims, found.strides[span], (), ((),) * len(terms.groups)
+            )
             parts.append((terms.sign, terms, own))
             at += len(terms.groups)
         return parts
@@ -282,7 +296,9 @@ class Plan:
         varies = self.storages[source].varies
         gathered = self._store("computed", len(index), varies)
         rows = self.storages[source].rows
-        self._step("take", _whole(gathered, varies, len(index)), (_whole(source, varies, rows),), index)
+        self._step(
+            "take", _whole(gathered, varies, len(index)), (_whole(source, varies, rows),), index
+        )
         terms.positions = terms.positions.copy()
         terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
         terms.gathered[f] = gathered
