@@ -6,4 +6,8 @@ programs.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from micrograd.explain.ledger import contributions
+from micrograd.explain.slopes import nudge, step
+from micrograd.explain.textbook import deltas
+
+__all__ = ["contributions", "deltas", "nudge", "step"]
