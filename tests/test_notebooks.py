@@ -51,6 +51,14 @@ def test_the_students_lab_holds_no_solution_and_the_solved_one_holds_all() -> No
     assert student.count("...  # your code") == solved.count("### BEGIN SOLUTION") == 7
 
 
+def test_the_solved_lab_gets_all_points() -> None:
+    saved = json.loads((ROOT / "demos" / "lab_solved.ipynb").read_text(encoding="utf-8"))
+    shown = json.dumps([cell.get("outputs", []) for cell in saved["cells"]])
+    assert "22 of 22 points" in shown
+    assert "27 of 27 points" in shown
+    assert "not yet" not in shown
+
+
 def test_links_lead_to_files_that_are_there() -> None:
     text = "\n".join(source for _, source in TOOL.sources(MADE["backpropagation.ipynb"]))
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
