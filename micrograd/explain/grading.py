@@ -77,7 +77,7 @@ _TESTS = [
     _Test("d = a + b; e = d * d; e + d", AGAIN),
     _Test("a * a * b", ADDED),
     _Test("d = a * a; d * b + a", UPDATED),
-    _Test("d = a\nfor _ in range(100): d = d * c + a\nd"),
+    _Test("d = a\nfor _ in range(50): d = d * c + a\nd"),
     _Test("d = a\nfor _ in range(30): d = d + d\nd"),
 ]
 _OPERATORS: dict[type[ast.AST], str] = {
