@@ -1,11 +1,13 @@
 """Check the built site: python tools/check_site.py out/docs
 
-Every public name of the package is in the reference, and no page loads anything from elsewhere.
+Every public name of the package is in the reference, a learner's words find a page of the tutorial,
+and no page loads anything from elsewhere.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import sys
@@ -23,10 +25,14 @@ from micrograd.ops import Op
 # What users need not see: how the public modules do it (docs/reading.md says what each is for).
 INTERNAL = {"calls", "chain_rule", "copying", "errors", "operators", "scalars"}
 
+# What somebody who is taking the course would search for, as the search shortens it.
+WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
+
 
 def main(site: Path) -> None:
     """Print what is wrong, and exit with 1 if anything is."""
     complaints = [f"not in the reference: {name}" for name in sorted(undocumented(site))]
+    complaints += [f"the search finds no page of the tutorial for {w}" for w in not_found(site)]
     pages = sorted(site.rglob("*.html"))
     for page in pages:
         complaints += [f"{page} loads {what}" for what in loaded_from_elsewhere(page)]
@@ -88,6 +94,19 @@ def _defined_in(module: ModuleType) -> list[str]:
         for name, thing in vars(module).items()
         if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
     ]
+
+
+def not_found(site: Path) -> set[str]:
+    """The learner's words for which the site's search finds no page of the tutorial."""
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+
+    def pages(word: str) -> set[str]:
+        found = [index[kind].get(word, []) for kind in ("terms", "titleterms")]
+        numbers = [n for pages in found for n in (pages if isinstance(pages, list) else [pages])]
+        return {index["docnames"][n] for n in numbers}
+
+    return {w for w in WORDS if not any("backpropagation/" in page for page in pages(w))}
 
 
 def loaded_from_elsewhere(page: Path) -> list[str]:
