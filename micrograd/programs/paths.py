@@ -22,6 +22,7 @@ from micrograd.programs.results import Call, Parameters, Result, Run
 from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
 from micrograd.programs.trace import ProgramError, Tape, reverse, users_line
+from micrograd.scopes import scope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,7 +166,8 @@ class Paths:
         return path
 
     def _path(self, tape: Tape) -> Path:
-        returned = self._trace(tape)
+        with scope("program") as tape.scope:
+            returned = self._trace(tape)
         several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
         outputs = [_output(tape, x) for x in (returned if several else [returned])]
         seeds = [tape.input("", k) for k in range(len(outputs))]

@@ -23,6 +23,7 @@ from micrograd.engine import Value, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
 from micrograd.scalars import is_number
+from micrograd.scopes import Scope, scope_of
 
 PACKAGE = str(Path(__file__).parent.parent)
 
@@ -170,6 +171,7 @@ class Tape:
         self.parameters: dict[Value, int] = {}
         self.constants: dict[int, float] = {}
         self.guards: list[tuple[int, bool]] = []
+        self.scope: Scope | None = None  # in which the function runs
         self._known = known
         self._decide = decide
         self._values: list[Traced] = []
@@ -223,19 +225,40 @@ class Tape:
             index = self._expanded.get(v)
         if index is not None:
             return index
-        if v.op is None or v in self._known:
+        if not self._is_fresh(v):
             index = self.parameters[v] = self._node(None, (), False, True).index
             return index
         for node in toposort(v):
-            if node in self._expanded or node in self.parameters:
-                continue
-            if node.op is None or node in self._known:
-                self._index_of_value(node)
-            else:
-                indices = [self.index_of(x) for x in node.args]
-                made = self.record(node.op, tuple(indices), node.args)  # type: ignore[arg-type]
-                self._expanded[node] = made.index
+            if node not in self._expanded and self._is_fresh(node):
+                self._expanded[node] = self._expand(node)
         return self._expanded[v]
+
+    def _is_fresh(self, v: Value) -> bool:
+        """Whether the function itself made `v`, in this trace."""
+        found = None if v in self._known else scope_of(v)
+        while found is not None and found is not self.scope:
+            found = found.parent
+        return found is not None
+
+    def _expand(self, v: Value) -> int:
+        """A Value that the function made: a number, or arithmetic on parameters."""
+        if not v.parents:
+            return self._constant(v.data)
+        if v.op is None:
+            raise ProgramError(
+                f"a program cannot trace a node that no row made ({users_line()}): write an Op "
+                "with its value and derivatives, which works on numbers, Values and programs"
+            )
+        indices = tuple([self._index_of_argument(x) for x in v.args])
+        if all(i in self.constants for i in indices):
+            return self._constant(v.data)
+        made = self.record(v.op, indices, v.args)
+        return made.index if isinstance(made, Traced) else self._constant(made)
+
+    def _index_of_argument(self, x: Any) -> int:
+        index = self.index_of(x)
+        assert index is not None  # what stands in a recorded graph is a Value or a number
+        return index
 
     def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Any:
         """Write a node, unless it is there already or is one of its operands."""
