@@ -193,7 +193,7 @@ class Equations:
         written = [self._factor(g, terms, f) for f, g in factors]
         if product is not None:
             written.insert(0, product)
-        if group.summed and len(written) == 2 and terms.positions.shape[1] == 1:
+        if group.summed and len(written) == 2 and self._is_grid(terms, [f for f, _ in factors]):
             if factors[0][1] not in self._reverse or self._groups[factors[0][1]].kind == INPUT:
                 written.reverse()
             return self.style.outer(*written)
@@ -202,6 +202,15 @@ class Equations:
         product = self.style.times(written)
         summed = group.summed or terms.positions.shape[1] > 1
         return self.style.total(product) if summed else product
+
+    def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
+        """Whether each of the one factor meets each of the other: a column times a row."""
+        if terms.positions.shape[1] > 1:
+            return False
+        if not all(self._groups[terms.groups[f]].varies for f in factors):
+            return False
+        met = [len(set(terms.positions[:, 0, f].tolist())) for f in factors]
+        return met[0] * met[1] == len(terms.positions)
 
     def _is_product(self, g: int) -> bool:
         group = self._groups[g]

@@ -7,8 +7,10 @@ first row takes it.
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -158,7 +160,8 @@ class Paths:
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
 
-        path = self._path(Tape(self._names, decide))
+        with _collector_off():
+            path = self._path(Tape(self._names, decide))
         if n:
             self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
             self.found.append(path)
@@ -213,6 +216,18 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, gradients, parameters, self._patterns())
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Keep Python's search for cycles away: a trace makes many objects, and drops none of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _output(tape: Tape, x: Any) -> int:

@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from micrograd import ops
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value, core, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
 from micrograd.scalars import is_number
@@ -81,6 +81,7 @@ class Traced(Value):
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
         tape = self.tape
         indices = []
+        number = False
         for x in operands:
             if x.__class__ is Traced and x.tape is tape:
                 indices.append(x.index)
@@ -89,7 +90,9 @@ class Traced(Value):
                 if index is None:
                     return NotImplemented
                 indices.append(index)
-        return tape.record(op, tuple(indices), operands)
+                number |= index in tape.constants
+        found = tape.unchanged(op, indices) if number else None
+        return tape.record(op, tuple(indices), operands) if found is None else found
 
     def __bool__(self) -> bool:
         if self.tape.ops[self.index] not in COMPARISONS:
@@ -252,35 +255,42 @@ class Tape:
         indices = tuple([self._index_of_argument(x) for x in v.args])
         if all(i in self.constants for i in indices):
             return self._constant(v.data)
-        made = self.record(v.op, indices, v.args)
-        return made.index if isinstance(made, Traced) else self._constant(made)
+        return self.record(v.op, indices, v.args).index
 
     def _index_of_argument(self, x: Any) -> int:
         index = self.index_of(x)
         assert index is not None  # what stands in a recorded graph is a Value or a number
         return index
 
-    def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Any:
-        """Write a node, unless it is there already or is one of its operands."""
+    def unchanged(self, op: Op, indices: Sequence[int]) -> Any:
+        """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
+        for i, index in enumerate(indices):
+            number = self.constants.get(index)
+            if number is None:
+                continue
+            if (op, i, number) in _IDENTITIES:
+                return self.value(indices[1 - i])
+            if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
+                return 0.0
+        return None
+
+    def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Traced:
+        """Write a node, unless it is there already."""
         key = (op, *indices)
         found = self._written.get(key)
         if found is not None:
             return self._values[found]
-        for i, index in enumerate(indices):
-            if index in self.constants:
-                number = self.constants[index]
-                if (op, i, number) in _IDENTITIES:
-                    return self._values[indices[1 - i]]
-                if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
-                    return 0.0
         varies = active = False
         for index, rule in zip(indices, op.derivatives):
-            varies |= self.varies[index]
-            active |= rule is not None and self.active[index]
+            if self.varies[index]:
+                varies = True
+            if self.active[index] and rule is not None:
+                active = True
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
             v.op, v.args = op, operands
-            v.parents = tuple([x for x in operands if isinstance(x, Value)])
+            if core == "python":  # the other derives the parents from the args
+                v.parents = tuple([x for x in operands if isinstance(x, Value)])
         self._written[key] = v.index
         return v
 
@@ -332,19 +342,22 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
     """
     tape.in_function = False
     arrived = _Arrived(tape)
-    last = len(tape.ops) - 1
+    values = [tape.value(i) for i in range(len(tape.ops))]
     for output, seed in zip(outputs, seeds):
         arrived.add(output, seed)
-    for index in range(last, -1, -1):
+    active = tape.active
+    for index in range(len(values) - 1, -1, -1):
         op = tape.ops[index]
         adjoint = arrived.take(index) if op is not None else None
         if op is None or adjoint is None:
             continue
         operands = tape.operands[index]
-        arguments = [*[tape.value(i) for i in operands], tape.value(index)]
+        arguments = [*[values[i] for i in operands], values[index]]
         for operand, rule in zip(operands, op.derivatives):
-            if rule is not None and tape.active[operand]:
-                arrived.add(operand, _times(rule(*arguments), adjoint))
+            if active[operand] and rule is not None:
+                product = _times(rule(*arguments), adjoint)
+                if product is not None:
+                    arrived.add(operand, product)
     gradients = {p: arrived.take(index) for p, index in tape.parameters.items()}
     return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
 
@@ -362,17 +375,17 @@ class _Arrived:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        self.sums: dict[tuple[int, bool], Traced] = {}
+        self.varying: list[Traced | None] = [None] * len(tape.ops)
+        self.shared: list[Traced | None] = [None] * len(tape.ops)
 
-    def add(self, index: int, adjoint: Traced | None) -> None:
-        if adjoint is None or not self.tape.active[index]:
-            return
-        key = index, self.tape.varies[adjoint.index]
-        before = self.sums.get(key)
-        self.sums[key] = adjoint if before is None else before + adjoint  # type: ignore[assignment]
+    def add(self, index: int, adjoint: Traced) -> None:
+        if self.tape.active[index]:
+            sums = self.varying if self.tape.varies[adjoint.index] else self.shared
+            before = sums[index]
+            sums[index] = adjoint if before is None else before + adjoint  # type: ignore[assignment]
 
     def take(self, index: int) -> Traced | None:
-        varying, shared = self.sums.pop((index, True), None), self.sums.pop((index, False), None)
+        varying, shared = self.varying[index], self.shared[index]
         if varying is not None and not self.tape.varies[index]:
             varying = self.tape.record(total, (varying.index,), ())
         if varying is None or shared is None:
