@@ -21,9 +21,10 @@ from micrograd.programs.lift import Lifted
 from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
 from micrograd.programs.results import Call, Parameters, Result, Run
+from micrograd.programs.reverse import reverse
 from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
-from micrograd.programs.trace import ProgramError, Tape, reverse, users_line
+from micrograd.programs.trace import ProgramError, Tape, users_line
 from micrograd.scopes import scope
 
 if TYPE_CHECKING:
@@ -177,7 +178,9 @@ class Paths:
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
-        node = Parameters(0.0, program.parameters)
+        # To walk the leaves in every backward() would cost more than the arithmetic: a call adds to
+        # their grads itself. Values in between are walked, since they pass the gradient on.
+        node = Parameters(0.0, [p for p in program.parameters if p.parents])
         return Path(program, node, tape, outputs, gradients, len(outputs) if several else None)
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:

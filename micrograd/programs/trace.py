@@ -2,8 +2,7 @@
 
 The function gets `Traced` scalars instead of numbers. Each row that it applies to one is written
 on the tape: the row, and where its operands stand on the tape. What is computed twice is written
-once. The reverse pass is then traced as well: the rules of the table are called on traced scalars,
-so that the tape says how the gradients are computed, and no derivative is written here.
+once. reverse.py then traces the reverse pass onto the same tape.
 
 A node *varies* if it differs between examples (it depends on an argument), else it is shared. It is
 *active* if a parameter reaches it by operations that have a derivative.
@@ -13,7 +12,7 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -120,6 +119,9 @@ class Traced(Value):
                 f"== {other!r}", "write micrograd.equal(v, number), or compare with <= and >="
             )
         return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = Value.__hash__
 
@@ -332,62 +334,3 @@ def nested_inputs(tape: Tape, name: str, shape: Sequence[int]) -> Any:
         return [build(sizes[1:]) for _ in range(sizes[0])]
 
     return build(shape)
-
-
-def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict[Value, int]:
-    """Trace the reverse pass: where the gradient of each parameter, over all examples, stands.
-
-    `seeds` are what arrives at each output. The walk is that of `backward()`: outputs first, each
-    operand gets the local derivative (the row's rule, called on traced scalars) times what arrived.
-    """
-    tape.in_function = False
-    arrived = _Arrived(tape)
-    values = [tape.value(i) for i in range(len(tape.ops))]
-    for output, seed in zip(outputs, seeds):
-        arrived.add(output, seed)
-    active = tape.active
-    for index in range(len(values) - 1, -1, -1):
-        op = tape.ops[index]
-        adjoint = arrived.take(index) if op is not None else None
-        if op is None or adjoint is None:
-            continue
-        operands = tape.operands[index]
-        arguments = [*[values[i] for i in operands], values[index]]
-        for operand, rule in zip(operands, op.derivatives):
-            if active[operand] and rule is not None:
-                product = _times(rule(*arguments), adjoint)
-                if product is not None:
-                    arrived.add(operand, product)
-    gradients = {p: arrived.take(index) for p, index in tape.parameters.items()}
-    return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
-
-
-def _times(slope: Any, adjoint: Traced) -> Traced | None:
-    if isinstance(slope, Value):
-        return slope * adjoint  # type: ignore[return-value]
-    if slope == 0:
-        return None
-    return -adjoint if slope == -1 else adjoint * slope  # type: ignore[return-value]
-
-
-class _Arrived:
-    """What has arrived at each node so far, by all ways; at a shared node, from all examples."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.varying: list[Traced | None] = [None] * len(tape.ops)
-        self.shared: list[Traced | None] = [None] * len(tape.ops)
-
-    def add(self, index: int, adjoint: Traced) -> None:
-        if self.tape.active[index]:
-            sums = self.varying if self.tape.varies[adjoint.index] else self.shared
-            before = sums[index]
-            sums[index] = adjoint if before is None else before + adjoint  # type: ignore[assignment]
-
-    def take(self, index: int) -> Traced | None:
-        varying, shared = self.varying[index], self.shared[index]
-        if varying is not None and not self.tape.varies[index]:
-            varying = self.tape.record(total, (varying.index,), ())
-        if varying is None or shared is None:
-            return shared if varying is None else varying
-        return varying + shared  # type: ignore[return-value]
