@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tools"))  # sphinx_mathml
+sys.path.append(str(HERE.parent / "tools"))  # sphinx_mathml, steppers
 
-# The reference is taken from the docstrings of the readable core, not from the compiled one.
+# The reference is taken from the docstrings of the readable core; the cells run on the usual one.
 os.environ["MICROGRAD_PURE"] = "1"
+import micrograd  # noqa: E402, F401
+
+del os.environ["MICROGRAD_PURE"]
 
 project = "micrograd"
 copyright = "the authors of micrograd; texts CC BY 4.0, code MIT"
@@ -37,9 +40,22 @@ autodoc_preserve_defaults = True
 # it, and no script has to be fetched from anywhere.
 html_math_renderer = "mathml"
 
+
 html_theme = "furo"
 html_title = "micrograd"
 html_static_path = ["_static"]
 html_css_files = ["micrograd.css"]
 html_show_sourcelink = False
 html_copy_source = False
+
+
+def setup(app):
+    """Put the steppers beside the pages when these are written."""
+    app.connect("build-finished", _write_steppers)
+
+
+def _write_steppers(app, error):
+    if error is None and app.builder.format == "html":
+        import steppers
+
+        steppers.write(Path(app.outdir) / "steppers")

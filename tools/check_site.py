@@ -1,7 +1,7 @@
 """Check the built site: python tools/check_site.py out/docs
 
 Every public name of the package is in the reference, a learner's words find a page of the tutorial,
-and no page loads anything from elsewhere.
+no link within the site leads nowhere, and no page loads anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from sphinx.util.inventory import InventoryFile
 
@@ -36,6 +37,7 @@ def main(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     for page in pages:
         complaints += [f"{page} loads {what}" for what in loaded_from_elsewhere(page)]
+        complaints += [f"{page} leads to {what}, which is not there" for what in dead_links(page)]
     for style in site.rglob("*.css"):
         outside = re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)\"']+", style.read_text())
         complaints += [f"{style} loads {what}" for what in outside]
@@ -111,21 +113,36 @@ def not_found(site: Path) -> set[str]:
 
 def loaded_from_elsewhere(page: Path) -> list[str]:
     """The addresses outside the site from which a page loads by itself; links are no matter."""
-    loads = _Loads()
-    loads.feed(page.read_text(encoding="utf-8"))
-    return [address for address in loads.found if re.match(r"(\w+:)?//", address)]
+    return [address for address in _addresses(page).loads if re.match(r"(\w+:)?//", address)]
 
 
-class _Loads(HTMLParser):
+def dead_links(page: Path) -> list[str]:
+    """The files of the site to which a page links and which are not there."""
+    files = {unquote(link.partition("#")[0]) for link in _addresses(page).links}
+    return [file for file in files if ":" not in file and not (page.parent / file).exists()]
+
+
+def _addresses(page: Path) -> _Addresses:
+    found = _Addresses()
+    found.feed(page.read_text(encoding="utf-8"))
+    return found
+
+
+class _Addresses(HTMLParser):
+    """What a page loads by itself, and where its links lead."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.loads: list[str] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.found += [given[key] or "" for key in ("src", "data", "poster") if key in given]
+        self.loads += [given[key] or "" for key in ("src", "data", "poster") if key in given]
         if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon", "preconnect"):
-            self.found.append(given.get("href") or "")
+            self.loads.append(given.get("href") or "")
+        if tag == "a":
+            self.links.append(given.get("href") or "")
 
 
 if __name__ == "__main__":

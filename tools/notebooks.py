@@ -22,6 +22,12 @@ DEMOS = ROOT / "demos"
 
 Cell = dict[str, Any]
 
+LICENCE: Cell = {
+    "cell_type": "markdown",
+    "metadata": {},
+    "source": "*Texts: CC BY 4.0. Code: MIT. From the documentation of micrograd.*",
+}
+
 
 def main(arguments: list[str]) -> None:
     """Write the notebooks, or compare them."""
@@ -39,9 +45,9 @@ def notebooks() -> dict[str, list[Cell]]:
     lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"))]
     lab = DOCS / "lab" / "lab.md"
     return {
-        "backpropagation.ipynb": [cell for page in lesson for cell in cells_of(page)],
-        "lab.ipynb": list(cells_of(lab, without_solution)),
-        "lab_solved.ipynb": list(cells_of(lab)),
+        "backpropagation.ipynb": [*(cell for page in lesson for cell in cells_of(page)), LICENCE],
+        "lab.ipynb": [*cells_of(lab, without_solution), LICENCE],
+        "lab_solved.ipynb": [*cells_of(lab), LICENCE],
     }
 
 

@@ -1,0 +1,23 @@
+"""Write the steppers that the site offers for slides, each a file of its own: write(folder)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from micrograd import Value
+from micrograd.draw import stepper
+from micrograd.examples import lecture_neuron, ng_ex4
+from micrograd.explain import deltas
+
+
+def write(folder: Path) -> None:
+    """Write a neuron as a page and as an animated picture, and the course's example as a page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    example = lecture_neuron()
+    out = example.model([Value(x, label=f"x{i}") for i, x in enumerate(example.X[0], start=1)])
+    out.label = "o"
+    neuron = stepper(out, fold=None)
+    neuron.save(folder / "neuron.html")
+    neuron.save(folder / "neuron.svg")
+    net = ng_ex4()
+    deltas(net.model, net.X, net.y).stepper(1).save(folder / "backpropagation.html")
