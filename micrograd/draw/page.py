@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from micrograd.draw import picture
-from micrograd.draw.picture import Arrow, Box, Picture, Row
-from micrograd.draw.story import Story, shown
+from micrograd.draw import animation, picture, static
+from micrograd.draw.boxes import number
+from micrograd.draw.story import Story
+from micrograd.draw.views import Views
 from micrograd.engine import Value
+
+
+MOST_STEPS = 20_000  # a page of so many weighs about three million bytes
 
 
 def stepper(
     root: Value,
     *,
-    names: Mapping[Value, str] | None = None,
+    modules: str | None = None,
+    names: Mapping[Any, str] | None = None,
     gradients: Mapping[Value, str] | None = None,
+    limit: int = MOST_STEPS,
 ) -> Stepper:
     """Play how `root` was computed and how its gradient runs back, step by step.
 
-    The result shows itself in a notebook; `save()` writes a page or an animated picture. `names`
-    says what Values are called, `gradients` what their gradients are (`delta3`, say).
+    The result shows itself in a notebook; `save()` writes a page or an animated picture. Big
+    graphs begin folded, by the class of modules that `modules` names, if it does. `names` says
+    what Values and modules are called, `gradients` what Values' gradients are (`delta3[1]`, say);
+    the box of a folded module shows the quantities in it that are named so. Raises what
+    `backward()` raises, and ValueError for a graph of more than `limit` steps.
 
     >>> a = Value(3.0, label="a")
     >>> print(stepper(a + a))
@@ -38,14 +45,23 @@ def stepper(
     a.grad += 1 * v1.grad = 1 * 1 = 1, now 1
     a.grad += 1 * v1.grad = 1 * 1 = 1, now 2
     """
-    return Stepper(Story(root, names, gradients))
+    story = Story(root, names, gradients)
+    count = len(story.steps)
+    if count > limit:
+        raise ValueError(
+            f"this graph takes {count:,} steps backward, and a page of them would weigh about "
+            f"{max(1, count * 150 // 1_000_000)} MB: step through a smaller one (the loss of one "
+            f"example, not of all), or allow it with limit={count}"
+        )
+    return Stepper(story, modules)
 
 
 class Stepper:
     """What `stepper()` gives: a page, an animated picture, and a text of the same steps."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Story, modules: str | None = None) -> None:
         self.story = story
+        self._views = Views(story, modules)
 
     def save(self, path: str | Path) -> None:
         """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.
@@ -64,25 +80,47 @@ class Stepper:
             )
         path.write_text(text, encoding="utf-8")
 
-    def svg(self) -> str:
-        return ""
-
     def html(self) -> str:
         """Give the page, which needs nothing but itself."""
-        drawn = _picture(self.story)
+        alt = self._alt
+        pictures = (drawn.embedded(alt, str(part)) for part, drawn in self._views.pictures.items())
         return _PAGE.format(
-            title=escape(_alt(self.story)),
-            style=picture.style() + _resource("stepper.css"),
-            pictures=drawn.svg(_alt(self.story)),
-            tables=_tables(self.story),
-            story=_script_safe(json.dumps(_data(self.story), separators=(",", ":"))),
-            script=_resource("stepper.js"),
+            title=escape(alt),
+            style=picture.style() + picture.style_sheet("stepper.css"),
+            pictures="".join(pictures),
+            tables=static.tables(self.story),
+            story=static.within_script(json.dumps(_data(self._views), separators=(",", ":"))),
+            script=_script(),
+        )
+
+    def svg(self) -> str:
+        """Give the picture that moves by itself, of all Values.
+
+        Raises ValueError when it would take too long to watch.
+        """
+        return animation.animated(self.story, self._alt)
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str | bytes]:
+        """What a notebook shows: the best of these that it can."""
+        drawn = self._views.pictures[-1].svg(self._alt)
+        html = static.output(drawn, self._alt, static.tables(self.story), self.html())
+        return {"text/html": html, "text/plain": str(self)}
+
+    @property
+    def _alt(self) -> str:
+        story = self.story
+        return (
+            f"The graph of {story.names[story.root]} with the data of {len(story.values):,} Values "
+            f"and the gradients that {len(story.steps):,} additions leave in them"
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            ["forward", *_forward_lines(self.story), "", "backward", *_backward_lines(self.story)]
-        )
+        story = self.story
+        forward = [story.forward_line(v) for v in story.values if v.parents]
+        backward = [f"{story.gradients[story.root]} = 1", *map(story.backward_line, story.steps)]
+        return "\n".join(["forward", *forward, "", "backward", *backward])
 
 
 _PAGE = """<!doctype html>
@@ -100,6 +138,7 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <button data-do="end">End</button>
 <input id="slider" type="range" min="0" value="0" aria-label="Step">
 <span id="phase"></span>
+<button data-do="fold">Fold</button>
 <button data-do="predict" aria-pressed="false">Predict first</button>
 </div>
 <section id="panel" aria-label="This step" hidden>
@@ -116,113 +155,61 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 """
 
 
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+def _script() -> str:
+    """The script, without comments and indentation."""
+    text = resources.files(__package__).joinpath("stepper.js").read_text("utf-8")
+    lines = map(str.strip, text.splitlines())
+    return "\n".join(line for line in lines if not line.startswith("//"))
 
 
-def _script_safe(text: str) -> str:
-    return text.replace("<", "\\u003c")
-
-
-def _alt(story: Story) -> str:
-    return (
-        f"The graph of {story.names[story.root]} with the data of {len(story.values)} Values and "
-        f"the gradients that {len(story.steps)} additions leave in them"
-    )
-
-
-# The picture -----------------------------------------------------------------------------------
-
-
-def _picture(story: Story) -> Picture:
-    keys = {v: f"v{i}" for i, v in enumerate(story.values)}
-    boxes = [_box(story, v, key) for v, key in keys.items()]
-    arrows = [
-        Arrow(f"{keys[operand]}-{keys[v]}-{i}", keys[operand], keys[v], i)
-        for v in story.values
-        for i, operand in enumerate(v.parents)
-    ]
-    return picture.draw(boxes, arrows)
-
-
-def _box(story: Story, v: Value, key: str) -> Box:
-    kind = "result" if v.parents else "input" if v.label else "constant"
-    rows = [
-        Row("data", "data", shown(v.data)),
-        Row(story.named_gradients.get(v, "grad"), "grad", shown(story.totals[v])),
-    ]
-    name = story.names[v]
-    tooltip = f"{name}: data {v.data!r}, {story.gradients[v]} {story.totals[v]!r}"
-    return Box(key, kind, name, v._op, rows, tooltip)
-
-
-# The page's data -------------------------------------------------------------------------------
-
-
-def _data(story: Story) -> dict[str, Any]:
-    numbers: dict[float | str, int] = {}
-    texts: list[tuple[str, str]] = []
-
-    def number(x: float) -> int:
-        exact = repr(x)
-        if exact not in numbers:
-            numbers[exact] = len(texts)
-            texts.append((shown(x), exact))
-        return numbers[exact]
-
-    index = {v: i for i, v in enumerate(story.values)}
+def _data(views: Views) -> dict[str, Any]:
+    """What the script is given: indices of Values, parts and numbers instead of these."""
+    story, index, numbers = views.story, views.index, _Numbers()
     values = []
     for v in story.values:
         one: dict[str, Any] = {"name": story.names[v], "grad": story.gradients[v]}
-        one |= {"data": number(v.data), "group": -1}
+        one |= {"data": numbers.index(v.data), "group": views.home[v]}
         if v.parents:
             made, filled = story.made(v)
             one |= {"made": made, "filled": filled, "from": [index[x] for x in v.parents]}
         values.append(one)
     steps = [
-        [
-            index[s.consumer],
-            s.position,
-            index[s.operand],
-            story.rule(s),
-            -1 if s.local is None else number(s.local),
-            number(s.upstream),
-            number(s.product),
-            number(s.total),
-        ]
+        [index[s.consumer], s.position, index[s.operand], story.rule(s)]
+        + [-1 if s.local is None else numbers.index(s.local)]
+        + [numbers.index(x) for x in (s.upstream, s.product, s.total)]
         for s in story.steps
+    ]
+    groups = [
+        {
+            "name": part.name,
+            "parent": part.parent,
+            "rows": [[slot, [index[v] for v in held]] for _, slot, held in part.rows],
+        }
+        for part in views.parts
     ]
     return {
         "values": values,
         "steps": steps,
-        "zero": number(0.0),
-        "one": number(1.0),
-        "groups": [],
-        "opened": -1,
-        "numbers": texts,
+        "groups": groups,
+        "views": {part: sorted(opened) for part, opened in views.opened.items()},
+        "zero": numbers.index(0.0),
+        "one": numbers.index(1.0),
+        "numbers": numbers.found,
     }
 
 
-# The steps as text -----------------------------------------------------------------------------
+class _Numbers:
+    """Each number once: as it is shown, and exactly."""
 
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+        self._places: dict[str, int] = {}
 
-def _forward_lines(story: Story) -> Iterable[str]:
-    for v in story.values:
-        if v.parents:
-            made, filled = story.made(v)
-            yield " = ".join(dict.fromkeys([story.names[v], made, filled, shown(v.data)]))
-
-
-def _backward_lines(story: Story) -> Iterable[str]:
-    yield f"{story.gradients[story.root]} = 1"
-    for s in story.steps:
-        upstream, product = story.gradients[s.consumer], shown(s.product)
-        how = f"{story.gradients[s.operand]} += "
-        if s.local is not None:
-            how += f"{story.rule(s) or shown(s.local)} * {upstream} = "
-            how += f"{shown(s.local)} * {shown(s.upstream)} = "
-        yield f"{how}{product}, now {shown(s.total)}"
-
-
-def _tables(story: Story) -> str:
-    return ""
+    def index(self, x: float) -> int:
+        """Where it is in the list."""
+        exact = repr(x)
+        if exact not in self._places:
+            self._places[exact] = len(self.found)
+            self.found.append((number(x), exact))
+        return self._places[exact]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from micrograd.draw import layout
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
+TOP = LINE + 2  # where the first line of a box stands
 MARGIN = 14  # around the picture, so that what hangs below a box is not cut off
 LONGEST = 22  # letters of a name in a box; the whole name is in its tooltip
 
@@ -35,6 +36,7 @@ class Box(NamedTuple):
     kind: str
     name: str
     symbol: str
+    notes: Sequence[str]  # lines without numbers
     rows: Sequence[Row]
     tooltip: str
 
@@ -72,22 +74,48 @@ class Picture(NamedTuple):
     body: str
     width: float
     height: float
+    kinds: dict[str, str]  # of the boxes
     places: dict[str, Place]
-    paths: dict[str, str]  # from the operand to the consumer
+    paths: dict[str, str]  # cubic curves from the operand to the consumer
 
-    def svg(self, alt: str, extra: str = "", identity: str = "") -> str:
-        """Give it as an SVG element that needs nothing else; `extra` is drawn over it."""
-        size = f'width="{self.width:.0f}" height="{self.height:.0f}"'
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="picture" role="img" {size} '
-            f'viewBox="0 0 {self.width:.0f} {self.height:.0f}"{identity}>'
-            f"<title>{escape(alt)}</title><style>{style()}</style>{self.body}{extra}</svg>"
+    def svg(self, alt: str, over: str = "", footer: Sequence[str] = ()) -> str:
+        """Give it as a file of its own: `over` lies over it, `footer` is there for lines of text."""
+        inside = max([self.width, *(LETTER * len(line) + 2 * MARGIN for line in footer)])
+        height = self.height + (LINE + MARGIN if footer else 0)
+        shift = f'<g transform="translate({(inside - self.width) / 2:.1f} 0)">'
+        return _element(
+            inside,
+            height,
+            f'xmlns="http://www.w3.org/2000/svg" {_label(alt)}',
+            f"<title>{escape(alt)}</title><style>{style()}</style>{shift}{self.body}{over}</g>",
         )
+
+    def embedded(self, alt: str, view: str) -> str:
+        """Give it as a part of a page that has the style sheet; `view` tells it from others."""
+        attributes = f'{_label(alt)} data-view="{view}" style="--width:{self.width:.0f}px"'
+        return _element(self.width, self.height, attributes, self.body)
+
+
+def _element(width: float, height: float, attributes: str, inner: str) -> str:
+    return (
+        f'<svg class="picture" {attributes} width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}">'
+        f'<rect class="sheet" width="100%" height="100%" rx="8"/>{inner}</svg>'
+    )
+
+
+def _label(alt: str) -> str:
+    return f'role="img" aria-label="{escape(alt)}"'
 
 
 def style() -> str:
     """Give the style sheet of the picture."""
-    return _squeezed(resources.files(__package__).joinpath("picture.css").read_text("utf-8"))
+    return style_sheet("picture.css")
+
+
+def style_sheet(name: str) -> str:
+    """Read a style sheet of this package, on one line."""
+    return " ".join(resources.files(__package__).joinpath(name).read_text("utf-8").split())
 
 
 def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame] = ()) -> Picture:
@@ -107,7 +135,8 @@ def box_size(box: Box) -> tuple[float, float]:
     """How wide and high a box must be, in pixels."""
     head = len(shortened(box.name)) * 1.08 + (2 + len(box.symbol) if box.symbol else 0)
     rows = [len(row.caption) + 1.5 + max(len(row.text), 4) for row in box.rows]
-    return LETTER * max(head, *rows) + 2 * PAD, LINE * (1 + len(box.rows)) + PAD
+    lines = 1 + len(box.notes) + len(box.rows)
+    return LETTER * max(head, *map(len, box.notes), *rows) + 2 * PAD, LINE * (lines - 1) + TOP + PAD
 
 
 def shortened(name: str) -> str:
@@ -186,11 +215,12 @@ def _drawn(
             x1, y1, x2, y2 = map(float, thing["bb"].split(","))
             x, y = point(f"{x1},{y2}")
             outlines[thing["id"]] = Place(x, y, x2 - x1, y2 - y1)
-    parts = [f'<rect class="sheet" width="{width:.0f}" height="{height:.0f}" rx="8"/>']
-    parts += [_frame(frame, outlines[frame.key]) for frame in _all(frames)]
+    parts = [_frame(frame, outlines[frame.key]) for frame in _all(frames)]
     parts += [_arrow(arrow.key, paths[arrow.key]) for arrow in arrows]
     parts += [_box(box, places[box.key]) for box in boxes]
-    return Picture("".join(parts), width, height, places, paths)
+    return Picture(
+        "".join(parts), width, height, {box.key: box.kind for box in boxes}, places, paths
+    )
 
 
 def _named(objects: list[dict], keys: Sequence[str]) -> list[dict]:
@@ -217,31 +247,40 @@ def _arrow(key: str, path: str) -> str:
 
 def _box(box: Box, place: Place) -> str:
     x, y, width, height = place
-    right, lines = width - PAD, []
+    right, base, lines = width - PAD, TOP, []
+    for note in box.notes:
+        base += LINE
+        lines.append(f'<text class="key" x="{PAD}" y="{base}">{escape(note)}</text>')
     for i, row in enumerate(box.rows):
-        base = LINE * (i + 2) - 2
-        odd = " odd" if row.text in ("nan", "inf", "-inf") else ""
+        base += LINE
+        odd = " odd" if re.search("nan|inf", row.text) else ""
         lines.append(
             f'<text class="key" x="{PAD}" y="{base}">{escape(row.caption)}</text>'
-            f'<text class="{row.slot}{odd}" data-slot="{row.slot}" x="{right}" y="{base}">'
-            f"{escape(row.text)}</text>"
+            f'<text class="{row.slot}{odd}" data-slot="{row.slot}" data-row="{i}" x="{right:g}" '
+            f'y="{base}">{escape(row.text)}</text>'
         )
     return (
         f'<g class="box {box.kind}" data-box="{box.key}" transform="translate({x} {y})">'
-        f"<title>{escape(box.tooltip)}</title>{_shape(box.kind, width, height)}"
-        f'<text class="name" x="{PAD}" y="{LINE - 2}">{escape(shortened(box.name))}</text>'
-        f'<text class="op" x="{right}" y="{LINE - 2}">{escape(box.symbol)}</text>'
+        f"<title>{escape(box.tooltip)}</title>{shape(box.kind, width, height)}"
+        f'<text class="name" x="{PAD}" y="{TOP}">{escape(shortened(box.name))}</text>'
+        f'<text class="op" x="{right:g}" y="{TOP}">{escape(box.symbol)}</text>'
         f"{''.join(lines)}</g>"
     )
 
 
-def _shape(kind: str, width: float, height: float) -> str:
-    if kind == "parameter":  # the corners cut off
-        corners = [(7, 0), (width - 7, 0), (width, 7), (width, height - 7)]
-        corners += [(width - 7, height), (7, height), (0, height - 7), (0, 7)]
-        return f'<polygon class="shape" points="{" ".join(f"{x},{y}" for x, y in corners)}"/>'
-    round_corner = {"input": 16, "constant": 0}.get(kind, 6)
-    return f'<rect class="shape" width="{width}" height="{height}" rx="{round_corner}"/>'
+def shape(kind: str, width: float, height: float, style: str = "shape") -> str:
+    """Give the outline of a box, by which the kinds of Values are told apart without colours."""
+    w, h, half = f"{width:g}", f"{height:g}", f"{height / 2:g}"
+    outlines = {
+        "parameter": f"M0 4A{width / 2:g} 4 0 0 1 {w} 4V{height - 4:g}A{width / 2:g} 4 0 0 1 0 "
+        f"{height - 4:g}ZM0 4A{width / 2:g} 4 0 0 0 {w} 4",  # a cylinder
+        "input": f"M0 0H{width - 8:g}L{w} {half}L{width - 8:g} {h}H0Z",  # points onward
+        "constant": f"M0 0H{width - 9:g}L{w} 9V{h}H0ZM{width - 9:g} 0V9H{w}",  # a note
+        "part": f"M0 {h}V-5H{width / 3:g}L{width / 3 + 5:g} 0H{w}V{h}Z",  # a folder
+    }
+    if kind in outlines:
+        return f'<path class="{style}" d="{outlines[kind]}"/>'
+    return f'<rect class="{style}" width="{w}" height="{h}" rx="6"/>'
 
 
 def _frame(frame: Frame, place: Place) -> str:
@@ -251,7 +290,3 @@ def _frame(frame: Frame, place: Place) -> str:
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8"/>'
         f'<text x="10" y="18">{escape(frame.name)}</text></g>'
     )
-
-
-def _squeezed(css: str) -> str:
-    return re.sub(r"\s+", " ", css).strip()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from micrograd.engine import Value, toposort
+from micrograd.draw.boxes import number
+from micrograd.draw.outline import Kind, Outline
+from micrograd.engine import Value
 from micrograd.formula import Formula
 from micrograd.steps import Step, backward_steps, local_formula
+
+# What is called by a letter and a number when it has no other name.
+_LETTERS = {Kind.RESULT: "v", Kind.INPUT: "x", Kind.CONSTANT: "c", Kind.PARAMETER: "p"}
 
 
 class Story:
@@ -15,43 +20,68 @@ class Story:
 
     >>> a = Value(3.0, label="a")
     >>> story = Story(a * a)
-    >>> story.made(story.values[-1]), story.steps[0].product
-    (('a * a', '3 * 3'), 3.0)
+    >>> story.forward_line(story.root), story.steps[0].product
+    ('v1 = a * a = 3 * 3 = 9', 3.0)
     """
 
     def __init__(
         self,
         root: Value,
-        names: Mapping[Value, str] | None = None,
+        names: Mapping[Any, str] | None = None,
         gradients: Mapping[Value, str] | None = None,
     ) -> None:
-        self.values = toposort(root)
+        self.given: dict[Any, str] = dict(names or {})  # of Values and of modules
+        self.given_gradients = dict(gradients or {})
+        self.root = root
+        self.outline = Outline(root, {v: s for v, s in self.given.items() if isinstance(v, Value)})
+        self.values = self.outline.order
         self.steps = backward_steps(root)
-        self.names = _names(self.values, names or {})
+        self.names = self._all_names()
         self.gradients = {v: f"{name}.grad" for v, name in self.names.items()}
-        self.named_gradients = gradients or {}
-        self.gradients.update(self.named_gradients)
-        self.totals = {root: 1.0, **{step.operand: step.total for step in self.steps}}
-        self.totals.update((v, 0.0) for v in self.values if v not in self.totals)
+        self.gradients.update(self.given_gradients)
+        self.totals = {**dict.fromkeys(self.values, 0.0), root: 1.0}
+        self.totals.update((step.operand, step.total) for step in self.steps)
 
-    @property
-    def root(self) -> Value:
-        """The Value whose gradient is taken."""
-        return self.values[-1]
+    def _all_names(self) -> dict[Value, str]:
+        names: dict[Value, str] = {}
+        counts = dict.fromkeys(_LETTERS.values(), 0)
+        taken = {self.outline.name(v) for v in self.values}
+        for v in self.values:
+            name = self.outline.name(v)
+            letter = _LETTERS[self.outline.kinds[v]]
+            while not name:
+                counts[letter] += 1
+                candidate = f"{letter}{counts[letter]}"
+                name = "" if candidate in taken else candidate
+            names[v] = name
+        return names
 
     def made(self, v: Value) -> tuple[str, str]:
         """Write how a Value was made: with the names of its operands, and with their numbers."""
-        names = [self.names.get(x) if isinstance(x, Value) else None for x in v.args]
         if v.op is None:
             call = f"{v._op or 'node'}({{}})"
-            return call.format(", ".join(map(str, names))), call.format(
-                ", ".join(shown(x.data) for x in v.parents)
-            )
-        named = [Formula(name or x) for name, x in zip(names, v.args)]
-        numbers = [Formula(x.data if isinstance(x, Value) else x) for x in v.args]
-        return named[0]._apply(v.op, tuple(named)).text(), numbers[0]._apply(
-            v.op, tuple(numbers)
-        ).text()
+            names = ", ".join(self.names[x] for x in v.parents)
+            return call.format(names), call.format(", ".join(number(x.data) for x in v.parents))
+        named = [Formula(self.names[x] if isinstance(x, Value) else x) for x in v.args]
+        filled = [Formula(x.data if isinstance(x, Value) else x) for x in v.args]
+        return _written(v, named), _written(v, filled)
+
+    def forward_line(self, v: Value) -> str:
+        """Say how a result was computed: `v1 = a * b = 2 * 3 = 6`."""
+        made, filled = self.made(v)
+        return " = ".join(dict.fromkeys([self.names[v], made, filled, number(v.data)]))
+
+    def backward_line(self, step: Step) -> str:
+        """Say what a step adds: `a.grad += b * v1.grad = 3 * 1 = 3, now 3`."""
+        gradient, product = self.gradients[step.operand], number(step.product)
+        if step.local is None:
+            how = product
+        else:
+            rule = self.rule(step) or number(step.local)
+            rule = f"({rule})" if " " in rule else rule
+            upstream = self.gradients[step.consumer]
+            how = f"{rule} * {upstream} = {number(step.local)} * {number(step.upstream)} = {product}"
+        return f"{gradient} += {how}, now {number(step.total)}"
 
     def rule(self, step: Step) -> str:
         """Write the local derivative of a step; empty where only its number is known."""
@@ -59,24 +89,6 @@ class Story:
         return "" if formula is None else formula.text()
 
 
-def shown(number: float) -> str:
-    """Give a number as pictures show it, in four significant digits.
-
-    >>> shown(-0.70710678), shown(-0.0), shown(1e-5)
-    ('-0.7071', '0', '1e-05')
-    """
-    return f"{number + 0.0:.4g}"
-
-
-def _names(values: list[Value], given: Mapping[Value, str]) -> dict[Value, str]:
-    """Name every Value: as told, by its label, or v1, v2 ... for results and c1 ... for leaves."""
-    names: dict[Value, str] = {}
-    counts = {"v": 0, "c": 0}
-    for v in values:
-        name = given.get(v) or v.label
-        if not name:
-            letter = "v" if v.parents else "c"
-            counts[letter] += 1
-            name = f"{letter}{counts[letter]}"
-        names[v] = name
-    return names
+def _written(v: Value, operands: Sequence[Formula]) -> str:
+    assert v.op is not None
+    return operands[0]._apply(v.op, tuple(operands)).text()
