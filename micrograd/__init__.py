@@ -62,9 +62,11 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import explain, losses, nn, optim
+    from micrograd import examples, explain, losses, nn, optim, programs, scopes
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.programs import program
+    from micrograd.scopes import scope, source_lines
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "equal",
     "erf",
     "erfc",
+    "examples",
     "exp",
     "explain",
     "expm1",
@@ -111,12 +114,17 @@ __all__ = [
     "nn",
     "optim",
     "power",
+    "program",
+    "programs",
     "relu",
+    "scope",
+    "scopes",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
     "softplus",
+    "source_lines",
     "sqrt",
     "stop_gradient",
     "subtract",
@@ -128,7 +136,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("explain", "losses", "nn", "optim")
+_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs", "scopes")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
     "grad": "derivatives",
@@ -136,6 +144,9 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "program": "programs",
+    "scope": "scopes",
+    "source_lines": "scopes",
     "value_and_grad": "derivatives",
 }
 

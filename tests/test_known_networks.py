@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 from conftest import known
 
-from micrograd import Value, exp, log, sigmoid, tanh
-from micrograd.losses import binary_cross_entropy, squared_error
-from micrograd.nn import MLP, Layer, Neuron
+from micrograd import Value, examples, exp, log, tanh
+from micrograd.examples import Example
+from micrograd.nn import MLP
 from micrograd.optim import SGD
 
 NETWORKS = known("networks.json")
-
-Example = tuple[list[float], int]  # the inputs and the number of the right class, from 1
 
 
 def printed(expected: Any, decimals: int) -> Any:
@@ -29,18 +27,71 @@ def truncated(number: float, decimals: int) -> float:
     return math.trunc(number * scale) / scale
 
 
-def set_data(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
-    assert len(parameters) == len(numbers)
-    for p, number in zip(parameters, numbers):
-        p.data = number
-
-
 def data_of(values: Sequence[Value]) -> list[float]:
     return [v.data for v in values]
 
 
 def grads_of(values: Sequence[Value]) -> list[float]:
     return [v.grad for v in values]
+
+
+# The examples say what was published ------------------------------------------------------------
+
+
+def by_columns(rows: list[list[Any]]) -> list[Any]:
+    return [x for column in zip(*rows) for x in column]
+
+
+def test_examples_hold_the_figures_as_published() -> None:
+    ng, published = examples.ng_ex4().published, NETWORKS["ng_ex4_small"]
+    for strength in (0, 4):
+        figures = published[f"lambda_{strength}"]
+        assert (
+            by_columns(ng["D"][strength][1]) + by_columns(ng["D"][strength][2]) == (figures["grad"])
+        )
+        assert ng["J"][strength] == float(f"{figures['J']:.6g}")
+    accumulators = published["accumulators_truncated_to_3_decimals"]
+    assert {f"Delta{level}": rows for level, rows in ng["Delta"].items()} == accumulators
+    slopes = NETWORKS["ng_sigmoid_gradient"]
+    assert list(ng["sigmoidGradient"].items()) == list(zip(slopes["z"], slopes["g_prime"]))
+
+    check, published = examples.ng_check_nn_gradients().published, NETWORKS["ng_check_nn_gradients"]
+    assert check["D_first_ten"] == published["lambda_0"]["grad_first_10_published"]
+    assert check["D_sixth"][3] == published["lambda_3"]["grad_6th_published"]
+    for strength in (0, 3):
+        assert check["J"][strength] == float(f"{published[f'lambda_{strength}']['J']:.6g}")
+
+
+def test_other_examples_hold_the_figures_as_published() -> None:
+    mazur, published = examples.mazur(), NETWORKS["mazur"]
+    for name in ("h", "o", "E", "dE_dw5"):
+        assert mazur.published[name] == published[name]
+    stepped = [w for rows in mazur.published["w_after_one_step"] for row in rows for w in row]
+    assert stepped == published["w_after_one_step"]
+    assert mazur.published["E_after_one_step"] == round(published["E_after_one_step"], 9)
+    assert "0.291027924" in mazur.erratum
+    assert ".291027924" in published["erratum"]
+    for name in ("AND", "OR", "NOR"):
+        theta = examples.ng_logic_gate(name).published["Theta"]
+        assert theta == [[NETWORKS["ng_logic_gates"][name]]]
+    expression = examples.lecture_expression().published
+    published = NETWORKS["karpathy_lecture_expression"]
+    assert expression == {name: published[name] for name in expression}
+    neuron, published = examples.lecture_neuron().published, NETWORKS["karpathy_neuron"]
+    assert neuron == {name: published[name] for name in neuron}
+    for neuron, start in [
+        (examples.nielsen_quick().published, "w=.6,b=.9"),
+        (examples.nielsen_saturated().published, "w=2,b=2"),
+    ]:
+        published = NETWORKS["nielsen_saturation"][start]
+        assert {name: neuron[name] for name in published} == published
+
+
+def test_an_example_says_where_it_stands_and_what_is_wrong_there() -> None:
+    text = repr(examples.mazur())
+    assert "Matt Mazur" in text
+    assert "Erratum: the article prints 0.291027924" in text
+    assert "Erratum" not in repr(examples.ng_ex4())
 
 
 # Andrew Ng, exercise 4: sigmoid units, cross-entropy, regularised weights -----------------------
@@ -51,10 +102,6 @@ def thetas(model: MLP) -> list[list[list[Value]]]:
     return [[[n.b, *n.w] for n in layer.neurons] for layer in model.layers]
 
 
-def by_columns(rows: list[list[Any]]) -> list[Any]:
-    return [x for column in zip(*rows) for x in column]
-
-
 def unrolled(model: MLP) -> list[Value]:
     """The parameters in the order of the exercise: each matrix by columns."""
     return [p for theta in thetas(model) for p in by_columns(theta)]
@@ -62,149 +109,99 @@ def unrolled(model: MLP) -> list[Value]:
 
 def example_cost(model: MLP, x: list[float], label: int) -> Any:
     """The cross-entropy of all outputs for one example; labels count from 1."""
-    return sum(binary_cross_entropy(z, k == label) for k, z in enumerate(model(x), start=1))
+    return -sum(log(h if k == label else 1 - h) for k, h in enumerate(model(x), start=1))
 
 
-def cost(model: MLP, examples: list[Example], strength: float) -> Any:
-    m = len(examples)
-    weights = [w for layer in model.layers for n in layer.neurons for w in n.w]
-    return sum(example_cost(model, x, label) for x, label in examples) / m + strength / (
-        2 * m
-    ) * sum(w * w for w in weights)
-
-
-def small_check() -> tuple[MLP, list[Example]]:
-    """The network and the examples of the small check case."""
-    model = MLP(2, [2, 4], activation="sigmoid")
-    set_data(unrolled(model), [i / 10 for i in range(1, 19)])
-    rows = [[math.cos(i) for i in row] for row in ([1, 2], [3, 4], [5, 6])]
-    return model, list(zip(rows, [4, 2, 3]))
-
-
-def sines(rows: int, columns: int) -> list[list[float]]:
-    """The numbers sin(1), sin(2), ... over 10, as a matrix filled by columns."""
-    return [[math.sin(1 + i + j * rows) / 10 for j in range(columns)] for i in range(rows)]
-
-
-def check_nn_gradients() -> tuple[MLP, list[Example]]:
-    """The network and the examples of checkNNGradients."""
-    model = MLP(3, [5, 3], activation="sigmoid")
-    set_data(unrolled(model), by_columns(sines(5, 4)) + by_columns(sines(3, 6)))
-    return model, list(zip(sines(5, 3), [1 + i % 3 for i in range(1, 6)]))
+def cost(example: Example, strength: float) -> Any:
+    m = len(example.X)
+    weights = [w for layer in example.model.layers for n in layer.neurons for w in n.w]
+    costs = [example_cost(example.model, x, label) for x, label in zip(example.X, example.y)]
+    return sum(costs) / m + strength / (2 * m) * sum(w * w for w in weights)
 
 
 @pytest.mark.parametrize(("strength", "decimals"), [(0, 6), (4, 5)])
 def test_ng_exercise_4_cost_and_gradient(strength: int, decimals: int) -> None:
     published = NETWORKS["ng_ex4_small"][f"lambda_{strength}"]
-    model, examples = small_check()
-    j = cost(model, examples, strength)
+    example = examples.ng_ex4()
+    j = cost(example, strength)
     j.backward()
     assert j.data == pytest.approx(published["J"], rel=1e-14)
-    assert grads_of(unrolled(model)) == printed(published["grad"], decimals)
+    assert grads_of(unrolled(example.model)) == printed(published["grad"], decimals)
 
 
 def test_ng_exercise_4_accumulators_are_the_grads_of_examples_added_up() -> None:
-    published = NETWORKS["ng_ex4_small"]["accumulators_truncated_to_3_decimals"]
-    model, examples = small_check()
-    for x, label in examples:
-        example_cost(model, x, label).backward()  # without zero_grad
-    for theta, name in zip(thetas(model), ["Delta1", "Delta2"]):
-        assert [[truncated(p.grad, 3) for p in row] for row in theta] == published[name]
+    example = examples.ng_ex4()
+    for x, label in zip(example.X, example.y):
+        example_cost(example.model, x, label).backward()  # without zero_grad
+    for level, theta in enumerate(thetas(example.model), start=1):
+        accumulated = [[truncated(p.grad, 3) for p in row] for row in theta]
+        assert accumulated == example.published["Delta"][level]
 
 
 def test_ng_check_nn_gradients() -> None:
     published = NETWORKS["ng_check_nn_gradients"]["lambda_0"]
-    model, examples = check_nn_gradients()
-    j = cost(model, examples, 0)
+    example = examples.ng_check_nn_gradients()
+    j = cost(example, 0)
     j.backward()
     assert j.data == pytest.approx(published["J"], rel=1e-14)
-    first_ten = grads_of(unrolled(model))[:10]
+    first_ten = grads_of(unrolled(example.model))[:10]
     # The first five are printed with 10 decimals, the others, of the order 1e-5, with 10 as well.
-    assert first_ten == printed(published["grad_first_10_published"], 10)
+    assert first_ten == printed(example.published["D_first_ten"], 10)
 
 
 def test_ng_check_nn_gradients_regularised() -> None:
     published = NETWORKS["ng_check_nn_gradients"]["lambda_3"]
-    model, examples = check_nn_gradients()
-    j = cost(model, examples, 3)
+    example = examples.ng_check_nn_gradients()
+    j = cost(example, 3)
     j.backward()
     assert j.data == pytest.approx(published["J"], rel=1e-14)
-    assert unrolled(model)[5].grad == printed(published["grad_6th_published"], 8)
+    assert unrolled(example.model)[5].grad == printed(example.published["D_sixth"][3], 8)
 
 
 def test_ng_sigmoid_gradient() -> None:
-    published = NETWORKS["ng_sigmoid_gradient"]
-    zs = [Value(z) for z in published["z"]]
-    for z in zs:
-        z.sigmoid().backward()
-    assert grads_of(zs) == printed(published["g_prime"], 6)
+    for z, slope in examples.ng_ex4().published["sigmoidGradient"].items():
+        v = Value(z)
+        v.sigmoid().backward()
+        assert v.grad == printed(slope, 6)
 
 
-GATES = NETWORKS["ng_logic_gates"]
-TRUTH = [(0, 0), (0, 1), (1, 0), (1, 1)]
+@pytest.mark.parametrize("name", ["AND", "OR", "NOR", "XNOR"])
+def test_ng_logic_gates(name: str) -> None:
+    gate = examples.ng_logic_gate(name)
+    assert [gate.model(x).data for x in gate.X] == pytest.approx(gate.y, abs=1e-4)
 
 
-def gate(name: str) -> Neuron:
-    neuron = Neuron(2, activation="sigmoid")
-    set_data([neuron.b, *neuron.w], GATES[name])
-    return neuron
-
-
-@pytest.mark.parametrize(
-    ("name", "answers"),
-    [("AND", [0, 0, 0, 1]), ("OR", [0, 1, 1, 1]), ("NOR", [1, 0, 0, 0])],
-)
-def test_ng_logic_gates(name: str, answers: Any) -> None:
-    assert [gate(name)(inputs).data for inputs in TRUTH] == pytest.approx(answers, abs=1e-4)
-
-
-def test_ng_xnor_is_or_of_and_and_nor() -> None:
-    hidden, out = Layer(2, 2), gate("OR")
-    hidden.neurons = [gate("AND"), gate("NOR")]
-    answers = [out(hidden(inputs)).data for inputs in TRUTH]
-    assert answers == pytest.approx([1, 0, 0, 1], abs=1e-4)
+def test_a_gate_that_the_course_has_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="no gate 'XOR': ask for one of AND, OR, NOR, XNOR"):
+        examples.ng_logic_gate("XOR")
 
 
 # Matt Mazur's step ------------------------------------------------------------------------------
 
 
-class Mazur:
-    """His network of 2-2-2 sigmoid units; the two units of a layer share their bias."""
-
-    def __init__(self) -> None:
-        self.figures = NETWORKS["mazur"]
-        self.layers = [Layer(2, 2, activation="sigmoid") for _ in range(2)]
-        for layer, bias in zip(self.layers, map(Value, self.figures["b1_b2"])):
-            for neuron in layer.neurons:
-                neuron.b = bias
-        neurons = [neuron for layer in self.layers for neuron in layer.neurons]
-        self.weights = [w for neuron in neurons for w in neuron.w]
-        set_data(self.weights, self.figures["w1_to_w8"])
-
-    def forward(self) -> tuple[list[Value], list[Value]]:
-        hidden = self.layers[0](self.figures["x"])
-        return hidden, self.layers[1](hidden)
-
-    def error(self) -> Any:
-        _, outputs = self.forward()
-        return sum(squared_error(o, t) / 2 for o, t in zip(outputs, self.figures["t"]))
-
-
 def test_mazur_forward() -> None:
-    network = Mazur()
-    hidden, outputs = network.forward()
-    assert data_of(hidden) == printed(network.figures["h"], 9)
-    assert data_of(outputs) == printed(network.figures["o"], 9)
-    assert network.error().data == printed(network.figures["E"], 9)
+    example = examples.mazur()
+    hidden = example.model.layers[0](example.X[0])
+    outputs = example.model(example.X[0])
+    assert data_of(hidden) == printed(example.published["h"], 9)
+    assert data_of(outputs) == printed(example.published["o"], 9)
+    assert example.loss(outputs, example.y[0]).data == printed(example.published["E"], 9)
 
 
 def test_mazur_backward_and_one_step() -> None:
-    network = Mazur()
-    network.error().backward()
-    assert network.weights[4].grad == printed(network.figures["dE_dw5"], 9)
-    SGD(network.weights, lr=0.5).step()  # the biases stay
-    assert data_of(network.weights) == printed(network.figures["w_after_one_step"], 8)
-    assert network.error().data == pytest.approx(network.figures["E_after_one_step"], rel=1e-14)
+    example = examples.mazur()
+    example.loss(example.model(example.X[0]), example.y[0]).backward()
+    layers = [[neuron.w for neuron in layer.neurons] for layer in example.model.layers]
+    assert layers[1][0][0].grad == printed(example.published["dE_dw5"], 9)
+    weights = [w for layer in layers for unit in layer for w in unit]
+    SGD(weights, lr=example.published["rate"]).step()  # the biases stay
+    stepped = [[data_of(unit) for unit in layer] for layer in layers]
+    for layer, published in zip(stepped, example.published["w_after_one_step"]):
+        for unit, numbers in zip(layer, published):
+            assert unit == printed(numbers, 8)
+    error = example.loss(example.model(example.X[0]), example.y[0])
+    assert error.data == pytest.approx(NETWORKS["mazur"]["E_after_one_step"], rel=1e-14)
+    assert error.data == printed(example.published["E_after_one_step"], 9)
 
 
 # The original's lecture and README --------------------------------------------------------------
@@ -215,11 +212,12 @@ def leaves(numbers: dict[str, float]) -> dict[str, Value]:
 
 
 def test_lecture_expression_and_a_step_along_its_gradient() -> None:
-    published = NETWORKS["karpathy_lecture_expression"]
-    v = leaves(published["at"])
+    example = examples.lecture_expression()
+    published = example.published
+    v = leaves(dict(zip("abcf", example.X[0])))
 
-    def expression() -> Value:
-        return (v["a"] * v["b"] + v["c"]) * v["f"]
+    def expression() -> Any:
+        return example.model(*v.values())
 
     out = expression()
     out.backward()
@@ -276,19 +274,28 @@ def test_shared_nodes_add_up_what_every_way_brings(
     assert {key: found[key] for key in published} == published
 
 
+def test_lecture_neuron_as_a_neuron() -> None:
+    example = examples.lecture_neuron()
+    x1, x2 = map(Value, example.X[0])
+    o = example.model([x1, x2])
+    o.backward()
+    assert o.data == pytest.approx(example.published["o"], rel=1e-15)
+    w1, w2 = example.model.w
+    found = {"x1": x1.grad, "w1": w1.grad, "x2": x2.grad, "w2": w2.grad}
+    assert found == pytest.approx(example.published["grad"], rel=1e-14)
+
+
 def test_readme_example_of_the_original() -> None:
     published = NETWORKS["micrograd_readme"]
-    a, b = Value(-4), Value(2)
-    c = 2 * (a + b) + 1
-    c = 2 * c + 1 - a
-    d = 3 * (a * b + b**3) + (a + b).relu()
-    d = 4 * d + (b - a).relu()
-    f = (c - d) ** 2
-    g = f / 2 + 10 / f
+    example = examples.readme()
+    a, b = map(Value, example.X[0])
+    g = example.model(a, b)
     g.backward()
     assert g.data == pytest.approx(published["g"], rel=1e-15)
     assert a.grad == pytest.approx(published["a.grad"], rel=1e-14)
     assert b.grad == pytest.approx(published["b.grad"], rel=1e-14)
+    assert g.data == printed(example.published["g"], 4)
+    assert {"a": a.grad, "b": b.grad} == printed(example.published["grad"], 4)
 
 
 def test_sanity_check_of_the_original() -> None:
@@ -312,18 +319,15 @@ def test_softmax_exercise_from_exp_and_log() -> None:
 # Nielsen's saturated neuron ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("w", "b"), [(0.6, 0.9), (2, 2)])
-def test_nielsen_a_saturated_neuron_learns_slowly(w: Any, b: Any) -> None:
-    start = f"w={w},b={b}".replace("0.", ".")
-    published = NETWORKS["nielsen_saturation"][start]
-    weight, bias = Value(w), Value(b)
-    optimizer = SGD([weight, bias], lr=0.15)
+@pytest.mark.parametrize("example", [examples.nielsen_quick(), examples.nielsen_saturated()])
+def test_nielsen_a_saturated_neuron_learns_slowly(example: Example) -> None:
+    optimizer = SGD(example.model.parameters(), lr=example.published["rate"])
     outputs = []
-    for _ in range(301):
-        output = sigmoid(weight * 1.0 + bias)
+    for _ in range(example.published["steps"] + 1):
+        output = example.model(example.X[0])
         outputs.append(output.data)
         optimizer.zero_grad()
-        (squared_error(output, 0.0) / 2).backward()
+        example.loss(output, example.y[0]).backward()
         optimizer.step()
-    assert outputs[0] == printed(published["output_start"], 2)
-    assert outputs[-1] == printed(published["output_end"], 2)
+    assert outputs[0] == printed(example.published["output_start"], 2)
+    assert outputs[-1] == printed(example.published["output_end"], 2)

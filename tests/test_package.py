@@ -13,7 +13,7 @@ import pytest
 
 import micrograd
 
-MODULES = ["engine", "losses", "nn", "ops", "optim", "scalars"]
+MODULES = ["engine", "examples", "losses", "nn", "ops", "optim", "scalars"]
 
 
 def python(program: str) -> subprocess.CompletedProcess[str]:

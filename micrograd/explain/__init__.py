@@ -6,4 +6,7 @@ programs.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from micrograd.explain.ledger import contributions
+from micrograd.explain.slopes import nudge, step
+
+__all__ = ["contributions", "nudge", "step"]

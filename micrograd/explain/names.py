@@ -1,0 +1,38 @@
+"""What a Value is called where it is explained."""
+
+from __future__ import annotations
+
+from micrograd.engine import Value
+
+
+def called(v: Value) -> str:
+    """Give the label of a Value, or else what made it and its number.
+
+    >>> x = Value(3.0, label="x")
+    >>> called(x), called(x * 2), called(Value(2.0))
+    ('x', '* (= 6)', 'the leaf 2')
+    """
+    if v.label:
+        return v.label
+    return f"{v._op} (= {v.data:.6g})" if v._op else f"the leaf {v.data:.6g}"
+
+
+def expression(v: Value) -> str:
+    """Write the operation that made a Value with its operands: what was computed, on what.
+
+    >>> x = Value(3.0, label="x")
+    >>> expression(x * 2), expression(x)
+    ('x * 2', 'x')
+    """
+    if v.op is None:
+        return called(v)
+    operands = [called(x) if isinstance(x, Value) and x._op else _short(x) for x in v.args]
+    if len(operands) == 2 and not v.op.symbol.isalpha():
+        return f" {v.op.symbol} ".join(operands)
+    return f"{v.op.name}({', '.join(operands)})"
+
+
+def _short(operand: Value | float) -> str:
+    if isinstance(operand, Value):
+        return operand.label or f"{operand.data:.6g}"
+    return f"{operand:.6g}"

@@ -1,0 +1,166 @@
+"""Which rows take which way through a function's `if`s; each way is traced and runs on its own.
+
+A guard is a traced comparison whose truth the function asked for. The ways form a tree: at each
+guard the rows part, and at its leaves stands a program without any `if`. A way is traced when the
+first row takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+import numpy as np
+
+from micrograd.engine import Value, read_data
+from micrograd.programs.references import Name
+from micrograd.programs.results import Parameters
+from micrograd.programs.run import Executable
+from micrograd.programs.trace import ProgramError, Tape, nested_inputs, reverse, users_line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+MOST_PATHS = 64
+Truths = tuple[bool, ...]
+Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
+
+
+class Branch(NamedTuple):
+    """A guard: the program of its condition, and the line that asked for it."""
+
+    condition: Executable
+    line: str
+
+    def truth(self, inputs: Inputs, n: int) -> Array:
+        """Whether it holds, for each example."""
+        [values], _ = self.condition.forward(inputs, _numbers(self.condition), n)
+        return values != 0  # type: ignore[no-any-return]
+
+
+class Path(NamedTuple):
+    """One way through the function: its program, and its parameters as one operand."""
+
+    program: Executable
+    parameters: Value
+    tape: Tape
+    width: int | None  # how many scalars it returns; None for one that is not in a list
+
+
+class Part(NamedTuple):
+    """The rows of one call that take one path; None for all of them."""
+
+    path: Path
+    rows: Array | None
+
+
+class Paths:
+    """The tree of paths of a function for arguments of one shape."""
+
+    def __init__(
+        self,
+        trace: Callable[[Tape], Any],
+        names: Mapping[Value, Name],
+    ) -> None:
+        self._trace = trace
+        self._names = names
+        self._rank = {v: i for i, v in enumerate(names)}
+        self._nodes: dict[Truths, Union[Branch, Path]] = {}
+        self.found: list[Path] = []
+
+    def parts(self, inputs: Inputs, n: int) -> list[Part]:
+        """Divide the rows among the paths, and trace those that are not known yet."""
+        parts: list[Part] = []
+        todo: list[tuple[Truths, Array | None]] = [((), None)]
+        while todo:
+            truths, rows = todo.pop()
+            some = inputs if rows is None else select(inputs, rows)
+            count = n if rows is None else len(rows)
+            node = self._nodes.get(truths)
+            if node is None or (isinstance(node, Branch) and not count):
+                node = self._trace_path(truths, some, count)
+            if isinstance(node, Path):
+                parts.append(Part(node, rows))
+                continue
+            if isinstance(node, Branch):
+                holds = node.truth(some, count)
+                for truth in (False, True):
+                    chosen = np.flatnonzero(holds == truth)
+                    if len(chosen) == count:
+                        todo.append(((*truths, truth), rows))
+                    elif len(chosen):
+                        todo.append(((*truths, truth), chosen if rows is None else rows[chosen]))
+            else:
+                todo.append((truths, rows))
+        return parts
+
+    def _trace_path(self, truths: Truths, inputs: Inputs, n: int) -> Path | None:
+        """Trace the path that starts with these truths and goes on as the first row does.
+
+        Gives the path if there is no row, else None: the tree then knows it.
+        """
+        if len(self.found) >= MOST_PATHS:
+            last = self._nodes[truths[:-1]]
+            line = last.line if isinstance(last, Branch) else ""
+            raise ProgramError(
+                f"the function has more than {MOST_PATHS} paths; one more begins at {line}. "
+                "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
+            )
+
+        def decide(tape: Tape, index: int) -> bool:
+            depth = len(tape.guards)
+            if depth < len(truths):
+                return truths[depth]
+            if not n:
+                return True
+            branch = Branch(Executable(tape, [index], {}, list(tape.parameters)), users_line())
+            self._nodes[tuple(truth for _, truth in tape.guards)] = branch
+            first = {name: columns[:, :1] for name, columns in inputs.items()}
+            return bool(branch.truth(first, 1)[0])
+
+        path = self._path(Tape(self._names, decide))
+        if n:
+            self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
+            self.found.append(path)
+            return None
+        return path
+
+    def _path(self, tape: Tape) -> Path:
+        returned = self._trace(tape)
+        several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
+        outputs = [_output(tape, x) for x in (returned if several else [returned])]
+        seeds = [tape.input("", k) for k in range(len(outputs))]
+        gradients = reverse(tape, outputs, seeds)
+        found = list(tape.parameters)
+        last = len(self._rank)
+        found.sort(key=lambda p: self._rank.get(p, last))
+        program = Executable(tape, outputs, gradients, found)
+        tape.close()
+        return Path(program, Parameters(0.0, found), tape, len(outputs) if several else None)
+
+
+def _output(tape: Tape, x: Any) -> int:
+    index = None if x is None else tape.index_of(x)
+    if index is None:
+        raise TypeError(
+            f"the function of a program returns a scalar, or a list or tuple of scalars; "
+            f"got {x!r}{': does it end with a return?' if x is None else ''}"
+        )
+    return index
+
+
+def _numbers(program: Executable) -> Array:
+    """The data of a program's parameters now."""
+    numbers = np.empty(len(program.parameters))
+    read_data(program.parameters, numbers)
+    return numbers
+
+
+def select(inputs: Inputs, rows: Array) -> Inputs:
+    """These examples of the inputs."""
+    return {name: columns[:, rows] for name, columns in inputs.items()}
+
+
+__all__ = ["Part", "Path", "Paths", "nested_inputs", "select"]

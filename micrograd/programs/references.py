@@ -1,0 +1,131 @@
+"""What a function refers to from outside: its closure, its globals, and the Values in them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from micrograd.engine import Value
+from micrograd.nn import Module
+
+
+class Name(NamedTuple):
+    """The way to a Value: `layers[0].w[3]` is the pattern `layers[].w[]` with indices (0, 3)."""
+
+    pattern: str
+    indices: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        parts = self.pattern.split("[]")
+        written = [f"{part}[{index!r}]" for part, index in zip(parts, self.indices)]
+        return "".join(written) + parts[-1]
+
+
+class References:
+    """The objects that a function found in its closure and globals, to be compared by identity.
+
+    Functions of the same module that it refers to are searched as well.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.cells: list[tuple[types.CellType, Any]] = []
+        self.globals: list[tuple[dict[str, Any], str, Any]] = []
+        self.named: list[tuple[str, Any]] = []
+        owner = getattr(function, "__self__", None)
+        if owner is not None:
+            self.named.append(("", owner))
+        elif not isinstance(function, types.FunctionType):
+            self.named.append(("", function))
+            function = type(function).__call__
+        function = getattr(function, "__func__", function)
+        seen: set[int] = set()
+        todo = [function] if isinstance(function, types.FunctionType) else []
+        while todo:
+            f = todo.pop()
+            if id(f) not in seen:
+                seen.add(id(f))
+                found = list(self._of(f))
+                self.named += found
+                todo += [
+                    x
+                    for _, x in found
+                    if isinstance(x, types.FunctionType) and x.__globals__ is function.__globals__
+                ]
+
+    def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
+            try:
+                contents = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            self.cells.append((cell, contents))
+            yield name, contents
+        for name in _names(f.__code__):
+            if name in f.__globals__:
+                self.globals.append((f.__globals__, name, f.__globals__[name]))
+                yield name, f.__globals__[name]
+        defaults = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
+        yield from (("", default) for default in defaults)
+
+    def unchanged(self) -> bool:
+        """Whether each name still refers to the object that it referred to."""
+        for cell, before in self.cells:
+            if cell.cell_contents is not before and not _same(cell.cell_contents, before):
+                return False
+        for variables, name, before in self.globals:
+            now = variables.get(name)
+            if now is not before and not _same(now, before):
+                return False
+        return True
+
+    def values(self) -> dict[Value, Name]:
+        """Name every Value in what is referred to, in the order of lists and attributes."""
+        found: dict[Value, Name] = {}
+        modules = {id(x) for _, x in self.named if isinstance(x, Module)}
+        for name, thing in self.named:
+            # One module's attributes need no prefix.
+            alone = isinstance(thing, Module) and len(modules) == 1
+            _walk(thing, "" if alone else name, (), found, set())
+        return found
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _same(x: Any, y: Any) -> bool:
+    """Whether these are equal numbers or texts, which have no identity of their own."""
+    return type(x) is type(y) and isinstance(x, (float, int, str)) and x == y
+
+
+_PLAIN = (float, int, str, bytes, bool, type(None))
+_NOT_SEARCHED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+
+
+def _walk(
+    thing: Any, pattern: str, indices: tuple[Any, ...], found: dict[Value, Name], seen: set[int]
+) -> None:
+    if isinstance(thing, _PLAIN):
+        return
+    if isinstance(thing, Value):
+        found.setdefault(thing, Name(pattern, indices))
+        return
+    if isinstance(thing, _NOT_SEARCHED) or id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, (list, tuple)):
+        for i, part in enumerate(thing):
+            _walk(part, f"{pattern}[]", (*indices, i), found, seen)
+    elif isinstance(thing, dict):
+        for key, part in thing.items():
+            _walk(part, f"{pattern}[]", (*indices, key), found, seen)
+    elif hasattr(thing, "dtype"):
+        if str(thing.dtype) == "object":  # an array of Values
+            _walk(thing.tolist(), pattern, indices, found, seen)
+    elif hasattr(thing, "__dict__"):
+        for name, part in vars(thing).items():
+            _walk(part, f"{pattern}.{name}" if pattern else name, indices, found, seen)

@@ -1,0 +1,153 @@
+"""What a call of a program gives: an array whose reductions are Values in the ordinary graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.engine import Value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+class _Node(Value):
+    """A Value whose step of `backward()` is a method of its own."""
+
+    __slots__ = ()
+
+    def _pass_on(self) -> None:
+        pass
+
+    @property
+    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
+        return self._pass_on
+
+
+class Parameters(_Node):
+    """The parameters of a program, as one operand of all its calls."""
+
+    __slots__ = ()
+
+
+class Call(_Node):
+    """One call: what its results weigh in the root comes in, the parameters' gradients go out."""
+
+    __slots__ = ("data_shape", "reverse", "seeds")
+
+    data_shape: tuple[int, ...]
+    reverse: Callable[[Array], None]  # adds to the parameters' grads
+    seeds: Array
+
+    def receive(self, positions: Array | None, weight: float) -> None:
+        """Add `weight` to what arrives at the results at these positions, or at all."""
+        if self.grad == 0.0:  # backward() sets it so before it starts
+            self.seeds = np.zeros(self.data_shape)
+            self.grad = 1.0
+        if positions is None:
+            self.seeds += weight
+        else:
+            np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
+
+    def _pass_on(self) -> None:
+        if self.grad != 0.0:
+            self.reverse(self.seeds)
+
+
+class Reduction(_Node):
+    """The sum or mean of results: a Value in the ordinary graph."""
+
+    __slots__ = ("call", "positions", "weight")
+
+    call: Call
+    positions: Array | None
+    weight: float
+
+    def _pass_on(self) -> None:
+        self.call.receive(self.positions, self.weight * self.grad)
+
+
+class Result:
+    """An array of results, one per example; `mean()` and `sum()` are Values.
+
+    `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
+    that returns k of them. An index gives a part of it (`result[:, 0]` a column), and a Value
+    where it names one element.
+
+    >>> from micrograd import Value, program
+    >>> w = Value(3.0)
+    >>> scaled = program(lambda x: w * x)
+    >>> result = scaled([1.0, 2.0])
+    >>> result.data
+    array([3., 6.])
+    >>> result.sum().backward()
+    >>> w.grad
+    3.0
+    """
+
+    __slots__ = ("_call", "_positions", "data")
+
+    def __init__(self, data: Array, call: Call, positions: Array | None = None) -> None:
+        self.data = data
+        self._call = call
+        self._positions = positions
+
+    def sum(self) -> Value:
+        """Give the sum of all elements: 0 if there are none.
+
+        >>> from micrograd import program
+        >>> program(lambda x: x * x)([1.0, 2.0]).sum()
+        Value(data=5.0, grad=0.0)
+        """
+        return self._reduce(float(self.data.sum()), 1.0, "sum")
+
+    def mean(self) -> Value:
+        """Give the mean of all elements: nan if there are none.
+
+        >>> from micrograd import program
+        >>> program(lambda x: x * x)([1.0, 2.0]).mean()
+        Value(data=2.5, grad=0.0)
+        """
+        size = self.data.size
+        if not size:
+            return self._reduce(float("nan"), float("nan"), "mean")
+        return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
+
+    def _reduce(self, number: float, weight: float, symbol: str) -> Value:
+        value = Reduction(number, (self._call,), symbol)
+        value.call, value.positions, value.weight = self._call, self._positions, weight
+        return value
+
+    def __getitem__(self, key: Any) -> Result | Value:
+        part = self.data[key]
+        positions = self._positions
+        if positions is None:
+            positions = np.arange(self.data.size).reshape(self.data.shape)
+        result = Result(np.asarray(part), self._call, np.asarray(positions[key]))
+        return result if result.ndim else result._reduce(float(part), 1.0, "[]")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of `data`."""
+        shape: tuple[int, ...] = self.data.shape
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of `data`."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False and dtype is not None and np.dtype(dtype) != self.data.dtype:
+            raise ValueError("the data is float64: another dtype needs a copy")
+        return np.array(self.data, dtype=dtype, copy=bool(copy) or dtype is not None)
+
+    def __repr__(self) -> str:
+        return f"Result({self.data!r})"

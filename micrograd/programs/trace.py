@@ -1,0 +1,357 @@
+"""Tracing: run a function of one example once, and keep on a tape what it did.
+
+The function gets `Traced` scalars instead of numbers. Each row that it applies to one is written
+on the tape: the row, and where its operands stand on the tape. What is computed twice is written
+once. The reverse pass is then traced as well: the rules of the table are called on traced scalars,
+so that the tape says how the gradients are computed, and no derivative is written here.
+
+A node *varies* if it differs between examples (it depends on an argument), else it is shared. It is
+*active* if a parameter reaches it by operations that have a derivative.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from micrograd import ops
+from micrograd.engine import Value, toposort
+from micrograd.operators import Operators
+from micrograd.ops import Op
+from micrograd.scalars import is_number
+
+PACKAGE = str(Path(__file__).parent.parent)
+
+# The sum over all examples of what varies: where the gradients of the examples are added up.
+total = Op("total", lambda x: x, lambda x, out: 1.0)
+
+COMPARISONS = (ops.less, ops.less_equal, ops.equal)
+
+# What leaves a number as it is: the row, the position of the number, the number.
+_IDENTITIES = {
+    (ops.add, 0, 0.0),
+    (ops.add, 1, 0.0),
+    (ops.subtract, 1, 0.0),
+    (ops.multiply, 0, 1.0),
+    (ops.multiply, 1, 1.0),
+    (ops.divide, 1, 1.0),
+    (ops.power, 1, 1.0),
+}
+
+
+class ProgramError(TypeError):
+    """A function did with a traced scalar what can only be done with a number."""
+
+
+def users_line() -> str:
+    """Name the line of the user's code that is running, outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(file, line).strip()
+    return f"{file}, line {line}{f': {text}' if text else ''}"
+
+
+def refuse(what: str, instead: str) -> ProgramError:
+    """The error for asking a traced scalar for its number."""
+    return ProgramError(
+        f"{what} needs the number, but a program is traced once for all examples, and here is "
+        f"none yet ({users_line()}): {instead}"
+    )
+
+
+class Traced(Value):
+    """A scalar that stands for one number per example; what is done with it goes on the tape.
+
+    It is used like a Value. A comparison may decide an `if`; the rows that it decides otherwise
+    are traced on their own. Raises ProgramError where the number itself is asked for.
+    """
+
+    __slots__ = ("index", "tape")
+
+    tape: Tape
+    index: int
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        tape = self.tape
+        indices = []
+        for x in operands:
+            if x.__class__ is Traced and x.tape is tape:
+                indices.append(x.index)
+            else:
+                index = tape.index_of(x)
+                if index is None:
+                    return NotImplemented
+                indices.append(index)
+        return tape.record(op, tuple(indices), operands)
+
+    def __bool__(self) -> bool:
+        if self.tape.ops[self.index] not in COMPARISONS:
+            raise refuse(
+                "whether a value is true",
+                "compare it (v > 0), or use micrograd.where(condition, x, y)",
+            )
+        return self.tape.decide(self.index)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._apply(ops.less, (self, other))
+
+    def __le__(self, other: Any) -> Any:
+        return self._apply(ops.less_equal, (self, other))
+
+    def __gt__(self, other: Any) -> Any:
+        return self._apply(ops.less, (other, self))
+
+    def __ge__(self, other: Any) -> Any:
+        return self._apply(ops.less_equal, (other, self))
+
+    def __eq__(self, other: object) -> bool:
+        if is_number(other):
+            raise refuse(
+                f"== {other!r}", "write micrograd.equal(v, number), or compare with <= and >="
+            )
+        return self is other
+
+    __hash__ = Value.__hash__
+
+    def _refuse_data(self, _: Any = None) -> Any:
+        raise refuse(".data", "use the value itself, or micrograd.stop_gradient(v)")
+
+    data = _data = property(_refuse_data, _refuse_data)
+
+    def __float__(self) -> float:
+        raise refuse("float(v) or a function of math", "write the row, v.exp() for math.exp(v)")
+
+    def __int__(self) -> int:
+        raise refuse("int(v)", "give what is to count or index as a number from outside")
+
+    __index__ = __int__
+
+    def __round__(self, digits: int | None = None) -> Any:
+        raise refuse("round(v)", "there is no derivative of it; use the value itself")
+
+    __trunc__ = __floor__ = __ceil__ = __round__
+
+    def __format__(self, spec: str) -> str:
+        raise refuse("printing the value", "print the result of the program's call")
+
+    def __repr__(self) -> str:
+        op = self.tape.ops[self.index]
+        return f"Traced({op.name if op else 'leaf'})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Traced:
+        return self
+
+    __copy__ = Value.__pos__
+
+
+# Python asks the right operand of w * x first only where its class has an operator of its own.
+for _name, _method in vars(Operators).items():
+    if isinstance(_method, FunctionType) and _name != "_apply":
+        setattr(Traced, _name, _method)
+
+
+class Tape:
+    """What a function did: one row per node, operands before consumers; leaves have no row."""
+
+    def __init__(
+        self, known: Collection[Value] = (), decide: Callable[[Tape, int], bool] | None = None
+    ) -> None:
+        self.ops: list[Op | None] = []
+        self.operands: list[tuple[int, ...]] = []
+        self.varies: list[bool] = []
+        self.active: list[bool] = []
+        self.inputs: dict[int, tuple[str, int]] = {}  # the argument, and the column in it
+        self.parameters: dict[Value, int] = {}
+        self.constants: dict[int, float] = {}
+        self.guards: list[tuple[int, bool]] = []
+        self._known = known
+        self._decide = decide
+        self._values: list[Traced] = []
+        self._written: dict[tuple[Any, ...], int] = {}
+        self._expanded: dict[Value, int] = {}
+        self.in_function = True  # whether the nodes also get args, so that `grad` can walk them
+
+    def _node(self, op: Op | None, operands: tuple[int, ...], varies: bool, active: bool) -> Traced:
+        index = len(self.ops)
+        self.ops.append(op)
+        self.operands.append(operands)
+        self.varies.append(varies)
+        self.active.append(active)
+        v: Traced = _new(Traced)
+        v.tape, v.index = self, index
+        self._values.append(v)
+        return v
+
+    def input(self, name: str, column: int) -> Traced:
+        """A leaf for one column of an argument."""
+        v = self._node(None, (), True, False)
+        v.op, v.args, v.parents = None, (), ()
+        self.inputs[v.index] = (name, column)
+        return v
+
+    def index_of(self, x: Any) -> int | None:
+        """Where a number or a Value stands on the tape; None for anything else."""
+        if isinstance(x, Traced):
+            if x.tape is not self:
+                raise ProgramError(
+                    f"a traced value was kept from an earlier trace ({users_line()}): it stands "
+                    "for no number; return it from the function instead"
+                )
+            return x.index
+        if isinstance(x, Value):
+            return self._index_of_value(x)
+        return self._constant(float(x)) if is_number(x) else None
+
+    def _constant(self, number: float) -> int:
+        key = ("constant", repr(number))  # 0.0 and -0.0 differ
+        index = self._written.get(key)
+        if index is None:
+            index = self._written[key] = self._node(None, (), False, False).index
+            self.constants[index] = number
+        return index
+
+    def _index_of_value(self, v: Value) -> int:
+        """A parameter; or, if the function itself computed `v` from parameters, that arithmetic."""
+        index = self.parameters.get(v)
+        if index is None:
+            index = self._expanded.get(v)
+        if index is not None:
+            return index
+        if v.op is None or v in self._known:
+            index = self.parameters[v] = self._node(None, (), False, True).index
+            return index
+        for node in toposort(v):
+            if node in self._expanded or node in self.parameters:
+                continue
+            if node.op is None or node in self._known:
+                self._index_of_value(node)
+            else:
+                indices = [self.index_of(x) for x in node.args]
+                made = self.record(node.op, tuple(indices), node.args)  # type: ignore[arg-type]
+                self._expanded[node] = made.index
+        return self._expanded[v]
+
+    def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Any:
+        """Write a node, unless it is there already or is one of its operands."""
+        key = (op, *indices)
+        found = self._written.get(key)
+        if found is not None:
+            return self._values[found]
+        for i, index in enumerate(indices):
+            if index in self.constants:
+                number = self.constants[index]
+                if (op, i, number) in _IDENTITIES:
+                    return self._values[indices[1 - i]]
+                if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
+                    return 0.0
+        varies = active = False
+        for index, rule in zip(indices, op.derivatives):
+            varies |= self.varies[index]
+            active |= rule is not None and self.active[index]
+        v = self._node(op, indices, varies and op is not total, active)
+        if self.in_function:
+            v.op, v.args = op, operands
+            v.parents = tuple([x for x in operands if isinstance(x, Value)])
+        self._written[key] = v.index
+        return v
+
+    def value(self, index: int) -> Any:
+        """The node as the rules take it: a number, a parameter, or a traced scalar."""
+        number = self.constants.get(index)
+        return self._values[index] if number is None else number
+
+    def decide(self, index: int) -> bool:
+        """The truth of a comparison on this path, which becomes a guard of it."""
+        for guard, truth in self.guards:
+            if guard == index:
+                return truth
+        if self._decide is None:
+            raise refuse("whether a comparison is true", "use micrograd.where")
+        truth = self._decide(self, index)
+        self.guards.append((index, truth))
+        return truth
+
+    def close(self) -> None:
+        """Let go of the traced scalars: the tape is complete."""
+        self._values.clear()
+        self._written.clear()
+        self._expanded.clear()
+
+
+_new = Value.__new__
+
+
+def nested_inputs(tape: Tape, name: str, shape: Sequence[int]) -> Any:
+    """Leaves for one example of an argument: a scalar, or lists of lists of them."""
+    count = 0
+
+    def build(sizes: Sequence[int]) -> Any:
+        nonlocal count
+        if not sizes:
+            count += 1
+            return tape.input(name, count - 1)
+        return [build(sizes[1:]) for _ in range(sizes[0])]
+
+    return build(shape)
+
+
+def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict[Value, int]:
+    """Trace the reverse pass: where the gradient of each parameter, over all examples, stands.
+
+    `seeds` are what arrives at each output. The walk is that of `backward()`: outputs first, each
+    operand gets the local derivative (the row's rule, called on traced scalars) times what arrived.
+    """
+    tape.in_function = False
+    arrived = _Arrived(tape)
+    last = len(tape.ops) - 1
+    for output, seed in zip(outputs, seeds):
+        arrived.add(output, seed)
+    for index in range(last, -1, -1):
+        op = tape.ops[index]
+        adjoint = arrived.take(index) if op is not None else None
+        if op is None or adjoint is None:
+            continue
+        operands = tape.operands[index]
+        arguments = [*[tape.value(i) for i in operands], tape.value(index)]
+        for operand, rule in zip(operands, op.derivatives):
+            if rule is not None and tape.active[operand]:
+                arrived.add(operand, _times(rule(*arguments), adjoint))
+    gradients = {p: arrived.take(index) for p, index in tape.parameters.items()}
+    return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
+
+
+def _times(slope: Any, adjoint: Traced) -> Traced | None:
+    if isinstance(slope, Value):
+        return slope * adjoint  # type: ignore[return-value]
+    if slope == 0:
+        return None
+    return -adjoint if slope == -1 else adjoint * slope  # type: ignore[return-value]
+
+
+class _Arrived:
+    """What has arrived at each node so far, by all ways; at a shared node, from all examples."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.sums: dict[tuple[int, bool], Traced] = {}
+
+    def add(self, index: int, adjoint: Traced | None) -> None:
+        if adjoint is None or not self.tape.active[index]:
+            return
+        key = index, self.tape.varies[adjoint.index]
+        before = self.sums.get(key)
+        self.sums[key] = adjoint if before is None else before + adjoint  # type: ignore[assignment]
+
+    def take(self, index: int) -> Traced | None:
+        varying, shared = self.sums.pop((index, True), None), self.sums.pop((index, False), None)
+        if varying is not None and not self.tape.varies[index]:
+            varying = self.tape.record(total, (varying.index,), ())
+        if varying is None or shared is None:
+            return shared if varying is None else varying
+        return varying + shared  # type: ignore[return-value]
