@@ -143,7 +143,7 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 </div>
 <section id="panel" aria-label="This step" hidden>
 <div id="cards"></div>
-<div id="question" hidden><span></span><button data-sign="+">+ positive</button>\
+<div id="question" hidden><span aria-live="polite"></span><button data-sign="+">+ positive</button>\
 <button data-sign="0">0 zero</button><button data-sign="-">- negative</button></div>
 <p id="words" aria-live="polite"></p>
 </section>

@@ -10,7 +10,7 @@ const stage = $("#stage"), panel = $("#panel"), slider = $("#slider");
 const V = D.values, G = D.groups, root = V.length - 1;
 const shown = (i) => D.numbers[i][0];
 const sign = (i) => { const x = +D.numbers[i][1].replace("inf", "1"); return x > 0 ? "+" : x < 0 ? "-" : x === 0 ? "0" : ""; };
-const SIGNS = { "+": "positive", "-": "negative", 0: "zero" };
+const SIGNS = { "+": "positive", 0: "zero", "-": "negative" };
 
 // What happens: numbers run forward, a 1 is put in at the root, gradients run back. `then` are the
 // events that must wait for one.
@@ -57,8 +57,7 @@ function open(group) {
     e.folded = e.head?.[0] === "g" || e.tail?.[0] === "g";
   }
   moments = [];
-  const kinds = ["start", "forward", "seed", "backward", "end"];
-  for (const kind of kinds) for (const e of arranged(events.filter((e) => e.kind === kind))) {
+  for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
     const last = moments.at(-1)?.[0];
     if (e.folded && last.kind === kind && last.head === e.head && last.tail === e.tail) moments.at(-1).push(e);
     else moments.push([e]);
@@ -156,8 +155,7 @@ function passOn(moment, e, secret, data, grad, moving) {
     const t = Math.min(1, (now - start) / 1000), way = t * t * (3 - 2 * t), near = Math.max(0, way * 4 - 3);
     const p = path.getPointAtLength(length * (1 - way));
     move(pill, p.x + (x - p.x) * near, p.y + (y - p.y) * near);
-    if (t < 1) flight = requestAnimationFrame(frame);
-    else land();
+    t < 1 ? (flight = requestAnimationFrame(frame)) : land();
   };
   frame(start);
 }
@@ -174,9 +172,8 @@ const move = (g, x, y) => g.setAttribute("transform", `translate(${x} ${y})`);
 function follow(e) {
   if (!e.head) return;
   const [a, b] = [e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
-  const left = (a.left + a.right + b.left + b.right) / 4 - place.left - place.width / 2;
-  const top = (a.top + a.bottom + b.top + b.bottom) / 4 - place.top - place.height / 2;
-  stage.scrollBy({ left, top, behavior: still.matches ? "auto" : "smooth" });
+  const off = (low, high, size) => (a[low] + a[high] + b[low] + b[high]) / 4 - place[low] - place[size] / 2;
+  stage.scrollBy({ left: off("left", "right", "width"), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
 }
 
 // The same in words.
@@ -190,20 +187,20 @@ const times = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 
 const stories = {
   start: () => `The leaves have their data. ${times(V.filter((v) => v.made).length, "operation")} forward, then ${times(D.steps.length, "addition")} backward.`,
-  seed: () => `The backward pass begins at ${V[root].name}: it rises by one unit per unit of itself, so its gradient is 1.`,
+  forward: (e, secret) => `${V[e.value].name} is computed: ${V[e.value].made}${secret ? "" : ` is ${shown(e.number)}`}.`,
+  seed: () => `The backward pass begins: ${V[root].name} rises by 1 per unit of itself.`,
+  backward(e, secret) {
+    const c = V[e.consumer], o = V[e.operand], [product, total, up, local] = [e.number, e.total, e.upstream, Math.max(0, e.local)].map(shown);
+    const first = `${c.name} passes its gradient on to ${o.name}. `;
+    if (secret) return first;
+    const share = shares.get(e.operand) > 1 ? ` This is addition ${e.share} of ${shares.get(e.operand)}.` : "";
+    const added = `is added: ${o.grad} = ${shown(e.before)} + ${product} = ${total}.${share}`;
+    if (e.local < 0) return `${first}Its own backward function says how much: ${product} ${added}`;
+    return `${first}${c.name} rises by ${rule(e) + local} per unit of ${o.name}, and ${V[root].name} by ${up} per unit of ${c.name}: ` +
+      `along this arrow, ${V[root].name} rises by ${local} \u00d7 ${up} = ${product} per unit of ${o.name}. This ${added}`;
+  },
   end: () => `Every gradient is there. Each says by how much ${V[root].name} rises per unit of its Value.` +
     (predicting ? ` Of ${times(guesses.size, "sign")} you chose ${[...guesses].filter(([e, s]) => sign(e.number) === s).length} right.` : ""),
-  forward: (e, secret) => `${V[e.value].name} is computed: ${V[e.value].made}${secret ? "" : ` is ${shown(e.number)}`}.`,
-  backward(e, secret) {
-    const c = V[e.consumer], o = V[e.operand], product = shown(e.number), total = shown(e.total), up = shown(e.upstream);
-    const first = `${c.name} passes its gradient on to ${o.name}. `, local = shown(Math.max(0, e.local));
-    if (secret) return first;
-    const added = `is added: ${o.grad} = ${shown(e.before)} + ${product} = ${total}.`;
-    const share = shares.get(e.operand) > 1 ? ` This is addition ${e.share} of ${shares.get(e.operand)}.` : "";
-    if (e.local < 0) return `${first}Its own backward function says how much: ${product} ${added}${share}`;
-    return `${first}${c.name} rises by ${rule(e) + local} per unit of ${o.name}, and ${V[root].name} by ${up} per unit of ${c.name}: ` +
-      `along this arrow, ${V[root].name} rises by ${local} \u00d7 ${up} = ${product} per unit of ${o.name}. This ${added}${share}`;
-  },
 };
 const rule = (e) => (e.rule && e.rule !== shown(e.local) ? `${e.rule} = ` : "");
 
@@ -219,7 +216,7 @@ function cards(e, secret) {
   const number = (i) => (secret ? "?" : shown(i)), v = V[e.value];
   if (e.kind === "forward") return [card(v.name, `${v.made} = `, v.filled === v.made ? "" : `${v.filled} = `, number(e.number))];
   if (e.kind === "seed") return [card(v.grad, "1")];
-  if (e.kind !== "backward") return [];
+  if (!e.tail) return [];
   const c = V[e.consumer], o = V[e.operand];
   return [
     ...(e.local < 0 ? [] : [card(`local derivative, \u2202${c.name} / \u2202${o.name}`, secret && !rule(e) ? "?" : rule(e) + number(e.local)),
@@ -231,14 +228,14 @@ function cards(e, secret) {
 
 function tell(moment, e, secret) {
   const alike = moments.filter(([first]) => first.kind === e.kind), n = `${alike.indexOf(moment) + 1} of ${alike.length}`;
-  const title = { start: "Start", forward: `Forward ${n}`, seed: "Seed", backward: `Backward ${n}`, end: "Done" }[e.kind], many = e.folded;
-  let text = many ? folded(moment, e) : stories[e.kind](e, secret);
-  const guess = !many && predicting && guesses.get(e);
+  const title = { start: "Start", forward: `Forward ${n}`, seed: "Seed", backward: `Backward ${n}`, end: "Done" }[e.kind];
+  let text = e.folded ? folded(moment, e) : stories[e.kind](e, secret);
+  const guess = predicting && guesses.get(e);
   if (guess) text = `${guess === sign(e.number) ? "Right" : `No, it is ${SIGNS[sign(e.number)]}`}. ${text}`;
   panel.dataset.phase = e.kind;
-  $("#cards").replaceChildren(...(many ? [] : cards(e, secret)));
+  $("#cards").replaceChildren(...(e.folded ? [] : cards(e, secret)));
   $("#question").hidden = !secret;
-  if (secret) text += $("#question span").textContent = e.kind === "forward" ? `What sign will ${V[e.value].name} have?` : `What sign has the number that is added to ${V[e.operand].grad}?`;
+  if (secret) $("#question span").textContent = `What sign has ${e.tail ? "what is added to " + V[e.operand].grad : V[e.value].name}?`;
   $("#words").textContent = text;
   $("#phase").textContent = title;
   slider.value = at;
@@ -315,12 +312,12 @@ document.addEventListener("click", (click) => {
 slider.addEventListener("input", () => { play(false); go(+slider.value); });
 
 $$("#bar, #panel, #keys").forEach((part) => (part.hidden = false));
-$$("svg", stage).forEach((svg) => svg.setAttribute("role", "group"));
-$$("[data-box], [data-frame]", stage).forEach((node) => {
-  if (node.dataset.frame && !(node.dataset.frame in D.views)) return;
-  node.setAttribute("tabindex", "0");
-  node.setAttribute("role", "button");
-});
+for (const node of $$("svg, [data-box], [data-frame]", stage)) {
+  const { view, frame } = node.dataset;
+  if (frame && !(frame in D.views)) continue;
+  node.setAttribute("role", view ? "group" : "button");
+  if (!view) node.setAttribute("tabindex", "0");
+}
 open(-1);
 if (parent !== window) stage.style.maxHeight = "600px", new ResizeObserver(() => parent.postMessage({ height: document.documentElement.offsetHeight }, "*")).observe(document.documentElement);
 })();
