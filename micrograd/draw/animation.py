@@ -40,7 +40,7 @@ def animated(story: Story, alt: str) -> str:
             f"an animation of {count:,} steps would play for {count * 2 // 60} minutes: save a "
             f"page (.html), or animate a smaller graph, of at most {LONGEST} steps"
         )
-    drawn = Views(story, most=len(story.values)).pictures[-1]
+    drawn = Views(story, fold=None).pictures[-1]
     film = _Film(story, drawn)
     film.play()
     style = f"<style>{' '.join(_STYLE.split())}{''.join(film.rules)}</style>"

@@ -12,7 +12,7 @@ from typing import Any
 from micrograd.draw import animation, picture, static
 from micrograd.draw.boxes import number
 from micrograd.draw.story import Story
-from micrograd.draw.views import Views
+from micrograd.draw.views import BOXES, Views
 from micrograd.engine import Value
 
 
@@ -22,18 +22,19 @@ MOST_STEPS = 20_000  # a page of so many weighs about three million bytes
 def stepper(
     root: Value,
     *,
-    modules: str | None = None,
+    fold: int | str | None = BOXES,
     names: Mapping[Any, str] | None = None,
     gradients: Mapping[Value, str] | None = None,
     limit: int = MOST_STEPS,
 ) -> Stepper:
     """Play how `root` was computed and how its gradient runs back, step by step.
 
-    The result shows itself in a notebook; `save()` writes a page or an animated picture. Big
-    graphs begin folded, by the class of modules that `modules` names, if it does. `names` says
-    what Values and modules are called, `gradients` what Values' gradients are (`delta3[1]`, say);
-    the box of a folded module shows the quantities in it that are named so. Raises what
-    `backward()` raises, and ValueError for a graph of more than `limit` steps.
+    The result shows itself in a notebook; `save()` writes a page or an animated picture. `fold` is
+    the most boxes at the beginning, or which class of modules to fold, or None, as in `graph`;
+    what is folded opens on a click. `names` says what Values and modules are called, `gradients`
+    what Values' gradients are (`delta3[1]`, say); the box of a folded module shows the quantities
+    in it that are named so. Raises what `backward()` raises, and ValueError for a graph of more
+    than `limit` steps.
 
     >>> a = Value(3.0, label="a")
     >>> print(stepper(a + a))
@@ -53,15 +54,15 @@ def stepper(
             f"{max(1, count * 150 // 1_000_000)} MB: step through a smaller one (the loss of one "
             f"example, not of all), or allow it with limit={count}"
         )
-    return Stepper(story, modules)
+    return Stepper(story, fold)
 
 
 class Stepper:
     """What `stepper()` gives: a page, an animated picture, and a text of the same steps."""
 
-    def __init__(self, story: Story, modules: str | None = None) -> None:
+    def __init__(self, story: Story, fold: int | str | None = BOXES) -> None:
         self.story = story
-        self._views = Views(story, modules)
+        self._views = Views(story, fold)
 
     def save(self, path: str | Path) -> None:
         """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from micrograd.draw import picture
 from micrograd.draw.boxes import number
-from micrograd.draw.folding import Box, Folding, fold
+from micrograd.draw.folding import Box, Folding
+from micrograd.draw.folding import fold as fold_outline
 from micrograd.draw.outline import Group, shapes
 from micrograd.draw.picture import Arrow, Frame, Picture, Row
 from micrograd.draw.story import Story
 from micrograd.engine import Value
 
-MOST = 60  # boxes in the first picture, as in a diagram
+BOXES = 60  # boxes in the first picture, as in a diagram
 MOST_OPEN = 150  # boxes in a picture with an open part; what has more stays folded
 MOST_DRAWN = 8_000  # boxes and arrows in all pictures of a page: about three million bytes
 WIDEST = 28  # characters of what the box of a part says that it holds
@@ -41,11 +42,11 @@ class Views:
     """All pictures of a story: `opened` has the parts that stand open in each, by the part that was
     opened to get there, -1 for the picture as it begins."""
 
-    def __init__(self, story: Story, modules: str | None = None, most: int = MOST) -> None:
+    def __init__(self, story: Story, fold: int | str | None = BOXES) -> None:
         self.story = story
         self.outline = story.outline
         self.index = {v: i for i, v in enumerate(story.values)}
-        first = fold(self.outline, most, modules, lambda folding: len(folding.arrows()) <= 2 * most)
+        first = _folded(story, fold)
         self.parts: list[Part] = []
         self.home: dict[Value, int] = dict.fromkeys(story.values, -1)  # the innermost part of each
         self._make_parts(first)
@@ -108,7 +109,7 @@ class Views:
                 if part in self.opened or drawn > MOST_DRAWN:
                     continue
                 alone = self.opened[here] | {part}
-                if len(boxes) - 1 + len(self.parts[part].box.values) <= MOST:
+                if len(boxes) - 1 + len(self.parts[part].box.values) <= BOXES:
                     drawn += self._draw(part, alone | self._within(part))
                 elif len(boxes) - 1 + self._content(part) <= MOST_OPEN:
                     drawn += self._draw(part, alone)
@@ -220,6 +221,15 @@ class Views:
                     named.setdefault((given[v].partition("[")[0], slot), []).append(v)
         rows = [(stem, slot, values) for (stem, slot), values in named.items()]
         return rows or [("data", "data", outputs), ("grad", "grad", outputs)]
+
+
+def _folded(story: Story, fold: int | str | None) -> Folding:
+    """The picture as it begins: of so many boxes, folded by a class of modules, or not at all."""
+    if fold is None:
+        return fold_outline(story.outline, most=len(story.values))
+    modules = fold if isinstance(fold, str) else None
+    most = BOXES if isinstance(fold, str) else fold
+    return fold_outline(story.outline, most, modules, lambda f: len(f.arrows()) <= 2 * most)
 
 
 def within(name: str, around: Group | None) -> str:
