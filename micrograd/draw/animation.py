@@ -53,6 +53,7 @@ class _Film:
     def __init__(self, story: Story, drawn: Picture) -> None:
         self.story = story
         self.drawn = drawn
+        self.kinds = {box.key: box.kind for box in drawn.boxes}
         self.keys = {v: f"v{i}" for i, v in enumerate(story.values)}
         self.rules: list[str] = []
         self.parts: list[str] = []
@@ -129,7 +130,7 @@ class _Film:
 
     def _outline(self, key: str) -> str:
         x, y, width, height = self.drawn.places[key]
-        outline = shape(self.drawn.kinds[key], width, height, "hot")
+        outline = shape(self.kinds[key], width, height, "hot")
         return f'<g transform="translate({x} {y})">{outline}</g>'
 
     def _caption(self, text: str, attributes: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -62,7 +63,11 @@ class Stepper:
 
     def __init__(self, story: Story, fold: int | str | None = BOXES) -> None:
         self.story = story
-        self._views = Views(story, fold)
+        self._fold = fold
+
+    @cached_property
+    def _views(self) -> Views:
+        return Views(self.story, self._fold)
 
     def save(self, path: str | Path) -> None:
         """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.
@@ -102,12 +107,19 @@ class Stepper:
         return animation.animated(self.story, self._alt)
 
     def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str | bytes]:
         """What a notebook shows: the best of these that it can."""
-        drawn = self._views.pictures[-1].svg(self._alt)
-        html = static.output(drawn, self._alt, static.tables(self.story), self.html())
-        return {"text/html": html, "text/plain": str(self)}
+        try:
+            drawn = self._views.pictures[-1]
+        except RuntimeError as error:  # no Graphviz
+            return {"text/plain": f"{self}\n({error})"}
+        html = static.output(
+            drawn.svg(self._alt), self._alt, static.tables(self.story), self.html()
+        )
+        bundle = {"text/html": html, "image/png": drawn.png(), "text/plain": str(self)}
+        wanted = set(bundle if include is None else include) - set(exclude or ())
+        return {kind: data for kind, data in bundle.items() if kind in wanted}
 
     @property
     def _alt(self) -> str:
@@ -154,7 +166,6 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 </main><script type="application/json" id="story">{story}</script>
 <script>{script}</script></body></html>
 """
-
 
 
 def _script() -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from micrograd.draw import layout
+from micrograd.draw.boxes import visible
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
 TOP = LINE + 2  # where the first line of a box stands
@@ -71,10 +72,12 @@ class Place(NamedTuple):
 class Picture(NamedTuple):
     """A finished drawing: its elements, where the boxes are, the paths of the arrows."""
 
+    boxes: Sequence[Box]
+    arrows: Sequence[Arrow]
+    frames: Sequence[Frame]
     body: str
     width: float
     height: float
-    kinds: dict[str, str]  # of the boxes
     places: dict[str, Place]
     paths: dict[str, str]  # cubic curves from the operand to the consumer
 
@@ -89,6 +92,11 @@ class Picture(NamedTuple):
             f'xmlns="http://www.w3.org/2000/svg" {_label(alt)}',
             f"<title>{escape(alt)}</title><style>{style()}</style>{shift}{self.body}{over}</g>",
         )
+
+    def png(self) -> bytes:
+        """Give it as pixels, with the same text in it, for hosts that show no SVG."""
+        source = _source(self.boxes, self.arrows, self.frames, _written)
+        return layout.render(source, "png")
 
     def embedded(self, alt: str, view: str) -> str:
         """Give it as a part of a page that has the style sheet; `view` tells it from others."""
@@ -120,12 +128,14 @@ def style_sheet(name: str) -> str:
 
 def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame] = ()) -> Picture:
     """Place and draw boxes, arrows and frames."""
-    ports: dict[str, int] = {}
-    for arrow in arrows:
-        ports[arrow.head] = max(ports.get(arrow.head, 0), arrow.port + 1)
-    source = _source(boxes, arrows, frames, ports)
-    placed = json.loads(layout.render(source, "json0"))
-    return _drawn(placed, boxes, arrows, frames)
+    placed = json.loads(layout.render(_source(boxes, arrows, frames, _table), "json0"))
+    left, bottom, right, top = map(float, placed["bb"].split(","))
+    plan = _Plan(placed, boxes, left - MARGIN, top + MARGIN)
+    parts = [_frame(frame, plan.outlines[frame.key]) for frame in _all(frames)]
+    parts += [_arrow(arrow.key, plan.paths[arrow.key]) for arrow in arrows]
+    parts += [_box(box, plan.places[box.key]) for box in boxes]
+    width, height = right - left + 2 * MARGIN, top - bottom + 2 * MARGIN
+    return Picture(boxes, arrows, frames, "".join(parts), width, height, plan.places, plan.paths)
 
 
 # The layout ------------------------------------------------------------------------------------
@@ -148,32 +158,79 @@ MANY_PORTS = 12  # operands that still get a place each on the edge of a box
 
 
 def _source(
-    boxes: Iterable[Box], arrows: Iterable[Arrow], frames: Iterable[Frame], ports: dict[str, int]
+    boxes: Iterable[Box],
+    arrows: Sequence[Arrow],
+    frames: Iterable[Frame],
+    table: Callable[[Box, int], str],
 ) -> str:
-    lines = [
-        "digraph { rankdir=LR; ranksep=0.72; nodesep=0.34; pad=0;",
-        "node [shape=plain]; edge [arrowhead=none];",
-    ]
-    for box in boxes:
-        width, height = box_size(box)
-        count = ports.get(box.key, 1)
-        count = count if count <= MANY_PORTS else 1
-        lines.append(f'"{box.key}" [label=<{_table(width, height, count)}>];')
-    lines += [_subgraph(frame) for frame in frames]
+    """The text for Graphviz, where each box is a table, with a cell for each of its ports."""
+    ports: dict[str, int] = {}
     for arrow in arrows:
-        port = arrow.port if ports[arrow.head] <= MANY_PORTS else 0
+        ports[arrow.head] = max(ports.get(arrow.head, 0), arrow.port + 1)
+    ports = {key: count if count <= MANY_PORTS else 1 for key, count in ports.items()}
+    lines = [
+        "digraph { rankdir=LR; newrank=true; ranksep=0.72; nodesep=0.34; pad=0.1;",
+        "node [shape=plain, fontname=Helvetica, fontsize=13]; edge [arrowhead=none];",
+        *(f'"{box.key}" [label=<{table(box, ports.get(box.key, 1))}>];' for box in boxes),
+        *map(_subgraph, frames),
+    ]
+    for arrow in arrows:
+        port = min(arrow.port, ports[arrow.head] - 1)
         lines.append(f'"{arrow.tail}":e -> "{arrow.head}":p{port}:w [id="{arrow.key}"];')
+    lines += [line for frame in _all(frames) for line in _behind(frame, arrows)]
     return "\n".join([*lines, "}"])
 
 
-def _table(width: float, height: float, count: int) -> str:
+def _table(box: Box, ports: int) -> str:
     """An invisible table as large as a box, with a cell for each operand to arrive at."""
+    width, height = box_size(box)
     size = f'FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT'
-    cells = (f'<TR><TD PORT="p{i}" {size}="{height // count:.0f}"></TD></TR>' for i in range(count))
+    cells = (f'<TR><TD PORT="p{i}" {size}="{height // ports:.0f}"></TD></TR>' for i in range(ports))
     return (
         '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" '
         f'{size}="{height:.0f}">{"".join(cells)}</TABLE>'
     )
+
+
+def _written(box: Box, ports: int) -> str:
+    """A table with the text of a box, for a picture that Graphviz draws alone."""
+    lines = [(f"<B>{_shown(box.name)}</B>", _shown(box.symbol))]
+    lines += [(_shown(note), "") for note in box.notes]
+    lines += [(_shown(row.caption), _shown(row.text)) for row in box.rows]
+    rows = (
+        f'<TR><TD ALIGN="LEFT" PORT="p{i}">{left}</TD><TD ALIGN="RIGHT">{right}</TD></TR>'
+        for i, (left, right) in enumerate(lines)
+    )
+    return (
+        f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="2" BGCOLOR="{_FILLS[box.kind]}">'
+        f"{''.join(rows)}</TABLE>"
+    )
+
+
+_FILLS = {
+    "input": "#d9eaf6",
+    "parameter": "#fcebc8",
+    "constant": "#f0f0f0",
+    "result": "#ddf3ec",
+    "part": "#f7e4ef",
+}
+
+
+def _shown(text: str) -> str:
+    return escape(visible(shortened(text))) or " "
+
+
+def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
+    """Keep a frame to the right of what leads into it, its parameters too, by an unseen point."""
+    inside = set(frame.boxes)
+    heads = {arrow.head for arrow in arrows}
+    sources = [key for key in frame.boxes if key not in heads]
+    before = {arrow.tail for arrow in arrows if arrow.head in inside and arrow.tail not in inside}
+    if sources and before:
+        point = f"before_{frame.key}"
+        yield f'"{point}" [style=invis, shape=point, width=0, height=0];'
+        yield from (f'"{key}" -> "{point}" [style=invis, weight=0];' for key in sorted(before))
+        yield from (f'"{point}" -> "{key}" [style=invis, minlen=0];' for key in sources)
 
 
 def _subgraph(frame: Frame) -> str:
@@ -189,43 +246,36 @@ def _subgraph(frame: Frame) -> str:
 # The drawing -----------------------------------------------------------------------------------
 
 
-def _drawn(
-    placed: dict, boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame]
-) -> Picture:
-    left, bottom, right, top = map(float, placed["bb"].split(","))
-    width, height = right - left + 2 * MARGIN, top - bottom + 2 * MARGIN
+class _Plan:
+    """Where Graphviz put everything, in pixels from the corner at the left and top."""
 
-    def point(text: str) -> tuple[float, float]:
+    def __init__(self, placed: dict[str, Any], boxes: Sequence[Box], left: float, top: float):
+        self.left, self.top = left, top
+        things = {thing["name"]: thing for thing in placed.get("objects", [])}
+        self.places: dict[str, Place] = {}
+        for box in boxes:
+            x, y = self._point(things[box.key]["pos"])
+            width, height = map(round, box_size(box))
+            self.places[box.key] = Place(
+                round(x - width / 2, 1), round(y - height / 2, 1), width, height
+            )
+        self.paths = {
+            edge["id"]: _path([self._point(point) for point in edge["pos"].split()])
+            for edge in placed.get("edges", [])
+            if "id" in edge
+        }
+        self.outlines = {
+            thing["id"]: self._outline(*map(float, thing["bb"].split(",")))
+            for name, thing in things.items()
+            if name.startswith("cluster_")
+        }
+
+    def _point(self, text: str) -> tuple[float, float]:
         x, y = map(float, text.split(","))
-        return x - left + MARGIN, top - y + MARGIN
+        return x - self.left, self.top - y
 
-    objects = placed.get("objects", [])
-    places = {}
-    for box, thing in zip(boxes, _named(objects, [box.key for box in boxes])):
-        x, y = point(thing["pos"])
-        w, h = box_size(box)
-        places[box.key] = Place(round(x - w / 2, 1), round(y - h / 2, 1), round(w), round(h))
-    paths = {
-        edge["id"]: _path([point(p) for p in edge["pos"].split()])
-        for edge in placed.get("edges", [])
-    }
-    outlines = {}
-    for thing in objects:
-        if thing["name"].startswith("cluster_"):
-            x1, y1, x2, y2 = map(float, thing["bb"].split(","))
-            x, y = point(f"{x1},{y2}")
-            outlines[thing["id"]] = Place(x, y, x2 - x1, y2 - y1)
-    parts = [_frame(frame, outlines[frame.key]) for frame in _all(frames)]
-    parts += [_arrow(arrow.key, paths[arrow.key]) for arrow in arrows]
-    parts += [_box(box, places[box.key]) for box in boxes]
-    return Picture(
-        "".join(parts), width, height, {box.key: box.kind for box in boxes}, places, paths
-    )
-
-
-def _named(objects: list[dict], keys: Sequence[str]) -> list[dict]:
-    by_name = {thing["name"]: thing for thing in objects}
-    return [by_name[key] for key in keys]
+    def _outline(self, left: float, bottom: float, right: float, top: float) -> Place:
+        return Place(left - self.left, self.top - top, right - left, top - bottom)
 
 
 def _all(frames: Iterable[Frame]) -> Iterable[Frame]:

@@ -43,9 +43,7 @@ def tables(story: Story) -> str:
     )
 
 
-def _folding(
-    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], count: int
-) -> str:
+def _folding(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], count: int) -> str:
     body = "".join(_row("td", row) for row, _ in zip(rows, range(MOST_ROWS)))
     more = f"<p>and {count - MOST_ROWS:,} more</p>" if count > MOST_ROWS else ""
     return (

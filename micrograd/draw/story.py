@@ -30,6 +30,11 @@ class Story:
         names: Mapping[Any, str] | None = None,
         gradients: Mapping[Value, str] | None = None,
     ) -> None:
+        if not isinstance(root, Value):
+            raise TypeError(
+                f"a stepper plays the graph of one Value, got {type(root).__name__}: give the "
+                "Value at its end, a loss say"
+            )
         self.given: dict[Any, str] = dict(names or {})  # of Values and of modules
         self.given_gradients = dict(gradients or {})
         self.root = root
@@ -80,7 +85,9 @@ class Story:
             rule = self.rule(step) or number(step.local)
             rule = f"({rule})" if " " in rule else rule
             upstream = self.gradients[step.consumer]
-            how = f"{rule} * {upstream} = {number(step.local)} * {number(step.upstream)} = {product}"
+            how = (
+                f"{rule} * {upstream} = {number(step.local)} * {number(step.upstream)} = {product}"
+            )
         return f"{gradient} += {how}, now {number(step.total)}"
 
     def rule(self, step: Step) -> str:

@@ -191,7 +191,9 @@ class Views:
         ]
         tooltip = f"{story.names[v]}: data {v.data!r}, {story.gradients[v]} {story.totals[v]!r}"
         kind = self.outline.kinds[v].value
-        return picture.Box(key, kind, within(story.names[v], self.outline.home[v]), v._op, [], rows, tooltip)
+        return picture.Box(
+            key, kind, within(story.names[v], self.outline.home[v]), v._op, [], rows, tooltip
+        )
 
     def _part_box(self, key: str, place: int) -> picture.Box:
         part, story = self.parts[place], self.story
@@ -210,9 +212,7 @@ class Views:
         name = within(part.name, around)
         return picture.Box(key, "part", name, kind, notes, rows, ": ".join([part.name, *held]))
 
-    def _quantities(
-        self, box: Box, outputs: list[Value]
-    ) -> list[tuple[str, str, list[Value]]]:
+    def _quantities(self, box: Box, outputs: list[Value]) -> list[tuple[str, str, list[Value]]]:
         """What the box of a part shows: the quantities in it that were named, else its outputs."""
         named: dict[tuple[str, str], list[Value]] = {}
         for slot, given in (("data", self.story.given), ("grad", self.story.given_gradients)):
@@ -227,9 +227,12 @@ def _folded(story: Story, fold: int | str | None) -> Folding:
     """The picture as it begins: of so many boxes, folded by a class of modules, or not at all."""
     if fold is None:
         return fold_outline(story.outline, most=len(story.values))
-    modules = fold if isinstance(fold, str) else None
-    most = BOXES if isinstance(fold, str) else fold
-    return fold_outline(story.outline, most, modules, lambda f: len(f.arrows()) <= 2 * most)
+    if isinstance(fold, str):
+        return fold_outline(story.outline, BOXES, fold)
+    if isinstance(fold, bool) or not isinstance(fold, int) or fold < 2:
+        raise ValueError(f"fold must be a number of boxes from 2, a name, or None: got {fold!r}")
+    # As many arrows as can still be told apart.
+    return fold_outline(story.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
 
 
 def within(name: str, around: Group | None) -> str:
