@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from micrograd.draw.picture import LETTER, LINE, MARGIN, PAD, TOP, Picture, shape
 from micrograd.draw.boxes import number
+from micrograd.draw.picture import LETTER, LINE, PAD, TOP, Picture, shape
 from micrograd.draw.story import Story
 from micrograd.draw.views import Views
 from micrograd.engine import Value
@@ -24,7 +24,8 @@ _STYLE = """
 .picture .when { opacity: 0; }
 .picture .hot { fill: none; stroke-width: 3; }
 .picture .caption { text-anchor: middle; font-weight: 600; }
-.picture .forward .hot { stroke: var(--forward); } .picture .forward .caption { fill: var(--forward); }
+.picture .forward .hot { stroke: var(--forward); }
+.picture .forward .caption { fill: var(--forward); }
 .picture .backward .hot { stroke: var(--backward); }
 .picture .backward .caption, .picture .total { fill: var(--backward); }
 .picture .total { text-anchor: end; font-weight: 650; }

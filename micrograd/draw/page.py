@@ -16,7 +16,6 @@ from micrograd.draw.story import Story
 from micrograd.draw.views import BOXES, Views
 from micrograd.engine import Value
 
-
 MOST_STEPS = 20_000  # a page of so many weighs about three million bytes
 
 
@@ -114,10 +113,12 @@ class Stepper:
             drawn = self._views.pictures[-1]
         except RuntimeError as error:  # no Graphviz
             return {"text/plain": f"{self}\n({error})"}
-        html = static.output(
-            drawn.svg(self._alt), self._alt, static.tables(self.story), self.html()
-        )
-        bundle = {"text/html": html, "image/png": drawn.png(), "text/plain": str(self)}
+        svg, tables = drawn.svg(self._alt), static.tables(self.story)
+        bundle: dict[str, str | bytes] = {
+            "text/html": static.output(svg, self._alt, tables, self.html()),
+            "image/png": drawn.png(),
+            "text/plain": str(self),
+        }
         wanted = set(bundle if include is None else include) - set(exclude or ())
         return {kind: data for kind, data in bundle.items() if kind in wanted}
 
@@ -160,8 +161,8 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <button data-sign="0">0 zero</button><button data-sign="-">- negative</button></div>
 <p id="words" aria-live="polite"></p>
 </section>
-<p id="keys" hidden>Keys: arrows step, space plays, Home and End jump, p predicts first (answer with \
-+, 0, -). Click a box to go to its steps.</p>
+<p id="keys" hidden>Keys: arrows step, space plays, Home and End jump, p predicts first \
+(answer with +, 0, -), Escape folds. Click a box to go to its steps, a folded one to open it.</p>
 {tables}
 </main><script type="application/json" id="story">{story}</script>
 <script>{script}</script></body></html>

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ class Picture(NamedTuple):
     paths: dict[str, str]  # cubic curves from the operand to the consumer
 
     def svg(self, alt: str, over: str = "", footer: Sequence[str] = ()) -> str:
-        """Give it as a file of its own: `over` lies over it, `footer` is there for lines of text."""
+        """Give it as a file of its own: `over` lies on it, there is room for `footer`, a line."""
         inside = max([self.width, *(LETTER * len(line) + 2 * MARGIN for line in footer)])
         height = self.height + (LINE + MARGIN if footer else 0)
         shift = f'<g transform="translate({(inside - self.width) / 2:.1f} 0)">'
@@ -95,7 +95,7 @@ class Picture(NamedTuple):
 
     def png(self) -> bytes:
         """Give it as pixels, with the same text in it, for hosts that show no SVG."""
-        source = _source(self.boxes, self.arrows, self.frames, _written)
+        source = _source(self.boxes, self.arrows, self.frames, alone=True)
         return layout.render(source, "png")
 
     def embedded(self, alt: str, view: str) -> str:
@@ -128,7 +128,7 @@ def style_sheet(name: str) -> str:
 
 def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame] = ()) -> Picture:
     """Place and draw boxes, arrows and frames."""
-    placed = json.loads(layout.render(_source(boxes, arrows, frames, _table), "json0"))
+    placed = json.loads(layout.render(_source(boxes, arrows, frames), "json0"))
     left, bottom, right, top = map(float, placed["bb"].split(","))
     plan = _Plan(placed, boxes, left - MARGIN, top + MARGIN)
     parts = [_frame(frame, plan.outlines[frame.key]) for frame in _all(frames)]
@@ -161,18 +161,23 @@ def _source(
     boxes: Iterable[Box],
     arrows: Sequence[Arrow],
     frames: Iterable[Frame],
-    table: Callable[[Box, int], str],
+    alone: bool = False,
 ) -> str:
-    """The text for Graphviz, where each box is a table, with a cell for each of its ports."""
+    """The text for Graphviz, where each box is a table, with a cell for each of its ports.
+
+    `alone` writes into the boxes and frames too, for a picture that Graphviz draws by itself.
+    """
+    table = _written if alone else _table
     ports: dict[str, int] = {}
     for arrow in arrows:
         ports[arrow.head] = max(ports.get(arrow.head, 0), arrow.port + 1)
     ports = {key: count if count <= MANY_PORTS else 1 for key, count in ports.items()}
     lines = [
         "digraph { rankdir=LR; newrank=true; ranksep=0.72; nodesep=0.34; pad=0.1;",
-        "node [shape=plain, fontname=Helvetica, fontsize=13]; edge [arrowhead=none];",
+        "node [shape=plain, fontname=Helvetica, fontsize=13]; "
+        f"edge [arrowhead={'normal' if alone else 'none'}];",
         *(f'"{box.key}" [label=<{table(box, ports.get(box.key, 1))}>];' for box in boxes),
-        *map(_subgraph, frames),
+        *(_subgraph(frame, alone) for frame in frames),
     ]
     for arrow in arrows:
         port = min(arrow.port, ports[arrow.head] - 1)
@@ -233,13 +238,15 @@ def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
         yield from (f'"{point}" -> "{key}" [style=invis, minlen=0];' for key in sources)
 
 
-def _subgraph(frame: Frame) -> str:
-    inside = " ".join([*(f'"{key}";' for key in frame.boxes), *map(_subgraph, frame.frames)])
-    width, height = LETTER * len(frame.name) / 72, 14 / 72
+def _subgraph(frame: Frame, alone: bool) -> str:
+    inside = [f'"{key}";' for key in frame.boxes]
+    inside += [_subgraph(inner, alone) for inner in frame.frames]
+    room = f'WIDTH="{LETTER * len(frame.name):.0f}" HEIGHT="14"'  # for the name, written later
+    empty = f'<TABLE BORDER="0" FIXEDSIZE="TRUE" {room}><TR><TD></TD></TR></TABLE>'
+    name = _shown(frame.name) if alone else empty
     return (
         f'subgraph "cluster_{frame.key}" {{ id="{frame.key}"; margin=10; labeljust=l; '
-        f'label=<<TABLE BORDER="0" FIXEDSIZE="TRUE" WIDTH="{width * 72:.0f}" '
-        f'HEIGHT="{height * 72:.0f}"><TR><TD></TD></TR></TABLE>>; {inside} }}'
+        f"label=<{name}>; {' '.join(inside)} }}"
     )
 
 

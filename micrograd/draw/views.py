@@ -50,7 +50,8 @@ class Views:
         self.parts: list[Part] = []
         self.home: dict[Value, int] = dict.fromkeys(story.values, -1)  # the innermost part of each
         self._make_parts(first)
-        closed = {i for i, part in enumerate(self.parts) if part.box in first.boxes}
+        boxes = set(first.boxes)
+        closed = {i for i, part in enumerate(self.parts) if part.box in boxes}
         self.opened: dict[int, frozenset[int]] = {}
         self.pictures: dict[int, Picture] = {}
         self._draw(-1, frozenset(self._open_parts(closed)))
@@ -70,15 +71,13 @@ class Views:
             box = folded.get(group) or Box(group.values, group)
             name = self.story.given.get(group.scope.module) or group.title
             self.parts.append(Part(box, places[group.parent], name))
-        for v, group in self.outline.home.items():
-            self.home[v] = places[group]
+        self.home.update((v, places[group]) for v, group in self.outline.home.items())
         for box in first.boxes:
             if box.pattern:
                 homes = {self.home[v] for v in box.values}
                 self.parts.append(Part(box, homes.pop() if len(homes) == 1 else -1, box.pattern))
                 self.home.update(dict.fromkeys(box.values, len(self.parts) - 1))
-        used = self._used_outside()
-        for part, outputs in zip(self.parts, used):
+        for part, outputs in zip(self.parts, self._used_outside()):
             part.rows = self._quantities(part.box, outputs)
 
     def _used_outside(self) -> list[list[Value]]:
@@ -90,8 +89,9 @@ class Views:
                 for part in self.line(self.home[x]):
                     if x.parents and part not in around:
                         used[part][x] = None
-        for part in self.line(self.home[self.story.root]):
-            used[part][self.story.root] = None
+        root = self.story.root
+        for part in self.line(self.home[root]):
+            used[part][root] = None
         return [list(found) for found in used]
 
     def _open_parts(self, closed: set[int]) -> Iterator[int]:
@@ -126,8 +126,8 @@ class Views:
     def _keys(self, opened: frozenset[int]) -> dict[str, list[Value]]:
         """The boxes when some parts stand open, by their keys, with the Values in each."""
         top = [-1] * len(self.parts)  # of each part: the outermost closed one around it, or -1
-        for i, part in enumerate(self.parts):
-            around = top[part.parent] if part.parent >= 0 else -1
+        for i, one in enumerate(self.parts):
+            around = top[one.parent] if one.parent >= 0 else -1
             top[i] = around if around >= 0 else -1 if i in opened else i
         found: dict[str, list[Value]] = {}
         for v, part in self.home.items():
