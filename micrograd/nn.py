@@ -184,12 +184,19 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
             )
-        act: Value = sum(map(mul, self.w, inputs), self.b)
+        return self.activate(sum(map(mul, self.w, inputs), self.b))
+
+    def activate(self, z: Value) -> Value:
+        """Apply the activation to the weighted sum z; without one, give z itself.
+
+        >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
+        0.0
+        """
         if not self.nonlin or self.activation == "linear":
-            return act
+            return z
         if callable(self.activation):
-            return self.activation(act)
-        activated: Value = getattr(act, self.activation)()
+            return self.activation(z)
+        activated: Value = getattr(z, self.activation)()
         return activated
 
     def __repr__(self) -> str:

@@ -37,11 +37,15 @@ class Writing(NamedTuple):
         return max(len(text) for text in [*first, *(f"{r.name}  {r.text}" for r in self.rows)])
 
     @property
+    def heading(self) -> str:
+        """Its name and operation, or class, in one line."""
+        return " ".join(filter(None, ["".join(self.name), self.symbol]))
+
+    @property
     def words(self) -> str:
         """All of it in one line."""
         rows = (f"{row.name} {row.text}".strip() for row in self.rows)
-        head = " ".join(filter(None, ["".join(self.name), self.symbol]))
-        return ", ".join(filter(None, [head, *rows]))
+        return ", ".join(filter(None, [self.heading, *rows]))
 
 
 def number(x: float) -> str:
@@ -124,7 +128,8 @@ def broken(name: str, line: int = LINE) -> list[str]:
     >>> broken("layers[0].neurons[12].w[3]")
     ['layers[0]', '.neurons[12].w[3]']
     """
-    name, lines = visible(name.strip()), []
+    lines: list[str] = []
+    name = visible(name.strip())
     while name and len(lines) < LINES:
         end = line
         if len(name) > line:

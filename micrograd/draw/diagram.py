@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.draw import layout
-from micrograd.draw.boxes import number
-from micrograd.draw.dot import Sheet, digraph
+from micrograd.draw.boxes import visible
+from micrograd.draw.dot import Sheet, digraph, slopes_of
 from micrograd.draw.folding import fold as fold_outline
+from micrograd.draw.folding import unfolded
 from micrograd.draw.outline import Kind, Outline
 from micrograd.draw.svg import accessible
 from micrograd.engine import Value
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import graphviz
 
 BOXES = 60  # a picture of more is hard to read
+NAMED = 10  # the most names that a description lists
 DIRECTIONS = ("LR", "TB", "RL", "BT")
 FORMATS = (".svg", ".png", ".pdf", ".dot", ".html")
 
@@ -39,10 +41,10 @@ def graph(
 
     `fold` is the most boxes that may remain: modules and scopes fold, the innermost first, then
     long sums, chains, and Values used alike. A name folds one class of modules, or a scope:
-    "neuron", "layer", "network" for the outermost modules; None folds nothing. `derivatives` writes
-    the local derivative on each arrow. `rankdir` is where the arrows lead, "LR", "TB", "RL" or "BT".
-    `names` call Values otherwise than their labels do. Raises TypeError when `root` is not a Value,
-    ValueError when an argument is not one of these.
+    "neuron", "layer", "network" for the outermost modules. None folds nothing. `derivatives`
+    writes the local derivative on each arrow. `rankdir` is where the arrows lead, "LR", "TB", "RL"
+    or "BT". `names` call Values otherwise than their labels do. Raises TypeError when `root` is no
+    Value, ValueError when an argument is not one of these.
 
     >>> x = Value(0.5, label="x")
     >>> y = (3 * x).tanh()
@@ -50,18 +52,14 @@ def graph(
     >>> print(graph(y, derivatives=True))
     A graph of 4 Values: 1 input (x), 1 constant, 2 results. The result is tanh, data 0.9051, grad 1
     """
-    _check(root, rankdir)
+    _check(root, fold, rankdir)
+    slopes = slopes_of(root) if derivatives else None
     outline = Outline(root, names)
-    count = len(outline.order)
     if fold is None:
-        folding = fold_outline(outline, most=count)
-    elif isinstance(fold, str):
-        folding = fold_outline(outline, BOXES, fold, fits=lambda f: Sheet(f, derivatives).fits)
-    else:
-        if isinstance(fold, bool) or not isinstance(fold, int) or fold < 2:
-            raise ValueError(f"fold must be a number of boxes from 2, a name, or None: got {fold!r}")
-        folding = fold_outline(outline, fold, fits=lambda f: Sheet(f, derivatives).fits)
-    return Diagram(Sheet(folding, derivatives), rankdir)
+        return Diagram(Sheet(unfolded(outline), slopes), rankdir)
+    most, modules = (BOXES, fold) if isinstance(fold, str) else (fold, None)
+    folding = fold_outline(outline, most, modules, fits=lambda f: Sheet(f, slopes).fits)
+    return Diagram(Sheet(folding, slopes), rankdir)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.Digraph:
@@ -78,12 +76,17 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.
     return dot
 
 
-def _check(root: Value, rankdir: str | None) -> None:
+def _check(root: Value, fold: int | str | None, rankdir: str | None) -> None:
     if not isinstance(root, Value):
         advice = "draw one of them, or their sum" if isinstance(root, (list, tuple)) else ""
         raise TypeError(
             f"a graph is drawn from the Value at its end, got {type(root).__name__}"
             + (f": {advice}" if advice else "")
+        )
+    is_number = isinstance(fold, int) and not isinstance(fold, bool)
+    if not (fold is None or isinstance(fold, str) or (is_number and fold >= 2)):
+        raise ValueError(
+            f"fold must be a number of boxes, 2 or more, a name, or None: got {fold!r}"
         )
     if rankdir is not None and rankdir not in DIRECTIONS:
         raise ValueError(f"rankdir must be one of {', '.join(DIRECTIONS)}: got {rankdir!r}")
@@ -111,9 +114,7 @@ class Diagram:
         """The picture as SVG. Raises RuntimeError where there is no Graphviz."""
         drawn = layout.render(self.source, "svg").decode()
         sheet = self._sheet
-        words = {
-            f"b{i}": _words(sheet, box) for i, box in enumerate(sheet.folding.boxes)
-        }
+        words = {f"b{i}": sheet.writings[b].words for i, b in enumerate(sheet.folding.boxes)}
         return accessible(drawn, self.title, self.description, words)
 
     @property
@@ -131,7 +132,7 @@ class Diagram:
     def save(self, path: str | Path) -> None:
         """Write the picture to a file, by its name a .svg, .png, .pdf, .dot or .html.
 
-        Raises ValueError at another name, RuntimeError where there is no Graphviz (.dot needs none).
+        Raises ValueError at another name, RuntimeError where Graphviz is missing (.dot needs none).
 
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
@@ -189,30 +190,33 @@ def _notes(sheet: Sheet) -> list[str]:
     return notes
 
 
-def _words(sheet: Sheet, box: Any) -> str:
-    return sheet.writings[box].words
-
-
 def _description(sheet: Sheet) -> str:
-    outline = sheet.outline
+    outline, folding = sheet.outline, sheet.folding
+    last = sheet.writings[folding.box_of[outline.root]].words
+    said = [
+        f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
+        f"The result is {last}",
+    ]
+    folded = [sheet.writings[box].heading for box in folding.boxes if box.folded]
+    if folded:
+        more = f" and {len(folded) - NAMED} more" if len(folded) > NAMED else ""
+        among = ", ".join(folded[:NAMED])
+        said.append(f"Folded into {len(folding.boxes)} boxes, among them {among}{more}")
+    if not outline.filled:
+        said.append("No backward pass has filled in the grads")
+    return ". ".join(said)
+
+
+def _counted(outline: Outline) -> str:
+    """How many Values of each kind there are, and the names of a few inputs."""
     counts = []
     for kind in (Kind.INPUT, Kind.PARAMETER, Kind.CONSTANT, Kind.RESULT):
         values = [v for v in outline.order if outline.kinds[v] is kind]
-        names = [outline.name(v) for v in values if outline.name(v)]
-        listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= 6 else ""
+        names = [visible(outline.name(v)) for v in values if outline.name(v)]
+        listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= NAMED else ""
         if values:
             counts.append(f"{len(values):,} {kind.value}{'s' * (len(values) > 1)}{listed}")
-    folded = [box for box in sheet.folding.boxes if box.folded]
-    last = sheet.writings[sheet.folding.box_of[outline.root]]
-    text = [f"A graph of {len(outline.order):,} Values: {', '.join(counts)}."]
-    text.append(f"The result is {last.words}")
-    if folded:
-        names = [" ".join(filter(None, ["".join(w.name), w.symbol])) for w in (sheet.writings[b] for b in folded)]
-        listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-        text[-1] += f". Folded into {len(sheet.folding.boxes)} boxes, among them {listed}"
-    if not outline.filled:
-        text[-1] += ". No backward pass has filled in the grads"
-    return " ".join(text)
+    return ", ".join(counts)
 
 
 def _page(title: str, svg: str) -> str:

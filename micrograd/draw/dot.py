@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 from micrograd.draw.boxes import Writing, kind_of, number, visible, write
 from micrograd.draw.folding import Arrow, Box, Folding
@@ -27,7 +27,12 @@ INK, PALE_INK, RED = "#1A1A1A", "#555555", "#A83200"
 # Okabe and Ito's palette, which colour-blind readers can tell apart, and its pale tints; the
 # shapes tell the same without any colour.
 LOOKS = {
-    Kind.PARAMETER: {"shape": "cylinder", "margin": "0.07,0.05", "color": "#E69F00", "fillcolor": "#FCEBC8"},
+    Kind.PARAMETER: {
+        "shape": "cylinder",
+        "margin": "0.07,0.05",
+        "color": "#E69F00",
+        "fillcolor": "#FCEBC8",
+    },
     Kind.INPUT: {"shape": "cds", "margin": "0.12,0.1", "color": "#0072B2", "fillcolor": "#D9EAF6"},
     Kind.CONSTANT: {"shape": "note", "color": "#777777", "fillcolor": "#F0F0F0"},
     Kind.RESULT: {"shape": "box", "color": "#009E73", "fillcolor": "#DDF3EC", "rounded": "yes"},
@@ -35,15 +40,22 @@ LOOKS = {
 }
 
 
-class Sheet:
-    """A folding with all that is written in it, and a guess at how large it will be."""
+# The local derivative at a consumer, for the operand in this position.
+Slopes = Mapping[tuple[Value, int], Union[float, None]]
 
-    def __init__(self, folding: Folding, derivatives: bool = False) -> None:
+
+class Sheet:
+    """A folding with all that is written in it, and a guess at how large it will be.
+
+    `slopes` are the local derivatives to be written on the arrows.
+    """
+
+    def __init__(self, folding: Folding, slopes: Slopes | None = None) -> None:
         self.folding = folding
         self.outline = folding.outline
         self.writings = {box: write(box, folding) for box in folding.boxes}
         self.arrows = folding.arrows()
-        self.labels = self._derivatives() if derivatives else {}
+        self.labels = self._derivatives(slopes) if slopes else {}
 
     @cached_property
     def ranks(self) -> dict[Box, int]:
@@ -74,26 +86,29 @@ class Sheet:
         """Whether the text stays legible when the picture is as wide as a column."""
         return min(self.width("LR"), self.width("TB")) <= WIDEST and len(self.arrows) <= MANY_ARROWS
 
-    def _derivatives(self) -> dict[Arrow, list[str]]:
-        steps = {(s.consumer, s.position): s for s in backward_steps(self.outline.root)}
+    def _derivatives(self, slopes: Slopes) -> dict[Arrow, list[str]]:
         found = {}
         for arrow in self.arrows:
-            step = steps.get((arrow.consumer, arrow.position))
-            if step is None or arrow.head.folded or arrow.tail.folded or step.local is None:
-                continue
-            formula, local = self._formula(arrow), number(step.local)
-            found[arrow] = [formula, f"= {local}"] if _says_more(formula) else [local]
+            slope = slopes.get((arrow.consumer, arrow.position))
+            if slope is not None and not arrow.head.folded and not arrow.tail.folded:
+                formula, told = self._formula(arrow), number(slope)
+                found[arrow] = [formula, f"= {told}"] if _says_more(formula) else [told]
         return found
 
     def _formula(self, arrow: Arrow) -> str:
         """The rule with the operands' names, which need not be ones that a program could use."""
         around = (*arrow.consumer.parents, arrow.consumer)
-        stands_for = {v: f"v{i}_" for i, v in enumerate(around) if self.outline.name(v)}
-        formula = local_formula(arrow.consumer, arrow.position, stands_for)
-        text = "" if formula is None else _short(formula.python())
-        for v, stand_in in stands_for.items():
-            text = text.replace(stand_in, _name(self.outline.name(v)))
-        return text
+        stand_ins = {v: f"v{i}_" for i, v in enumerate(around) if self.outline.name(v)}
+        formula = local_formula(arrow.consumer, arrow.position, stand_ins)
+        text = "" if formula is None else formula.python()
+        return _short(
+            re.sub(r"v(\d+)_", lambda m: _name(self.outline.name(around[int(m[1])])), text)
+        )
+
+
+def slopes_of(root: Value) -> Slopes:
+    """The local derivative of each operation of a graph by each operand, where there is one."""
+    return {(step.consumer, step.position): step.local for step in backward_steps(root)}
 
 
 def _says_more(formula: str) -> bool:
@@ -120,7 +135,7 @@ def _ranks(folding: Folding, arrows: Sequence[Arrow]) -> dict[Box, int]:
     ranks: dict[Box, int] = {}
     for box in folding.boxes:
         if box in into:  # an arrow back, from a later box, does not count
-            ranks[box] = max((ranks.get(tail, 0) + 1 for tail in into[box] if tail is not box))
+            ranks[box] = max(ranks.get(tail, 0) + 1 for tail in into[box])
         else:
             ranks[box] = 0
     first_use: dict[Box, int] = {}
@@ -198,7 +213,7 @@ def _label(writing: Writing) -> str:
             )
         else:
             rows.append(f'<TR><TD COLSPAN="2">{shown}</TD></TR>')
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>>'
+    return f"<{_table(rows)}>"
 
 
 def _below(sheet: Sheet, notes: Sequence[str]) -> str:
@@ -217,12 +232,19 @@ def _below(sheet: Sheet, notes: Sequence[str]) -> str:
     ]
     rows = []
     if len(cells) > 1:
-        rows.append("<TR><TD ALIGN=\"LEFT\"><TABLE BORDER=\"0\" CELLSPACING=\"4\" CELLPADDING=\"2\">"
-                    f"<TR>{''.join(cells)}</TR></TABLE></TD></TR>")
+        rows.append(
+            '<TR><TD ALIGN="LEFT"><TABLE BORDER="0" CELLSPACING="4" CELLPADDING="2">'
+            f"<TR>{''.join(cells)}</TR></TABLE></TD></TR>"
+        )
     rows += [f'<TR><TD ALIGN="LEFT">{_escaped(note)}</TD></TR>' for note in notes]
     if not rows:
         return ""
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>>'
+    return f"<{_table(rows)}>"
+
+
+def _table(rows: Sequence[str]) -> str:
+    style = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1"'
+    return f"<TABLE {style}>{''.join(rows)}</TABLE>"
 
 
 def _escaped(text: str) -> str:

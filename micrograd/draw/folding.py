@@ -40,14 +40,15 @@ class Box:
 class Arrow(NamedTuple):
     """An operand's way into an operation; where a box is folded, all the ways from one to another.
 
-    `consumer.parents[position]` is the operand, where both boxes are single Values.
+    `consumer.parents[position]` is the operand, where both boxes are single Values; else
+    `merged` tells how many ways it stands for.
     """
 
     tail: Box
     head: Box
     consumer: Value
     position: int
-    count: int
+    merged: int
 
 
 class Folding:
@@ -72,8 +73,8 @@ class Folding:
         """List the arrows, those into one box together, in the order of its operands.
 
         >>> a = Value(2.0, label="a")
-        >>> unfolded = fold(Outline(a + a))
-        >>> [(arrow.consumer._op, arrow.position) for arrow in unfolded.arrows()]
+        >>> pair = unfolded(Outline(a + a))
+        >>> [(arrow.consumer._op, arrow.position) for arrow in pair.arrows()]
         [('+', 0), ('+', 1)]
         """
         found: list[Arrow] = []
@@ -87,9 +88,18 @@ class Folding:
                         found.append(arrow)
                     elif tail is not head:
                         same = merged.get(tail)
-                        merged[tail] = same._replace(count=same.count + 1) if same else arrow
+                        merged[tail] = same._replace(merged=same.merged + 1) if same else arrow
             found += merged.values()
         return found
+
+
+def unfolded(outline: Outline) -> Folding:
+    """Give every Value a box of its own.
+
+    >>> len(unfolded(Outline(Value(2.0) + Value(3.0))).boxes)
+    3
+    """
+    return Folding(outline, [Box([v]) for v in outline.order])
 
 
 def fold(
@@ -118,7 +128,7 @@ def fold(
 def _fold(
     outline: Outline, most: int, modules: str | None, fits: Callable[[Folding], bool]
 ) -> Folding:
-    folding = Folding(outline, [Box([v]) for v in outline.order])
+    folding = unfolded(outline)
     if modules is None and len(outline.order) <= most and fits(folding):
         return folding
     ways = [_named(outline, modules)] if modules is not None else _by_height(outline)
@@ -130,7 +140,7 @@ def _fold(
                 folding = Folding(outline, units.boxes())
                 if modules is not None or fits(folding):
                     return folding
-    return folding if len(folding.boxes) <= most else Folding(outline, _parts(units.boxes()))
+    return folding if len(folding.boxes) <= most else Folding(outline, _parts(units.boxes(), min(PARTS, most - 1)))
 
 
 def _by_height(outline: Outline) -> list[set[Group]]:
@@ -154,8 +164,11 @@ def _named(outline: Outline, name: str) -> set[Group]:
         kinds = sorted({g.kind for g in outline.groups}, key=str.lower)
         raise ValueError(
             f"this graph holds no {name!r} to fold: "
-            + (f"it has {', '.join(kinds)}" if kinds else "nothing in it was made by a module or "
-               "within micrograd.scope(...)")
+            + (
+                f"it has {', '.join(kinds)}"
+                if kinds
+                else "nothing in it was made by a module or within micrograd.scope(...)"
+            )
         )
     return found
 
@@ -332,10 +345,10 @@ class _Units:
         return f"{number:,} {kind.value}s"
 
 
-def _parts(boxes: list[Box]) -> Iterator[Box]:
+def _parts(boxes: list[Box], parts: int) -> Iterator[Box]:
     """Cut what is left into parts that follow each other; the root keeps a box of its own."""
     *others, last = boxes
-    size = -(-len(others) // PARTS)
+    size = -(-len(others) // parts)
     for start in range(0, len(others), size):
         values = [v for box in others[start : start + size] for v in box.values]
         yield Box(values, pattern=f"part {start // size + 1} of {-(-len(others) // size)}")

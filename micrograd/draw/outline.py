@@ -3,6 +3,8 @@
 Nothing here decides what is drawn; folding.py does, and diagram.py draws it.
 """
 
+# ruff: noqa: RUF001, RUF002  (the cross of a shape is meant)
+
 from __future__ import annotations
 
 import enum
@@ -143,7 +145,7 @@ class Outline:
         return found
 
     def _tell_kinds(self) -> None:
-        entering = set()  # what some operation in another scope uses
+        entering: set[Value] = set()  # what some operation in another scope uses
         for v in self.order:
             home = self.home[v]
             if home is not None:

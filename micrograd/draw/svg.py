@@ -14,7 +14,8 @@ def accessible(svg: str, title: str, description: str, boxes: Mapping[str, str])
     >>> print(accessible(plain, "A sum", "x + y", {"b0": "x"}))
     ... # doctest: +NORMALIZE_WHITESPACE
     <svg role="img" aria-label="A sum. x + y" style="max-width:100%;height:auto"
-      width="4" height="2" viewBox="0 0 4 2"><title>A sum</title><desc>x + y</desc><title>x</title></svg>
+      width="4" height="2" viewBox="0 0 4 2"><title>A sum</title><desc>x +
+      y</desc><title>x</title></svg>
     """
     svg = svg[svg.index("<svg") :]
     root, rest = svg[: svg.index(">") + 1], svg[svg.index(">") + 1 :]
