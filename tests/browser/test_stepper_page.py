@@ -71,7 +71,8 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
 
     At the end of the test no page may have logged an error or asked for anything elsewhere.
     """
-    contexts, complaints = [], []
+    contexts: list[Any] = []
+    complaints: list[str] = []
 
     def opened(what: Stepper | str, width: int = 1000, height: int = 800, **options: Any) -> Page:
         path = tmp_path / f"{len(contexts)}.html"
@@ -251,7 +252,8 @@ def test_playing_goes_to_the_end_and_stops(show: Show) -> None:
 
 def test_the_product_travels_along_the_arrow_and_is_added_when_it_arrives(show: Show) -> None:
     page = show(stepper(neuron()))
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
     jump(page, 6)  # the seed
     page.keyboard.press("ArrowRight")
     pill = page.locator("svg[style*=block] .chip.add")
