@@ -30,7 +30,8 @@ Show = Callable[..., Page]
 
 
 def text(page: Page, where: str) -> str:
-    return page.locator(where).inner_text()
+    found: str = page.locator(where).inner_text()
+    return found
 
 
 def grads(page: Page, slot: str = "grad") -> dict[str, str]:
@@ -82,7 +83,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         page: Page = contexts[-1].new_page()
         page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: r.url.startswith("http") and complaints.append(r.url))
+        page.on("request", lambda r: complaints.extend([r.url] * r.url.startswith("http")))
         page.goto(path.as_uri())
         return page
 
