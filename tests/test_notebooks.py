@@ -35,6 +35,18 @@ def test_a_notebook_has_the_cells_of_its_pages(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MADE))
+def test_no_cell_is_empty(name: str) -> None:
+    assert all(source.strip() for _, source in TOOL.sources(MADE[name]))
+
+
+def test_the_cells_are_all_of_those_on_the_pages() -> None:
+    pages = (ROOT / "docs" / "backpropagation").glob("*.md")
+    fences = sum(page.read_text(encoding="utf-8").count("```{code-cell}") for page in pages)
+    kinds = [kind for kind, _ in TOOL.sources(MADE["backpropagation.ipynb"])]
+    assert kinds.count("code") == fences
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
 def test_a_notebook_was_saved_with_what_its_cells_show_and_without_an_error(name: str) -> None:
     saved = json.loads((ROOT / "demos" / name).read_text(encoding="utf-8"))
     outputs = [o for cell in saved["cells"] for o in cell.get("outputs", [])]
@@ -60,7 +72,8 @@ def test_the_solved_lab_gets_all_points() -> None:
 
 
 def test_links_lead_to_files_that_are_there() -> None:
-    text = "\n".join(source for _, source in TOOL.sources(MADE["backpropagation.ipynb"]))
+    cells = TOOL.sources(MADE["backpropagation.ipynb"])
+    text = "\n".join(source for kind, source in cells if kind == "markdown")
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert len(links) > 5
     assert [link for link in links if not (ROOT / "demos" / link).exists()] == []

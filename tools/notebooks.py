@@ -66,7 +66,7 @@ def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> It
 
 
 def _options_and_code(cell: str) -> tuple[str, str]:
-    found = re.match(r"(---\n.*?\n---\n|(?::.*\n)+)", cell, flags=re.S)
+    found = re.match(r"(---\n.*?\n---\n|(?::[^\n]*\n)+)", cell, flags=re.S)
     return (found[0], cell[found.end() :]) if found else ("", cell)
 
 
