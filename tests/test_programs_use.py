@@ -141,6 +141,19 @@ def test_a_program_within_a_program_is_inlined() -> None:
     assert program(lambda x: inner(x) + inner(x))([3.0]).data.tolist() == [12.0]
 
 
+def test_a_change_in_an_inner_program_is_seen() -> None:
+    weights = Value(2.0)
+    inner = program(lambda x: weights * x)
+
+    def outer(x: Any) -> Any:
+        return inner(x) + 1
+
+    traced = program(outer)
+    assert traced([3.0]).data.tolist() == [7.0]
+    weights = Value(5.0)
+    assert traced([3.0]).data.tolist() == [16.0]
+
+
 # Arguments -------------------------------------------------------------------------------------
 
 
