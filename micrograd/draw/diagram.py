@@ -121,7 +121,7 @@ class Diagram:
     def title(self) -> str:
         """What the picture is, in a few words."""
         outline = self._sheet.outline
-        name = outline.name(outline.root)
+        name = visible(outline.name(outline.root))
         return f"Computation graph of {name}" if name else "Computation graph"
 
     @cached_property
