@@ -248,5 +248,5 @@ def _table(rows: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Graphviz would put the name of the box for a \\N, even here: a tag keeps the two apart.
+    # Graphviz would put the name of the box for a \N, even here: a tag keeps the two apart.
     return re.sub(r"\\(?=[NGETHL])", f'<FONT COLOR="{INK}">&#92;</FONT>', html.escape(text))
