@@ -219,7 +219,7 @@ def test_a_wrong_formula_would_show() -> None:
             return [[-x for x in row] for row in super()._course_delta(i)]  # y - a
 
     found = course()
-    wrong = Wrong(found._layers, [[1.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], 0.0, None)
+    wrong = Wrong(found._network, [[1.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], 0.0, None)
     assert wrong.checks[0].difference > 1
     assert "off by 2" in str(wrong)
 
@@ -410,6 +410,8 @@ def test_html_has_the_same_and_needs_no_style_sheet() -> None:
     text = "".join(tags.texts)
     assert "δ(3) = a(3) - y" in text
     assert "2.29842" in text
+    for part in (course().Delta, course().Delta[1]):
+        assert "2.29842" in Tags(part._repr_html_()).texts
 
 
 def test_latex_has_the_equations_and_the_matrices() -> None:
