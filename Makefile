@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test browser lint types notebooks bench ops sanitize clean docs
 
-demo: $(VENV)/demo.installed ## train on the moons and on real tumours, pictures in out/
+demo: $(VENV)/demo.installed ## train on the moons and on real tumours, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
 
 test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage

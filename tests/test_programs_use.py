@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import Value, program
+from micrograd import Value, program, steps
 from micrograd.nn import MLP
 from micrograd.programs import ProgramError, Result
 from micrograd.programs.run import BLOCK
@@ -128,6 +128,24 @@ def test_derivatives_within_a_program() -> None:
     assert program(slopes)([2.0]).data.tolist() == [[8.0, 12.0, 12.0]]
 
 
+def test_what_a_program_contributes_is_seen_step_by_step() -> None:
+    w = Value(2.0)
+    interior = w * 3
+    total = program(lambda x: w * x + interior)([1.0, 2.0]).mean() + w * w
+    assert steps.totals(total)[w] == 1.5 + 3.0 + 4.0
+    assert w.grad == 0.0
+    total.backward()
+    assert w.grad == 8.5
+
+
+def test_a_failing_derivative_elsewhere_leaves_the_grads_as_they_were() -> None:
+    w, zero = Value(2.0), Value(0.0)
+    total = zero.sqrt() + program(lambda x: w * x)([1.0]).sum()
+    with pytest.raises(ZeroDivisionError):
+        total.backward()
+    assert w.grad == 0.0
+
+
 def test_a_derivative_through_a_program_is_refused() -> None:
     w = Value(2.0)
     total = program(lambda x: w * x)([1.0]).sum()
@@ -139,6 +157,19 @@ def test_a_program_within_a_program_is_inlined() -> None:
     w = Value(2.0)
     inner = program(lambda x: w * x)
     assert program(lambda x: inner(x) + inner(x))([3.0]).data.tolist() == [12.0]
+
+
+def test_a_change_in_an_inner_program_is_seen() -> None:
+    weights = Value(2.0)
+    inner = program(lambda x: weights * x)
+
+    def outer(x: Any) -> Any:
+        return inner(x) + 1
+
+    traced = program(outer)
+    assert traced([3.0]).data.tolist() == [7.0]
+    weights = Value(5.0)
+    assert traced([3.0]).data.tolist() == [16.0]
 
 
 # Arguments -------------------------------------------------------------------------------------

@@ -213,9 +213,9 @@ def test_what_cannot_be_stepped_through_is_refused_with_advice() -> None:
 
 @pytest.fixture(scope="module")
 def big() -> Value:
-    """The loss of a network of 33 neurons."""
+    """The loss of a network of 25 neurons."""
     random.seed(4)
-    model = MLP(2, [16, 16, 1], activation="tanh")
+    model = MLP(2, [12, 12, 1], activation="tanh")
     loss: Value = (model([0.5, -1.0]) - 1.0) ** 2
     loss.model = model  # type: ignore[attr-defined]  # a scope holds its module weakly
     return loss

@@ -15,7 +15,7 @@ from micrograd.draw.story import Story
 from micrograd.draw.views import BOXES, Views
 from micrograd.engine import Value
 
-MOST_STEPS = 20_000  # a page of so many weighs about three million bytes
+MOST_STEPS = 10_000  # with as many pictures as it may have, a page weighs about four million bytes
 
 
 def stepper(

@@ -20,7 +20,7 @@ from micrograd.programs.equations import Equations, Line
 from micrograd.programs.lift import Lifted
 from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
-from micrograd.programs.results import Call, Parameters, Result, Run
+from micrograd.programs.results import Call, Result, Run
 from micrograd.programs.reverse import reverse
 from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 MOST_PATHS = 64
+# To walk more leaves than this in every backward() would cost more than the arithmetic: then a call
+# adds to their grads without them being its operands.
+MOST_OPERANDS = 10_000
 Truths = tuple[bool, ...]
 Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
 
@@ -50,10 +53,10 @@ class Branch(NamedTuple):
 
 
 class Path(NamedTuple):
-    """One way through the function: its program, and its parameters as one operand."""
+    """One way through the function, and its program."""
 
     program: Executable
-    parameters: Value
+    operands: tuple[Value, ...]  # of the node that a call makes in the graph
     tape: Tape
     outputs: list[int]
     gradients: dict[Value, int]
@@ -87,7 +90,7 @@ class Paths:
         only: Any = self._nodes.get(())
         if only.__class__ is Path:
             values, state = only.program.forward(inputs, n)
-            node = Call(0.0, (only.parameters,), "program")
+            node = Call.on(only.operands)
             node.runs = [Run(only.program, None, state)]
             data = values[0] if only.width is None else values.T
             node.shape = data.shape
@@ -114,7 +117,7 @@ class Paths:
                 values, state = path.program.forward(select(inputs, rows), len(rows))
                 data[rows] = values.T
             runs.append(Run(path.program, rows, state))
-        node = Call(0.0, [part.path.parameters for part in parts], "program")
+        node = Call.on(tuple(dict.fromkeys(p for part in parts for p in part.path.operands)))
         node.runs, node.shape = runs, shape
         return Result(data.reshape(shape), node)
 
@@ -185,10 +188,12 @@ class Paths:
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
-        # To walk the leaves in every backward() would cost more than the arithmetic: a call adds to
-        # their grads itself. Values in between are walked, since they pass the gradient on.
-        node = Parameters(0.0, [p for p in program.parameters if p.parents])
-        return Path(program, node, tape, outputs, gradients, len(outputs) if several else None)
+        operands = tuple(program.parameters)
+        if len(operands) > MOST_OPERANDS:
+            operands = tuple([p for p in operands if p.parents])
+        # A node without operands would count as a leaf, and never be asked to pass anything on.
+        operands = operands or (Value(0.0),)
+        return Path(program, operands, tape, outputs, gradients, len(outputs) if several else None)
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
         """The lines of every path, forward and backward, each list with a title."""

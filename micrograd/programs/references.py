@@ -25,7 +25,7 @@ class Name(NamedTuple):
 class References:
     """The objects that a function found in its closure and globals, to be compared by identity.
 
-    Functions of the same module that it refers to are searched as well.
+    Functions of the same module and programs that it refers to are searched as well.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -40,18 +40,14 @@ class References:
             function = type(function).__call__
         function = getattr(function, "__func__", function)
         seen: set[int] = set()
-        todo = [function] if isinstance(function, types.FunctionType) else []
+        todo: list[Any] = [function]
         while todo:
             f = todo.pop()
-            if id(f) not in seen:
+            if isinstance(f, types.FunctionType) and id(f) not in seen:
                 seen.add(id(f))
                 found = list(self._of(f))
                 self.named += found
-                todo += [
-                    x
-                    for _, x in found
-                    if isinstance(x, types.FunctionType) and x.__globals__ is function.__globals__
-                ]
+                todo += [_own_function(x, f) for _, x in found]
 
     def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
@@ -86,7 +82,7 @@ class References:
         for name, thing in self.named:
             # One module's attributes need no prefix.
             alone = isinstance(thing, Module) and len(modules) == 1
-            _walk(thing, "" if alone else name, (), found, set())
+            _walk(thing, "" if alone else name, found)
         return found
 
 
@@ -102,30 +98,48 @@ def _same(x: Any, y: Any) -> bool:
     return type(x) is type(y) and isinstance(x, (float, int, str)) and x == y
 
 
-_PLAIN = (float, int, str, bytes, bool, type(None))
-_NOT_SEARCHED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+_NOT_SEARCHED = (
+    *(float, int, str, bytes, type(None)),
+    *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType),
+)
 
 
-def _walk(
-    thing: Any, pattern: str, indices: tuple[Any, ...], found: dict[Value, Name], seen: set[int]
-) -> None:
-    if isinstance(thing, _PLAIN):
-        return
-    if isinstance(thing, Value):
-        found.setdefault(thing, Name(pattern, indices))
-        return
-    if isinstance(thing, _NOT_SEARCHED) or id(thing) in seen:
-        return
-    seen.add(id(thing))
+def _own_function(x: Any, f: types.FunctionType) -> Any:
+    """What `f` refers to, if it is a function to be searched; None if not."""
+    wrapped = getattr(x, "__wrapped__", None) if not isinstance(x, type) else None
+    if isinstance(wrapped, types.FunctionType):
+        return wrapped  # of a program, or of any decorator that says so
+    same_module = isinstance(x, types.FunctionType) and x.__globals__ is f.__globals__
+    return x if same_module else None
+
+
+def _walk(root: Any, pattern: str, found: dict[Value, Name]) -> None:
+    """Name the Values in lists, dicts, arrays and attributes, in their order."""
+    seen: set[int] = set()
+    todo: list[tuple[Any, str, tuple[Any, ...]]] = [(root, pattern, ())]
+    while todo:
+        thing, pattern, indices = todo.pop()
+        if isinstance(thing, Value):
+            found.setdefault(thing, Name(pattern, indices))
+        elif not isinstance(thing, _NOT_SEARCHED) and id(thing) not in seen:
+            seen.add(id(thing))
+            todo += reversed(list(_parts(thing, pattern, indices)))
+
+
+def _parts(
+    thing: Any, pattern: str, indices: tuple[Any, ...]
+) -> Iterator[tuple[Any, str, tuple[Any, ...]]]:
+    """What a container or object holds, with the ways there."""
+    if hasattr(thing, "dtype"):
+        if str(thing.dtype) != "object":
+            return
+        thing = thing.tolist()  # an array of Values
     if isinstance(thing, (list, tuple)):
         for i, part in enumerate(thing):
-            _walk(part, f"{pattern}[]", (*indices, i), found, seen)
+            yield part, f"{pattern}[]", (*indices, i)
     elif isinstance(thing, dict):
         for key, part in thing.items():
-            _walk(part, f"{pattern}[]", (*indices, key), found, seen)
-    elif hasattr(thing, "dtype"):
-        if str(thing.dtype) == "object":  # an array of Values
-            _walk(thing.tolist(), pattern, indices, found, seen)
-    elif hasattr(thing, "__dict__"):
+            yield part, f"{pattern}[]", (*indices, key)
+    elif hasattr(thing, "__dict__") and not hasattr(thing, "__wrapped__"):
         for name, part in vars(thing).items():
-            _walk(part, f"{pattern}.{name}" if pattern else name, indices, found, seen)
+            yield part, f"{pattern}.{name}" if pattern else name, indices

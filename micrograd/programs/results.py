@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, add_grads
+from micrograd.engine import Value, add_grads, core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,18 +22,9 @@ class _Node(Value):
 
     __slots__ = ()
 
-    def _backward(self) -> None:
-        pass
-
     @property
     def _closure(self) -> Callable[[], object]:  # type: ignore[override]
         return self._backward
-
-
-class Parameters(_Node):
-    """The Values that a program reaches and that pass gradients on, as operand of its calls."""
-
-    __slots__ = ()
 
 
 class Run(NamedTuple):
@@ -52,6 +43,15 @@ class Call(_Node):
     runs: list[Run]
     shape: tuple[int, ...]  # of the results
     seeds: Array  # what has arrived at each result
+
+    @staticmethod
+    def on(operands: tuple[Value, ...]) -> Call:
+        """A node on these parameters."""
+        node: Call = Call.__new__(Call)
+        node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
+        if core == "python":  # the other derives the parents from the args
+            node.parents = operands
+        return node
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""

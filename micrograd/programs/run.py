@@ -6,7 +6,6 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -222,7 +221,6 @@ class Executable:
         self.plan = Plan(self.lifted)
         self.width = len(outputs)
         self._idle: list[Workspace] = []
-        self._lock = threading.Lock()
 
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any]:
         """Give the results, of shape (k, n), and what `backward` needs of this call."""
@@ -262,10 +260,13 @@ class Executable:
         return live
 
     def _workspace(self, n: int) -> Workspace:
-        with self._lock:
-            for i, workspace in enumerate(self._idle):
-                if workspace.n == n:
-                    return self._idle.pop(i)
+        for workspace in tuple(self._idle):
+            if workspace.n == n:
+                try:
+                    self._idle.remove(workspace)
+                except ValueError:
+                    continue  # another thread was quicker
+                return workspace
         return Workspace(self.plan, n)
 
     def _give_back(self, workspace: Workspace) -> None:
