@@ -93,32 +93,32 @@ def make_loss(model: MLP) -> micrograd.Program:
 def train_digits(
     model: MLP, loss: micrograd.Program, data: Digits, epochs: int
 ) -> Iterator[Progress]:
-    """Train by AdamW on batches of 32, every image once per epoch, and report after each epoch.
+    """Train by AdamW on batches of 64, every image once per epoch, and report after each epoch.
 
     The learning rate falls in a straight line, from 0.05 to nothing at the end.
     """
-    batches = -(-len(data.X) // 32)
+    batches = -(-len(data.X) // 64)
     optimizer = AdamW(model.parameters(), lr=lambda step: 0.05 * (1 - step / (epochs * batches)))
     logits, Y = micrograd.program(model), data.targets()
     for _ in range(epochs):
         order = random.sample(range(len(data.X)), len(data.X))
-        for start in range(0, len(order), 32):
-            batch = order[start : start + 32]
+        for start in range(0, len(order), 64):
+            batch = order[start : start + 64]
             optimizer.zero_grad()
             loss(data.X[batch], Y[batch]).mean().backward()
             optimizer.step()
         yield measure(logits(data.X).data, data)
 
 
+# The library's loss is scalar code as well, and so a program: of ten scores and ten targets.
+cross_entropies = micrograd.program(cross_entropy)
+
+
 def measure(scores: Array, data: Digits) -> Progress:
     """Measure the mean cross-entropy and the accuracy of ten scores for each image."""
     right = scores.argmax(axis=1) == data.labels
-    return Progress(float(losses(scores, data).mean()), float(right.mean()))
-
-
-def losses(scores: Array, data: Digits) -> Array:
-    """The cross-entropy of each image."""
-    return micrograd.program(cross_entropy)(scores, data.targets()).data
+    losses = cross_entropies(scores, data.targets()).data
+    return Progress(float(losses.mean()), float(right.mean()))
 
 
 # Pictures --------------------------------------------------------------------------------------
@@ -146,16 +146,18 @@ def draw_confusion(scores: Array, data: Digits) -> Figure:
 
 def draw_mistakes(scores: Array, data: Digits) -> Figure:
     """Draw the mistakes, worst first, at most twelve: those with the largest loss."""
-    called, worth = scores.argmax(axis=1), losses(scores, data)
-    worst = [i for i in np.argsort(-worth) if called[i] != data.labels[i]][:12]
+    called, losses = scores.argmax(axis=1), cross_entropies(scores, data.targets()).data
+    worst = [i for i in np.argsort(-losses) if called[i] != data.labels[i]][:12]
     figure = Figure(figsize=(9, 7), layout="constrained")
     figure.suptitle("The worst mistakes on held-out digits, and their losses")
     grid = figure.subplots(3, 4).ravel()
-    for axes in grid:
-        axes.axis("off")
     for axes, i in zip(grid, worst):
         axes.imshow(data.X[i].reshape(8, 8), cmap="gray_r")
-        axes.set_title(f"a {data.labels[i]} taken for a {called[i]}: {worth[i]:.2f}", fontsize=11)
+        axes.set(
+            xticks=[], yticks=[], title=f"{data.labels[i]} taken for {called[i]}: {losses[i]:.2f}"
+        )
+    for axes in grid[len(worst) :]:
+        axes.axis("off")
     return figure
 
 
