@@ -62,10 +62,12 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import examples, explain, losses, nn, optim, programs
+    from micrograd import draw, examples, explain, losses, nn, optim, programs, scopes
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.draw.diagram import draw_dot
     from micrograd.programs import program
+    from micrograd.scopes import scope, source_lines
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -85,6 +87,8 @@ __all__ = [
     "cos",
     "cosh",
     "divide",
+    "draw",
+    "draw_dot",
     "equal",
     "erf",
     "erfc",
@@ -116,11 +120,14 @@ __all__ = [
     "program",
     "programs",
     "relu",
+    "scope",
+    "scopes",
     "sigmoid",
     "sign",
     "sin",
     "sinh",
     "softplus",
+    "source_lines",
     "sqrt",
     "stop_gradient",
     "subtract",
@@ -132,15 +139,18 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs")
+_LAZY_MODULES = ("draw", "examples", "explain", "losses", "nn", "optim", "programs", "scopes")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
+    "draw_dot": "draw.diagram",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "program": "programs",
+    "scope": "scopes",
+    "source_lines": "scopes",
     "value_and_grad": "derivatives",
 }
 

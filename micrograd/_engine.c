@@ -25,12 +25,16 @@ enum { LEAF, ONE, TWO, MANY };
 
 typedef struct Value {
     PyObject_HEAD
-    double data, grad;
+    double data;
+    union {
+        double grad;
+        struct Value *link; /* of a dead node: the next one to be freed */
+    };
     PyObject *first;        /* operand; of MANY, the tuple of all of them */
     PyObject *second;       /* operand; of MANY, the row (an Op) or NULL */
+    PyObject *scope;        /* where it was recorded, see scopes.py; or NULL */
     PyObject *dict;         /* label, closure, attributes; most Values never have one */
     PyObject *weakrefs;
-    struct Value *link;     /* the next one in a list of free, dying or walked nodes */
     uint64_t seen : 48;     /* the number of the walk that saw it last */
     uint64_t code : 8;      /* the row, where C has it */
     uint64_t shape : 2;     /* how the operands are stored */
@@ -62,6 +66,10 @@ typedef struct {
     int freeing;
     Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
+    Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
+    PyObject *on_new;           /* called on each new Value, or NULL */
+    uint64_t thread;            /* the thread that asked for its scope last, */
+    PyObject *scope;            /* and that scope, or NULL; owned by the thread's dict */
 } State;
 
 static void value_dealloc(PyObject *self);
@@ -103,6 +111,25 @@ static inline int append(List *list, Value *v) {
     return -failed;
 }
 
+/* The scope that this thread records in, borrowed; NULL if there is none. */
+static inline PyObject *scope_here(State *s) {
+    uint64_t thread = PyThreadState_Get()->id;
+    if (s->thread != thread) {
+        PyObject *own = PyThreadState_GetDict();
+        s->scope = own ? PyDict_GetItem(own, (PyObject *)s->type) : NULL;
+        s->thread = thread;
+    }
+    return s->scope;
+}
+
+/* Tells a new Value its scope, and on_new of the Value. Borrows it. */
+static int mark(State *s, Value *v) {
+    v->scope = Py_XNewRef(scope_here(s));
+    PyObject *done = s->on_new ? PyObject_CallOneArg(s->on_new, (PyObject *)v) : Py_NewRef(Py_None);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
 static inline Value *new_leaf(State *s, double data) {
     Value *v;
@@ -114,6 +141,7 @@ static inline Value *new_leaf(State *s, double data) {
     if (++s->n_alive > s->peak) s->peak = s->n_alive;
     memset((char *)v + offsetof(Value, data), 0, sizeof(Value) - offsetof(Value, data));
     v->data = data;
+    if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
     return v;
 }
 
@@ -122,7 +150,7 @@ static int value_clear(PyObject *self) {
     Value *v = (Value *)self;
     v->code = NO_ROW;
     v->shape = LEAF;
-    Py_CLEAR(v->first); Py_CLEAR(v->second); Py_CLEAR(v->dict);
+    Py_CLEAR(v->first); Py_CLEAR(v->second); Py_CLEAR(v->scope); Py_CLEAR(v->dict);
     return 0;
 }
 
@@ -144,6 +172,7 @@ static void destroy(State *s, Value *v) {
     if (v->weakrefs) PyObject_ClearWeakRefs((PyObject *)v);
     release(s, v->first);
     release(s, v->second);
+    Py_XDECREF(v->scope);
     Py_XDECREF(v->dict);
     if (s && is_exact(type)) s->n_alive--;
     if (!s || !is_exact(type) || append(&s->kept, v) < 0) type->tp_free(v);
@@ -250,7 +279,7 @@ static int hang(State *s, Value *v) {
 static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     Value *v = (Value *)self;
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(v->first); Py_VISIT(v->second); Py_VISIT(v->dict);
+    Py_VISIT(v->first); Py_VISIT(v->second); Py_VISIT(v->scope); Py_VISIT(v->dict);
     return 0;
 }
 
@@ -271,7 +300,10 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
     if (is_exact(type)) return (PyObject *)new_leaf(state_of(type), 0.0);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
-    if (v) v->tracked = 1;
+    if (!v) return NULL;
+    v->tracked = 1;
+    State *s = state_of(type);
+    if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
     return (PyObject *)v;
 }
 
@@ -640,6 +672,7 @@ static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(s
 typedef struct {
     List order;         /* operands before consumers */
     List leaves;        /* apart from the order, in a backward pass */
+    List path;          /* from the root to where the walk is */
     int backward;
     Py_ssize_t *counts; /* for the MANY nodes on the path, the next operand. Owned */
     Py_ssize_t depth, room;
@@ -647,7 +680,8 @@ typedef struct {
 
 /* Releases the memory of a walk. */
 static void free_walk(Walk *w) {
-    PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->counts);
+    PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
+    PyMem_Free(w->counts);
 }
 
 /* Whether a function was assigned to a node's _backward. */
@@ -664,9 +698,10 @@ static inline int list_node(State *s, Walk *w, Value *v) {
     return append(&w->order, v);
 }
 
-/* Starts on the operands of a node. */
+/* Goes on to a node's operands. */
 static inline int enter(Walk *w, Value *v) {
     v->step = 0;
+    if (append(&w->path, v) < 0) return -1;
     if (v->shape != MANY) return 0;
     int failed = w->depth == w->room && grow((void **)&w->counts, &w->room, sizeof(Py_ssize_t));
     if (!failed) w->counts[w->depth++] = 0;
@@ -689,26 +724,21 @@ static inline Value *next_operand(Walk *w, Value *v) {
     return v->code == POWER_OF_NUMBER ? NULL : (Value *)v->second;
 }
 
-/* Lists the graph behind `root`, in depth, operands in order. The way back leads over `link`, so
- * a deep graph needs no stack; no Python code runs meanwhile. Borrows the root. */
+/* Lists the graph behind `root`, in depth, operands in order. A deep graph needs no stack of C's,
+ * and no Python code runs meanwhile. Borrows the root. */
 static int walk(State *s, Walk *w, Value *root) {
     uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
-    Value *v = root;
-    v->seen = number;
-    v->link = NULL;
-    if (enter(w, v) < 0) return -1;
-    while (v) {
-        Value *x = next_operand(w, v);
+    root->seen = number;
+    if (enter(w, root) < 0) return -1;
+    while (w->path.size) {
+        Value *v = w->path.items[w->path.size - 1], *x = next_operand(w, v);
         if (!x) {
             if (list_node(s, w, v) < 0) return -1;
-            v = v->link;
+            w->path.size--;
         }
         else if (x->seen != number) {
             x->seen = number;
             if (x->shape == LEAF ? list_node(s, w, x) < 0 : enter(w, x) < 0) return -1;
-            if (x->shape == LEAF) continue;
-            x->link = v;
-            v = x;
         }
     }
     return 0;
@@ -832,6 +862,33 @@ static PyObject *engine_add_grads(PyObject *module, PyObject *const *args, Py_ss
     Py_RETURN_NONE;
 }
 
+/* scope_here(): a new reference to the scope that this thread records in, or to None. */
+static PyObject *engine_scope_here(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+    PyObject *scope = scope_here(PyModule_GetState(module));
+    return Py_NewRef(scope ? scope : Py_None);
+}
+
+/* set_scope(scope): lets this thread record in it, or in none. Borrows it; the thread owns it. */
+static PyObject *engine_set_scope(PyObject *module, PyObject *scope) {
+    State *s = PyModule_GetState(module);
+    PyObject *own = PyThreadState_GetDict(), *before = Py_XNewRef(scope_here(s));
+    s->scope = scope == Py_None ? NULL : scope;
+    s->marking += (s->scope != NULL) - (before != NULL);
+    int failed = !own ? -1 : s->scope ? PyDict_SetItem(own, (PyObject *)s->type, scope)
+                 : before ? PyDict_DelItem(own, (PyObject *)s->type) : 0;
+    Py_XDECREF(before);
+    return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
+/* call_on_new(function): calls it on each new Value, or None. Owns it. */
+static PyObject *engine_call_on_new(PyObject *module, PyObject *function) {
+    State *s = PyModule_GetState(module);
+    s->marking -= s->on_new != NULL;
+    Py_XSETREF(s->on_new, function == Py_None ? NULL : Py_NewRef(function));
+    s->marking += s->on_new != NULL;
+    Py_RETURN_NONE;
+}
+
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
 #define ROW_DOC "This row of the table, on self."
@@ -862,6 +919,7 @@ static PyGetSetDef value_getset[] = {
 static PyMemberDef value_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Value, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Value, weakrefs), READONLY, NULL},
+    {"_scope", T_OBJECT, offsetof(Value, scope), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -942,7 +1000,7 @@ static int engine_exec(PyObject *module) {
 /* Visits what the module owns. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
-    Py_VISIT(s->type); Py_VISIT(s->codes);
+    Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     return 0;
@@ -951,7 +1009,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Releases what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
-    Py_CLEAR(s->type); Py_CLEAR(s->codes);
+    Py_CLEAR(s->type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     return 0;
@@ -976,6 +1034,9 @@ static PyMethodDef engine_methods[] = {
      "Copy the data of a list of Values into a buffer of float64."},
     {"add_grads", (PyCFunction)(void (*)(void))engine_add_grads, METH_FASTCALL,
      "Add a buffer of float64 to the grads of a list of Values."},
+    {"scope_here", engine_scope_here, METH_NOARGS, "Give the scope of this thread, or None."},
+    {"set_scope", engine_set_scope, METH_O, "Let this thread record in a scope, or in none."},
+    {"call_on_new", engine_call_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };
 

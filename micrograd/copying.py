@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from micrograd import engine
 from micrograd.engine import Value, toposort
 
 
@@ -76,6 +77,8 @@ def _set_attributes(v: Value, attributes: dict[str, Any]) -> None:
 
 def _make(kind: type[Value], data: float, grad: float, op: Any, args: tuple[Any, ...]) -> Value:
     new = kind.__new__(kind)
+    if engine._marking:  # in C, __new__ sees to it
+        engine._mark(new)
     new.data, new.grad, new.op, new.args = data, grad, op, args
     new.parents = tuple(x for x in args if isinstance(x, Value))
     return new

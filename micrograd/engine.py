@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -73,19 +74,21 @@ class Value(Operators["Value"]):
     (10.0, 6.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "args", "op", "parents")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_scope", "args", "op", "parents")
 
     _data: float
     _grad: float
     op: Op | None  # the row of the table that made this node; None for a leaf
     args: tuple[Any, ...]  # all its operands, in order
     parents: tuple[Value, ...]  # the Values among them; a + a has two
+    _scope: Any  # where it was recorded, see scopes.py; not set on what was made outside
 
     # What few nodes have: an instance that sets one of these gets an attribute of its own.
     label: str = ""
     _symbol: str | None = None  # what a diagram shows, if not the row's symbol
     _closure: Callable[[], object] | None = None  # a backward rule assigned by hand
     _local_grads: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # from Value.node
+    _line: tuple[str, int] | None = None  # the file and line that made it, see scopes.py
 
     def __init__(
         self, data: Any, _children: Iterable[Value] = (), _op: str = "", label: str = ""
@@ -98,6 +101,8 @@ class Value(Operators["Value"]):
             self._symbol = _op
         if label:
             self.label = label
+        if _marking:
+            _mark(self)
 
     @staticmethod
     def node(
@@ -315,6 +320,8 @@ def _record(
     out.op = op
     out.args = args
     out.parents = parents
+    if _marking:
+        _mark(out)
     return out
 
 
@@ -430,6 +437,40 @@ def _float64(values: Sequence[Value], buffer: Any) -> Any:
     return numbers
 
 
+# What scopes.py asks for: new Values know the scope of their thread, and are shown to a function.
+# Until it asks, making a Value costs no more than a look at `_marking`.
+_marking = False
+_on_new: Callable[[Value], object] | None = None
+_thread = threading.local()
+
+
+def _mark(v: Value) -> None:
+    scope = _scope_here()
+    if scope is not None:
+        v._scope = scope
+    if _on_new is not None:
+        _on_new(v)
+
+
+def _scope_here() -> Any:
+    """Give the scope that this thread records in, or None."""
+    return getattr(_thread, "scope", None)
+
+
+def _set_scope(scope: Any) -> None:
+    """Let this thread record in a scope from now on, or in none."""
+    global _marking
+    _marking = True
+    _thread.scope = scope
+
+
+def _call_on_new(function: Callable[[Value], object] | None) -> None:
+    """Call a function on each Value that any thread makes from now on, or none."""
+    global _marking, _on_new
+    _marking = True
+    _on_new = function
+
+
 # The same in C, where it was built, as heapq has it: all of the above says what it does, and what
 # it leaves out is taken from there. MICROGRAD_PURE=1 in the environment leaves it out altogether.
 core = "python"
@@ -447,6 +488,8 @@ if not os.environ.get("MICROGRAD_PURE"):
         Value = _engine.Value  # type: ignore[misc]
         toposort = _engine.toposort
         read_data, add_grads = _engine.read_data, _engine.add_grads
+        _scope_here, _set_scope = _engine.scope_here, _engine.set_scope
+        _call_on_new = _engine.call_on_new
         _new = Value.__new__
         core = "c"
 

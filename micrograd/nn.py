@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from micrograd.engine import Value
 from micrograd.scalars import is_number, to_float
+from micrograd.scopes import scope_calls
 
 # The name of a method of Value, "linear" for none, or any function of a Value.
 Activation = Union[str, Callable[[Value], Value]]
@@ -17,7 +18,8 @@ Activation = Union[str, Callable[[Value], Value]]
 class Module:
     """Something with parameters: every leaf Value in its attributes, lists, arrays, submodules.
 
-    A subclass may say which they are by overriding `parameters`; the rest follows.
+    A subclass may say which they are by overriding `parameters`; the rest follows. The Values that
+    a call of a module records know it: see `scopes.scope_of`.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -25,6 +27,10 @@ class Module:
     >>> Line().state_dict()
     {'slope': 2.0, 'offset': 1.0}
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        scope_calls(cls)
 
     def zero_grad(self) -> None:
         """Set the grad of every parameter to 0, since `backward()` adds to what is there.
@@ -54,6 +60,16 @@ class Module:
         """
         names = {p: _name(way) for p, way in reversed(_leaves(self))}
         return [(names.get(p, f"parameters()[{i}]"), p) for i, p in enumerate(self.parameters())]
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """List this module, with the path "", and those in it, with the paths that lead to them.
+
+        >>> [name for name, _ in MLP(1, [2, 1]).named_modules()][:4]
+        ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
+        """
+        modules: list[tuple[Module, _Way]] = []
+        _collect(self, ((), "", ""), [], modules, set())
+        return [(_name(way), module) for module, way in modules]
 
     def state_dict(self) -> dict[str, float]:
         """Give the data of every parameter by its name.
@@ -93,30 +109,37 @@ _Way = tuple[Any, str, Any]
 
 def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
     """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
-    found: list[tuple[Value, _Way]] = []
-    _collect(thing, ((), "", ""), found, set())
-    return found
+    leaves: list[tuple[Value, _Way]] = []
+    _collect(thing, ((), "", ""), leaves, [], set())
+    return leaves
 
 
-def _collect(thing: Any, way: _Way, found: list[tuple[Value, _Way]], seen: set[int]) -> None:
+def _collect(
+    thing: Any,
+    way: _Way,
+    leaves: list[tuple[Value, _Way]],
+    modules: list[tuple[Module, _Way]],
+    seen: set[int],
+) -> None:
     if isinstance(thing, (Value, Module)):
         if id(thing) in seen:
             return
         seen.add(id(thing))
     if isinstance(thing, Value):
         if not thing.parents:
-            found.append((thing, way))
+            leaves.append((thing, way))
     elif isinstance(thing, Module):
+        modules.append((thing, way))
         for name, part in vars(thing).items():
-            _collect(part, (way, ".{}", name), found, seen)
+            _collect(part, (way, ".{}", name), leaves, modules, seen)
     elif isinstance(thing, (list, tuple)):
         for i, part in enumerate(thing):
-            _collect(part, (way, "[{}]", i), found, seen)
+            _collect(part, (way, "[{}]", i), leaves, modules, seen)
     elif isinstance(thing, dict):
         for key, part in thing.items():
-            _collect(part, (way, "[{!r}]", key), found, seen)
+            _collect(part, (way, "[{!r}]", key), leaves, modules, seen)
     elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-        _collect(thing.tolist(), way, found, seen)
+        _collect(thing.tolist(), way, leaves, modules, seen)
 
 
 def _name(way: _Way) -> str:
@@ -161,12 +184,19 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
             )
-        act: Value = sum(map(mul, self.w, inputs), self.b)
+        return self.activate(sum(map(mul, self.w, inputs), self.b))
+
+    def activate(self, z: Value) -> Value:
+        """Apply the activation to the weighted sum z; without one, give z itself.
+
+        >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
+        0.0
+        """
         if not self.nonlin or self.activation == "linear":
-            return act
+            return z
         if callable(self.activation):
-            return self.activation(act)
-        activated: Value = getattr(act, self.activation)()
+            return self.activation(z)
+        activated: Value = getattr(z, self.activation)()
         return activated
 
     def __repr__(self) -> str:

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from micrograd.explain.ledger import contributions
 from micrograd.explain.slopes import nudge, step
+from micrograd.explain.textbook import deltas
 
-__all__ = ["contributions", "nudge", "step"]
+__all__ = ["contributions", "deltas", "nudge", "step"]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, add_grads, read_data
-from micrograd.programs.paths import Part, Paths
+from micrograd.engine import Value
+from micrograd.programs.paths import Paths
 from micrograd.programs.references import References
-from micrograd.programs.results import Call, Result
-from micrograd.programs.run import Executable
+from micrograd.programs.results import Result
 from micrograd.programs.trace import Tape, Traced, nested_inputs
 
 if TYPE_CHECKING:
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-class Argument(NamedTuple):
-    """One argument of a call: its name, how the function takes it, its array."""
-
-    name: str
-    keyword: bool
-    array: Array
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class _Version(NamedTuple):
@@ -71,20 +64,22 @@ class Program:
         functools.update_wrapper(self, function)
         self.function = function
         self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        # The names, if arguments can only be given in this order or by name.
+        self._names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
+        self._plain = len(self._names) == len(parameters)
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._lock = threading.RLock()
         self._version: _Version | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any(map(_traced, (*args, *kwargs.values()))):
+        if any(map(_traced, args)) or any(map(_traced, kwargs.values())):
             return self.function(*args, **kwargs)  # called in the function of another program
-        arguments = self._arguments(args, kwargs)
-        n = len(arguments[0].array)
-        inputs = {a.name: a.array.reshape(n, -1).T if n else _no_rows(a.array) for a in arguments}
-        paths = self._paths(arguments)
-        with self._lock:
-            parts = paths.parts(inputs, n)
-        return _run(parts, inputs, n)
+        arrays = self._arrays(args, kwargs)
+        shapes = tuple([array.shape for array in arrays.values()])
+        n = shapes[0][0]
+        paths = self._paths(arrays, shapes)
+        inputs = {name: columns(array) for name, array in arrays.items()}
+        return paths.call(inputs, n)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -112,37 +107,40 @@ class Program:
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return Program(self.function)
 
-    def _paths(self, arguments: list[Argument]) -> Paths:
-        shapes = tuple([(a.name, a.array.shape[1:]) for a in arguments])
+    def _paths(self, arrays: dict[str, Array], shapes: tuple[tuple[int, ...], ...]) -> Paths:
         version = self._version
         if version is None or not version.references.unchanged():
             references = References(self.function)
             version = self._version = _Version(references, references.values(), {})
-        paths = version.paths.get(shapes)
+        inner = tuple([shape[1:] for shape in shapes]), tuple(arrays)
+        paths = version.paths.get(inner)
         if paths is None:
-            trace = functools.partial(_trace, self.function, arguments)
-            paths = version.paths.setdefault(shapes, Paths(trace, version.names))
+            arguments = list(zip(*inner[::-1]))
+            trace = functools.partial(_trace, self.function, self._signature, arguments)
+            paths = version.paths.setdefault(inner, Paths(trace, version.names))
         return paths
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Argument]:
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self._name}{self._signature}: {error}") from None
-        arguments = [
-            Argument(name, keyword, _array(f"{self._name}: argument {name}", given))
-            for name, keyword, given in _named(bound)
-        ]
-        if not arguments:
+    def _arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Array]:
+        """The arrays of a call by the names of the arguments."""
+        if kwargs or not self._plain or len(args) != len(self._names):
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{self._name}{self._signature}: {error}") from None
+            given = dict(_named(bound))
+        else:
+            given = dict(zip(self._names, args))
+        arrays = {name: _array(self._name, name, x) for name, x in given.items()}
+        if not arrays:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        first, n = arguments[0].name, len(arguments[0].array)
-        for a in arguments:
-            if len(a.array) != n:
+        lengths = [len(array) for array in arrays.values()]
+        for name, n in zip(arrays, lengths):
+            if n != lengths[0]:
                 raise ValueError(
-                    f"{self._name}: {first} has {n} examples, {a.name} has {len(a.array)}: "
-                    "the first axis of all arguments counts the same examples"
+                    f"{self._name}: {next(iter(arrays))} has {lengths[0]} examples, {name} has "
+                    f"{n}: the first axis of all arguments counts the same examples"
                 )
-        return arguments
+        return arrays
 
 
 def program(function: Callable[..., Any]) -> Program:
@@ -162,19 +160,23 @@ def program(function: Callable[..., Any]) -> Program:
 # The arguments ---------------------------------------------------------------------------------
 
 
-def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, bool, Any]]:
-    """Each argument with its name, and whether it is given by keyword."""
+def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+    """Each argument with its name; those of *args are numbered."""
     for name, given in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((f"{name}[{i}]", False, x) for i, x in enumerate(given))
+            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            yield from ((key, True, x) for key, x in given.items())
+            yield from given.items()
         else:
-            yield name, kind is inspect.Parameter.KEYWORD_ONLY, given
+            yield name, given
 
 
-def _array(what: str, given: Any) -> Array:
+def _array(function: str, name: str, given: Any) -> Array:
+    """An argument as an array of float64, examples first."""
+    if given.__class__ is np.ndarray and given.dtype is _FLOAT64 and given.ndim:
+        return given  # type: ignore[no-any-return]
+    what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
             f"{what} is the result of a program, and no gradient would pass back to it: call that "
@@ -199,21 +201,40 @@ def _array(what: str, given: Any) -> Array:
     return array.astype(np.float64, copy=False)
 
 
-def _no_rows(array: Array) -> Array:
-    return np.empty((int(np.prod(array.shape[1:])), 0))
+_FLOAT64 = np.dtype(np.float64)
+
+
+def columns(array: Array) -> Array:
+    """An array with the examples as the last axis, and all others as one."""
+    if array.ndim == 2:
+        return array.T
+    if array.ndim == 1:
+        return array[None]
+    n, *shape = array.shape
+    return array.reshape(n, int(np.prod(shape))).T
 
 
 def _traced(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
-        return bool(x) and any(map(_traced, x))
+        return bool(x) and any(map(_traced, x[:1]))
     return isinstance(x, Traced)
 
 
-def _trace(function: Callable[..., Any], arguments: list[Argument], tape: Tape) -> Any:
+def _trace(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    arguments: list[tuple[str, tuple[int, ...]]],
+    tape: Tape,
+) -> Any:
     """Run the function on leaves in the place of its arguments."""
-    leaves = [(a, nested_inputs(tape, a.name, a.array.shape[1:])) for a in arguments]
-    positional = [leaf for a, leaf in leaves if not a.keyword]
-    return function(*positional, **{a.name: leaf for a, leaf in leaves if a.keyword})
+    leaves = [(name, nested_inputs(tape, name, shape)) for name, shape in arguments]
+    by_name = {name: leaf for name, leaf in leaves if _only_by_name(signature, name)}
+    return function(*[leaf for name, leaf in leaves if name not in by_name], **by_name)
+
+
+def _only_by_name(signature: inspect.Signature, name: str) -> bool:
+    parameter = signature.parameters.get(name.partition("[")[0])
+    return parameter is None or parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def _is_importable(program: Program) -> bool:
@@ -224,42 +245,3 @@ def _is_importable(program: Program) -> bool:
     for name in program.function.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is program
-
-
-# A call ----------------------------------------------------------------------------------------
-
-
-def _run(parts: list[Part], inputs: dict[str, Array], n: int) -> Result:
-    """Run every part, put the results in the order of the rows, keep what backward() needs."""
-    widths = {part.path.width for part in parts}
-    if len(widths) > 1:
-        raise TypeError(
-            f"the function returns results of different shapes on different paths: {widths}"
-        )
-    [width] = widths
-    data = np.empty((n, 1 if width is None else width))
-    live: list[tuple[Executable, Array | None, Any]] = []
-    for path, rows in parts:
-        some = inputs if rows is None else {a: x[:, rows] for a, x in inputs.items()}
-        values, state = path.program.forward(
-            some, _numbers(path.program), n if rows is None else len(rows)
-        )
-        data[slice(None) if rows is None else rows] = values.T
-        live.append((path.program, rows, state))
-
-    def reverse(seeds: Array) -> None:
-        seeds = seeds.reshape(n, -1)
-        for executable, rows, state in live:
-            some_seeds = seeds if rows is None else seeds[rows]
-            add_grads(executable.parameters, executable.backward(state, some_seeds.T))
-
-    data = data[:, 0] if width is None else data
-    call = Call(0.0, [part.path.parameters for part in parts], "program")
-    call.data_shape, call.reverse = data.shape, reverse
-    return Result(data, call)
-
-
-def _numbers(executable: Executable) -> Array:
-    numbers = np.empty(len(executable.parameters))
-    read_data(executable.parameters, numbers)
-    return numbers

@@ -7,16 +7,17 @@ first row takes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from micrograd.engine import Value, read_data
+from micrograd.engine import Value
 from micrograd.programs.references import Name
-from micrograd.programs.results import Parameters
+from micrograd.programs.results import Call, Parameters, Result, Run
 from micrograd.programs.run import Executable
-from micrograd.programs.trace import ProgramError, Tape, nested_inputs, reverse, users_line
+from micrograd.programs.trace import ProgramError, Tape, reverse, users_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Branch(NamedTuple):
 
     def truth(self, inputs: Inputs, n: int) -> Array:
         """Whether it holds, for each example."""
-        [values], _ = self.condition.forward(inputs, _numbers(self.condition), n)
+        [values], _ = self.condition.forward(inputs, n)
         return values != 0  # type: ignore[no-any-return]
 
 
@@ -69,6 +70,36 @@ class Paths:
         self._rank = {v: i for i, v in enumerate(names)}
         self._nodes: dict[Truths, Union[Branch, Path]] = {}
         self.found: list[Path] = []
+        self._lock = threading.Lock()
+
+    def call(self, inputs: Inputs, n: int) -> Result:
+        """Run every row on its path; the results are in the order of the rows."""
+        only = self._nodes.get(())
+        if isinstance(only, Path):
+            parts = [Part(only, None)]
+        else:
+            with self._lock:
+                parts = self.parts(inputs, n)
+        width = parts[0].path.width
+        shape = (n,) if width is None else (n, width)
+        runs: list[Run] = []
+        data: Array = np.empty((n, 1 if width is None else width))
+        for path, rows in parts:
+            if path.width != width:
+                raise TypeError(
+                    "the function returns a list on one path and not, or not as long, "
+                    "on another: return as many scalars on each"
+                )
+            if rows is None:
+                values, state = path.program.forward(inputs, n)
+                data = values.T
+            else:
+                values, state = path.program.forward(select(inputs, rows), len(rows))
+                data[rows] = values.T
+            runs.append(Run(path.program, rows, state))
+        node = Call(0.0, [part.path.parameters for part in parts], "program")
+        node.runs, node.shape = runs, shape
+        return Result(data.reshape(shape), node)
 
     def parts(self, inputs: Inputs, n: int) -> list[Part]:
         """Divide the rows among the paths, and trace those that are not known yet."""
@@ -115,7 +146,7 @@ class Paths:
                 return truths[depth]
             if not n:
                 return True
-            branch = Branch(Executable(tape, [index], {}, list(tape.parameters)), users_line())
+            branch = Branch(self._executable(tape, [index], {}), users_line())
             self._nodes[tuple(truth for _, truth in tape.guards)] = branch
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
@@ -133,12 +164,19 @@ class Paths:
         outputs = [_output(tape, x) for x in (returned if several else [returned])]
         seeds = [tape.input("", k) for k in range(len(outputs))]
         gradients = reverse(tape, outputs, seeds)
-        found = list(tape.parameters)
-        last = len(self._rank)
-        found.sort(key=lambda p: self._rank.get(p, last))
-        program = Executable(tape, outputs, gradients, found)
+        program = self._executable(tape, outputs, gradients)
         tape.close()
-        return Path(program, Parameters(0.0, found), tape, len(outputs) if several else None)
+        return Path(
+            program, Parameters(0.0, program.parameters), tape, len(outputs) if several else None
+        )
+
+    def _executable(
+        self, tape: Tape, outputs: Sequence[int], gradients: Mapping[Value, int]
+    ) -> Executable:
+        last = len(self._rank)
+        parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
+        patterns = {p: name.pattern for p, name in self._names.items()}
+        return Executable(tape, outputs, gradients, parameters, patterns)
 
 
 def _output(tape: Tape, x: Any) -> int:
@@ -151,16 +189,6 @@ def _output(tape: Tape, x: Any) -> int:
     return index
 
 
-def _numbers(program: Executable) -> Array:
-    """The data of a program's parameters now."""
-    numbers = np.empty(len(program.parameters))
-    read_data(program.parameters, numbers)
-    return numbers
-
-
 def select(inputs: Inputs, rows: Array) -> Inputs:
     """These examples of the inputs."""
     return {name: columns[:, rows] for name, columns in inputs.items()}
-
-
-__all__ = ["Part", "Path", "Paths", "nested_inputs", "select"]
