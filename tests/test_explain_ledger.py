@@ -16,7 +16,8 @@ from test_properties import EXACT, SMOOTH, Step, programs, run
 from micrograd import Value, examples, exp, log, toposort
 from micrograd.explain import contributions
 from micrograd.explain.ledger import MANY
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Neuron
+from micrograd.scopes import scope
 
 # Sums -------------------------------------------------------------------------------------------
 
@@ -169,6 +170,42 @@ def test_many_contributions_are_cut_to_the_largest_and_grouped() -> None:
         *parts, total = [row[-1] for row in table.rows]
         assert math.fsum(float(part) for part in parts) == pytest.approx(found.total)
         assert total == found.total
+
+
+# Modules ------------------------------------------------------------------------------------------
+
+
+def test_modules_are_named_by_their_paths() -> None:
+    random.seed(0)
+    model, x = MLP(1, [16, 16, 1]), Value(0.5)
+    found = contributions(model(x), x)
+    names = [f"MLP.layers[0].neurons[{i}]" for i in range(16)]
+    assert [row.module for row in found.data] == names
+    assert found.by_module() == {row.module: row.product for row in found.data}
+    other = MLP(1, [2, 1])
+    two = contributions(model(x) + other(x) + x, x).by_module()
+    assert list(two) == [
+        *(f"MLP1.layers[0].neurons[{i}]" for i in range(16)),
+        "MLP2.layers[0].neurons[0]",
+        "MLP2.layers[0].neurons[1]",
+        "",
+    ]
+
+
+def test_a_named_scope_stands_for_a_module() -> None:
+    w = Value(2.0)
+    with scope("penalty"), scope("l2"):
+        penalty = w * w
+    assert contributions(penalty + 1, w).by_module() == {"penalty/l2": 4.0}
+
+
+def test_many_contributions_are_grouped_by_module_too() -> None:
+    neuron = Neuron(1, activation="tanh")
+    w = neuron.w[0]
+    costs: Any = sum(neuron(0.1 * i) for i in range(20))
+    tables = contributions(costs + 0.5 * (w * w), w).tables()
+    assert [table.header[0] for table in tables] == ["example", "example", "module"]
+    assert [row[0] for row in tables[2].rows] == ["Neuron", "no module", "sum"]
 
 
 # What is shown ------------------------------------------------------------------------------------

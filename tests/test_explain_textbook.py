@@ -219,7 +219,7 @@ def test_a_wrong_formula_would_show() -> None:
             return [[-x for x in row] for row in super()._course_delta(i)]  # y - a
 
     found = course()
-    wrong = Wrong(found._layers, [[1.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], 0.0, None)
+    wrong = Wrong(found._network, [[1.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], 0.0, None)
     assert wrong.checks[0].difference > 1
     assert "off by 2" in str(wrong)
 

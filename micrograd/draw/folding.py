@@ -140,7 +140,11 @@ def _fold(
                 folding = Folding(outline, units.boxes())
                 if modules is not None or fits(folding):
                     return folding
-    return folding if len(folding.boxes) <= most else Folding(outline, _parts(units.boxes(), min(PARTS, most - 1)))
+    return (
+        folding
+        if len(folding.boxes) <= most
+        else Folding(outline, _parts(units.boxes(), min(PARTS, most - 1)))
+    )
 
 
 def _by_height(outline: Outline) -> list[set[Group]]:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import mul
 from typing import Any, NamedTuple
 
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.nn import MLP, Layer, Neuron
 from micrograd.scalars import is_number, to_float
-
-
-class Unit(NamedTuple):
-    """A unit of a layer: its row of Theta, the bias first, and what turns its z into its a."""
-
-    theta: list[Value]
-    activate: Callable[[Value], Value]
-    linear: bool
-
-    def with_sigmoid(self) -> Unit:
-        """The same unit with a sigmoid, if it has no activation yet."""
-        return Unit(self.theta, ops.sigmoid, False) if self.linear else self
 
 
 class Pass(NamedTuple):
@@ -31,24 +18,67 @@ class Pass(NamedTuple):
     a: list[list[Value]]
 
 
-def layers_of(model: Any) -> list[list[Unit]]:
-    """The units of an MLP, or of matrices Theta."""
+class Unit(Neuron):
+    """A neuron made of parameters and an activation g; it remembers z and a of its last call.
+
+    `theta` is its row of the matrix Theta: the bias, then a weight per input.
+    """
+
+    def __init__(self, theta: list[Value], g: Callable[[Value], Value]) -> None:
+        self.theta = theta
+        self.b, *self.w = theta
+        self.g = g
+
+    def activate(self, z: Value) -> Value:
+        self.z, self.a = z, self.g(z)
+        return self.a
+
+    def g_prime(self, z: Value) -> float:
+        """The slope of the activation at z."""
+        alone = Value(z.data)
+        self.g(alone).backward()
+        return alone.grad
+
+
+class Network(MLP):
+    """Layers of units; what they compute is recorded as with any MLP."""
+
+    def __init__(self, units: list[list[Unit]]) -> None:
+        self.layers = [Layer.__new__(Layer) for _ in units]  # whose neurons are there already
+        for layer, neurons in zip(self.layers, units):
+            layer.neurons = list(neurons)
+        self.units = units
+
+    def forward(self, row: list[float]) -> Pass:
+        """Compute every z and a of an example, recorded as a graph."""
+        inputs = [Value(x, label=f"a1_{j}") for j, x in enumerate(row, start=1)]
+        self(inputs)
+        passed = Pass([[]], [inputs])
+        for level, units in enumerate(self.units, start=2):
+            for k, unit in enumerate(units, start=1):
+                unit.a.label = f"a{level}_{k}"
+                unit.z.label = f"z{level}_{k}"  # where there is no activation, a is this z
+            passed.z.append([unit.z for unit in units])
+            passed.a.append([unit.a for unit in units])
+        return passed
+
+
+def network_of(model: Any, sigmoid_outputs: bool) -> Network:
+    """The network of an MLP, or of matrices Theta; a linear last layer may get its sigmoid here."""
     if isinstance(model, MLP):
         _check_plain(model)
-        layers = [
-            [
-                Unit([n.b, *n.w], n.activate, not n.nonlin or n.activation == "linear")
-                for n in layer.neurons
-            ]
-            for layer in model.layers
-        ]
+        units = [[Unit([n.b, *n.w], n.activate) for n in layer.neurons] for layer in model.layers]
+        if sigmoid_outputs and units:
+            for neuron, unit in zip(model.layers[-1].neurons, units[-1]):
+                if not neuron.nonlin or neuron.activation == "linear":
+                    unit.g = ops.sigmoid
     else:
-        layers = [[Unit(row, ops.sigmoid, False) for row in theta] for theta in _thetas(model)]
-    if not layers:
+        units = [[Unit(row, ops.sigmoid) for row in theta] for theta in _thetas(model)]
+    if not units:
         raise ValueError("the model has no layers: give an MLP or matrices [Theta1, Theta2, ...]")
-    for level, layer in enumerate(layers, start=1):
-        _check_theta(f"Theta{level}", layer, len(layers[level - 2]) if level > 1 else None)
-    return layers
+    for level, layer in enumerate(units, start=1):
+        _check_theta(f"Theta{level}", layer, len(units[level - 2]) if level > 1 else None)
+    return Network(units)
 
 
 def _check_plain(model: MLP) -> None:
@@ -97,9 +127,8 @@ def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
         )
 
 
-def examples_of(X: Any, layers: list[list[Unit]]) -> list[list[float]]:  # noqa: N803
-    """The rows of inputs as numbers."""
-    width = len(layers[0][0].theta) - 1
+def examples_of(X: Any, width: int) -> list[list[float]]:  # noqa: N803
+    """The rows of inputs as numbers, so many in each."""
     rows = []
     for i, row in enumerate(X.tolist() if hasattr(X, "tolist") else X, start=1):
         inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
@@ -145,21 +174,6 @@ def _as_list(x: Any) -> list[Any]:
     return list(x) if isinstance(x, (Sequence, tuple)) and not isinstance(x, str) else [x]
 
 
-def forward(layers: list[list[Unit]], row: list[float]) -> Pass:
-    """Compute every z and a of an example, recorded as a graph."""
-    a = [[Value(x, label=f"a1_{j}") for j, x in enumerate(row, start=1)]]
-    z: list[list[Value]] = [[]]
-    for level, layer in enumerate(layers, start=2):
-        sums: list[Value] = [sum(map(mul, unit.theta[1:], a[-1]), unit.theta[0]) for unit in layer]
-        z.append([labelled(v, f"z{level}_{k}") for k, v in enumerate(sums, start=1)])
-        activated = [unit.activate(v) for unit, v in zip(layer, sums)]
-        for k, (before, after) in enumerate(zip(sums, activated), start=1):
-            if after is not before:
-                after.label = f"a{level}_{k}"
-        a.append(activated)
-    return Pass(z, a)
-
-
 def cross_entropy(outputs: list[Value], targets: list[float], example: int) -> Value:
     """The course's cost of one example; of a term that y makes 0, no logarithm is taken."""
     terms: list[Any] = []
@@ -178,16 +192,6 @@ def cross_entropy(outputs: list[Value], targets: list[float], example: int) -> V
             terms.append(y * ops.log(a) + (1 - y) * ops.log(1 - a))
     cost: Value = -sum(terms[1:], terms[0])
     return cost
-
-
-def g_prime(layer: list[Unit], z: list[Value]) -> list[float]:
-    """The slope g'(z) of each unit's activation."""
-    slopes = []
-    for unit, v in zip(layer, z):
-        alone = Value(v.data)
-        unit.activate(alone).backward()
-        slopes.append(alone.grad)
-    return slopes
 
 
 def labelled(v: Value, label: str) -> Value:

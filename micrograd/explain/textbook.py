@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 from micrograd.chain_rule import grads_kept
 from micrograd.engine import Value
 from micrograd.explain.network import (
-    Unit,
+    Network,
+    Pass,
     as_targets,
     cross_entropy,
     examples_of,
-    forward,
-    g_prime,
     labelled,
-    layers_of,
+    network_of,
     targets_of,
 )
 from micrograd.explain.notation import BySuperscript, Equation, Matrix, Rows, Section
@@ -61,17 +60,17 @@ def deltas(
     >>> print(f"{found.J:.5f} {found.delta[3][1, 1]:.3f} {found.Delta[1][1, 1]:.3f}")
     7.40697 0.889 -0.083
     """
-    layers = layers_of(model)
-    rows = examples_of(X, layers)
+    network = network_of(model, sigmoid_outputs=loss is None)
+    rows = examples_of(X, width=len(network.units[0][0].w))
     labels = [label.tolist() if hasattr(label, "tolist") else label for label in Y]
     if len(labels) != len(rows):
         raise ValueError(f"X has {len(rows)} examples and Y has {len(labels)}: give one row each")
     if loss is None:
-        layers[-1] = [unit.with_sigmoid() for unit in layers[-1]]
-        labels = [targets_of(label, len(layers[-1]), i) for i, label in enumerate(labels, start=1)]
+        outputs = len(network.units[-1])
+        labels = [targets_of(label, outputs, i) for i, label in enumerate(labels, start=1)]
     elif not callable(loss):
         raise TypeError(f"loss must be a function of one example's outputs and label, got {loss!r}")
-    return Deltas(layers, rows, labels, to_float(lam, "lam"), loss)
+    return Deltas(network, rows, labels, to_float(lam, "lam"), loss)
 
 
 class Check(NamedTuple):
@@ -110,15 +109,16 @@ class Deltas:
 
     def __init__(
         self,
-        layers: list[list[Unit]],
+        network: Network,
         rows: list[list[float]],
         labels: list[Any],
         lam: float,
         loss: Loss | None,
     ) -> None:
-        self.m, self.L, self.lam = len(rows), len(layers) + 1, lam
-        self._layers, self._labels, self._loss = layers, labels, loss
-        self._passes = [forward(layers, row) for row in rows]
+        self.m, self.L, self.lam = len(rows), len(network.units) + 1, lam
+        self._network, self._labels, self._loss = network, labels, loss
+        self._layers = network.units
+        self._passes = [network.forward(row) for row in rows]
         self._costs = [self._cost(i) for i in range(self.m)]
         self._data_term: Value = sum(self._costs[1:], self._costs[0]) / self.m
         self.J = self._data_term
@@ -250,17 +250,21 @@ class Deltas:
         if self._loss is None:
             rows = [[a.data - y for a, y in zip(example.a[-1], self._labels[i])]]
         else:
-            factors = zip(self._by_outputs[i], g_prime(self._layers[-1], example.z[-1]))
+            factors = zip(self._by_outputs[i], self._slopes(example, -1))
             rows = [[by_a * slope for by_a, slope in factors]]
         for level in range(len(self._layers) - 1, 0, -1):
             above = list(zip(self._layers[level], rows[0]))
-            slopes = g_prime(self._layers[level - 1], example.z[level])
+            slopes = self._slopes(example, level - 1)
             arrived = [
                 sum(unit.theta[1 + j].data * delta for unit, delta in above)
                 for j in range(len(slopes))
             ]
             rows.insert(0, [total * slope for total, slope in zip(arrived, slopes)])
         return [[], *rows]
+
+    def _slopes(self, example: Pass, place: int) -> list[float]:
+        """The g'(z) of a layer, by its place among those that have units."""
+        return [unit.g_prime(z) for unit, z in zip(self._layers[place], example.z[1:][place])]
 
     def _course_accumulators(self, course: list[Rows]) -> dict[Value, float]:
         """The sum over the examples of delta times a, for every weight, shared ones together."""
@@ -348,7 +352,7 @@ class Deltas:
         ]
 
     def _cost_section(self) -> Section:
-        sizes = [len(self._layers[0][0].theta) - 1, *map(len, self._layers)]
+        sizes = [len(self._layers[0][0].w), *map(len, self._layers)]
         terms = f"y_k * log(a[{self.L}]_k) + (1 - y_k) * log(1 - a[{self.L}]_k)"
         cost = f"- sum_k ({terms})" if self._loss is None else f"loss(a[{self.L}], y)"
         costs: list[list[Cell]] = [
@@ -392,7 +396,7 @@ class Deltas:
     def _factors(self) -> Table:
         """The two factors of the last layer's delta, in the first example."""
         outputs = self._passes[0].a[-1]
-        slopes = g_prime(self._layers[-1], self._passes[0].z[-1])
+        slopes = self._slopes(self._passes[0], -1)
         rows: list[list[Cell]] = [
             [str(k), by_a, slope, by_a * slope]
             for k, (by_a, slope) in enumerate(zip(self._by_outputs[0], slopes), start=1)

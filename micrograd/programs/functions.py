@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.programs.equations import as_latex, as_text
 from micrograd.programs.paths import Paths
 from micrograd.programs.references import References
 from micrograd.programs.results import Result
+from micrograd.programs.style import LaTeX, Style
 from micrograd.programs.trace import Tape, Traced, nested_inputs
 
 if TYPE_CHECKING:
@@ -95,6 +97,44 @@ class Program:
         array([2.])
         """
         self._version = None
+
+    def __str__(self) -> str:
+        traced = self._traced_paths()
+        if traced is None:
+            return f"{self!r}: call it once, and it prints its equations"
+        return as_text(traced.equations(self._result_name(), Style()))
+
+    def latex(self) -> str:
+        r"""Give the equations as LaTeX, an `aligned` block for math mode.
+
+        Raises ValueError before the first call, when nothing is traced.
+
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> scaled = program(lambda x: w * x)
+        >>> _ = scaled([1.0])
+        >>> print(scaled.latex())
+        \begin{aligned}
+        \mathrm{result} &= w \, x && 1 \times n \\
+        \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
+        \end{aligned}
+        """
+        traced = self._traced_paths()
+        if traced is None:
+            raise ValueError(f"{self!r} has no equations before its first call: call it once")
+        return as_latex(traced.equations(self._result_name(), LaTeX()))
+
+    def _repr_markdown_(self) -> str:
+        return str(self) if self._traced_paths() is None else f"$$\n{self.latex()}\n$$"
+
+    def _traced_paths(self) -> Paths | None:
+        """Those of the last shape of arguments that is known."""
+        version = self._version
+        known = [p for p in version.paths.values() if p.found] if version else []
+        return known[-1] if known else None
+
+    def _result_name(self) -> str:
+        return self._name if self._name.isidentifier() else "result"
 
     def __repr__(self) -> str:
         return f"<program {self._name}>"

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.programs.equations import Equations, Line
+from micrograd.programs.lift import Lifted
+from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
 from micrograd.programs.results import Call, Parameters, Result, Run
 from micrograd.programs.run import Executable
+from micrograd.programs.style import Style
 from micrograd.programs.trace import ProgramError, Tape, reverse, users_line
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ class Path(NamedTuple):
     program: Executable
     parameters: Value
     tape: Tape
+    outputs: list[int]
+    gradients: dict[Value, int]
     width: int | None  # how many scalars it returns; None for one that is not in a list
 
 
@@ -166,17 +172,45 @@ class Paths:
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
-        return Path(
-            program, Parameters(0.0, program.parameters), tape, len(outputs) if several else None
-        )
+        node = Parameters(0.0, program.parameters)
+        return Path(program, node, tape, outputs, gradients, len(outputs) if several else None)
+
+    def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
+        """The lines of every path, forward and backward, each list with a title."""
+        titled: list[tuple[str, list[Line]]] = []
+        for number, path in enumerate(self.found, 1):
+            parameters = path.program.parameters
+            patterns = self._patterns()
+            lifted = Lifted(path.tape, path.outputs, path.gradients, parameters, patterns)
+            names = ParameterNames(parameters, self._names)
+            written = Equations(lifted, names, result, path.width is not None, style)
+            heading = ""
+            if len(self.found) > 1:
+                heading = f"path {number} of {len(self.found)}, {self._way(path)}: "
+            titled.append((f"{heading}forward", written.forward))
+            if written.backward:
+                titled.append(("backward", written.backward))
+        return titled
+
+    def _way(self, path: Path) -> str:
+        """The lines at which a path is decided, and how."""
+        truths = tuple(truth for _, truth in path.tape.guards)
+        ways = []
+        for i, truth in enumerate(truths):
+            node = self._nodes[truths[:i]]
+            if isinstance(node, Branch):
+                ways.append(f"{'true' if truth else 'false'} at {node.line}")
+        return "; ".join(ways)
+
+    def _patterns(self) -> dict[Value, str]:
+        return {p: name.pattern for p, name in self._names.items()}
 
     def _executable(
         self, tape: Tape, outputs: Sequence[int], gradients: Mapping[Value, int]
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        patterns = {p: name.pattern for p, name in self._names.items()}
-        return Executable(tape, outputs, gradients, parameters, patterns)
+        return Executable(tape, outputs, gradients, parameters, self._patterns())
 
 
 def _output(tape: Tape, x: Any) -> int:
