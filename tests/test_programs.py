@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from program_works import WORKS, Work
 
 from micrograd import Value, program
-from program_works import WORKS, Work
 
 Array = np.ndarray[Any, Any]
 
