@@ -38,7 +38,8 @@ class Digits(NamedTuple):
 
     def targets(self) -> Array:
         """The labels as the network should answer: 1 for the digit, 0 for the nine others."""
-        return np.eye(10)[self.labels]
+        one_hot: Array = np.eye(10)[self.labels]
+        return one_hot
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     grads: list[np.ndarray[Any, Any]]
 
 
-def assert_agree(function: Function, arguments: Sequence[Any], parameters: Sequence[Any]) -> None:
+def assert_agree(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> None:
     """Check a program's results and gradients against the eager loop's.
 
     `parameters` are lists of Values, nested or not; each list is compared as one array, whose
@@ -34,7 +34,7 @@ def assert_agree(function: Function, arguments: Sequence[Any], parameters: Seque
         assert found == close(expected), f"parameters[{i}]"
 
 
-def by_loop(function: Function, arguments: Sequence[Any], parameters: Sequence[Any]) -> Outcome:
+def by_loop(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
     """Call the function on Values for each row, and go backward from the mean of all rows."""
     rows = [function(*map(values, row)) for row in zip(*arguments)]
     several = isinstance(rows[0], (list, tuple))
@@ -46,7 +46,7 @@ def by_loop(function: Function, arguments: Sequence[Any], parameters: Sequence[A
     return Outcome(data if several else data[:, 0], gradients(_mix(means), parameters))
 
 
-def by_program(function: Function, arguments: Sequence[Any], parameters: Sequence[Any]) -> Outcome:
+def by_program(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
     """Call the program on all rows at once, and go backward from the same mean."""
     result = program(function)(*arguments)
     columns = [result] if result.ndim == 1 else [result[:, k] for k in range(result.shape[1])]

@@ -128,20 +128,6 @@ def test_a_parameter_that_only_some_rows_reach() -> None:
     assert_agree(partial, [[1.0, -2.0, 3.0, -4.0]], [[used], [unused]])
 
 
-def test_a_guard_on_parameters_alone_is_asked_at_every_call() -> None:
-    switch, w = Value(1.0), Value(3.0)
-
-    @program
-    def switched(x: Any) -> Any:
-        return w * x if switch > 0 else -x
-
-    assert switched([1.0, 2.0]).data.tolist() == [3.0, 6.0]
-    switch.data = -1.0
-    assert switched([1.0, 2.0]).data.tolist() == [-1.0, -2.0]
-    switch.data = 1.0
-    assert switched([1.0, 2.0]).data.tolist() == [3.0, 6.0]
-
-
 def test_a_guard_at_nan_is_false_as_in_python() -> None:
     def sign(x: Any) -> Any:
         return 1 + 0 * x if x > 0 else (x * 0 - 1 if x <= 0 else 7 + 0.0 * abs(x))

@@ -17,7 +17,7 @@ INPUTS, PARAMETERS = 3, 3
 
 # Bounded, so that a sum of many terms hides no error, and smooth or with one kink.
 UNARY: list[Callable[[Any], Any]] = [
-    mg.tanh, mg.sin, mg.cos, mg.sigmoid, mg.arctan, mg.erf, mg.abs, mg.relu, mg.negative,
+    mg.tanh, mg.sin, mg.cos, mg.sigmoid, mg.arctan, mg.erf, abs, mg.relu, mg.negative,
     lambda x: mg.softplus(x) / 4,
     lambda x: mg.exp(-x * x),
     lambda x: mg.log(2 + mg.sin(x)),

@@ -68,7 +68,9 @@ def test_a_step_of_a_kalman_filter(rng: np.random.Generator) -> None:
     drift, noise, error = Value(0.9), Value(0.3), Value(0.5)
 
     def filtered(start: Any, seen: Any) -> Any:
-        position, speed, a, b, c = *start, 1.0, 0.0, 1.0  # covariance [[a, b], [b, c]]
+        position, speed = start
+        covariance: list[Any] = [1.0, 0.0, 1.0]
+        a, b, c = covariance  # of [[a, b], [b, c]]
         for measured in seen:
             position, speed = position + speed, drift * speed
             a, b, c = a + 2 * b + c + noise, drift * (b + c), drift**2 * c + noise
