@@ -210,6 +210,12 @@ def test_cross_entropy_of_plain_floats_is_the_data_of_values() -> None:
     assert plain == nearly(cross_entropy([Value(0.5), Value(-1.0), Value(2.0)], 1).data)
 
 
+def test_cross_entropy_says_what_to_give_where_the_label_is_no_number_yet() -> None:
+    loss = program(lambda scores, label: cross_entropy(scores, label))
+    with pytest.raises(TypeError, match=r"one probability per class.*np\.eye\(classes\)\[labels\]"):
+        loss(np.zeros((2, 3)), [0, 2])
+
+
 def test_cross_entropy_of_one_array_per_class_gives_one_loss_per_example() -> None:
     examples = np.array([[0.5, -1.0, 2.0], [1000.0, 0.0, -1000.0]])
     labels = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
