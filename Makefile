@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint types notebooks docs bench ops sanitize clean
 
-demo: $(VENV)/demo.installed ## train on the moons, on real tumours and on digits, pictures in out/
+demo: $(VENV)/demo.installed ## train on the moons, on tumours and on digits, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
 	$(BIN)/python demos/digits.py
 

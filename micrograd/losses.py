@@ -84,8 +84,8 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
         return logits[int(label)]
     if isinstance(label, Value):
         raise TypeError(
-            f"cross_entropy: the label is a {type(label).__name__}, which chooses no logit; give one "
-            "probability per class instead, such as a row of np.eye(classes)[labels]"
+            f"cross_entropy: the label is a {type(label).__name__}, which chooses no logit; give "
+            "one probability per class instead, such as a row of np.eye(classes)[labels]"
         )
     weights = list(label)
     if len(weights) != len(logits):

@@ -41,10 +41,13 @@ def backward_steps(root: Value) -> list[Step]:
     steps: list[Step] = []
     arrived: dict[Value, float] = {root: 1.0}
     for node in reversed(toposort(root)):
-        upstream = arrived.setdefault(node, 0.0)
+        parents = node.parents
+        if not parents:
+            continue
+        upstream = arrived.get(node, 0.0)
         additions = _by_rule if node._closure is None else _by_hand
         for position, local, product in additions(node, upstream):
-            operand = node.parents[position]
+            operand = parents[position]
             total = arrived[operand] = arrived.get(operand, 0.0) + product
             steps.append(Step(node, position, operand, local, upstream, product, total))
     return steps
@@ -102,7 +105,7 @@ _Addition = tuple[int, Union[float, None], float]
 def _by_rule(node: Value, upstream: float) -> list[_Addition]:
     additions: list[_Addition] = []
     position = 0  # among the parents: the Values among the args
-    for operand, slope in zip(node.args, node._local_derivatives() if node.parents else ()):
+    for operand, slope in zip(node.args, node._local_derivatives()):
         if slope is not None:
             additions.append((position, slope, slope * upstream))
         position += isinstance(operand, Value)

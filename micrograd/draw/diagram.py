@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from micrograd.draw import layout
 from micrograd.draw.boxes import visible
 from micrograd.draw.dot import Sheet, digraph, slopes_of
+from micrograd.draw.folding import Folding, unfolded
 from micrograd.draw.folding import fold as fold_outline
-from micrograd.draw.folding import unfolded
 from micrograd.draw.outline import Kind, Outline
 from micrograd.draw.svg import accessible
 from micrograd.engine import Value
@@ -57,9 +57,15 @@ def graph(
     outline = Outline(root, names)
     if fold is None:
         return Diagram(Sheet(unfolded(outline), slopes), rankdir)
+    sheets: dict[Folding, Sheet] = {}
+
+    def fits(folding: Folding) -> bool:
+        sheets[folding] = Sheet(folding, slopes)
+        return sheets[folding].fits
+
     most, modules = (BOXES, fold) if isinstance(fold, str) else (fold, None)
-    folding = fold_outline(outline, most, modules, fits=lambda f: Sheet(f, slopes).fits)
-    return Diagram(Sheet(folding, slopes), rankdir)
+    folding = fold_outline(outline, most, modules, fits)
+    return Diagram(sheets.get(folding) or Sheet(folding, slopes), rankdir)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.Digraph:
@@ -121,7 +127,7 @@ class Diagram:
     def title(self) -> str:
         """What the picture is, in a few words."""
         outline = self._sheet.outline
-        name = outline.name(outline.root)
+        name = visible(outline.name(outline.root))
         return f"Computation graph of {name}" if name else "Computation graph"
 
     @cached_property

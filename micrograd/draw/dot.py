@@ -150,10 +150,10 @@ def _ranks(folding: Folding, arrows: Sequence[Arrow]) -> dict[Box, int]:
 
 def digraph(sheet: Sheet, rankdir: str, notes: Sequence[str] = ()) -> graphviz.Digraph:
     """Write a sheet in the DOT language; `notes` stand below the picture."""
-    import graphviz
+    from micrograd.draw.fallback import Digraph
 
     boxes = sheet.folding.boxes
-    dot = graphviz.Digraph(
+    dot = Digraph(
         graph_attr={
             "rankdir": rankdir, "nodesep": "0.12", "ranksep": "0.25", "pad": "0.1",
             "bgcolor": "white", "fontname": "Helvetica", "fontsize": str(FONT),
@@ -220,7 +220,7 @@ def _below(sheet: Sheet, notes: Sequence[str]) -> str:
     """The legend, if there is more than one kind of box, and the notes."""
     kinds = {kind_of(box, sheet.outline) for box in sheet.folding.boxes}
     of_groups = {
-        "module" if box.group.scope.module else "scope"
+        "module" if box.group.module is not None else "scope"
         for box in sheet.folding.boxes
         if box.group is not None
     }
@@ -248,4 +248,5 @@ def _table(rows: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text)
+    # Graphviz would put the name of the box for a \N, even here: a tag keeps the two apart.
+    return re.sub(r"\\(?=[NGETHL])", f'<FONT COLOR="{INK}">&#92;</FONT>', html.escape(text))

@@ -6,7 +6,7 @@ A graph of a hundred thousand Values is folded in a few passes over it, without 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from micrograd import ops
 from micrograd.draw.outline import Group, Kind, Outline, uncollected
@@ -78,18 +78,21 @@ class Folding:
         [('+', 0), ('+', 1)]
         """
         found: list[Arrow] = []
+        box_of = self.box_of
         for head in self.boxes:
-            merged: dict[Box, Arrow] = {}
+            merged: dict[Box, list[Any]] = {}  # the first way from each folded box, and how many
             for consumer in head.values:
                 for position, operand in enumerate(consumer.parents):
-                    tail = self.box_of[operand]
-                    arrow = Arrow(tail, head, consumer, position, 1)
-                    if not head.folded and not tail.folded:
-                        found.append(arrow)
-                    elif tail is not head:
-                        same = merged.get(tail)
-                        merged[tail] = same._replace(merged=same.merged + 1) if same else arrow
-            found += merged.values()
+                    tail = box_of[operand]
+                    if tail is head:
+                        continue
+                    if tail in merged:
+                        merged[tail][-1] += 1
+                    elif head.folded or tail.folded:
+                        merged[tail] = [consumer, position, 1]
+                    else:
+                        found.append(Arrow(tail, head, consumer, position, 1))
+            found += (Arrow(tail, head, *way) for tail, way in merged.items())
         return found
 
 

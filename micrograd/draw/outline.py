@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from micrograd.engine import Value, toposort
@@ -37,6 +38,7 @@ class Group:
 
     def __init__(self, scope: Scope, parent: Group | None) -> None:
         self.scope = scope
+        self.module: Any = scope.module  # None for a scope of the user's, or when it is gone
         self.parent = parent
         self.title = scope.name
         self.path = ""  # from the outermost module
@@ -83,6 +85,7 @@ class Outline:
         self._paths: dict[Value, str] = {}  # of parameters
         self._make_groups()
         self._find_parameters()
+        self._number_namesakes()
         self._tell_kinds()
         self._fill_groups()
 
@@ -90,7 +93,7 @@ class Outline:
         """What a Value is called; empty where it has no name."""
         return self._names.get(v) or str(v.label or "") or self._paths.get(v, "")
 
-    @property
+    @cached_property
     def filled(self) -> bool:
         """Whether a backward pass has reached this graph: some result has a gradient."""
         results = [v for v in self.order if v.parents] or self.order
@@ -115,14 +118,10 @@ class Outline:
 
     def _find_parameters(self) -> None:
         """Name modules and parameters by the way that leads to them from the outermost module."""
-        modules = {id(g.scope.module): g.scope.module for g in self.groups if g.scope.module}
-        outermost = dict.fromkeys(
-            id(g.scope.module) for g in self.groups if g.scope.module and not _in_a_module(g)
-        )
-        titles = _tell_apart([type(modules[key]).__name__ for key in outermost])
+        outermost = {id(g.module): g.module for g in self.groups if _is_outermost(g)}
+        titles = _tell_apart([type(module).__name__ for module in outermost.values()])
         present = set(self.order)
-        for key, title in zip(outermost, titles):
-            module: Any = modules[key]
+        for module, title in zip(outermost.values(), titles):
             holders = self._name_groups(module, title)
             prefix = f"{title}." if len(outermost) > 1 else ""
             for path, p in module.named_parameters():
@@ -137,12 +136,20 @@ class Outline:
         paths = {id(part): path for path, part in outer.named_modules()}
         found: dict[str, Group] = {}
         for group in self.groups:
-            path = paths.get(id(group.scope.module)) if group.scope.module else None
+            path = None if group.module is None else paths.get(id(group.module))
             if path is not None:
                 found.setdefault(path, group)
                 group.path = path
                 group.title = path or title
         return found
+
+    def _number_namesakes(self) -> None:
+        """Tell the modules apart that are gone: nothing leads to them, so they have no path."""
+        lost = [g for g in self.groups if g.title == g.kind and g.module is None]
+        for parent in {g.parent for g in lost}:
+            siblings = [g for g in lost if g.parent is parent]
+            for group, title in zip(siblings, _tell_apart([g.kind for g in siblings])):
+                group.title = title
 
     def _tell_kinds(self) -> None:
         entering: set[Value] = set()  # what some operation in another scope uses
@@ -181,8 +188,9 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _in_a_module(group: Group) -> bool:
-    return any(outer.scope.module for outer in group.line() if outer is not group)
+def _is_outermost(group: Group) -> bool:
+    """Whether a group is a module's, and none around it is."""
+    return [g for g in group.line() if g.module is not None] == [group]
 
 
 def _tell_apart(names: Iterable[str]) -> list[str]:
