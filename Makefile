@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint types notebooks docs bench ops sanitize clean
 
-demo: $(VENV)/demo.installed ## train on the moons and on real tumours, draw graphs; pictures in out/
+demo: $(VENV)/demo.installed ## train on the moons, on tumours and on digits, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
+	$(BIN)/python demos/digits.py
 
 test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal

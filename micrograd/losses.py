@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any
 
 from micrograd import ops
+from micrograd.engine import Value
 from micrograd.scalars import is_number
 
 
@@ -59,7 +60,8 @@ def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
 
     The label is the number of the right class, from 0, or one probability per class, summing to
     1. Computed as log(sum_k exp(z_k)) - sum_k y_k z_k, with the z shifted by their maximum.
-    Raises ValueError for a label that does not fit. Source: Bishop (2006), eq. 4.108.
+    Raises ValueError for a label that does not fit, TypeError for a Value (as in a program, which
+    takes rows of probabilities). Source: Bishop (2006), eq. 4.108.
 
     >>> print(f"{cross_entropy([0.0, 3.0, -2.0, 1.0], 3):.6f}")
     2.175515
@@ -80,6 +82,11 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
                 f"cross_entropy: the label is a class from 0 to {len(logits) - 1}, got {label!r}"
             )
         return logits[int(label)]
+    if isinstance(label, Value):
+        raise TypeError(
+            f"cross_entropy: the label is a {type(label).__name__}, which chooses no logit; give "
+            "one probability per class instead, such as a row of np.eye(classes)[labels]"
+        )
     weights = list(label)
     if len(weights) != len(logits):
         raise ValueError(

@@ -12,7 +12,7 @@ from conftest import known
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd import Value, ops, toposort
+from micrograd import Value, ops, program, toposort
 from micrograd.losses import binary_cross_entropy, cross_entropy, hinge, squared_error
 from micrograd.operators import Operators
 
@@ -208,6 +208,12 @@ def test_cross_entropy_of_plain_floats_is_the_data_of_values() -> None:
     assert not isinstance(plain, Value)
     # From Python 3.12 on, sum() of floats is more exact than that of Values.
     assert plain == nearly(cross_entropy([Value(0.5), Value(-1.0), Value(2.0)], 1).data)
+
+
+def test_cross_entropy_says_what_to_give_where_the_label_is_no_number_yet() -> None:
+    loss = program(lambda scores, label: cross_entropy(scores, label))
+    with pytest.raises(TypeError, match=r"one probability per class.*np\.eye\(classes\)"):
+        loss(np.zeros((2, 3)), [0, 2])
 
 
 def test_cross_entropy_of_one_array_per_class_gives_one_loss_per_example() -> None:

@@ -1,0 +1,90 @@
+"""What a program must agree with: its function, called on one row of Values after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from micrograd import Value, program
+
+Function = Callable[..., Any]
+
+
+class Outcome(NamedTuple):
+    """What a function gave for all rows, and the gradients by each array of parameters."""
+
+    data: np.ndarray[Any, Any]
+    grads: list[np.ndarray[Any, Any]]
+
+
+def assert_agree(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> None:
+    """Check a program's results and gradients against the eager loop's.
+
+    `parameters` are lists of Values, nested or not; each list is compared as one array, whose
+    largest gradient sets the scale.
+    """
+    looped = by_loop(function, arguments, parameters)
+    ran = by_program(function, arguments, parameters)
+    assert ran.data.shape == looped.data.shape
+    assert ran.data == close(looped.data)
+    for i, (found, expected) in enumerate(zip(ran.grads, looped.grads)):
+        assert found == close(expected), f"parameters[{i}]"
+
+
+def by_loop(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
+    """Call the function on Values for each row, and go backward from the mean of all rows."""
+    rows = [function(*map(values, row)) for row in zip(*arguments)]
+    several = isinstance(rows[0], (list, tuple))
+    columns = [*zip(*rows)] if several else [rows]
+    means: list[Any] = [sum(column) / len(column) for column in columns]
+    data = np.array(
+        [[v.data if isinstance(v, Value) else v for v in column] for column in columns]
+    ).T
+    return Outcome(data if several else data[:, 0], gradients(_mix(means), parameters))
+
+
+def by_program(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
+    """Call the program on all rows at once, and go backward from the same mean."""
+    result = program(function)(*arguments)
+    columns = [result] if result.ndim == 1 else [result[:, k] for k in range(result.shape[1])]
+    means = [column.mean() for column in columns]
+    return Outcome(result.data, gradients(_mix(means), parameters))
+
+
+def gradients(root: Value, parameters: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    """The gradients that one backward pass leaves in these parameters."""
+    arrays = [list(leaves(array)) for array in parameters]
+    for p in leaves(parameters):
+        p.grad = 0
+    root.backward()
+    return [np.array([p.grad for p in array]) for array in arrays]
+
+
+def values(numbers: Any) -> Any:
+    """Values in the place of numbers, in lists nested like the array."""
+    if np.ndim(numbers):
+        return [values(x) for x in numbers]
+    return Value(float(numbers))
+
+
+def leaves(nested: Any) -> Iterable[Value]:
+    """The Values in nested lists, in order."""
+    if isinstance(nested, Value):
+        yield nested
+    else:
+        for part in nested:
+            yield from leaves(part)
+
+
+def close(expected: np.ndarray[Any, Any]) -> Any:
+    """Equal to 1e-12 of the largest; NaN is equal to NaN."""
+    largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+    return pytest.approx(expected, rel=0, abs=1e-12 * max(largest, 1e-300), nan_ok=True)
+
+
+def _mix(means: Sequence[Value]) -> Value:
+    """One root for all columns, in which none weighs as much as another."""
+    return sum(((k + 1.0) * mean for k, mean in enumerate(means)), Value(0.0))

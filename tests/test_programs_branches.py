@@ -1,0 +1,149 @@
+"""Programs with `if`s give for each row what plain Python gives for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from eager_loop import assert_agree, values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import micrograd as mg
+from micrograd import Value, program
+
+
+def tax(income: Any) -> Any:
+    """Brackets, with an early return."""
+    if income <= 10:
+        return 0.0 * income
+    if income <= 40:
+        return 0.2 * (income - 10)
+    return 6 + 0.4 * (income - 40)
+
+
+def sorted_by_swaps(x: Any) -> Any:
+    """Bubble sort: as many paths as there are orders."""
+    x = list(x)
+    for end in range(len(x) - 1, 0, -1):
+        for i in range(end):
+            if x[i] > x[i + 1]:
+                x[i], x[i + 1] = x[i + 1], x[i]
+    return x
+
+
+def square_root(x: Any) -> Any:
+    """Heron's iteration, as often as the row needs it."""
+    guess = 1 + 0 * x
+    while abs(guess * guess - x) > 1e-10:
+        guess = (guess + x / guess) / 2
+    return guess
+
+
+def nested(x: Any, y: Any) -> Any:
+    """One `if` in another, and the same one asked twice."""
+    total = x - y
+    if x < y:
+        total = total * 2 if y > 0 else total - x
+    if x < y:
+        total = total + 1
+    return total
+
+
+def quadrant(x: Any, y: Any) -> Any:
+    """Chained comparisons, `and`, `or`, `not`."""
+    if 0 <= x < 1 and not y > 0:
+        return x + y
+    if x < -1 or y < -1:
+        return x * y
+    return x - y
+
+
+def bisected(x: Any) -> Any:
+    """Search a table by halves: which knots are used depends on the row."""
+    knots = [-2.0, -1.0, -0.25, 0.5, 1.0, 2.5]
+    low, high = 0, len(knots) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if x >= knots[middle] else (low, middle)
+    share = (x - knots[low]) / (knots[high] - knots[low])
+    return low * (1 - share) + high * share
+
+
+NUMBER = st.floats(-3, 3).map(lambda x: round(x, 3))
+FUNCTIONS: list[tuple[Callable[..., Any], list[Any]]] = [
+    (tax, [st.floats(0, 100)]),
+    (sorted_by_swaps, [st.tuples(NUMBER, NUMBER, NUMBER)]),
+    (square_root, [st.floats(0.5, 4)]),
+    (nested, [NUMBER, NUMBER]),
+    (quadrant, [NUMBER, NUMBER]),
+    (bisected, [NUMBER]),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "strategies"), FUNCTIONS, ids=lambda x: getattr(x, "__name__", "")
+)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_each_row_is_what_python_makes_of_it(
+    function: Callable[..., Any], strategies: list[Any], data: Any
+) -> None:
+    rows = data.draw(st.lists(st.tuples(*strategies), min_size=1, max_size=12))
+    expected = [function(*row) for row in rows]
+    found = program(function)(*zip(*rows)).data
+    assert found == pytest.approx(np.array(expected), rel=1e-14, abs=1e-14)
+
+
+def test_a_program_learns_new_paths_in_later_calls() -> None:
+    brackets = program(tax)
+    for incomes in ([5.0], [50.0, 5.0], [20.0, 50.0], [0.0, 10.0, 40.0, 41.0]):
+        assert brackets(incomes).data == pytest.approx(np.array([tax(x) for x in incomes]))
+
+
+def test_gradients_of_rows_that_part() -> None:
+    rng = np.random.default_rng(3)
+    slopes, knee = values([0.5, -1.5]), Value(0.2)
+
+    def broken_line(x: Any) -> Any:
+        if x < knee:
+            return slopes[0] * (x - knee)
+        if x * slopes[1] > -1:
+            return slopes[1] * (x - knee) ** 2
+        return mg.sin(x)
+
+    assert_agree(broken_line, [rng.normal(size=40)], [slopes, [knee]])
+
+
+def test_a_parameter_that_only_some_rows_reach() -> None:
+    used, unused = Value(2.0), Value(3.0)
+
+    def partial(x: Any) -> Any:
+        return used * x if x > 0 else unused * x * x
+
+    assert_agree(partial, [[1.0, 2.0]], [[used], [unused]])
+    assert_agree(partial, [[1.0, -2.0, 3.0, -4.0]], [[used], [unused]])
+
+
+def test_a_guard_at_nan_is_false_as_in_python() -> None:
+    def sign(x: Any) -> Any:
+        return 1 + 0 * x if x > 0 else (x * 0 - 1 if x <= 0 else 7 + 0.0 * abs(x))
+
+    found = program(sign)([1.0, math.nan, -1.0]).data
+    assert found.tolist() == pytest.approx([1.0, math.nan, -1.0], nan_ok=True)
+
+
+def test_what_has_too_many_paths_says_where_and_what_to_write() -> None:
+    @program
+    def largest(x: Any) -> Any:
+        best = x[0]
+        for xi in x[1:]:
+            if xi > best:
+                best = xi
+        return best
+
+    with pytest.raises(TypeError, match=r"more than 64 paths.*if xi > best.*maximum"):
+        largest(np.random.default_rng(0).normal(size=(3000, 12)))
