@@ -138,6 +138,18 @@ def test_what_a_program_contributes_is_seen_step_by_step() -> None:
     assert w.grad == 8.5
 
 
+def test_more_parameters_than_a_node_has_operands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micrograd.programs.paths.MOST_OPERANDS", 1)
+    w, v = Value(2.0), Value(3.0)
+    square = v * v
+    total = program(lambda x: w * x + square * w)([1.0]).sum() + w
+    total.backward()
+    assert (w.grad, v.grad) == (1.0 + 9.0 + 1.0, 2 * 3.0 * 2.0)
+    w.grad = 0.0
+    program(lambda x: w * x + GLOBAL_W)([1.0]).sum().backward()
+    assert w.grad == 1.0
+
+
 def test_a_failing_derivative_elsewhere_leaves_the_grads_as_they_were() -> None:
     w, zero = Value(2.0), Value(0.0)
     total = zero.sqrt() + program(lambda x: w * x)([1.0]).sum()
