@@ -13,11 +13,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from micrograd.draw.diagram import Diagram, draw_dot, graph
+from micrograd.draw.page import Stepper, stepper
 
 if TYPE_CHECKING:
     from micrograd.draw.training import decision_boundary, loss_curve
 
-__all__ = ["Diagram", "decision_boundary", "draw_dot", "graph", "loss_curve"]
+__all__ = [
+    "Diagram",
+    "Stepper",
+    "decision_boundary",
+    "draw_dot",
+    "graph",
+    "loss_curve",
+    "stepper",
+]
 
 # These need NumPy, so they load when they are first used.
 _OF_TRAINING = ("decision_boundary", "loss_curve")
