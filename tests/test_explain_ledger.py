@@ -237,7 +237,7 @@ def test_labels_need_not_be_names() -> None:
     found = contributions(w * x, w)
     assert found.data[0].formula is not None
     assert found.data[0].formula.text() == "a[1]"
-    assert "(Theta1[1,0]) * a[1]" in str(found)
+    assert "Theta1[1,0] * a[1]" in str(found)
     assert "Theta1" in found._repr_latex_()
 
 
