@@ -107,17 +107,32 @@ class Module:
 _Way = tuple[Any, str, Any]
 
 
+def held_values(module: Module) -> list[tuple[str, Value]]:
+    """List all Values in a module with the paths that lead to them: those too that are no leaves.
+
+    >>> neuron = Neuron(1)
+    >>> neuron.b = neuron.b - 0.1
+    >>> [name for name, _ in held_values(neuron)]
+    ['w[0]', 'b']
+    """
+    return [(_name(way), v) for v, way in _values(module)]
+
+
 def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
     """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
-    leaves: list[tuple[Value, _Way]] = []
-    _collect(thing, ((), "", ""), leaves, [], set())
-    return leaves
+    return [(v, way) for v, way in _values(thing) if not v.parents]
+
+
+def _values(thing: Any) -> list[tuple[Value, _Way]]:
+    values: list[tuple[Value, _Way]] = []
+    _collect(thing, ((), "", ""), values, [], set())
+    return values
 
 
 def _collect(
     thing: Any,
     way: _Way,
-    leaves: list[tuple[Value, _Way]],
+    values: list[tuple[Value, _Way]],
     modules: list[tuple[Module, _Way]],
     seen: set[int],
 ) -> None:
@@ -126,20 +141,19 @@ def _collect(
             return
         seen.add(id(thing))
     if isinstance(thing, Value):
-        if not thing.parents:
-            leaves.append((thing, way))
+        values.append((thing, way))
     elif isinstance(thing, Module):
         modules.append((thing, way))
         for name, part in vars(thing).items():
-            _collect(part, (way, ".{}", name), leaves, modules, seen)
+            _collect(part, (way, ".{}", name), values, modules, seen)
     elif isinstance(thing, (list, tuple)):
         for i, part in enumerate(thing):
-            _collect(part, (way, "[{}]", i), leaves, modules, seen)
+            _collect(part, (way, "[{}]", i), values, modules, seen)
     elif isinstance(thing, dict):
         for key, part in thing.items():
-            _collect(part, (way, "[{!r}]", key), leaves, modules, seen)
+            _collect(part, (way, "[{!r}]", key), values, modules, seen)
     elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-        _collect(thing.tolist(), way, leaves, modules, seen)
+        _collect(thing.tolist(), way, values, modules, seen)
 
 
 def _name(way: _Way) -> str:

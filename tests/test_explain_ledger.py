@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_explain_report import Tags
 from test_properties import EXACT, SMOOTH, Step, programs, run
 
-from micrograd import Value, examples, exp, log, toposort
+from micrograd import Op, Value, examples, exp, log, toposort
 from micrograd.explain import contributions
 from micrograd.explain.ledger import MANY
 from micrograd.nn import MLP, Neuron
@@ -239,6 +239,14 @@ def test_labels_need_not_be_names() -> None:
     assert found.data[0].formula.text() == "a[1]"
     assert "Theta1[1,0] * a[1]" in str(found)
     assert "Theta1" in found._repr_latex_()
+
+
+def test_operands_without_labels_have_names_of_their_own() -> None:
+    total = Op("total", lambda *x: sum(x), *[lambda *x: 1.0] * 5)
+    x = Value(1.0, label="x")
+    row = "total(y, x, v, x3, x4)"
+    values = [Value(2.0), x, Value(3.0), Value(4.0), Value(5.0)]
+    assert row in str(contributions(total(*values), values[2]))
 
 
 def test_a_function_assigned_by_hand_has_a_product_and_no_local_derivative() -> None:

@@ -411,6 +411,8 @@ def test_html_has_the_same_and_needs_no_style_sheet() -> None:
     text = "".join(tags.texts)
     assert "δ(3) = a(3) - y" in text
     assert "2.29842" in text
+    for part in (course().Delta, course().Delta[1]):
+        assert "2.29842" in Tags(part._repr_html_()).texts
 
 
 def test_latex_has_the_equations_and_the_matrices() -> None:

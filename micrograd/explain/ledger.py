@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
+from itertools import chain, count
 from typing import NamedTuple, TypeVar
 
 from micrograd.engine import Value
@@ -290,13 +291,14 @@ def _expression(node: Value, position: int) -> str:
 
 
 def _names(node: Value, position: int) -> dict[Value, str]:
-    """What the operands of a node are called: by their labels, the others v, x and y."""
-    v = node.parents[position]
-    names = {v: v.label or "v"}
-    others = (other for other in ("x", "y") if other not in names[v])
-    for operand in dict.fromkeys(node.parents):
-        if operand is not v:
-            names[operand] = operand.label or next(others)
+    """What the operands of a node are called: by their labels, the others v, x, y, x3 ..."""
+    operands = dict.fromkeys(node.parents)
+    names = {operand: operand.label for operand in operands if operand.label}
+    names.setdefault(node.parents[position], "v")
+    free = (name for name in chain("xy", map("x{}".format, count(3))) if name not in names.values())
+    for operand in operands:
+        if operand not in names:
+            names[operand] = next(free)
     return names
 
 

@@ -201,7 +201,11 @@ class Equation(NamedTuple):
     source: str
 
     def text(self) -> str:
-        """Give the equation as the course writes it in Octave: delta2, Theta2', .*"""
+        """Give the equation as the course writes it in Octave: delta2, Theta2', .*
+
+        >>> Equation("a[3] - y").text()
+        'a3 - y'
+        """
         return re.sub(r"(\w)\[(\d)\]", r"\1\2", self.source)
 
     def latex(self) -> str:
@@ -213,7 +217,11 @@ class Equation(NamedTuple):
         return _TOKEN.sub(_latex_token, self.source)
 
     def html(self) -> str:
-        """Give the equation as HTML with superscripts."""
+        """Give the equation as HTML with superscripts.
+
+        >>> Equation("a[3] - y").html()
+        'a<sup>(3)</sup> - y'
+        """
         return _TOKEN.sub(_html_token, self.source)
 
 
@@ -254,18 +262,30 @@ class Section(NamedTuple):
     numbers: Sequence[Matrix | Table]
 
     def text(self) -> str:
-        """Give the section as lines of text."""
+        """Give the section as lines of text.
+
+        >>> Section([Equation("a[3] - y")], "The error.", []).text()
+        'a3 - y\\nThe error.'
+        """
         head = [*(line.text() for line in self.equations), *self.words.splitlines()]
         return "\n\n".join(["\n".join(head), *(_table(m).text() for m in self.numbers)])
 
     def html(self) -> str:
-        """Give the section as HTML that passes the filters of notebooks."""
+        """Give the section as HTML that passes the filters of notebooks.
+
+        >>> Section([Equation("a[3] - y")], "The error.", []).html()
+        '<p><b>a<sup>(3)</sup> - y</b></p><p>The error.</p>'
+        """
         lines = "".join(f"<p><b>{line.html()}</b></p>" for line in self.equations)
         words = "".join(f"<p>{escape(line)}</p>" for line in self.words.splitlines())
         return f"{lines}{words}" + "".join(_table(n).html() for n in self.numbers)
 
     def latex(self) -> str:
-        """Give the equations and matrices as LaTeX, for math mode."""
+        r"""Give the equations and matrices as LaTeX, for math mode.
+
+        >>> print(Section([Equation("a[3] - y")], "The error.", []).latex())
+        \begin{gathered} a^{(3)} - y \end{gathered}
+        """
         matrices = [m for m in self.numbers if isinstance(m, Matrix)]
         lines = [
             *(line.latex() for line in self.equations),

@@ -80,6 +80,9 @@ class Check(NamedTuple):
     """A derivative, how the engine was run for it, the course's formula, and how far these differ.
 
     `difference` is the largest between two numbers, relative to the largest number.
+
+    >>> [check.what for check in deltas([[[0.0, 1.0]]], [[0.0]], [1]).checks]
+    ['delta = dcost(i)/dz', 'delta once more', 'Delta = sum_i dcost(i)/dTheta', 'D = dJ/dTheta']
     """
 
     what: str
@@ -89,7 +92,11 @@ class Check(NamedTuple):
 
 
 class Accumulated(NamedTuple):
-    """The accumulators at one moment of the course's loop over the examples."""
+    """The accumulators at one moment of the course's loop over the examples.
+
+    >>> deltas([[[0.0, 1.0]]], [[0.0]], [0]).after(1).Delta[1].rows
+    [[0.5, 0.0]]
+    """
 
     Delta: BySuperscript
 
