@@ -7,10 +7,9 @@ animations) it is the finished picture, which is also its first frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 from micrograd.draw.boxes import number
-from micrograd.draw.picture import LETTER, LINE, PAD, TOP, Picture, shape
+from micrograd.draw.picture import LETTER, LINE, PAD, TOP, Picture, safe, shape
 from micrograd.draw.story import Story
 from micrograd.draw.views import Views
 from micrograd.engine import Value
@@ -137,7 +136,7 @@ class _Film:
     def _caption(self, text: str, attributes: str) -> None:
         self.captions.append(text)
         x, y = self.drawn.width / 2, self.drawn.height + LINE - 4
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(text)}</text>')
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{safe(text)}</text>')
 
     def _running_total(self, since: float, step: Step, until: float) -> None:
         place = self.drawn.places[self.keys[step.operand]]
@@ -206,7 +205,7 @@ def _chip(kind: str, text: str, x: float, y: float) -> str:
     return (
         f'<g class="{kind}" transform="translate({x:.1f} {y:.1f})">'
         f'<rect x="{-width / 2:.1f}" y="-10" width="{width:.1f}" height="20" rx="10"/>'
-        f'<text y="4.5">{escape(text)}</text></g>'
+        f'<text y="4.5">{safe(text)}</text></g>'
     )
 
 

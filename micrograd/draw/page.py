@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ class Stepper:
         alt = self._alt
         pictures = (drawn.embedded(alt, str(part)) for part, drawn in self._views.pictures.items())
         return _PAGE.format(
-            title=escape(alt),
+            title=picture.safe(alt),
             style=picture.style() + picture.style_sheet("stepper.css"),
             pictures="".join(pictures),
             tables=static.tables(self.story),

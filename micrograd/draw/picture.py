@@ -90,7 +90,7 @@ class Picture(NamedTuple):
             inside,
             height,
             f'xmlns="http://www.w3.org/2000/svg" {_label(alt)}',
-            f"<title>{escape(alt)}</title><style>{style()}</style>{shift}{self.body}{over}</g>",
+            f"<title>{safe(alt)}</title><style>{style()}</style>{shift}{self.body}{over}</g>",
         )
 
     def png(self) -> bytes:
@@ -113,7 +113,16 @@ def _element(width: float, height: float, attributes: str, inner: str) -> str:
 
 
 def _label(alt: str) -> str:
-    return f'role="img" aria-label="{escape(alt)}"'
+    return f'role="img" aria-label="{safe(alt)}"'
+
+
+def safe(text: str) -> str:
+    """Write any text so that it stands in SVG and HTML as it is.
+
+    >>> safe("a < b\\x00")
+    'a &lt; b␀'
+    """
+    return escape(visible(text))
 
 
 def style() -> str:
@@ -154,13 +163,14 @@ def shortened(name: str) -> str:
     return name if len(name) <= LONGEST else "\u2026" + name[1 - LONGEST :]
 
 
+MANY_BOXES = 60  # from here on Graphviz is told to be quick rather than neat
 MANY_PORTS = 12  # operands that still get a place each on the edge of a box
 
 
 def _source(
-    boxes: Iterable[Box],
+    boxes: Sequence[Box],
     arrows: Sequence[Arrow],
-    frames: Iterable[Frame],
+    frames: Sequence[Frame],
     alone: bool = False,
 ) -> str:
     """The text for Graphviz, where each box is a table, with a cell for each of its ports.
@@ -172,8 +182,9 @@ def _source(
     for arrow in arrows:
         ports[arrow.head] = max(ports.get(arrow.head, 0), arrow.port + 1)
     ports = {key: count if count <= MANY_PORTS else 1 for key, count in ports.items()}
+    quick = "nslimit=0.1; mclimit=0.2;" if len(boxes) > MANY_BOXES else ""
     lines = [
-        "digraph { rankdir=LR; newrank=true; ranksep=0.72; nodesep=0.34; pad=0.1;",
+        f"digraph {{ {quick} rankdir=LR; newrank=true; ranksep=0.72; nodesep=0.34; pad=0.1;",
         "node [shape=plain, fontname=Helvetica, fontsize=13]; "
         f"edge [arrowhead={'normal' if alone else 'none'}];",
         *(f'"{box.key}" [label=<{table(box, ports.get(box.key, 1))}>];' for box in boxes),
@@ -199,9 +210,9 @@ def _table(box: Box, ports: int) -> str:
 
 def _written(box: Box, ports: int) -> str:
     """A table with the text of a box, for a picture that Graphviz draws alone."""
-    lines = [(f"<B>{_shown(box.name)}</B>", _shown(box.symbol))]
-    lines += [(_shown(note), "") for note in box.notes]
-    lines += [(_shown(row.caption), _shown(row.text)) for row in box.rows]
+    lines = [(f"<B>{safe(shortened(box.name)) or ' '}</B>", safe(box.symbol))]
+    lines += [(safe(note), "") for note in box.notes]
+    lines += [(safe(row.caption), safe(row.text)) for row in box.rows]
     rows = (
         f'<TR><TD ALIGN="LEFT" PORT="p{i}">{left}</TD><TD ALIGN="RIGHT">{right}</TD></TR>'
         for i, (left, right) in enumerate(lines)
@@ -219,10 +230,6 @@ _FILLS = {
     "result": "#ddf3ec",
     "part": "#f7e4ef",
 }
-
-
-def _shown(text: str) -> str:
-    return escape(visible(shortened(text))) or " "
 
 
 def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
@@ -243,7 +250,7 @@ def _subgraph(frame: Frame, alone: bool) -> str:
     inside += [_subgraph(inner, alone) for inner in frame.frames]
     room = f'WIDTH="{LETTER * len(frame.name):.0f}" HEIGHT="14"'  # for the name, written later
     empty = f'<TABLE BORDER="0" FIXEDSIZE="TRUE" {room}><TR><TD></TD></TR></TABLE>'
-    name = _shown(frame.name) if alone else empty
+    name = safe(frame.name) if alone else empty
     return (
         f'subgraph "cluster_{frame.key}" {{ id="{frame.key}"; margin=10; labeljust=l; '
         f"label=<{name}>; {' '.join(inside)} }}"
@@ -307,20 +314,20 @@ def _box(box: Box, place: Place) -> str:
     right, base, lines = width - PAD, TOP, []
     for note in box.notes:
         base += LINE
-        lines.append(f'<text class="key" x="{PAD}" y="{base}">{escape(note)}</text>')
+        lines.append(f'<text class="key" x="{PAD}" y="{base}">{safe(note)}</text>')
     for i, row in enumerate(box.rows):
         base += LINE
         odd = " odd" if re.search("nan|inf", row.text) else ""
         lines.append(
-            f'<text class="key" x="{PAD}" y="{base}">{escape(row.caption)}</text>'
+            f'<text class="key" x="{PAD}" y="{base}">{safe(row.caption)}</text>'
             f'<text class="{row.slot}{odd}" data-slot="{row.slot}" data-row="{i}" x="{right:g}" '
-            f'y="{base}">{escape(row.text)}</text>'
+            f'y="{base}">{safe(row.text)}</text>'
         )
     return (
         f'<g class="box {box.kind}" data-box="{box.key}" transform="translate({x} {y})">'
-        f"<title>{escape(box.tooltip)}</title>{shape(box.kind, width, height)}"
-        f'<text class="name" x="{PAD}" y="{TOP}">{escape(shortened(box.name))}</text>'
-        f'<text class="op" x="{right:g}" y="{TOP}">{escape(box.symbol)}</text>'
+        f"<title>{safe(box.tooltip)}</title>{shape(box.kind, width, height)}"
+        f'<text class="name" x="{PAD}" y="{TOP}">{safe(shortened(box.name))}</text>'
+        f'<text class="op" x="{right:g}" y="{TOP}">{safe(box.symbol)}</text>'
         f"{''.join(lines)}</g>"
     )
 
@@ -345,5 +352,5 @@ def _frame(frame: Frame, place: Place) -> str:
     return (
         f'<g class="frame" data-frame="{frame.key}" transform="translate({x:.1f} {y:.1f})">'
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8"/>'
-        f'<text x="10" y="18">{escape(frame.name)}</text></g>'
+        f'<text x="10" y="18">{safe(frame.name)}</text></g>'
     )

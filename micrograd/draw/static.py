@@ -6,9 +6,9 @@ import base64
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from micrograd.draw.boxes import number
+from micrograd.draw.picture import safe
 from micrograd.draw.story import Story
 
 MOST_ROWS = 200  # of each table
@@ -47,13 +47,13 @@ def _folding(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], c
     body = "".join(_row("td", row) for row, _ in zip(rows, range(MOST_ROWS)))
     more = f"<p>and {count - MOST_ROWS:,} more</p>" if count > MOST_ROWS else ""
     return (
-        f'<details><summary>{escape(title)}</summary><table style="border-collapse:collapse">'
+        f'<details><summary>{safe(title)}</summary><table style="border-collapse:collapse">'
         f"<thead>{_row('th', header)}</thead><tbody>{body}</tbody></table>{more}</details>"
     )
 
 
 def _row(tag: str, texts: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{escape(text)}</{tag}>' for text in texts)}</tr>"
+    return f"<tr>{''.join(f'<{tag} {_CELL}>{safe(text)}</{tag}>' for text in texts)}</tr>"
 
 
 def output(picture: str, alt: str, tables: str, page: str) -> str:
@@ -65,7 +65,7 @@ def output(picture: str, alt: str, tables: str, page: str) -> str:
     identity = f"micrograd-{uuid.uuid4().hex}"
     data = base64.b64encode(picture.encode()).decode()
     text = (
-        f'<div id="{identity}"><img alt="{escape(alt)}" style="max-width:100%" '
+        f'<div id="{identity}"><img alt="{safe(alt)}" style="max-width:100%" '
         f'src="data:image/svg+xml;base64,{data}">{tables}</div>'
     )
     script = _UPGRADE % tuple(map(_literal, (identity, alt, page)))

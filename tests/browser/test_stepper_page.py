@@ -1,0 +1,453 @@
+"""The stepper in a real browser: its numbers, its keys, its modes, and what is left without it."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.sync_api import Page, expect
+
+from micrograd import Value, toposort
+from micrograd.draw import stepper
+from micrograd.nn import MLP
+from micrograd.steps import Step, backward_steps
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from stepper_works import WORKS, engine_trace, network, neuron, twice
+
+pytestmark = pytest.mark.browser
+Show = Callable[..., Page]
+
+
+def text(page: Page, where: str) -> str:
+    return page.locator(where).inner_text()
+
+
+def grads(page: Page, slot: str = "grad") -> dict[str, str]:
+    """The numbers in the boxes of the picture that is there, by the keys of the boxes."""
+    found: dict[str, str] = page.evaluate(
+        """slot => Object.fromEntries(
+            [...document.querySelectorAll(`svg[style*=block] [data-slot=${slot}]`)]
+                .map(t => [t.parentNode.dataset.box, t.textContent]))""",
+        slot,
+    )
+    return found
+
+
+def jump(page: Page, moment: int) -> None:
+    """Move the slider, as a hand does."""
+    page.locator("#slider").evaluate(
+        "(s, k) => { s.value = k; s.dispatchEvent(new Event('input')) }", moment
+    )
+
+
+def shown(x: float) -> str:
+    return f"{x:.4g}"
+
+
+# Numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_every_steps_numbers_are_the_engines(name: str, show: Show) -> None:
+    root = WORKS[name]()
+    order, steps = toposort(root), backward_steps(root)
+    told = iter(walk(show(stepper(root), reduced_motion="reduce")))
+    assert next(told)["phase"] == "Start"
+    known = {v for v in order if not v.parents}
+    for v in order:
+        if v.parents:
+            known.add(v)
+            moment = next(told)
+            assert moment["cards"][-1].endswith(f"= {shown(v.data)}")
+            assert list(moment["data"].values()) == numbers(order, known, lambda v: v.data)
+    assert next(told)["phase"] == "Seed"
+    turns, reached = iter(engine_trace(root)), {root}
+    for k, step in enumerate(steps):
+        moment = next(told)
+        reached.add(step.operand)
+        assert moment["phase"] == f"Backward {k + 1} of {len(steps)}"
+        compare_step(moment, step)
+        assert moment["grad"][f"v{order.index(step.operand)}"] == shown(step.total)
+        if k + 1 == len(steps) or steps[k + 1].consumer is not step.consumer:
+            engine = next(after for v, after in turns if v is step.consumer)
+            assert list(moment["grad"].values()) == numbers(order, reached, engine.__getitem__)
+    assert [moment["phase"] for moment in told] == ["Done"]
+
+
+def walk(page: Page) -> list[dict[str, Any]]:
+    """Press the right arrow until the end; what is shown at each moment."""
+    found: list[dict[str, Any]] = page.evaluate(
+        """() => {
+            const texts = (query) => [...document.querySelectorAll(query)].map(e => e.textContent)
+            const rows = (slot) => Object.fromEntries(
+                [...document.querySelectorAll(`svg[style*=block] [data-slot=${slot}]`)]
+                    .map(t => [t.parentNode.dataset.box, t.textContent]))
+            const moments = [], end = +document.querySelector("#slider").max
+            for (let i = 0; i <= end; i++) {
+                moments.push({
+                    phase: texts("#phase")[0], words: texts("#words")[0], cards: texts("#cards b"),
+                    chips: texts("svg[style*=block] .chip"), data: rows("data"), grad: rows("grad"),
+                })
+                document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
+            }
+            return moments
+        }"""
+    )
+    return found
+
+
+def numbers(order: list[Value], known: set[Value], of: Callable[[Value], float]) -> list[str]:
+    return [shown(of(v)) if v in known else "\u2013" for v in order]
+
+
+def compare_step(moment: dict[str, Any], step: Step) -> None:
+    """The chips on the arrow, the cards and the sentence show the numbers of a step."""
+    chips, cards = moment["chips"], moment["cards"]
+    product, total = shown(step.product), shown(step.total)
+    if step.local is None:
+        assert chips == [f"+= {product}"]
+    else:
+        local, upstream = shown(step.local), shown(step.upstream)
+        assert chips == [f"\u00d7 {local}", f"+= {product}"]
+        assert cards[0].split(" = ")[-1] == local
+        assert cards[1] == upstream
+        assert f"{local} \u00d7 {upstream} = {product}" in moment["words"]
+    assert cards[-2] == f"+= {product}"
+    assert cards[-1].endswith(f" + {product} = {total}")
+    assert f" + {product} = {total}." in moment["words"]
+
+
+def test_in_every_view_the_grads_at_the_end_are_the_engines(show: Show) -> None:
+    random.seed(2)
+    model = MLP(2, [3, 2, 1], activation="sigmoid")
+    root = model([1.0, -2.0]) ** 2
+    page = show(stepper(root, fold="neuron"), reduced_motion="reduce")
+    root.backward()
+    order = toposort(root)
+    expect(page.locator("[data-do=fold]")).to_be_hidden()
+    openers = page.locator("svg[style*=block] [data-box^=g]")
+    keys = [openers.nth(i).get_attribute("data-box") for i in range(openers.count())]
+    assert len(keys) == 6
+    for key in keys:
+        page.locator(f"svg[style*=block] [data-box={key}]").click()
+        page.keyboard.press("Home")
+        *_, last = walk(page)
+        assert last["phase"] == "Done"
+        told = {k: grad for k, grad in last["grad"].items() if k[0] == "v"}
+        assert len(told) > 4
+        assert told == {k: shown(order[int(k[1:])].grad) for k in told}
+        page.keyboard.press("Escape")
+        expect(page.locator(f"svg[style*=block] [data-box={key}]")).to_be_visible()
+
+
+def test_what_happens_in_a_folded_module_is_one_moment(show: Show) -> None:
+    random.seed(2)
+    model = MLP(2, [3, 1], activation="sigmoid")
+    page = show(stepper(model([1.0, -2.0]) ** 2, fold="layer"), reduced_motion="reduce")
+    said = [
+        moment["words"].removesuffix(" Click a folded box to open it.") for moment in walk(page)
+    ]
+    assert "15 numbers computed inside layers[0]." in said
+    assert "layers[1] passes gradients on to layers[0]: 3 additions." in said
+    assert any(s.startswith("layers[0] passes gradients on to x1: 3 additions.") for s in said)
+    assert len(said) == 12
+
+
+# Moving about ----------------------------------------------------------------------------------
+
+
+def test_keys(show: Show) -> None:
+    page = show(stepper(neuron()), reduced_motion="reduce")
+    phases = []
+    for key in ["ArrowRight", "ArrowRight", "ArrowLeft", "End", "Home"]:
+        page.keyboard.press(key)
+        phases.append(text(page, "#phase"))
+    assert phases == ["Forward 1 of 5", "Forward 2 of 5", "Forward 1 of 5", "Done", "Start"]
+    page.keyboard.press(" ")
+    expect(page.locator("[data-do=play]")).to_have_text("Pause")
+    expect(page.locator("#phase")).to_have_text("Forward 2 of 5", timeout=5000)
+    page.keyboard.press(" ")
+    expect(page.locator("[data-do=play]")).to_have_text("Play")
+    page.keyboard.press("Tab")
+    focused = page.evaluate("document.activeElement.getAttribute('role')")
+    assert focused == "button"
+    page.locator("[data-box=v2]").focus()
+    page.keyboard.press("Enter")
+    assert text(page, "#phase") == "Backward 4 of 9"  # the next that concerns it
+
+
+def test_buttons_slider_and_boxes(show: Show) -> None:
+    page = show(stepper(twice()), reduced_motion="reduce")
+    page.click("[data-do=next]")
+    assert text(page, "#phase") == "Forward 1 of 1"
+    page.click("[data-do=end]")
+    assert page.locator("[data-do=next]").is_disabled()
+    page.click("[data-do=start]")
+    assert page.locator("[data-do=back]").is_disabled()
+    seen = []
+    for _ in range(3):  # round and round
+        page.click("[data-box=v0]")
+        seen.append(text(page, "#phase"))
+    assert seen == ["Backward 1 of 2", "Backward 2 of 2", "Backward 1 of 2"]
+    assert "This is addition 1 of 2." in text(page, "#words")
+    jump(page, 0)
+    assert text(page, "#phase") == "Start"
+
+
+def test_playing_goes_to_the_end_and_stops(show: Show) -> None:
+    page = show(stepper(twice()))
+    page.clock.install()
+    page.click("[data-do=play]")
+    page.clock.run_for(20_000)
+    assert text(page, "#phase") == "Done"
+    assert text(page, "[data-do=play]") == "Play"
+
+
+def test_the_product_travels_along_the_arrow_and_is_added_when_it_arrives(show: Show) -> None:
+    page = show(stepper(neuron()))
+    jump(page, 6)  # the seed
+    page.keyboard.press("ArrowRight")
+    pill = page.locator("svg[style*=block] .chip.add")
+    consumer, operand = [box(page, key) for key in ("v9", "v8")]
+    begin = pill.bounding_box()
+    assert begin
+    assert begin["x"] > operand["x"] + operand["width"] * 0.6
+    assert grads(page)["v8"] == "0"
+    page.wait_for_timeout(1300)
+    end = pill.bounding_box()
+    assert end
+    assert abs(end["x"] + end["width"] / 2 - operand["x"] - operand["width"] / 2) < 3
+    assert grads(page)["v8"] == "0.5"
+    assert consumer["x"] > end["x"]
+
+
+def test_with_less_motion_nothing_moves(show: Show) -> None:
+    page = show(stepper(neuron()), reduced_motion="reduce")
+    jump(page, 6)
+    page.keyboard.press("ArrowRight")
+    places = [page.locator(".chip.add").get_attribute("transform")]
+    page.wait_for_timeout(300)
+    places.append(page.locator(".chip.add").get_attribute("transform"))
+    assert places[0] == places[1]
+    assert grads(page)["v8"] == "0.5"
+    running = page.evaluate("document.getAnimations().filter(a => a.playState == 'running').length")
+    assert running == 0
+
+
+def box(page: Page, key: str) -> dict[str, float]:
+    found = page.locator(f"svg[style*=block] [data-box={key}] .shape").bounding_box()
+    assert found
+    return dict(found)
+
+
+def test_what_a_screen_reader_is_told(show: Show) -> None:
+    page = show(stepper(neuron()), reduced_motion="reduce")
+    assert page.locator("#words").get_attribute("aria-live") == "polite"
+    label = page.locator("[data-box=v9]").get_attribute("aria-label")
+    assert label == "out: data not there yet; grad not there yet"
+    page.keyboard.press("End")
+    label = page.locator("[data-box=v9]").get_attribute("aria-label")
+    assert label == "out: data 0.7071; grad 1"
+    picture = page.locator("svg[style*=block]")
+    assert str(picture.get_attribute("aria-label")).startswith("The graph of out")
+    assert page.locator("#slider").get_attribute("aria-valuetext") == "Done"
+
+
+# Predict first ---------------------------------------------------------------------------------
+
+
+def test_numbers_stay_hidden_until_their_sign_is_chosen(show: Show) -> None:
+    root = neuron()
+    page = show(stepper(root), reduced_motion="reduce")
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowRight")
+    hidden = shown(-6.0)
+    assert text(page, "#cards b") == "w1 * x1 = -3 * 2 = ?"
+    assert hidden not in "".join(page.locator("svg[style*=block] [data-slot]").all_text_contents())
+    for key in ["ArrowRight", "End"]:  # nothing leads past the question
+        page.keyboard.press(key)
+        assert text(page, "#phase") == "Forward 1 of 5"
+    page.click("[data-sign='-']")
+    assert text(page, "#words") == "Right. v1 is computed: w1 * x1 is -6."
+    assert grads(page, "data")["v2"] == hidden
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    assert text(page, "#words").startswith("No, it is zero. v2")
+    while text(page, "#phase") != "Done":
+        page.keyboard.press("ArrowRight")
+        if page.locator("#question").is_visible():
+            assert page.locator("svg[style*=block] .chip").all_text_contents() in (
+                [],
+                ["\u00d7 ?", "+= ?"],
+            )
+            page.keyboard.press("+")
+    asked = 5 + len(backward_steps(root))
+    assert f"Of {asked} signs you chose " in text(page, "#words")
+    page.keyboard.press("p")
+    assert page.locator("#question").is_hidden()
+
+
+# Where it is shown -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [neuron, network, twice])
+def test_usable_360_pixels_wide(build: Callable[[], Value], show: Show) -> None:
+    page = show(stepper(build()), width=360, height=640, reduced_motion="reduce")
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360
+        active = page.locator("svg[style*=block] .now .shape")
+        if active.count():
+            place, stage = active.bounding_box(), page.locator("#stage").bounding_box()
+            assert place
+            assert stage
+            assert place["x"] < stage["x"] + stage["width"]
+            assert place["x"] + place["width"] > stage["x"]
+    for name in ["start", "back", "play", "next", "end", "predict"]:
+        button = page.locator(f"[data-do={name}]").bounding_box()
+        assert button
+        assert button["x"] >= 0
+        assert button["x"] + button["width"] <= 360
+        assert button["height"] >= 32
+
+
+@pytest.mark.parametrize("width", [360, 960, 1280])
+def test_text_is_at_least_9_pixels_high(width: int, show: Show) -> None:
+    page = show(stepper(network()), width=width)
+    sizes = page.evaluate(
+        """[...document.querySelectorAll("svg[style*=block] text")].map(t =>
+            parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a)"""
+    )
+    assert min(sizes) >= 8.99
+
+
+@pytest.mark.parametrize("build", [neuron, network])
+def test_no_text_leaves_its_box_and_no_box_lies_on_another(
+    build: Callable[[], Value], show: Show
+) -> None:
+    page = show(stepper(build()), width=1280)
+    page.keyboard.press("End")
+    places = page.evaluate(
+        """() => {
+            const place = (e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom] }
+            return [...document.querySelectorAll("svg[style*=block] [data-box]")].map(box => ({
+                shape: place(box.querySelector(".shape")),
+                lines: [...box.querySelectorAll("text")].filter(t => t.textContent).map(place),
+            }))
+        }"""
+    )
+    for i, one in enumerate(places):
+        left, top, right, bottom = one["shape"]
+        for line in one["lines"]:
+            assert left - 1 <= line[0] < line[2] <= right + 1
+            assert top - 1 <= line[1] < line[3] <= bottom + 1
+        for other in places[:i]:
+            x1, y1, x2, y2 = other["shape"]
+            assert min(right, x2) <= max(left, x1) or min(bottom, y2) <= max(top, y1)
+
+
+def notebook(*roots: Value) -> str:
+    """What nbconvert exports of a notebook with a stepper in each cell."""
+    cells = []
+    for root in roots:
+        bundle = stepper(root)._repr_mimebundle_(exclude=["image/png"])
+        output = nbformat.v4.new_output("execute_result", data=bundle, execution_count=1)
+        cells.append(nbformat.v4.new_code_cell("stepper(out)", outputs=[output]))
+    exported, _ = HTMLExporter(template_name="basic").from_notebook_node(
+        nbformat.v4.new_notebook(cells=cells)
+    )
+    return f"<!doctype html><meta charset='utf-8'>{exported}"
+
+
+def test_in_a_notebook_exported_by_nbconvert(show: Show) -> None:
+    page = show(notebook(neuron(), twice()), reduced_motion="reduce")
+    frames = page.locator("iframe")
+    expect(frames).to_have_count(2)
+    assert frames.first.get_attribute("sandbox") == "allow-scripts"
+    first, second = (page.frame_locator("iframe").nth(i) for i in range(2))
+    first.locator("[data-do=end]").click()
+    expect(first.locator("#phase")).to_have_text("Done")
+    expect(second.locator("#phase")).to_have_text("Start")  # neither touches the other
+    assert first.locator("[data-box=v9] [data-slot=data]").text_content() == "0.7071"
+    page.wait_for_timeout(200)
+    for i, frame in enumerate([first, second]):  # as high as what is in it
+        inner = frame.locator("html").evaluate("e => [e.offsetHeight, innerHeight]")
+        assert abs(inner[0] - inner[1]) <= 1, i
+    assert page.locator("img").count() == 0
+
+
+def test_without_scripts_picture_and_tables_remain(show: Show) -> None:
+    page = show(notebook(neuron()), java_script_enabled=False)
+    assert page.locator("iframe").count() == 0
+    assert_picture_and_tables(page)
+    page = show(stepper(neuron()), java_script_enabled=False)
+    assert page.locator("#bar").is_hidden()
+    assert page.locator("[data-box=v9] [data-slot=data]").text_content() == "0.7071"
+    page.locator("summary").first.click()
+    expect(page.locator("table").first).to_be_visible()
+
+
+def test_what_a_sanitiser_leaves_is_shown(show: Show) -> None:
+    html = notebook(neuron())
+    for tag in ("script", "style", "svg", "iframe"):
+        html = re.sub(rf"<{tag}\b.*?</{tag}>", "", html, flags=re.S)
+    html = re.sub(r"\son\w+=\"[^\"]*\"", "", html)
+    assert_picture_and_tables(show(html, java_script_enabled=False))
+
+
+def assert_picture_and_tables(page: Page) -> None:
+    image = page.locator("img").bounding_box()
+    assert image
+    assert image["width"] > 600
+    assert image["height"] > 250
+    for i in range(2):
+        page.locator("summary").nth(i).click()
+        expect(page.locator("table").nth(i)).to_be_visible()
+    assert "1 - out * out" in page.locator("table").nth(1).inner_text()
+
+
+# The picture that moves by itself --------------------------------------------------------------
+
+
+def visible_numbers(page: Page, seconds: float) -> dict[str, bool]:
+    """Which numbers of the picture can be seen at a time of the animation."""
+    found: dict[str, bool] = page.evaluate(
+        """seconds => {
+            for (const a of document.getAnimations()) { a.pause(); a.currentTime = 1000 * seconds }
+            return Object.fromEntries([...document.querySelectorAll("[data-slot]")].map(t =>
+                [t.parentNode.dataset.box + t.dataset.slot, getComputedStyle(t).opacity === "1"]))
+        }""",
+        seconds,
+    )
+    return found
+
+
+def test_the_animation_begins_complete_and_plays(show: Show, tmp_path: Path) -> None:
+    svg = stepper(neuron()).svg()
+    page = show(svg)
+    assert all(visible_numbers(page, 0).values())
+    begun = visible_numbers(page, 2.1)
+    assert begun == {key: key in LEAVES or key == "v2data" for key in begun}
+    seeded = visible_numbers(page, 2 + 5 * 1.2 + 0.1)
+    assert seeded == {key: key.endswith("data") or key == "v9grad" for key in seeded}
+    last = visible_numbers(page, 2 + 6 * 1.2 + 9 * 2.4 + 1)
+    assert all(last.values())
+
+
+LEAVES = {f"v{i}data" for i in (0, 1, 3, 4, 7)}
+
+
+def test_where_less_motion_is_asked_for_the_animation_stands_still(show: Show) -> None:
+    page = show(stepper(neuron()).svg(), reduced_motion="reduce")
+    assert page.evaluate("document.getAnimations().length") == 0
+    assert all(visible_numbers(page, 0).values())

@@ -1,0 +1,383 @@
+"""The stepper without a browser: its numbers, its names, its files, what a notebook is given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stepper_works import WORKS, engine_trace, network, neuron, twice
+
+import micrograd as mg
+from micrograd import Value, toposort
+from micrograd.draw import Stepper, stepper
+from micrograd.nn import MLP
+from micrograd.steps import backward_steps
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """What the page gives its script."""
+    found = re.search(r'<script type="application/json" id="story">(.*?)</script>', page, re.S)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def svg_of(given: Stepper) -> ElementTree.Element:
+    """The picture that a notebook is given, parsed."""
+    html = given._repr_mimebundle_()["text/html"]
+    assert isinstance(html, str)
+    found = re.search(r"data:image/svg\+xml;base64,([^\"]+)", html)
+    assert found
+    return ElementTree.fromstring(base64.b64decode(found[1]))
+
+
+def texts(svg: ElementTree.Element) -> list[str]:
+    return ["".join(t.itertext()) for t in svg.iter(f"{SVG}text")]
+
+
+# The numbers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_the_pages_numbers_are_the_engines_to_the_last_digit(name: str) -> None:
+    root = WORKS[name]()
+    data = data_of(stepper(root).html())
+    exact = [number for _, number in data["numbers"]]
+    order = toposort(root)
+    steps = backward_steps(root)
+    assert [exact[v["data"]] for v in data["values"]] == [repr(v.data) for v in order]
+    assert len(data["steps"]) == len(steps)
+    after = dict(engine_trace(root))
+    for told, step in zip(data["steps"], steps):
+        consumer, position, operand, _, local, upstream, product, total = told
+        assert (order[consumer], position, order[operand]) == step[:3]
+        assert (exact[local] if local >= 0 else "None") == repr(step.local)
+        assert exact[upstream] == repr(step.upstream)
+        assert exact[product] == repr(step.product)
+        assert exact[total] == repr(step.total)
+    for step in {(s.consumer, s.operand): s for s in steps}.values():  # the last one of each
+        assert repr(step.total) == repr(after[step.consumer][step.operand])
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_numbers_are_shown_in_four_digits(name: str) -> None:
+    for shown, exact in data_of(stepper(WORKS[name]()).html())["numbers"]:
+        assert shown == f"{float(exact):.4g}"
+
+
+def test_both_cores_give_the_same_page(tmp_path: Path) -> None:
+    program = (
+        "import sys; from stepper_works import network; from micrograd.draw import stepper;"
+        "stepper(network()).save(sys.argv[1])"
+    )
+    pages = []
+    for pure in ("", "1"):
+        path = tmp_path / f"core{pure}.html"
+        env = {k: v for k, v in os.environ.items() if k != "MICROGRAD_PURE"}
+        env |= {"MICROGRAD_PURE": pure} if pure else {}
+        command = [sys.executable, "-c", program, str(path)]
+        subprocess.run(command, check=True, env=env, cwd=Path(__file__).parent)
+        pages.append(path.read_text("utf-8"))
+    assert pages[0] == pages[1]
+
+
+def test_nothing_in_the_graph_is_changed() -> None:
+    root = neuron()
+    root.backward()
+    before = [(v.data, v.grad, v.label) for v in toposort(root)]
+    shown = stepper(root)
+    shown.html()
+    shown.svg()
+    assert [(v.data, v.grad, v.label) for v in toposort(root)] == before
+
+
+# The text --------------------------------------------------------------------------------------
+
+
+def test_the_text_tells_every_step() -> None:
+    lines = str(stepper(neuron())).splitlines()
+    assert lines[:3] == ["forward", "v1 = w1 * x1 = -3 * 2 = -6", "v2 = w2 * x2 = 1 * 0 = 0"]
+    assert "out = tanh(v4) = tanh(0.8814) = 0.7071" in lines
+    assert "v4.grad += (1 - out * out) * out.grad = 0.5 * 1 = 0.5, now 0.5" in lines
+    assert lines[-1] == "x1.grad += w1 * v1.grad = -3 * 0.5 = -1.5, now -1.5"
+
+
+def test_both_arrows_of_a_plus_a_are_told() -> None:
+    assert str(stepper(twice())).endswith(
+        "a.grad += 1 * v1.grad = 1 * 1 = 1, now 1\na.grad += 1 * v1.grad = 1 * 1 = 1, now 2"
+    )
+
+
+def test_names_stand_for_values_and_for_their_gradients() -> None:
+    a, theta = Value(0.5), Value(2.0)
+    z = theta * a
+    told = stepper(
+        z.sigmoid(),
+        names={a: "a2[1]", theta: "Theta2[1][1]", z: "z3[1]"},
+        gradients={z: "delta3[1]", theta: "Delta2[1][1]"},
+    )
+    assert "Delta2[1][1] += a2[1] * delta3[1] = 0.5 * 0.1966 = 0.09831, now 0.09831" in str(told)
+    assert {"z3[1]", "delta3[1]", "a2[1]", "Theta2[1][1]", "Delta2[1][1]"} <= set(
+        texts(svg_of(told))
+    )
+
+
+def test_invented_names_do_not_repeat_given_ones() -> None:
+    a = Value(1.0, label="v1")
+    assert str(stepper(a * a * a)).splitlines()[1:3] == [
+        "v2 = v1 * v1 = 1 * 1 = 1",
+        "v3 = v2 * v1 = 1 * 1 = 1",
+    ]
+
+
+def test_a_leaf_alone_has_no_steps() -> None:
+    shown = stepper(Value(3.0, label="x"))
+    assert str(shown) == "forward\n\nbackward\nx.grad = 1"
+    assert data_of(shown.html())["steps"] == []
+
+
+# The page --------------------------------------------------------------------------------------
+
+
+def test_the_script_weighs_less_than_15_kilobytes() -> None:
+    scripts = re.findall(r"<script>(.*?)</script>", stepper(twice()).html(), re.S)
+    assert len(scripts) == 1
+    assert len(scripts[0].encode()) < 15_000
+
+
+def test_the_page_names_no_other_address() -> None:
+    page = stepper(network()).html()
+    assert re.findall(r"https?://[^\"' ]+", page) == []
+    assert "default-src 'none'" in page
+    assert not re.search(r"\b(src|href|import|fetch|@import)\s*[=(]", page)
+
+
+@settings(max_examples=10)
+@given(st.text(max_size=30))
+def test_any_text_is_a_label(label: str) -> None:
+    x = Value(2.0, label=label)
+    shown = stepper(x * x)
+    page = shown.html()
+    assert data_of(page)["values"][0]["name"] == (label or "c1")
+    assert page.count("</script>") == 2
+    ElementTree.fromstring(shown.svg())
+    html = shown._repr_mimebundle_(exclude=["image/png"])["text/html"]
+    assert isinstance(html, str)
+    assert html.isascii()
+    assert html.count("</script>") == 1
+    svg_of(shown)
+
+
+def test_saving_by_the_ending_of_the_name(tmp_path: Path) -> None:
+    shown = stepper(neuron())
+    shown.save(tmp_path / "x.html")
+    shown.save(str(tmp_path / "x.svg"))
+    assert (tmp_path / "x.html").read_text("utf-8").startswith("<!doctype html>")
+    assert ElementTree.parse(tmp_path / "x.svg").getroot().tag == f"{SVG}svg"
+    with pytest.raises(ValueError, match=r"not as 'x.gif': give a name that ends in .html or .svg"):
+        shown.save(tmp_path / "x.gif")
+
+
+def test_what_cannot_be_stepped_through_is_refused_with_advice() -> None:
+    with pytest.raises(TypeError, match="the graph of one Value, got list"):
+        stepper([Value(1.0)])  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError, match="sqrt"):
+        stepper(Value(0.0).sqrt())
+    x = Value(1.0)
+    total = sum((x * x for _ in range(45)), Value(0.0))
+    with pytest.raises(ValueError, match=r"takes 180 steps .* or allow it with limit=180"):
+        stepper(total, limit=179)
+    assert len(stepper(total, limit=180).story.steps) == 180
+    with pytest.raises(ValueError, match="an animation of 273 steps"):
+        stepper(total * x).svg()
+    with pytest.raises(ValueError, match="fold must be"):
+        stepper(x * x, fold=1).html()
+
+
+# Folding ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def big() -> Value:
+    """The loss of a network of 33 neurons."""
+    random.seed(4)
+    model = MLP(2, [16, 16, 1], activation="tanh")
+    loss: Value = (model([0.5, -1.0]) - 1.0) ** 2
+    loss.model = model  # type: ignore[attr-defined]  # a scope holds its module weakly
+    return loss
+
+
+def test_a_big_graph_begins_folded_and_every_module_opens(big: Value) -> None:
+    page = stepper(big).html()
+    data = data_of(page)
+    assert len(page) < 4_000_000
+    names = [group["name"] for group in data["groups"]]
+    assert names[:3] == ["MLP", "layers[0]", "layers[0].neurons[0]"]
+    assert data["views"]["-1"] == [0]  # the network is open, its layers are not
+    closed = {i for i in range(len(names)) if i not in data["views"]["-1"]}
+    opened = {int(i) for i in data["views"]} - {-1}
+    # The neuron of the last layer opens together with the layer.
+    assert closed - opened == {names.index("layers[2].neurons[0]")}
+    for part, inside in data["views"].items():
+        assert part == "-1" or int(part) in inside
+
+
+def test_the_boxes_of_a_view_are_those_of_its_open_modules() -> None:
+    root = network()
+    page = stepper(root, fold="layer").html()
+    svg = re.findall(r'<svg [^>]*data-view="(-?\d+)".*?</svg>', page)
+    drawn = dict(zip(svg, re.findall(r"<svg .*?</svg>", page)))
+    data = data_of(page)
+    for part, picture in drawn.items():
+        inside = set(data["views"][part])
+
+        def box(i: int, inside: set[int] = inside) -> str:
+            key, group = f"v{i}", data["values"][i]["group"]
+            while group >= 0:
+                key = key if group in inside else f"g{group}"
+                group = data["groups"][group]["parent"]
+            return key
+
+        expected = {box(i) for i in range(len(data["values"]))}
+        assert set(re.findall(r'data-box="(\w+)"', picture)) == expected
+
+
+def test_a_folded_module_shows_the_quantities_in_it_that_were_named() -> None:
+    random.seed(1)
+    model = MLP(2, [3, 1], activation="sigmoid")
+    hidden = [n.w[0] for n in model.layers[0].neurons]
+    loss = model([1.0, 2.0]) ** 2
+    told = stepper(
+        loss,
+        fold="layer",
+        names={model.layers[0]: "layer 2"},
+        gradients={w: f"Delta1[{i + 1}][1]" for i, w in enumerate(hidden)},
+    )
+    found = texts(svg_of(told))
+    loss.backward()
+    listed = ", ".join(f"{w.grad:.4g}" for w in hidden)
+    assert {"layer 2", "16 Values", "w 3\u00d72, b 3", "Delta1", listed} - set(found) == {
+        "16 Values"
+    }
+
+
+def test_long_sums_outside_modules_fold_and_open() -> None:
+    xs = [Value(float(i), label=f"x{i}") for i in range(100)]
+    data = data_of(stepper(sum(xs[1:], xs[0]) * 2).html())
+    assert "+ of 100 terms" in [group["name"] for group in data["groups"]]
+
+
+# What a notebook is given ----------------------------------------------------------------------
+
+
+class Sanitised(HTMLParser):
+    """What hosts leave of HTML: no script, style, svg, iframe, form or event handlers."""
+
+    FORBIDDEN = ("script", "style", "svg", "iframe", "object", "form", "link")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str]] = []
+        self.text: list[str] = []
+        self.tags: list[str] = []
+        self._inside = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside += tag in self.FORBIDDEN
+        if not self._inside:
+            self.tags.append(tag)
+            kept = {k: v or "" for k, v in attrs if not k.startswith("on")}
+            if tag == "img":
+                self.images.append(kept)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside -= tag in self.FORBIDDEN
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.text.append(data)
+
+
+def test_what_hosts_leave_is_a_picture_and_tables() -> None:
+    html = stepper(neuron())._repr_mimebundle_()["text/html"]
+    assert isinstance(html, str)
+    left = Sanitised(html)
+    (image,) = left.images
+    assert image["src"].startswith("data:image/svg+xml;base64,")
+    assert image["alt"] == (
+        "The graph of out with the data of 10 Values and the gradients that 9 additions leave "
+        "in them"
+    )
+    assert left.tags.count("table") == 2
+    assert left.tags.count("tr") == 2 + 5 + 9
+    assert "1 - out * out" in left.text
+    picture = ElementTree.fromstring(base64.b64decode(image["src"].partition(",")[2]))
+    assert texts(picture).count("0.7071") == 1
+    assert texts(picture).count("-1.5") == 1
+
+
+def test_three_tiers_in_one_bundle_and_what_is_asked_for() -> None:
+    shown = stepper(neuron())
+    bundle = shown._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert bundle["text/plain"] == str(shown)
+    png = bundle["image/png"]
+    assert isinstance(png, bytes)
+    assert png.startswith(b"\x89PNG")
+    assert set(shown._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
+    assert set(shown._repr_mimebundle_(exclude=["image/png"])) == {"text/html", "text/plain"}
+
+
+def test_every_output_has_an_id_of_its_own() -> None:
+    shown = stepper(twice())
+    ids = [re.findall(r'id="(micrograd-\w+)"', str(shown._repr_mimebundle_())) for _ in range(2)]
+    assert len(set(map(tuple, ids))) == 2
+
+
+def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(source: str, format: str) -> bytes:
+        raise RuntimeError("drawing needs Graphviz")
+
+    monkeypatch.setattr("micrograd.draw.layout.render", missing)
+    shown = stepper(twice())
+    assert shown._repr_mimebundle_() == {"text/plain": f"{shown}\n(drawing needs Graphviz)"}
+
+
+# The picture that moves by itself --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_the_first_frame_of_the_animation_is_the_finished_picture(name: str) -> None:
+    root = WORKS[name]()
+    svg = stepper(root).svg()
+    tree = ElementTree.fromstring(svg)
+    assert not list(tree.iter(f"{SVG}script"))
+    root.backward()
+    boxes = {g.get("data-box"): g for g in tree.iter(f"{SVG}g") if g.get("data-box")}
+    for i, v in enumerate(toposort(root)):
+        shown = {t.get("data-slot"): t.text for t in boxes[f"v{i}"].iter(f"{SVG}text")}
+        assert (shown["data"], shown["grad"]) == (f"{v.data:.4g}", f"{v.grad:.4g}")
+    # Each keyframe rule of a finished number shows it at the beginning.
+    for keyframes in re.findall(r"\[data-slot=\w+\]\{animation:(k\d+) ", svg):
+        assert f"@keyframes {keyframes}{{0%{{opacity:1}}" in svg
+
+
+def test_lazily_there() -> None:
+    assert mg.draw.stepper is stepper
