@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def data(sizes: list[int], rows: int) -> tuple[Any, Any, list[Any], list[Any]]:
     generator = np.random.default_rng(0)
     X = generator.normal(size=(rows, sizes[0]))
     y = np.where(generator.normal(size=(rows, sizes[-1])) > 0, 1.0, -1.0)
-    W = [generator.uniform(-1, 1, (a, b)) / math.sqrt(a) for a, b in zip(sizes, sizes[1:])]
+    W = [generator.uniform(-1, 1, (a, b)) / math.sqrt(a) for a, b in pairwise(sizes)]
     b = [generator.uniform(-0.1, 0.1, b) for b in sizes[1:]]
     return X, y, W, b
 

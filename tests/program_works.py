@@ -306,7 +306,7 @@ def many_rows_of_the_table() -> Work:
     def function(x: Any, y: Any) -> Any:
         a = mg.arctan2(w[0] * x, 2 + y * y) + mg.hypot(x, w[1]) - mg.cbrt(w[2] - 3)
         b = mg.softplus(a) * mg.logaddexp(x, w[0]) + mg.expm1(w[1] * y) - mg.erfc(w[2] * x)
-        return mg.where(x < y, a * b, mg.abs(a - b)) / (2 + mg.cos(a)) + mg.log1p(b * b) ** 1.5
+        return mg.where(x < y, a * b, abs(a - b)) / (2 + mg.cos(a)) + mg.log1p(b * b) ** 1.5
 
     return Work(function, w, [(), ()])
 

@@ -119,6 +119,24 @@ def test_every_mistake_is_seen_in_the_network_of_the_course() -> None:
     assert {name for name, m in found(cost).items() if m.node is None} == {"operands in a set"}
 
 
+def test_large_graphs_are_searched_to_the_end() -> None:
+    a, b = two()
+    total = a + b
+    for _ in range(1500):
+        total = total * 0.999 + 0.001
+    seen = {name: m for name, m in found(total).items() if m.node is not None}
+    assert list(seen) == [
+        "no zero_grad",
+        "interior gradients kept",
+        "old data after an update",
+    ]
+    assert seen["no zero_grad"].node is not None
+    assert not seen["no zero_grad"].node.parents
+    deep = found(total * (a * a))
+    assert shown(deep["operands in a set"])[0] == "a"
+    assert shown(deep["= for +="])[0] == "a"
+
+
 def test_the_graph_is_not_touched() -> None:
     a, b = two()
     root = (a * b - a).tanh() * a

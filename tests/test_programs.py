@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from micrograd import Value, program
 from program_works import WORKS, Work
+
+from micrograd import Value, arctan, program, relu, sigmoid
+from micrograd.losses import binary_cross_entropy, cross_entropy, squared_error
+from micrograd.nn import MLP
 
 Array = np.ndarray[Any, Any]
 
@@ -67,4 +69,31 @@ def test_a_program_agrees_with_the_loop(make: Callable[[], Work]) -> None:
         for k in range(data.shape[1]):
             total = total + float(weights[i, k]) * (parts[i] if parts is not None else result[i, k])
     total.backward()
+    assert_close(grads(work), gradient)
+
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "squared error": lambda z, y: sum(squared_error(a, b) for a, b in zip(z, y)),
+    "logistic": lambda z, y: sum(binary_cross_entropy(a, sigmoid(b)) for a, b in zip(z, y)),
+    "hinge": lambda z, y: sum(relu(1 - b * a) for a, b in zip(z, y)),
+    "softmax": lambda z, y: cross_entropy(z, [e * e / sum(v * v for v in y) for e in y]),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "linear", arctan])
+@pytest.mark.parametrize("sizes", [[3, 4, 2], [2, 3, 1, 4, 3], [1, 1, 2], [5, 2]])
+def test_networks_agree_with_the_loop(sizes: list[int], activation: Any, loss: str) -> None:
+    random.seed(5)
+    model = MLP(sizes[0], sizes[1:], activation=activation)
+    work = Work(
+        lambda x, y: LOSSES[loss](model(x), y), model.parameters(), [(sizes[0],), (sizes[-1],)]
+    )
+    arguments = draw_arguments(work, 4)
+    result = program(work.function)(*arguments)
+    expected, gradient = loop(work, arguments, np.full((4, 1), 0.25))
+    assert_close(result.data, expected[:, 0])
+    for p in work.parameters:
+        p.grad = 0.0
+    result.mean().backward()
     assert_close(grads(work), gradient)

@@ -161,8 +161,8 @@ class Views:
         return len(drawn) + len(arrows)
 
     def _frames(self, opened: frozenset[int], keys: Iterable[str]) -> list[Frame]:
-        """A frame for each open module. One that holds nothing but another is left out, and so is
-        the one that holds all: neither tells anything."""
+        """A frame for each open module. One that holds nothing but another is left out, unless a
+        click opened it, and so is the one that holds all: neither tells anything."""
         inside: dict[int, list[str]] = {part: [] for part in opened}
         for key in keys:
             if self._around(key) >= 0:
@@ -170,7 +170,7 @@ class Views:
         frames: dict[int, list[Frame]] = {part: [] for part in (-1, *opened)}
         for part in sorted(opened, reverse=True):  # what is within comes first
             boxes, inner = inside[part], frames[part]
-            alone = not boxes and len(inner) == 1
+            alone = not boxes and len(inner) == 1 and part in self.opened.get(-1, opened)
             if boxes or inner:
                 one = [Frame(str(part), self.parts[part].name, boxes, inner)]
                 frames[self.parts[part].parent] += inner if alone else one

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from micrograd import ops
@@ -37,7 +38,7 @@ def right(root: Value, edges: Edges, grad: Grads) -> None:
 
 def start_afresh(root: Value, edges: Edges, grad: Grads) -> None:
     for node in edges:
-        if edges[node]:
+        if node.parents:
             grad[node] = 0.0
     grad[root] = 1.0
 
@@ -192,6 +193,7 @@ MISCONCEPTIONS = (
 
 _RATE = 0.1  # of the update after which the data are old
 MANY_TURNS = 100_000  # more than a recursion without a visited mark is left to take
+_START = 1000  # nodes that are tried before all are
 _COUNTED = 10**15  # turns beyond this are not told apart
 
 
@@ -291,15 +293,12 @@ def _run(misconception: Misconception, root: Value, edges: Edges, expected: Grad
     if misconception is OLD_DATA:
         return _run_on_old_data(root, edges, expected)
     counted = turns(root, edges) if misconception is NOT_VISITED else {}
-    part = _in_reach(edges, counted) if counted else edges
-    wrong_pass = misconception.passes[0]
-    found = grads_by(wrong_pass, root, part)
-    if misconception is INTERIOR_KEPT:
-        zero_leaves(part, found)
-    if misconception in (INTERIOR_KEPT, NO_ZERO_GRAD):
-        wrong_pass(root, part, found)
-    mistake = _first_wrong(misconception, expected, found, part)
-    if mistake.node is None:
+    for part in [_in_reach(edges, counted)] if counted else _parts(edges):
+        found = _found(misconception, root, part)
+        mistake = _first_wrong(misconception, expected, found, part)
+        if mistake.node is not None:
+            break
+    else:
         return mistake
     about = {"visits": sum(counted.values()), "nodes": len(edges)}
     if misconception is ASSIGNED:
@@ -307,8 +306,30 @@ def _run(misconception: Misconception, root: Value, edges: Edges, expected: Grad
     return mistake._replace(why=mistake.why.format(node=called(mistake.node), **about))
 
 
+def _found(misconception: Misconception, root: Value, edges: Edges) -> Grads:
+    """The gradients that the mistake leaves; of the second pass where that is what it is about."""
+    wrong_pass = misconception.passes[0]
+    found = grads_by(wrong_pass, root, edges)
+    if misconception is INTERIOR_KEPT:
+        zero_leaves(edges, found)
+    if misconception in (INTERIOR_KEPT, NO_ZERO_GRAD):
+        wrong_pass(root, edges, found)
+    return found
+
+
+def _parts(edges: Edges) -> list[Edges]:
+    """The nodes next to the root, in which most mistakes are seen already, and all of them."""
+    start = dict(islice(edges.items(), _START))
+    return [_closed(start), edges] if len(edges) > _START else [edges]
+
+
+def _closed(part: Edges) -> Edges:
+    """The first nodes without what they pass on to others: their own gradients are the same."""
+    return {node: [edge for edge in part[node] if edge[0] in part] for node in part}
+
+
 def _in_reach(edges: Edges, counted: dict[Value, int]) -> Edges:
-    """The part from the root down that takes no more than MANY_TURNS; its gradients are exact."""
+    """The first nodes, as many as take no more than MANY_TURNS."""
     part: Edges = {}
     taken = 0
     for node in edges:
@@ -316,7 +337,7 @@ def _in_reach(edges: Edges, counted: dict[Value, int]) -> Edges:
         if taken > MANY_TURNS:
             break
         part[node] = edges[node]
-    return {node: [edge for edge in part[node] if edge[0] in part] for node in part}
+    return _closed(part)
 
 
 def _run_on_old_data(root: Value, edges: Edges, grad: Grads) -> Mistake:
@@ -325,14 +346,15 @@ def _run_on_old_data(root: Value, edges: Edges, grad: Grads) -> Mistake:
     try:
         new = Replay(root, leaves).everything(moved)
         old = {**{node: node.data for node in new}, **dict(zip(leaves, moved))}
-        expected = grads_by(right, root, _edges_on(edges, new))
-        found = grads_by(right, root, _edges_on(edges, old))
+        for part in _parts(edges):
+            expected = grads_by(right, root, _edges_on(part, new))
+            found = grads_by(right, root, _edges_on(part, old))
+            mistake = _first_wrong(OLD_DATA, expected, found, part)
+            if mistake.node is not None:
+                return mistake._replace(why=mistake.why.format(node=called(mistake.node)))
     except (TypeError, *ARITHMETIC_ERRORS) as error:
         return Mistake(OLD_DATA.name, None, None, None, f"cannot be tried here: {error}")
-    mistake = _first_wrong(OLD_DATA, expected, found, edges)
-    if mistake.node is None:
-        return mistake
-    return mistake._replace(why=mistake.why.format(node=called(mistake.node)))
+    return mistake
 
 
 def _edges_on(edges: Edges, data: dict[Value, float]) -> Edges:
@@ -352,7 +374,7 @@ def _edges_on(edges: Edges, data: dict[Value, float]) -> Edges:
 
 def zero_leaves(edges: Edges, grad: Grads) -> None:
     for node in edges:
-        if not edges[node]:
+        if not node.parents:
             grad[node] = 0.0
 
 

@@ -32,7 +32,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
     deadline = time.perf_counter() + seconds
 
-    def watch(frame: FrameType, event: str, argument: Any) -> Any:
+    def watch(frame: FrameType, event: str, argument: Any) -> Any:  # pragma: no cover
         frame.f_trace_opcodes = True  # `while True: pass` on one line never comes to another
         if time.perf_counter() > deadline:
             raise TimeIsUp

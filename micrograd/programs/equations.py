@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from micrograd import ops
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.parameters import ParameterNames
-from micrograd.programs.style import ATOM, PRODUCT, SUM, Style, Written
+from micrograd.programs.style import ATOM, Style, Written
 
 FEW = 3  # names and functions in an expression that may be written twice
 
@@ -43,6 +43,7 @@ class Equations:
         self._groups = lifted.groups
         self._uses = Counter(g for group in self._groups for t in group.terms for g in t.groups)
         self._reverse = self._after_seeds()
+        self._count = 0
         self._name: dict[int, str] = {}
         self._written: dict[int, Written] = {}
         self._results = {lifted.group_of[i] for i in lifted.outputs}
@@ -96,9 +97,9 @@ class Equations:
             number = layers.get(group.terms[0].groups[0]) if group.kind == "row" else None
             if number is None or len(group.terms[0].groups) > 1 or group.op is ops.sign:
                 continue
-            if group.index in passed_on or group.index not in forward:
-                if f"a{number}" not in self._name.values():
-                    self._name[group.index] = f"a{number}"
+            needed = group.index in passed_on or group.index not in forward
+            if needed and f"a{number}" not in self._name.values():
+                self._name[group.index] = f"a{number}"
 
     def _name_delta(self, gradient: Group, layers: Mapping[int, str]) -> None:
         """What the gradient of a layer's weights multiplies its inputs by is its delta."""
@@ -144,7 +145,7 @@ class Equations:
         self._written[group.index] = right
 
     def _next_name(self) -> str:
-        self._count = getattr(self, "_count", 0) + 1
+        self._count += 1
         return f"t{self._count}"
 
     def _write_results(self, result: str) -> None:
@@ -193,7 +194,7 @@ class Equations:
         written = [self._factor(g, terms, f) for f, g in factors]
         if product is not None:
             written.insert(0, product)
-        if group.summed and len(written) == 2 and terms.positions.shape[1] == 1:
+        if group.summed and len(written) == 2 and self._is_grid(terms, [f for f, _ in factors]):
             if factors[0][1] not in self._reverse or self._groups[factors[0][1]].kind == INPUT:
                 written.reverse()
             return self.style.outer(*written)
@@ -202,6 +203,15 @@ class Equations:
         product = self.style.times(written)
         summed = group.summed or terms.positions.shape[1] > 1
         return self.style.total(product) if summed else product
+
+    def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
+        """Whether each of the one factor meets each of the other: a column times a row."""
+        if terms.positions.shape[1] > 1:
+            return False
+        if not all(self._groups[terms.groups[f]].varies for f in factors):
+            return False
+        met = [len(set(terms.positions[:, 0, f].tolist())) for f in factors]
+        return met[0] * met[1] == len(terms.positions)
 
     def _is_product(self, g: int) -> bool:
         group = self._groups[g]
@@ -279,6 +289,3 @@ def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
             shape = r" \times ".join(map(str, line.shape)) or "1"
             rows.append(rf"{line.left} &{sign} {line.right} && {shape}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
-
-
-__all__ = ["Equations", "Line", "PRODUCT", "SUM", "as_latex", "as_text"]

@@ -88,7 +88,7 @@ class Flat:
     def _product(self, x: int, consumer: int) -> Term:
         """`x` as sign and factors."""
         found = self.sums[x]
-        if found is not None and found.combine is ops.add and len(found.terms) == 1:
+        if found is not None and len(found.terms) == 1 and found.combine is ops.add:
             sign, factors = found.terms[0]
             is_total = self.tape.ops[x] is total
             if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
@@ -96,9 +96,9 @@ class Flat:
         return 1, (x,)
 
     def _multiply(self, i: int, op: Op) -> Sum:
-        x, y = self.operands(i)
-        sign_x, factors_x = self._product(x, i)
-        sign_y, factors_y = self._product(y, i)
+        x, y = self.tape.operands[i]
+        sign_x, factors_x = self._product(self.same[x], i)
+        sign_y, factors_y = self._product(self.same[y], i)
         return self._single(i, sign_x * sign_y, factors_x + factors_y)
 
     def _power(self, i: int, op: Op) -> Sum | None:
@@ -114,8 +114,11 @@ class Flat:
         return self._single(i, -1, (x,))
 
     def _single(self, i: int, sign: int, factors: Factors) -> Sum:
-        varies, constants = self.tape.varies, self.tape.constants
-        dense = varies[i] and any([not varies[x] and x not in constants for x in factors])
+        dense = False
+        if self.tape.varies[i]:
+            for x in factors:
+                if not self.tape.varies[x] and x not in self.tape.constants:
+                    dense = True
         return Sum(ops.add, [(sign, factors)], dense)
 
     def _add(self, i: int, op: Op) -> Sum:

@@ -44,7 +44,8 @@ class Program:
 
     The function runs once, on traced scalars, and again when arguments have another shape, when a
     name in its closure or globals refers to another object, when a row takes another path through
-    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
+    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only, and
+    so does an `if` on parameters alone, `if w > 0`: call `retrace()` where that may change.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
     ProgramError where the function asks a traced scalar for its number.
@@ -215,7 +216,7 @@ def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
 def _array(function: str, name: str, given: Any) -> Array:
     """An argument as an array of float64, examples first."""
     if given.__class__ is np.ndarray and given.dtype is _FLOAT64 and given.ndim:
-        return given  # type: ignore[no-any-return]
+        return given
     what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(

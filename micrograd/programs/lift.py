@@ -39,7 +39,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
-from micrograd.programs.flatten import Flat
+from micrograd.programs.flatten import Flat, Sum
 from micrograd.programs.trace import Tape, total
 
 PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
@@ -139,34 +139,58 @@ class Lifted:
         """Find the group of a node by its key, and put down its operands there."""
         found = flat.sums[i]
         op = self.tape.ops[i]
+        assert op is not None
         if found is None:
-            types, factors = self._types_of([(1, tuple(flat.operands(i)))], 1, ordered=True)
-            exponent = self.tape.constants.get(flat.operands(i)[-1]) if op is ops.power else None
-            key: Any = (op, exponent, *types)
-            group = self._join(key, "row", op, self.tape.varies[i])
+            operands = flat.operands(i)
+            exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
+            group = self._of_single(i, op, exponent, False, 1, tuple(operands))
+        elif len(found.terms) == 1:
+            sign, factors = found.terms[0]
+            factors = tuple(sorted(factors, key=self.group_of.__getitem__))
+            sign *= found.sign
+            group = self._of_single(i, found.combine, "sum", op is total, sign, factors)
         else:
-            types, factors = self._types_of(found.terms, found.sign)
-            counts = tuple(sorted([(t, len(nodes)) for t, nodes in factors.items()]))
-            summed = op is total
-            key = (found.combine, summed, counts)
-            group = self._join(key, "sum", found.combine, self.tape.varies[i], summed)
-        if not group.terms:
-            group.terms = [Terms(*types[t]) for t in sorted(factors)]
+            group = self._of_sum(i, found)
         group.members.append(i)
         self.group_of[i] = group.index
+
+    def _of_single(
+        self, i: int, op: Op, kind: Any, summed: bool, sign: int, operands: tuple[int, ...]
+    ) -> Group:
+        """The group of a row, or of a sum of one term."""
+        groups = tuple([self.group_of[x] for x in operands])
+        key = (op, kind, summed, sign, groups)
+        group = self._keys.get(key)
+        if group is None:
+            written = "sum" if kind == "sum" else "row"
+            group = self._join(key, written, op, self.tape.varies[i], summed)
+            group.terms = [Terms(sign, groups)]
+        group.terms[0].flat.extend(operands)
+        return group
+
+    def _of_sum(self, i: int, found: Sum) -> Group:
+        """The group of a sum, by how many terms of each type it has."""
+        summed = self.tape.ops[i] is total
+        types, factors = self._types_of(found.terms, found.sign)
+        counts = tuple(sorted([(t, len(nodes)) for t, nodes in factors.items()]))
+        key = (found.combine, summed, counts)
+        group = self._join(key, "sum", found.combine, self.tape.varies[i], summed)
+        if not group.terms:
+            group.terms = [Terms(*types[t]) for t in sorted(factors)]
         for terms, t in zip(group.terms, sorted(factors)):
             for nodes in factors[t]:
                 terms.flat.extend(nodes)
+        return group
 
     def _types_of(
-        self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int, ordered: bool = False
+        self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int
     ) -> tuple[dict[int, tuple[int, tuple[int, ...]]], dict[int, list[tuple[int, ...]]]]:
         """The types that occur, and the factors of the terms of each, sorted by group."""
         types: dict[int, tuple[int, tuple[int, ...]]] = {}
         factors: dict[int, list[tuple[int, ...]]] = {}
         group_of = self.group_of
         for own_sign, nodes in terms:
-            if len(nodes) > 1 and not ordered:
+            if len(nodes) > 1:
                 nodes = tuple(sorted(nodes, key=group_of.__getitem__))
             written = own_sign * sign, tuple([group_of[x] for x in nodes])
             t = self._types.setdefault(written, len(self._types))

@@ -7,8 +7,10 @@ first row takes it.
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -19,9 +21,11 @@ from micrograd.programs.lift import Lifted
 from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
 from micrograd.programs.results import Call, Parameters, Result, Run
+from micrograd.programs.reverse import reverse
 from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
-from micrograd.programs.trace import ProgramError, Tape, reverse, users_line
+from micrograd.programs.trace import ProgramError, Tape, users_line
+from micrograd.scopes import scope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,7 +161,8 @@ class Paths:
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
 
-        path = self._path(Tape(self._names, decide))
+        with _collector_off():
+            path = self._path(Tape(self._names, decide))
         if n:
             self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
             self.found.append(path)
@@ -165,14 +170,17 @@ class Paths:
         return path
 
     def _path(self, tape: Tape) -> Path:
-        returned = self._trace(tape)
+        with scope("program") as tape.scope:
+            returned = self._trace(tape)
         several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
         outputs = [_output(tape, x) for x in (returned if several else [returned])]
         seeds = [tape.input("", k) for k in range(len(outputs))]
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
-        node = Parameters(0.0, program.parameters)
+        # To walk the leaves in every backward() would cost more than the arithmetic: a call adds to
+        # their grads itself. Values in between are walked, since they pass the gradient on.
+        node = Parameters(0.0, [p for p in program.parameters if p.parents])
         return Path(program, node, tape, outputs, gradients, len(outputs) if several else None)
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
@@ -211,6 +219,18 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, gradients, parameters, self._patterns())
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Keep Python's search for cycles away: a trace makes many objects, and drops none of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _output(tape: Tape, x: Any) -> int:

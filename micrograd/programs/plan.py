@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from micrograd import ops
-from micrograd.ops import Op
 from micrograd.programs.biases import absorb
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.views import Nest, View, contiguous, nest
@@ -23,6 +22,7 @@ class Storage:
         self.varies = varies
         self.name = name
         self.ones = False
+        self.by_example = False  # whether an example's numbers lie side by side, as they are given
 
 
 class Step(NamedTuple):
@@ -43,7 +43,7 @@ class Plan:
         self.storage_of: list[int] = []  # by group
         self.forward: list[Step] = []
         self.backward: list[Step] = []
-        self.constants = [number for number in lifted.tape.constants.values()]
+        self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
         self.gradients = self._store("gradients", lifted.parameters, False)
@@ -70,6 +70,7 @@ class Plan:
                     self._plan(group)
             if group.index in ones:
                 self.storages[self.storage_of[-1]].ones = True
+        self._lay_out_inputs()
         self.outputs = [self._row(i) for i in lifted.outputs]
         # Gradients that are no group of their own are copied to their places.
         self.copied = [
@@ -88,6 +89,17 @@ class Plan:
             if group.index in needed:
                 needed.update(g for terms in group.terms for g in terms.groups)
         return needed
+
+    def _lay_out_inputs(self) -> None:
+        """Leave inputs as they are given where only matrix products read them."""
+        read: dict[int, bool] = {}
+        for step in [*self.forward, *self.backward]:
+            as_matrix = (step.kind == "product" and step.detail[2] == 1) or step.kind == "outer"
+            for view in step.operands:
+                read[view.storage] = read.get(view.storage, True) and as_matrix
+        for storage, as_matrix in read.items():
+            mine = self.storages[storage]
+            mine.by_example = as_matrix and mine.kind == INPUT
 
     def _row(self, i: int) -> tuple[int, int]:
         """The storage of a node, and its row there."""
@@ -141,11 +153,9 @@ class Plan:
         target = _whole(storage, group.varies, rows)
         total: View | None = None
         sign = 1
-        parts: list[tuple[int, Terms, Nest]] = []
-        for terms in sorted(rest, key=lambda t: -t.sign):
-            parts.append((terms.sign, terms, self._regular(terms)))
+        parts = [(terms.sign, terms, self._regular(terms)) for terms in rest]
         if plain:
-            parts += self._jointly_regular(sorted(plain, key=lambda t: -t.sign))
+            parts += self._jointly_regular(plain)
         parts.sort(key=lambda part: -part[0])
         for own_sign, terms, found in parts:
             if _is_plain(group, terms) and terms.positions.shape[2] == 1:
@@ -153,7 +163,7 @@ class Plan:
             else:
                 busy = total is not None and total.storage == storage
                 factors = range(len(terms.groups))
-                varies = any([self.storages[self._source(terms, f)].varies for f in factors])
+                varies = any(self.storages[self._source(terms, f)].varies for f in factors)
                 varies = varies and not group.summed
                 busy = busy or varies != group.varies
                 place = self._store("computed", rows, varies) if busy else storage
@@ -236,7 +246,7 @@ class Plan:
     def _einsum(self, out: View, found: Nest, views: Sequence[View]) -> None:
         letters = "abcdefghijklmnopqrstuvwxy"[: len(found.dims) + len(found.term_dims)]
         members = letters[: len(found.dims)]
-        written = set()
+        written: set[str] = set()
         inputs, used = [], []
         for view in views:
             axes = [d for d, s in enumerate(view.strides) if s or letters[d] not in written]

@@ -31,7 +31,7 @@ class _Node(Value):
 
 
 class Parameters(_Node):
-    """The parameters of a program, as one operand of all its calls."""
+    """The Values that a program reaches and that pass gradients on, as operand of its calls."""
 
     __slots__ = ()
 

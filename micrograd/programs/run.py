@@ -39,7 +39,8 @@ class Workspace:
         for storage in plan.storages:
             kind = storage.kind
             if storage.varies:
-                buffer = np.empty((storage.rows + storage.ones, n))
+                rows = storage.rows + storage.ones
+                buffer: Array = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
                 buffer[storage.rows :] = 1.0
             else:
                 buffer = np.zeros(storage.rows)
@@ -92,13 +93,13 @@ class Workspace:
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
-        row = ITEM * self.n if view.varies else ITEM
+        row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
-            dims, strides = (*dims, self.n), (*strides, ITEM)
+            dims, strides = (*dims, self.n), (*strides, buffer.strides[1])
         elif broadcast:
             dims, strides = (*dims, 1), (*strides, 0)
-        return np.ndarray(dims, np.float64, buffer, view.base * row, strides)
+        return np.ndarray(dims, np.float64, _memory(buffer), view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
         out = self._array(step.out)
@@ -108,7 +109,7 @@ class Workspace:
     def _product(self, step: Step) -> Any:
         batch, depth, terms = step.detail
         out, shared, varying = map(self._array, (step.out, *step.operands))
-        calls = []
+        calls: list[Any] = []
         if not depth:
             out = np.expand_dims(out, -2)
             shared = np.expand_dims(shared, batch)
@@ -161,6 +162,11 @@ class Workspace:
         return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
+def _memory(buffer: Array) -> Array:
+    """The buffer as it lies in memory, examples first or last."""
+    return buffer if buffer.flags.c_contiguous else buffer.T
+
+
 def _fits_blas(matrix: Array) -> bool:
     return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
 
@@ -168,7 +174,7 @@ def _fits_blas(matrix: Array) -> bool:
 def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
     """A call that copies an array into one without gaps, with `count` axes from `first` as one."""
     copy = np.empty(array.shape)
-    shape = array.shape[:first] + (-1,) + array.shape[first + count :]
+    shape = (*array.shape[:first], -1, *array.shape[first + count :])
     return [(np.copyto, (copy, array))], copy.reshape(shape)
 
 

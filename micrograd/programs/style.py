@@ -13,7 +13,7 @@ SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
 
 
 class Written(NamedTuple):
-    """An expression as text, how tightly it holds together, and how many names and functions it has."""
+    """An expression as text, how tightly it holds, and how many names and functions it has."""
 
     text: str
     level: int

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from micrograd import Value, toposort
-from micrograd.draw import stepper
+from micrograd.draw import Stepper, stepper
 from micrograd.nn import MLP
 from micrograd.steps import Step, backward_steps
 
@@ -28,7 +30,8 @@ Show = Callable[..., Page]
 
 
 def text(page: Page, where: str) -> str:
-    return page.locator(where).inner_text()
+    found: str = page.locator(where).inner_text()
+    return found
 
 
 def grads(page: Page, slot: str = "grad") -> dict[str, str]:
@@ -51,6 +54,43 @@ def jump(page: Page, moment: int) -> None:
 
 def shown(x: float) -> str:
     return f"{x:.4g}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the one named in MICROGRAD_CHROMIUM, the system's, or else playwright's own."""
+    named = os.environ.get("MICROGRAD_CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=named, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Open a stepper, or HTML, in a page of its own.
+
+    At the end of the test no page may have logged an error or asked for anything elsewhere.
+    """
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def opened(what: Stepper | str, width: int = 1000, height: int = 800, **options: Any) -> Page:
+        path = tmp_path / f"{len(contexts)}.html"
+        path.write_text(what if isinstance(what, str) else what.html(), encoding="utf-8")
+        viewport = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=viewport, **options))
+        page: Page = contexts[-1].new_page()
+        page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: complaints.extend([r.url] * r.url.startswith("http")))
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
 
 
 # Numbers ---------------------------------------------------------------------------------------
@@ -153,9 +193,8 @@ def test_what_happens_in_a_folded_module_is_one_moment(show: Show) -> None:
     random.seed(2)
     model = MLP(2, [3, 1], activation="sigmoid")
     page = show(stepper(model([1.0, -2.0]) ** 2, fold="layer"), reduced_motion="reduce")
-    said = [
-        moment["words"].removesuffix(" Click a folded box to open it.") for moment in walk(page)
-    ]
+    advice = " Click a folded box to open it."
+    said = [moment["words"].removesuffix(advice) for moment in walk(page)]
     assert "15 numbers computed inside layers[0]." in said
     assert "layers[1] passes gradients on to layers[0]: 3 additions." in said
     assert any(s.startswith("layers[0] passes gradients on to x1: 3 additions.") for s in said)
@@ -214,20 +253,21 @@ def test_playing_goes_to_the_end_and_stops(show: Show) -> None:
 
 def test_the_product_travels_along_the_arrow_and_is_added_when_it_arrives(show: Show) -> None:
     page = show(stepper(neuron()))
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
     jump(page, 6)  # the seed
     page.keyboard.press("ArrowRight")
     pill = page.locator("svg[style*=block] .chip.add")
-    consumer, operand = [box(page, key) for key in ("v9", "v8")]
+    consumer, operand = box(page, "v9"), box(page, "v8")
     begin = pill.bounding_box()
     assert begin
-    assert begin["x"] > operand["x"] + operand["width"] * 0.6
+    assert abs(begin["x"] + begin["width"] / 2 - consumer["x"]) < 20
     assert grads(page)["v8"] == "0"
-    page.wait_for_timeout(1300)
+    page.clock.run_for(1300)
     end = pill.bounding_box()
     assert end
     assert abs(end["x"] + end["width"] / 2 - operand["x"] - operand["width"] / 2) < 3
     assert grads(page)["v8"] == "0.5"
-    assert consumer["x"] > end["x"]
 
 
 def test_with_less_motion_nothing_moves(show: Show) -> None:
@@ -339,7 +379,10 @@ def test_no_text_leaves_its_box_and_no_box_lies_on_another(
     page.keyboard.press("End")
     places = page.evaluate(
         """() => {
-            const place = (e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom] }
+            const place = (e) => {
+                const { left, top, right, bottom } = e.getBoundingClientRect()
+                return [left, top, right, bottom]
+            }
             return [...document.querySelectorAll("svg[style*=block] [data-box]")].map(box => ({
                 shape: place(box.querySelector(".shape")),
                 lines: [...box.querySelectorAll("text")].filter(t => t.textContent).map(place),
@@ -379,10 +422,10 @@ def test_in_a_notebook_exported_by_nbconvert(show: Show) -> None:
     expect(first.locator("#phase")).to_have_text("Done")
     expect(second.locator("#phase")).to_have_text("Start")  # neither touches the other
     assert first.locator("[data-box=v9] [data-slot=data]").text_content() == "0.7071"
-    page.wait_for_timeout(200)
-    for i, frame in enumerate([first, second]):  # as high as what is in it
-        inner = frame.locator("html").evaluate("e => [e.offsetHeight, innerHeight]")
-        assert abs(inner[0] - inner[1]) <= 1, i
+    for i, frame in enumerate([first, second]):  # as high as what is in it, once it is seen
+        frames.nth(i).scroll_into_view_if_needed()
+        inside = frame.locator("html").evaluate("e => e.offsetHeight")
+        expect(frames.nth(i)).to_have_css("height", f"{inside}px")
     assert page.locator("img").count() == 0
 
 
