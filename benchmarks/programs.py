@@ -1,6 +1,6 @@
 """Programs beside NumPy written by hand, PyTorch eager and JAX jit, as ratios within rounds.
 
-    python benchmarks/programs.py --torch PYTHON --jax PYTHON
+    python benchmarks/programs.py --torch PYTHON --jax PYTHON --original PYTHON
 
 Each contestant is a process of its own, on one thread; in every round each takes the same steps,
 one after the other, and the median of the ratios within the rounds is reported. A ratio is the
@@ -23,6 +23,7 @@ WORKS = [
     "network 64-32-10 1797",
     "network 784-128-10 128",
     "training 2-16-16-1 100",
+    "moons",
     "options 1000000",
 ]
 ONE_THREAD = {
@@ -38,8 +39,9 @@ class Contestant:
 
     def __init__(self, python: str, name: str) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+        script = "programs_original.py" if name == "original" else "programs_contestant.py"
         self._process = subprocess.Popen(
-            [python, str(HERE / "programs_contestant.py"), name],
+            [python, str(HERE / script), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environment, **ONE_THREAD},
@@ -57,9 +59,13 @@ class Contestant:
 def contestants(work: str, pythons: dict[str, str]) -> dict[str, Contestant]:
     """The program first, then those it is compared with in this work."""
     kind = work.split()[0]
-    names = ["micrograd", "numpy", *(["closed"] if kind == "options" else ["torch", "jax"])]
-    if kind == "training":
-        names.remove("jax")
+    others = {
+        "network": ["numpy", "torch", "jax"],
+        "training": ["numpy", "torch"],
+        "moons": ["original"],
+        "options": ["numpy", "closed"],
+    }
+    names = ["micrograd", *others[kind]]
     return {name: Contestant(pythons[name], name) for name in names if pythons[name]}
 
 
@@ -87,11 +93,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch", default="", help="a Python that has torch")
     parser.add_argument("--jax", default="", help="a Python that has jax")
+    parser.add_argument("--original", default="", help="a Python that has micrograd==0.1.0")
     parser.add_argument("--only", help="one work")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     pythons = dict.fromkeys(("micrograd", "numpy", "closed"), sys.executable)
-    pythons |= {"torch": options.torch, "jax": options.jax}
+    pythons |= {"torch": options.torch, "jax": options.jax, "original": options.original}
     for work in [options.only] if options.only else WORKS:
         print(compare(work, pythons, options.rounds), flush=True)
 

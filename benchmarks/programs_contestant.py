@@ -135,6 +135,27 @@ def by_jax(sizes: list[int], rows: int, optimise: bool) -> Step:
     return step
 
 
+def moons() -> Step:
+    """A step of the original's demo: data loss and regularisation as programs, descent by SGD."""
+    import micrograd as mg
+
+    X, y, _, _ = data([2, 1], 100)
+    labels = y[:, 0]
+    model = mg.nn.MLP(2, [16, 16, 1])
+    optimizer = mg.optim.SGD(model.parameters(), lr=0.5)
+    data_loss = mg.program(lambda x, y: mg.relu(1 - y * model(x)))
+    penalty = mg.program(lambda weight: weight * sum(p * p for p in model.parameters()))
+
+    def step() -> Any:
+        total = data_loss(X, labels).mean() + penalty([1e-4]).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        return total
+
+    return step
+
+
 # Black-Scholes: the price of a call and five of its derivatives, for every row -----------------
 
 
@@ -253,6 +274,8 @@ OPTIONS: dict[str, Callable[[int], Step]] = {
 def make(name: str, work: str) -> Step:
     """The step of a work, such as "network 64-32-10 100", "training 2-16-16-1 100"."""
     kind, *rest = work.split()
+    if kind == "moons":
+        return moons()
     if kind == "options":
         return OPTIONS[name](int(rest[0]))
     sizes = [int(size) for size in rest[0].split("-")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -75,14 +75,24 @@ class Program:
         self._version: _Version | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any(map(_traced, args)) or any(map(_traced, kwargs.values())):
-            return self.function(*args, **kwargs)  # called in the function of another program
-        arrays = self._arrays(args, kwargs)
-        shapes = tuple([array.shape for array in arrays.values()])
-        n = shapes[0][0]
-        paths = self._paths(arrays, shapes)
-        inputs = {name: columns(array) for name, array in arrays.items()}
-        return paths.call(inputs, n)
+        inputs: dict[str, Array] = {}
+        shapes = []
+        n = None
+        for name, x in self._named(args, kwargs):
+            if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
+                if _traced(x):
+                    return self.function(*args, **kwargs)  # called in another program's function
+                x = _array(self._name, name, x)
+            shape = x.shape
+            if n is None:
+                n = shape[0]
+            elif n != shape[0]:
+                raise self._different_lengths(inputs, n, name, shape[0])
+            inputs[name] = _examples_last(x)
+            shapes.append(shape[1:])
+        if n is None:
+            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
+        return self._paths(tuple(inputs), tuple(shapes)).call(inputs, n)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -148,40 +158,34 @@ class Program:
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return Program(self.function)
 
-    def _paths(self, arrays: dict[str, Array], shapes: tuple[tuple[int, ...], ...]) -> Paths:
+    def _paths(self, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Paths:
         version = self._version
         if version is None or not version.references.unchanged():
             references = References(self.function)
             version = self._version = _Version(references, references.values(), {})
-        inner = tuple([shape[1:] for shape in shapes]), tuple(arrays)
-        paths = version.paths.get(inner)
+        paths = version.paths.get((names, shapes))
         if paths is None:
-            arguments = list(zip(*inner[::-1]))
+            arguments = list(zip(names, shapes))
             trace = functools.partial(_trace, self.function, self._signature, arguments)
-            paths = version.paths.setdefault(inner, Paths(trace, version.names))
+            paths = version.paths.setdefault((names, shapes), Paths(trace, version.names))
         return paths
 
-    def _arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Array]:
-        """The arrays of a call by the names of the arguments."""
-        if kwargs or not self._plain or len(args) != len(self._names):
-            try:
-                bound = self._signature.bind(*args, **kwargs)
-            except TypeError as error:
-                raise TypeError(f"{self._name}{self._signature}: {error}") from None
-            given = dict(_named(bound))
-        else:
-            given = dict(zip(self._names, args))
-        arrays = {name: _array(self._name, name, x) for name, x in given.items()}
-        if not arrays:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        lengths = [len(array) for array in arrays.values()]
-        for name, n in zip(arrays, lengths):
-            if n != lengths[0]:
-                raise ValueError(
-                    f"{self._name}: {next(iter(arrays))} has {lengths[0]} examples, {name} has "
-                    f"{n}: the first axis of all arguments counts the same examples"
-                )
-        return arrays
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+        """The arguments of a call with their names."""
+        if not kwargs and self._plain and len(args) == len(self._names):
+            return zip(self._names, args)
+        try:
+            return _named(self._signature.bind(*args, **kwargs))
+        except TypeError as error:
+            raise TypeError(f"{self._name}{self._signature}: {error}") from None
+
+    def _different_lengths(
+        self, inputs: dict[str, Array], n: int, name: str, other: int
+    ) -> ValueError:
+        return ValueError(
+            f"{self._name}: {next(iter(inputs))} has {n} examples, {name} has {other}: "
+            "the first axis of all arguments counts the same examples"
+        )
 
 
 def program(function: Callable[..., Any]) -> Program:
@@ -215,8 +219,6 @@ def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
 
 def _array(function: str, name: str, given: Any) -> Array:
     """An argument as an array of float64, examples first."""
-    if given.__class__ is np.ndarray and given.dtype is _FLOAT64 and given.ndim:
-        return given
     what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
@@ -245,7 +247,7 @@ def _array(function: str, name: str, given: Any) -> Array:
 _FLOAT64 = np.dtype(np.float64)
 
 
-def columns(array: Array) -> Array:
+def _examples_last(array: Array) -> Array:
     """An array with the examples as the last axis, and all others as one."""
     if array.ndim == 2:
         return array.T

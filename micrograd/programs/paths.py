@@ -84,12 +84,19 @@ class Paths:
 
     def call(self, inputs: Inputs, n: int) -> Result:
         """Run every row on its path; the results are in the order of the rows."""
-        only = self._nodes.get(())
-        if isinstance(only, Path):
-            parts = [Part(only, None)]
-        else:
-            with self._lock:
-                parts = self.parts(inputs, n)
+        only: Any = self._nodes.get(())
+        if only.__class__ is Path:
+            values, state = only.program.forward(inputs, n)
+            node = Call(0.0, (only.parameters,), "program")
+            node.runs = [Run(only.program, None, state)]
+            data = values[0] if only.width is None else values.T
+            node.shape = data.shape
+            return Result(data, node)
+        return self._call_parts(inputs, n)
+
+    def _call_parts(self, inputs: Inputs, n: int) -> Result:
+        with self._lock:
+            parts = self.parts(inputs, n)
         width = parts[0].path.width
         shape = (n,) if width is None else (n, width)
         runs: list[Run] = []

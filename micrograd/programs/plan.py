@@ -202,6 +202,8 @@ class Plan:
             self._einsum(out, found, views)
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
+        # What is repeated along some dimension comes last: it is cheaper by whole rows.
+        views = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
         done = views[0]
         for view in views[1:]:
             self._step("row", out, (done, view), ops.multiply)

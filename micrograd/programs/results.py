@@ -22,12 +22,12 @@ class _Node(Value):
 
     __slots__ = ()
 
-    def _pass_on(self) -> None:
+    def _backward(self) -> None:
         pass
 
     @property
     def _closure(self) -> Callable[[], object]:  # type: ignore[override]
-        return self._pass_on
+        return self._backward
 
 
 class Parameters(_Node):
@@ -64,7 +64,7 @@ class Call(_Node):
             np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
         self.grad = 1.0
 
-    def _pass_on(self) -> None:
+    def _backward(self) -> None:
         if self.grad == 0.0 or not self.shape[0]:
             return
         seeds = self.seeds.reshape(self.shape[0], -1)
@@ -82,7 +82,7 @@ class Reduction(_Node):
     positions: Array | None
     weight: float
 
-    def _pass_on(self) -> None:
+    def _backward(self) -> None:
         self.call.receive(self.positions, self.weight * self.grad)
 
 
