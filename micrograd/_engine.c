@@ -974,7 +974,7 @@ static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, Py
     PyObject *call = PyCell_GET(PyTuple_GET_ITEM(closure, 0));
     PyObject *outside = PyCell_GET(PyTuple_GET_ITEM(closure, 1));
     State *s = PyType_GetModuleState(Py_TYPE(outside));
-    if (!PyVectorcall_NARGS(n)) return _PyFunction_Vectorcall(self, args, n, names); /* raises */
+    if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(call, args, n, names); /* raises */
     PyObject *before = Py_XNewRef(scope_here(s));
     PyObject *scope = scope_of_call(s, before ? before : outside, args[0]);
     if (scope) {
