@@ -6,9 +6,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types notebooks bench ops sanitize clean
+.PHONY: demo test lint types notebooks docs bench ops sanitize clean
 
-demo: $(VENV)/demo.installed ## train on the moons and on real tumours, pictures in out/
+demo: $(VENV)/demo.installed ## train on the moons and on real tumours, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
 
 test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
@@ -34,6 +34,10 @@ types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints
 
 notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebooks
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider
+
+docs: $(VENV)/docs.installed ## build the site into out/docs; its notebooks run, warnings are errors
+	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs out/docs
+	$(BIN)/python tools/check_site.py out/docs
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist out *.egg-info micrograd/*.so .coverage .*_cache .hypothesis

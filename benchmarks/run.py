@@ -175,9 +175,7 @@ def main() -> None:
     parser.add_argument("--xad", help="a Python that has xad installed")
     parser.add_argument("--torch", help="a Python that has torch installed")
     parser.add_argument("--known", type=Path, default=ROOT.parent / "shared" / "known")
-    parser.add_argument(
-        "--only", default="", help="lines whose work is this, or memory, nodes, bulk"
-    )
+    parser.add_argument("--only", default="", help="a work, or memory, nodes, bulk")
     options = parser.parse_args()
     pythons = dict.fromkeys(("c", "python", "floats"), sys.executable)
     for name in ("original", "xad", "torch"):

@@ -4,8 +4,8 @@
 
 First the two moons of the original micrograd demo: the loss and the descent are written out, and
 the figures come out the same. Then 569 tumours, each described by 30 measurements: with losses and
-optimisers of the package, and judged on tumours that the training never saw. The pictures are in
-out/ afterwards.
+optimisers of the package, and judged on tumours that the training never saw. At last a network and
+one of its neurons are drawn as graphs. The pictures are in out/ afterwards.
 """
 
 # ruff: noqa: N803, N806, N815  (X is what the field calls a table of inputs)
@@ -26,8 +26,9 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 from micrograd import Value
+from micrograd.draw import graph
 from micrograd.losses import binary_cross_entropy
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Neuron
 from micrograd.optim import AdamW
 
 SEED = 1337
@@ -55,7 +56,7 @@ class Split(NamedTuple):
 
 
 def main() -> None:
-    """Train on the moons, then on the tumours."""
+    """Train on the moons, then on the tumours, then draw two graphs."""
     # Python's garbage collector searches for cycles whenever many objects live. The graph of a
     # training step is many objects without a cycle, and is freed at once: no need to search it.
     gc.set_threshold(1_000_000)
@@ -63,6 +64,8 @@ def main() -> None:
     moons(OUT, steps=100)
     print()
     tumours(OUT, epochs=10)
+    print()
+    graphs(OUT)
 
 
 def moons(out: Path, steps: int) -> None:
@@ -99,6 +102,25 @@ def tumours(out: Path, epochs: int) -> None:
         curves["held out"].append(measure(model, data.test_X, data.test_y))
     print(verdict(model, data.test_X, data.test_y))
     save(draw_curves("Breast tumours", curves, unit="epoch", first=1), out / "tumours_loss.png")
+
+
+def graphs(out: Path) -> None:
+    """Draw a network folded by layers, and one neuron with the derivatives on its arrows."""
+    random.seed(SEED)
+    model = MLP(2, [16, 16, 1])
+    score = model([Value(1.0, label="x1"), Value(-2.0, label="x2")])
+    score.backward()
+    neuron = Neuron(2, activation="tanh")
+    activation = neuron([Value(0.5, label="x1"), Value(-1.0, label="x2")])
+    activation.backward()
+    for name, picture in (
+        ("network", graph(score)),
+        ("neuron", graph(activation, derivatives=True)),
+    ):
+        print(picture)
+        for ending in ("svg", "png"):
+            picture.save(out / f"{name}_graph.{ending}")
+            print(f"picture: {out / name}_graph.{ending}")
 
 
 def watch(name: str, training: Iterator[Progress], total: int) -> Iterator[Progress]:

@@ -62,9 +62,10 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import examples, explain, losses, nn, optim, programs, scopes
+    from micrograd import draw, examples, explain, losses, nn, optim, programs, scopes
     from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
     from micrograd.differences import check_grads
+    from micrograd.draw.diagram import draw_dot
     from micrograd.programs import program
     from micrograd.scopes import scope, source_lines
 
@@ -86,6 +87,8 @@ __all__ = [
     "cos",
     "cosh",
     "divide",
+    "draw",
+    "draw_dot",
     "equal",
     "erf",
     "erfc",
@@ -136,9 +139,10 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("examples", "explain", "losses", "nn", "optim", "programs", "scopes")
+_LAZY_MODULES = ("draw", "examples", "explain", "losses", "nn", "optim", "programs", "scopes")
 _LAZY_FUNCTIONS = {
     "check_grads": "differences",
+    "draw_dot": "draw.diagram",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",

@@ -66,7 +66,7 @@ def jacobian(
 def in_numbers(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """A Jacobian by variables that are leaves; `backward()` is the fastest way to numbers."""
     rows: list[list[Entry]] = []
-    with _grads_kept(outputs):
+    with grads_kept(outputs):
         for y in outputs:
             for x in variables:
                 x.grad = 0.0
@@ -78,14 +78,14 @@ def in_numbers(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[lis
 
 def rounding_error(output: Value) -> float:
     """About how far rounding moves `output`: half an ulp of each node, times its derivative."""
-    with _grads_kept([output]):
+    with grads_kept([output]):
         output.backward()
         nodes = toposort(output)
         return sys.float_info.epsilon / 2 * sum(abs(v.grad * v.data) for v in nodes if v.parents)
 
 
 @contextmanager
-def _grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
+def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
     """Give every grad of these graphs its number back in the end."""
     before = [(v, v.grad) for v in _nodes(outputs)]
     try:

@@ -79,8 +79,8 @@ class Formula(Operators["Formula"]):
     def text(self) -> str:
         """Give the formula for people: any label as a name, numbers in four significant digits.
 
-        >>> (Formula("w[0]") * 0.123456 + Formula("a - y") ** 2).text()
-        'w[0] * 0.1235 + (a - y) ** 2'
+        >>> (Formula("Theta1[1,0]") * 0.123456 + Formula("a - y") ** 2).text()
+        'Theta1[1,0] * 0.1235 + (a - y) ** 2'
         """
         return _print(self, _TEXT)
 
@@ -273,7 +273,7 @@ _PYTHON = _Language(
 
 
 def _text_name(name: str) -> str:
-    return name if re.fullmatch(r"\w[\w.\[\]']*", name) else f"({name})"
+    return name if re.fullmatch(r"\w([\w.']|\[[\w,' ]*\])*", name) else f"({name})"
 
 
 def _text_number(x: Any) -> tuple[str, int]:

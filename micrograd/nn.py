@@ -107,17 +107,32 @@ class Module:
 _Way = tuple[Any, str, Any]
 
 
+def held_values(module: Module) -> list[tuple[str, Value]]:
+    """List all Values in a module with the paths that lead to them: those too that are no leaves.
+
+    >>> neuron = Neuron(1)
+    >>> neuron.b = neuron.b - 0.1
+    >>> [name for name, _ in held_values(neuron)]
+    ['w[0]', 'b']
+    """
+    return [(_name(way), v) for v, way in _values(module)]
+
+
 def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
     """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
-    leaves: list[tuple[Value, _Way]] = []
-    _collect(thing, ((), "", ""), leaves, [], set())
-    return leaves
+    return [(v, way) for v, way in _values(thing) if not v.parents]
+
+
+def _values(thing: Any) -> list[tuple[Value, _Way]]:
+    values: list[tuple[Value, _Way]] = []
+    _collect(thing, ((), "", ""), values, [], set())
+    return values
 
 
 def _collect(
     thing: Any,
     way: _Way,
-    leaves: list[tuple[Value, _Way]],
+    values: list[tuple[Value, _Way]],
     modules: list[tuple[Module, _Way]],
     seen: set[int],
 ) -> None:
@@ -126,20 +141,19 @@ def _collect(
             return
         seen.add(id(thing))
     if isinstance(thing, Value):
-        if not thing.parents:
-            leaves.append((thing, way))
+        values.append((thing, way))
     elif isinstance(thing, Module):
         modules.append((thing, way))
         for name, part in vars(thing).items():
-            _collect(part, (way, ".{}", name), leaves, modules, seen)
+            _collect(part, (way, ".{}", name), values, modules, seen)
     elif isinstance(thing, (list, tuple)):
         for i, part in enumerate(thing):
-            _collect(part, (way, "[{}]", i), leaves, modules, seen)
+            _collect(part, (way, "[{}]", i), values, modules, seen)
     elif isinstance(thing, dict):
         for key, part in thing.items():
-            _collect(part, (way, "[{!r}]", key), leaves, modules, seen)
+            _collect(part, (way, "[{!r}]", key), values, modules, seen)
     elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-        _collect(thing.tolist(), way, leaves, modules, seen)
+        _collect(thing.tolist(), way, values, modules, seen)
 
 
 def _name(way: _Way) -> str:
@@ -184,12 +198,19 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
             )
-        act: Value = sum(map(mul, self.w, inputs), self.b)
+        return self.activate(sum(map(mul, self.w, inputs), self.b))
+
+    def activate(self, z: Value) -> Value:
+        """Apply the activation to the weighted sum z; without one, give z itself.
+
+        >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
+        0.0
+        """
         if not self.nonlin or self.activation == "linear":
-            return act
+            return z
         if callable(self.activation):
-            return self.activation(act)
-        activated: Value = getattr(act, self.activation)()
+            return self.activation(z)
+        activated: Value = getattr(z, self.activation)()
         return activated
 
     def __repr__(self) -> str:

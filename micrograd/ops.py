@@ -82,7 +82,8 @@ class Op:
             ):
                 owner = operand
         if owner is None:
-            return self.value(*operands)
+            # A float of NumPy's follows other rules (no error at 1/0, True - False is one).
+            return self.value(*[float(x) if isinstance(x, float) else x for x in operands])
         result = owner._apply(self, operands)
         if result is NotImplemented:
             kinds = ", ".join(type(operand).__name__ for operand in operands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 import math
 import re
 import sys
@@ -38,12 +39,11 @@ def first_input(x: list[Value]) -> Value:
     return x[0]
 
 
-def assert_is_picture(path: Path) -> None:
+def assert_is_picture(path: Path, height: int = 400) -> None:
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = imread(path)
-    height, width, _ = pixels.shape
-    assert height > 400
-    assert width > 800
+    assert pixels.shape[0] > height
+    assert pixels.shape[1] > 800
     assert len(np.unique(pixels[:, :, 0])) > 10  # not an empty sheet
 
 
@@ -144,6 +144,21 @@ def test_the_plane_holds_the_score_at_every_place() -> None:
     assert (up.min(), up.max()) == pytest.approx((4.6, 6.4))
 
 
+def test_graphs_draws_a_folded_network_and_a_neuron_with_derivatives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.graphs(tmp_path)
+    out = capsys.readouterr().out
+    assert "979 Values" in out
+    assert "Folded into 5 boxes" in out
+    for name in ("network_graph", "neuron_graph"):
+        assert "<svg" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+        assert_is_picture(tmp_path / f"{name}.png", height=300)
+        assert f"{name}.png" in out
+    drawn = html.unescape((tmp_path / "neuron_graph.svg").read_text(encoding="utf-8"))
+    assert "1 - out * out" in drawn
+
+
 def test_main_makes_the_folder_where_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +166,8 @@ def test_main_makes_the_folder_where_it_is_missing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train, "moons", lambda out, steps: given.append(("moons", out)))
     monkeypatch.setattr(train, "tumours", lambda out, epochs: given.append(("tumours", out)))
+    monkeypatch.setattr(train, "graphs", lambda out: given.append(("graphs", out)))
     train.main()
     train.main()  # and where it is not
-    assert given == [("moons", Path("out")), ("tumours", Path("out"))] * 2
+    assert given == [(name, Path("out")) for name in ("moons", "tumours", "graphs")] * 2
     assert (tmp_path / "out").is_dir()

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from test_explain_report import Tags
 from test_properties import EXACT, SMOOTH, Step, programs, run
 
-from micrograd import Value, examples, exp, log, toposort
+from micrograd import Op, Value, examples, exp, log, toposort
 from micrograd.explain import contributions
 from micrograd.explain.ledger import MANY
-from micrograd.nn import MLP
+from micrograd.nn import MLP, Neuron
+from micrograd.scopes import scope
 
 # Sums -------------------------------------------------------------------------------------------
 
@@ -171,6 +172,42 @@ def test_many_contributions_are_cut_to_the_largest_and_grouped() -> None:
         assert total == found.total
 
 
+# Modules ------------------------------------------------------------------------------------------
+
+
+def test_modules_are_named_by_their_paths() -> None:
+    random.seed(0)
+    model, x = MLP(1, [16, 16, 1]), Value(0.5)
+    found = contributions(model(x), x)
+    names = [f"MLP.layers[0].neurons[{i}]" for i in range(16)]
+    assert [row.module for row in found.data] == names
+    assert found.by_module() == {row.module: row.product for row in found.data}
+    other = MLP(1, [2, 1])
+    two = contributions(model(x) + other(x) + x, x).by_module()
+    assert list(two) == [
+        *(f"MLP1.layers[0].neurons[{i}]" for i in range(16)),
+        "MLP2.layers[0].neurons[0]",
+        "MLP2.layers[0].neurons[1]",
+        "",
+    ]
+
+
+def test_a_named_scope_stands_for_a_module() -> None:
+    w = Value(2.0)
+    with scope("penalty"), scope("l2"):
+        penalty = w * w
+    assert contributions(penalty + 1, w).by_module() == {"penalty/l2": 4.0}
+
+
+def test_many_contributions_are_grouped_by_module_too() -> None:
+    neuron = Neuron(1, activation="tanh")
+    w = neuron.w[0]
+    costs: Any = sum(neuron(0.1 * i) for i in range(20))
+    tables = contributions(costs + 0.5 * (w * w), w).tables()
+    assert [table.header[0] for table in tables] == ["example", "example", "module"]
+    assert [row[0] for row in tables[2].rows] == ["Neuron", "no module", "sum"]
+
+
 # What is shown ------------------------------------------------------------------------------------
 
 
@@ -200,8 +237,16 @@ def test_labels_need_not_be_names() -> None:
     found = contributions(w * x, w)
     assert found.data[0].formula is not None
     assert found.data[0].formula.text() == "a[1]"
-    assert "(Theta1[1,0]) * a[1]" in str(found)
+    assert "Theta1[1,0] * a[1]" in str(found)
     assert "Theta1" in found._repr_latex_()
+
+
+def test_operands_without_labels_have_names_of_their_own() -> None:
+    total = Op("total", lambda *x: sum(x), *[lambda *x: 1.0] * 5)
+    x = Value(1.0, label="x")
+    row = "total(y, x, v, x3, x4)"
+    values = [Value(2.0), x, Value(3.0), Value(4.0), Value(5.0)]
+    assert row in str(contributions(total(*values), values[2]))
 
 
 def test_a_function_assigned_by_hand_has_a_product_and_no_local_derivative() -> None:

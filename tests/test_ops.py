@@ -431,3 +431,19 @@ def test_the_most_derived_operand_applies_the_row() -> None:
     assert ops.add(x, t) == x + t == t + x == ("traced", "add")
     assert ops.where(x, x, t) == ("traced", "where")
     assert 2 * t == ("traced", "multiply")
+
+
+@pytest.mark.parametrize("name", sorted(ops.TABLE))
+def test_a_numpy_number_counts_as_the_float_that_it_is(name: str) -> None:
+    row = ops.TABLE[name]
+    operands = [1.5, 0.25, 2.0][: len(row.derivatives)]
+    if name in ("arcsin", "arccos", "arctanh"):
+        operands = [0.5]
+    result = row(*map(np.float64, operands))
+    assert type(result) is type(row(*operands))
+    assert result == row(*operands)
+
+
+def test_a_numpy_number_raises_where_a_float_does() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ops.divide(np.float64(1.0), np.float64(0.0))

@@ -13,7 +13,19 @@ import pytest
 
 import micrograd
 
-MODULES = ["engine", "examples", "losses", "nn", "ops", "optim", "scalars"]
+MODULES = [
+    "engine",
+    "examples",
+    "explain.ledger",
+    "explain.notation",
+    "explain.report",
+    "explain.textbook",
+    "losses",
+    "nn",
+    "ops",
+    "optim",
+    "scalars",
+]
 
 
 def python(program: str) -> subprocess.CompletedProcess[str]:

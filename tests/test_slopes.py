@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, exp, log, minimum, sqrt, stop_gradient, toposort
-from micrograd.examples import ng_ex4
+from micrograd.examples import mazur, ng_ex4
 from micrograd.explain import nudge, step
 from micrograd.explain.replay import Replay
 from micrograd.nn import MLP, Layer, Module, Neuron
@@ -80,15 +80,15 @@ def test_deltas_of_the_course_by_nudging() -> None:
 
 
 @given(st.lists(st.floats(-2, 2), min_size=3, max_size=3), st.sampled_from([0.01, -0.02]))
-def test_the_error_shrinks_faster_than_the_nudge(numbers: list[float], by: float) -> None:
+def test_the_error_shrinks_with_the_square_of_the_nudge(numbers: list[float], by: float) -> None:
     x, y, z = map(Value, numbers)
     inner = x * y + z.tanh()
     output = (inner * inner + x).sigmoid() * y + exp(inner)
     for v in (x, y, z, inner):
         found = nudge(v, output, by)
-        errors = [abs(change.real - change.foretold) for change in found.data]
         assert found.slope == pytest.approx(totals(output)[v], rel=1e-12, abs=1e-15)
-        assert errors[2] <= errors[0] / 5000 + 1e-12 * (1 + abs(output.data))
+        for h, foretold, real in found.data:  # Taylor: half the second derivative times h squared
+            assert abs(real - foretold) <= 2000 * h * h + 1e-12 * (1 + abs(output.data))
 
 
 def test_nothing_is_changed() -> None:
@@ -218,6 +218,29 @@ def test_a_step_of_the_course() -> None:
     assert short.random == step(model, cost, rate=0.1 / found.slope).random
     assert [p.data for p in model.parameters()] == before
     assert all(p.grad == 0 for p in model.parameters())
+
+
+def test_a_thousand_steps_of_the_course() -> None:
+    model, cost = course()
+    assert len(model.parameters()) + 1 == 19  # forward passes, to nudge each weight once
+    for _ in range(1000):
+        loss = cost()
+        model.zero_grad()
+        loss.backward()
+        for p in model.parameters():
+            p.data -= p.grad
+    assert f"{cost():.4f}" == "0.0226"
+
+
+def test_one_step_of_mazur() -> None:
+    example = mazur()
+
+    def error() -> Any:
+        return example.loss(example.model(example.X[0]), example.y[0])
+
+    w5 = example.model.layers[1].neurons[0].w[0]
+    found = nudge(w5, error)
+    assert f"{found.slope:.6f} {w5.data - 0.5 * found.slope:.6f}" == "0.082167 0.358916"
 
 
 def test_the_two_ways_to_the_random_directions_agree() -> None:

@@ -6,7 +6,11 @@ programs.
 
 from __future__ import annotations
 
+from micrograd.explain.doctor import diagnose
+from micrograd.explain.grading import grade
 from micrograd.explain.ledger import contributions
+from micrograd.explain.misconceptions import mistakes
 from micrograd.explain.slopes import nudge, step
+from micrograd.explain.textbook import deltas
 
-__all__ = ["contributions", "nudge", "step"]
+__all__ = ["contributions", "deltas", "diagnose", "grade", "mistakes", "nudge", "step"]

@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
+from itertools import chain, count
 from typing import NamedTuple, TypeVar
 
-from micrograd import ops
 from micrograd.engine import Value
+from micrograd.explain.places import examples, modules
 from micrograd.explain.report import Cell, Table, shown
 from micrograd.formula import Formula
 from micrograd.steps import Step, backward_steps, local_formula
@@ -23,7 +24,8 @@ class Contribution(NamedTuple):
 
     `local` is d consumer / d v, None where a function assigned by hand only says what it adds;
     `upstream` is d output / d consumer, the gradient that had arrived there; `product` is what is
-    added. `example` is the number of the example that it belongs to, from 1, or None.
+    added. `example` is the number of the example that it belongs to, from 1, or None; `module`
+    is the module that recorded the consumer, or else its scope, "" outside of any.
 
     >>> w = Value(0.5, label="w")
     >>> (row,) = contributions(w.sigmoid(), w).data
@@ -37,6 +39,7 @@ class Contribution(NamedTuple):
     upstream: float
     product: float
     example: int | None
+    module: str
 
     @property
     def formula(self) -> Formula | None:
@@ -88,8 +91,10 @@ class Contributions:
         self._steps = backward_steps(output)
         own = [step for step in self._steps if step.operand is v]
         self.total: float = own[-1].total if own else float(v is output)
-        examples = _examples(output, self._steps) if own else {}
-        self.data = [_contribution(step, examples) for step in reversed(own)]
+        own.reverse()  # in the order in which the graph was recorded
+        numbers = examples(output, self._steps) if own else {}
+        names = modules(step.consumer for step in own)
+        self.data = [_contribution(step, numbers, name) for step, name in zip(own, names)]
 
     @property
     def remainder(self) -> float:
@@ -142,14 +147,23 @@ class Contributions:
         """
         return _sums((row.example, row.product) for row in self.data)
 
+    def by_module(self) -> dict[str, float]:
+        """Add up the products of each module that recorded the consumers, or of each scope.
+
+        >>> from micrograd.nn import MLP
+        >>> model, x = MLP(1, [2, 1]), Value(0.5)
+        >>> list(contributions(model(x) + x, x).by_module())
+        ['MLP.layers[0].neurons[0]', 'MLP.layers[0].neurons[1]', '']
+        """
+        return _sums((row.module, row.product) for row in self.data)
+
     def tables(self) -> list[Table]:
-        """Lay the contributions out: one by one and, where they are many, by example too.
+        """Lay the contributions out: one by one and, where they are many, in groups too.
 
         >>> w = Value(0.5, label="w")
         >>> costs = [(w * x * (w + x)) ** 2 for x in (1, 2, 3, 4, 5, 6, 7)]
         >>> print(contributions(sum(costs), w).tables()[1])
-        By example
-        group      product
+        example    product
         ------------------
         example 1        3
         example 2       30
@@ -161,22 +175,26 @@ class Contributions:
         sum           5922
         """
         output, v = _name(self.output, "the output"), _name(self.v, "v")
-        title = f"Contributions of {output} to {v}.grad"
-        sums = self.by_example()
-        header = ["through", "local derivative", "its value", "gradient that arrived"]
-        examples = len(sums) > 1
+        by_example = {_example_name(key): total for key, total in self.by_example().items()}
+        by_module = {key or "no module": total for key, total in self.by_module().items()}
+        groups = {"example": by_example, "module": by_module}
+        several = {name: sums for name, sums in groups.items() if len(sums) > 1}
         tables = [
             _table(
-                title,
-                ["example", *header] if examples else header,
+                f"Contributions of {output} to {v}.grad",
+                [*several, "through", "local derivative", "its value", "gradient that arrived"],
                 [row.product for row in self.data],
-                lambda i: _cells(self.data[i], examples),
+                lambda i: _cells(self.data[i], several),
                 self.total,
                 self._note(),
             )
         ]
-        if len(self.data) > MANY and 1 < len(sums) < len(self.data):
-            tables.append(_by_group("By example", map(_example_name, sums), sums, self.total))
+        if len(self.data) > MANY:
+            tables += [
+                _by_group(name, sums, self.total)
+                for name, sums in several.items()
+                if len(sums) < len(self.data)
+            ]
         return tables
 
     def _note(self) -> str:
@@ -215,12 +233,11 @@ class Contributions:
         return rf"$$ \frac{{\partial\,{output}}}{{\partial\,{v}}} = {terms}{dots} = {total} $$"
 
 
-def _contribution(step: Step, examples: dict[Value, int]) -> Contribution:
+def _contribution(step: Step, numbers: dict[Value, int], module: str) -> Contribution:
     # Where v is a term of the sum, and its consumer the sum, v tells which example that is.
-    example = examples.get(step.consumer, examples.get(step.operand))
-    return Contribution(
-        step.consumer, step.position, step.local, step.upstream, step.product, example
-    )
+    example = numbers.get(step.consumer, numbers.get(step.operand))
+    consumer, position, _, local, upstream, product, _ = step
+    return Contribution(consumer, position, local, upstream, product, example, module)
 
 
 def _sums(pairs: Iterable[tuple[Group, float]]) -> dict[Group, float]:
@@ -228,72 +245,6 @@ def _sums(pairs: Iterable[tuple[Group, float]]) -> dict[Group, float]:
     for group, number in pairs:
         sums[group] = sums.get(group, 0.0) + number
     return sums
-
-
-# Examples: what hangs together below the outermost sum -------------------------------------------
-
-
-def _examples(output: Value, steps: list[Step]) -> dict[Value, int]:
-    """Number the terms of the outermost sum that have inputs of their own; give every node's.
-
-    Two nodes are of the same term when one is an operand of the other; leaves do not count, since
-    parameters are shared by all. One such term alone is no example among others.
-    """
-    interior = {step.consumer for step in steps}
-    terms, users = _terms(output, steps, interior)
-    with_inputs = {found.pop() for found in users.values() if len(found) == 1}
-    numbers: dict[int, int] = {}
-    examples: dict[Value, int] = {}
-    for node, term in reversed(terms.items()):  # in the order in which they were recorded
-        if term in with_inputs:
-            examples[node] = numbers.setdefault(term, len(numbers) + 1)
-    return examples if len(numbers) > 1 else {}
-
-
-def _terms(
-    output: Value, steps: list[Step], interior: set[Value]
-) -> tuple[dict[Value, int], dict[Value, set[int]]]:
-    """The term of every node below the outermost sum, and for every leaf the terms that use it.
-
-    The outermost sum is what only adds, subtracts and scales by leaves, down from the output.
-    """
-    terms: dict[Value, int] = {}
-    users: dict[Value, set[int]] = {}
-    same: list[int] = []  # a term that turned out to be part of another points to that one
-    outer = {output}
-    for node, _, operand, *_ in steps:  # all consumers of a node come before the node itself
-        term = terms.get(node)
-        if term is None:
-            if node in outer and _adds_up(node, interior):
-                outer.add(operand)
-                continue
-            term = terms[node] = len(same)
-            same.append(term)
-        if operand not in interior:
-            users.setdefault(operand, set()).add(term)
-        elif terms.setdefault(operand, term) != term:
-            same[_first(same, term)] = _first(same, terms[operand])
-    found = [_first(same, term) for term in range(len(same))]
-    return (
-        {node: found[term] for node, term in terms.items()},
-        {leaf: {found[term] for term in parts} for leaf, parts in users.items()},
-    )
-
-
-def _first(same: list[int], term: int) -> int:
-    while same[term] != term:
-        same[term] = term = same[same[term]]
-    return term
-
-
-def _adds_up(node: Value, interior: set[Value]) -> bool:
-    """Whether a node adds, subtracts, or scales by a leaf."""
-    if node.op in (ops.add, ops.subtract, ops.negative):
-        return True
-    varying = [x for x in node.parents if x in interior]
-    if node.op is ops.multiply:
-        return len(varying) == 1
-    return node.op is ops.divide and varying == [node.parents[0]]
 
 
 # Layout ----------------------------------------------------------------------------------------
@@ -317,17 +268,17 @@ def _table(
     return Table(title, [*header, "product"], rows, note)
 
 
-def _by_group(title: str, names: Iterable[str], sums: Mapping[Group, float], total: float) -> Table:
-    cells: list[list[Cell]] = [[name] for name in names]
-    return _table(title, ["group"], list(sums.values()), cells.__getitem__, total)
+def _by_group(name: str, sums: Mapping[str, float], total: float) -> Table:
+    cells: list[list[Cell]] = [[key] for key in sums]
+    return _table("", [name], list(sums.values()), cells.__getitem__, total)
 
 
-def _cells(row: Contribution, with_example: bool) -> list[Cell]:
+def _cells(row: Contribution, groups: Iterable[str]) -> list[Cell]:
+    places = {"example": _example_name(row.example), "module": row.module or "no module"}
     formula = "" if row.formula is None else row.formula.text()
     local = "" if row.local is None else row.local
     through = _expression(row.consumer, row.position)
-    example = [_example_name(row.example)] if with_example else []
-    return [*example, through, formula, local, row.upstream]
+    return [*(places[name] for name in groups), through, formula, local, row.upstream]
 
 
 def _expression(node: Value, position: int) -> str:
@@ -340,13 +291,14 @@ def _expression(node: Value, position: int) -> str:
 
 
 def _names(node: Value, position: int) -> dict[Value, str]:
-    """What the operands of a node are called: by their labels, the others v, x and y."""
-    v = node.parents[position]
-    names = {v: v.label or "v"}
-    others = (other for other in ("x", "y") if other not in names[v])
-    for operand in dict.fromkeys(node.parents):
-        if operand is not v:
-            names[operand] = operand.label or next(others)
+    """What the operands of a node are called: by their labels, the others v, x, y, x3 ..."""
+    operands = dict.fromkeys(node.parents)
+    names = {operand: operand.label for operand in operands if operand.label}
+    names.setdefault(node.parents[position], "v")
+    free = (name for name in chain("xy", map("x{}".format, count(3))) if name not in names.values())
+    for operand in operands:
+        if operand not in names:
+            names[operand] = next(free)
     return names
 
 

@@ -14,7 +14,9 @@ def called(v: Value) -> str:
     """
     if v.label:
         return v.label
-    return f"{v._op} (= {v.data:.6g})" if v._op else f"the leaf {v.data:.6g}"
+    if v.parents:
+        return f"{v._op or 'a node'} (= {v.data:.6g})"
+    return f"the leaf {v.data:.6g}"
 
 
 def expression(v: Value) -> str:
@@ -26,7 +28,7 @@ def expression(v: Value) -> str:
     """
     if v.op is None:
         return called(v)
-    operands = [called(x) if isinstance(x, Value) and x._op else _short(x) for x in v.args]
+    operands = [called(x) if isinstance(x, Value) and x.parents else _short(x) for x in v.args]
     if len(operands) == 2 and not v.op.symbol.isalpha():
         return f" {v.op.symbol} ".join(operands)
     return f"{v.op.name}({', '.join(operands)})"

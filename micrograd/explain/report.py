@@ -8,6 +8,8 @@ from typing import Union
 
 Cell = Union[str, int, float]
 
+_NO_WRAP = ' style="text-align: left; white-space: nowrap"'
+
 
 class Table:
     """A title, a header, rows of texts and numbers, and a note below.
@@ -57,11 +59,11 @@ class Table:
     def html(self) -> str:
         """Give the table as HTML that passes the filters of notebooks: inline styles at most.
 
-        >>> Table("", ["z"], [["a < b"]]).html()
-        '<table><thead><tr><th>z</th></tr></thead><tbody><tr><td>a &lt; b</td></tr></tbody></table>'
+        >>> Table("", ["z"], [["a < b"]], note="one row").html().partition("<tbody>")[2]
+        '<tr><td style="text-align: left">a &lt; b</td></tr></tbody></table><p>one row</p>'
         """
         numeric = self._numeric()
-        title = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        title = f"<caption{_NO_WRAP}>{escape(self.title)}</caption>" if self.title else ""
         body = "".join(_row("td", map(shown, row), numeric) for row in self.rows)
         table = (
             f"<table>{title}<thead>{_row('th', self.header, numeric)}</thead>"
@@ -95,6 +97,9 @@ def _pad(text: str, width: int, right: bool) -> str:
 
 
 def _row(tag: str, texts: Iterable[str], numeric: Sequence[bool]) -> str:
-    styles = [' style="text-align: right"' if right else "" for right in numeric]
-    cells = [f"<{tag}{style}>{escape(text)}</{tag}>" for text, style in zip(texts, styles)]
+    sides = ["right" if right else "left" for right in numeric]
+    cells = [
+        f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+        for text, side in zip(texts, sides)
+    ]
     return f"<tr>{''.join(cells)}</tr>"

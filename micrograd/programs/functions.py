@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, add_grads, read_data
-from micrograd.programs.paths import Part, Paths
+from micrograd.engine import Value
+from micrograd.programs.equations import as_latex, as_text
+from micrograd.programs.paths import Paths
 from micrograd.programs.references import References
-from micrograd.programs.results import Call, Result
-from micrograd.programs.run import Executable
+from micrograd.programs.results import Result
+from micrograd.programs.style import LaTeX, Style
 from micrograd.programs.trace import Tape, Traced, nested_inputs
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-class Argument(NamedTuple):
-    """One argument of a call: its name, how the function takes it, its array."""
-
-    name: str
-    keyword: bool
-    array: Array
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class _Version(NamedTuple):
@@ -49,7 +44,8 @@ class Program:
 
     The function runs once, on traced scalars, and again when arguments have another shape, when a
     name in its closure or globals refers to another object, when a row takes another path through
-    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
+    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only, and
+    so does an `if` on parameters alone, `if w > 0`: call `retrace()` where that may change.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
     ProgramError where the function asks a traced scalar for its number.
@@ -71,20 +67,32 @@ class Program:
         functools.update_wrapper(self, function)
         self.function = function
         self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        # The names, if arguments can only be given in this order or by name.
+        self._names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
+        self._plain = len(self._names) == len(parameters)
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._lock = threading.RLock()
         self._version: _Version | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any(map(_traced, (*args, *kwargs.values()))):
-            return self.function(*args, **kwargs)  # called in the function of another program
-        arguments = self._arguments(args, kwargs)
-        n = len(arguments[0].array)
-        inputs = {a.name: a.array.reshape(n, -1).T if n else _no_rows(a.array) for a in arguments}
-        paths = self._paths(arguments)
-        with self._lock:
-            parts = paths.parts(inputs, n)
-        return _run(parts, inputs, n)
+        inputs: dict[str, Array] = {}
+        shapes = []
+        n = None
+        for name, x in self._named(args, kwargs):
+            if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
+                if _traced(x):
+                    return self.function(*args, **kwargs)  # called in another program's function
+                x = _array(self._name, name, x)
+            shape = x.shape
+            if n is None:
+                n = shape[0]
+            elif n != shape[0]:
+                raise self._different_lengths(inputs, n, name, shape[0])
+            inputs[name] = _examples_last(x)
+            shapes.append(shape[1:])
+        if n is None:
+            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
+        return self._paths(tuple(inputs), tuple(shapes)).call(inputs, n)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -101,6 +109,44 @@ class Program:
         """
         self._version = None
 
+    def __str__(self) -> str:
+        traced = self._traced_paths()
+        if traced is None:
+            return f"{self!r}: call it once, and it prints its equations"
+        return as_text(traced.equations(self._result_name(), Style()))
+
+    def latex(self) -> str:
+        r"""Give the equations as LaTeX, an `aligned` block for math mode.
+
+        Raises ValueError before the first call, when nothing is traced.
+
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> scaled = program(lambda x: w * x)
+        >>> _ = scaled([1.0])
+        >>> print(scaled.latex())
+        \begin{aligned}
+        \mathrm{result} &= w \, x && 1 \times n \\
+        \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
+        \end{aligned}
+        """
+        traced = self._traced_paths()
+        if traced is None:
+            raise ValueError(f"{self!r} has no equations before its first call: call it once")
+        return as_latex(traced.equations(self._result_name(), LaTeX()))
+
+    def _repr_markdown_(self) -> str:
+        return str(self) if self._traced_paths() is None else f"$$\n{self.latex()}\n$$"
+
+    def _traced_paths(self) -> Paths | None:
+        """Those of the last shape of arguments that is known."""
+        version = self._version
+        known = [p for p in version.paths.values() if p.found] if version else []
+        return known[-1] if known else None
+
+    def _result_name(self) -> str:
+        return self._name if self._name.isidentifier() else "result"
+
     def __repr__(self) -> str:
         return f"<program {self._name}>"
 
@@ -112,37 +158,34 @@ class Program:
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return Program(self.function)
 
-    def _paths(self, arguments: list[Argument]) -> Paths:
-        shapes = tuple([(a.name, a.array.shape[1:]) for a in arguments])
+    def _paths(self, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Paths:
         version = self._version
         if version is None or not version.references.unchanged():
             references = References(self.function)
             version = self._version = _Version(references, references.values(), {})
-        paths = version.paths.get(shapes)
+        paths = version.paths.get((names, shapes))
         if paths is None:
-            trace = functools.partial(_trace, self.function, arguments)
-            paths = version.paths.setdefault(shapes, Paths(trace, version.names))
+            arguments = list(zip(names, shapes))
+            trace = functools.partial(_trace, self.function, self._signature, arguments)
+            paths = version.paths.setdefault((names, shapes), Paths(trace, version.names))
         return paths
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Argument]:
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+        """The arguments of a call with their names."""
+        if not kwargs and self._plain and len(args) == len(self._names):
+            return zip(self._names, args)
         try:
-            bound = self._signature.bind(*args, **kwargs)
+            return _named(self._signature.bind(*args, **kwargs))
         except TypeError as error:
             raise TypeError(f"{self._name}{self._signature}: {error}") from None
-        arguments = [
-            Argument(name, keyword, _array(f"{self._name}: argument {name}", given))
-            for name, keyword, given in _named(bound)
-        ]
-        if not arguments:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        first, n = arguments[0].name, len(arguments[0].array)
-        for a in arguments:
-            if len(a.array) != n:
-                raise ValueError(
-                    f"{self._name}: {first} has {n} examples, {a.name} has {len(a.array)}: "
-                    "the first axis of all arguments counts the same examples"
-                )
-        return arguments
+
+    def _different_lengths(
+        self, inputs: dict[str, Array], n: int, name: str, other: int
+    ) -> ValueError:
+        return ValueError(
+            f"{self._name}: {next(iter(inputs))} has {n} examples, {name} has {other}: "
+            "the first axis of all arguments counts the same examples"
+        )
 
 
 def program(function: Callable[..., Any]) -> Program:
@@ -162,19 +205,21 @@ def program(function: Callable[..., Any]) -> Program:
 # The arguments ---------------------------------------------------------------------------------
 
 
-def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, bool, Any]]:
-    """Each argument with its name, and whether it is given by keyword."""
+def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+    """Each argument with its name; those of *args are numbered."""
     for name, given in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((f"{name}[{i}]", False, x) for i, x in enumerate(given))
+            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            yield from ((key, True, x) for key, x in given.items())
+            yield from given.items()
         else:
-            yield name, kind is inspect.Parameter.KEYWORD_ONLY, given
+            yield name, given
 
 
-def _array(what: str, given: Any) -> Array:
+def _array(function: str, name: str, given: Any) -> Array:
+    """An argument as an array of float64, examples first."""
+    what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
             f"{what} is the result of a program, and no gradient would pass back to it: call that "
@@ -199,21 +244,40 @@ def _array(what: str, given: Any) -> Array:
     return array.astype(np.float64, copy=False)
 
 
-def _no_rows(array: Array) -> Array:
-    return np.empty((int(np.prod(array.shape[1:])), 0))
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _examples_last(array: Array) -> Array:
+    """An array with the examples as the last axis, and all others as one."""
+    if array.ndim == 2:
+        return array.T
+    if array.ndim == 1:
+        return array[None]
+    n, *shape = array.shape
+    return array.reshape(n, int(np.prod(shape))).T
 
 
 def _traced(x: Any) -> bool:
     if isinstance(x, (list, tuple)):
-        return bool(x) and any(map(_traced, x))
+        return bool(x) and any(map(_traced, x[:1]))
     return isinstance(x, Traced)
 
 
-def _trace(function: Callable[..., Any], arguments: list[Argument], tape: Tape) -> Any:
+def _trace(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    arguments: list[tuple[str, tuple[int, ...]]],
+    tape: Tape,
+) -> Any:
     """Run the function on leaves in the place of its arguments."""
-    leaves = [(a, nested_inputs(tape, a.name, a.array.shape[1:])) for a in arguments]
-    positional = [leaf for a, leaf in leaves if not a.keyword]
-    return function(*positional, **{a.name: leaf for a, leaf in leaves if a.keyword})
+    leaves = [(name, nested_inputs(tape, name, shape)) for name, shape in arguments]
+    by_name = {name: leaf for name, leaf in leaves if _only_by_name(signature, name)}
+    return function(*[leaf for name, leaf in leaves if name not in by_name], **by_name)
+
+
+def _only_by_name(signature: inspect.Signature, name: str) -> bool:
+    parameter = signature.parameters.get(name.partition("[")[0])
+    return parameter is None or parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def _is_importable(program: Program) -> bool:
@@ -224,42 +288,3 @@ def _is_importable(program: Program) -> bool:
     for name in program.function.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is program
-
-
-# A call ----------------------------------------------------------------------------------------
-
-
-def _run(parts: list[Part], inputs: dict[str, Array], n: int) -> Result:
-    """Run every part, put the results in the order of the rows, keep what backward() needs."""
-    widths = {part.path.width for part in parts}
-    if len(widths) > 1:
-        raise TypeError(
-            f"the function returns results of different shapes on different paths: {widths}"
-        )
-    [width] = widths
-    data = np.empty((n, 1 if width is None else width))
-    live: list[tuple[Executable, Array | None, Any]] = []
-    for path, rows in parts:
-        some = inputs if rows is None else {a: x[:, rows] for a, x in inputs.items()}
-        values, state = path.program.forward(
-            some, _numbers(path.program), n if rows is None else len(rows)
-        )
-        data[slice(None) if rows is None else rows] = values.T
-        live.append((path.program, rows, state))
-
-    def reverse(seeds: Array) -> None:
-        seeds = seeds.reshape(n, -1)
-        for executable, rows, state in live:
-            some_seeds = seeds if rows is None else seeds[rows]
-            add_grads(executable.parameters, executable.backward(state, some_seeds.T))
-
-    data = data[:, 0] if width is None else data
-    call = Call(0.0, [part.path.parameters for part in parts], "program")
-    call.data_shape, call.reverse = data.shape, reverse
-    return Result(data, call)
-
-
-def _numbers(executable: Executable) -> Array:
-    numbers = np.empty(len(executable.parameters))
-    read_data(executable.parameters, numbers)
-    return numbers

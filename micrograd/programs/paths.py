@@ -7,16 +7,25 @@ first row takes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from micrograd.engine import Value, read_data
+from micrograd.engine import Value
+from micrograd.programs.equations import Equations, Line
+from micrograd.programs.lift import Lifted
+from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
-from micrograd.programs.results import Parameters
+from micrograd.programs.results import Call, Parameters, Result, Run
+from micrograd.programs.reverse import reverse
 from micrograd.programs.run import Executable
-from micrograd.programs.trace import ProgramError, Tape, nested_inputs, reverse, users_line
+from micrograd.programs.style import Style
+from micrograd.programs.trace import ProgramError, Tape, users_line
+from micrograd.scopes import scope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +45,7 @@ class Branch(NamedTuple):
 
     def truth(self, inputs: Inputs, n: int) -> Array:
         """Whether it holds, for each example."""
-        [values], _ = self.condition.forward(inputs, _numbers(self.condition), n)
+        [values], _ = self.condition.forward(inputs, n)
         return values != 0  # type: ignore[no-any-return]
 
 
@@ -46,6 +55,8 @@ class Path(NamedTuple):
     program: Executable
     parameters: Value
     tape: Tape
+    outputs: list[int]
+    gradients: dict[Value, int]
     width: int | None  # how many scalars it returns; None for one that is not in a list
 
 
@@ -69,6 +80,43 @@ class Paths:
         self._rank = {v: i for i, v in enumerate(names)}
         self._nodes: dict[Truths, Union[Branch, Path]] = {}
         self.found: list[Path] = []
+        self._lock = threading.Lock()
+
+    def call(self, inputs: Inputs, n: int) -> Result:
+        """Run every row on its path; the results are in the order of the rows."""
+        only: Any = self._nodes.get(())
+        if only.__class__ is Path:
+            values, state = only.program.forward(inputs, n)
+            node = Call(0.0, (only.parameters,), "program")
+            node.runs = [Run(only.program, None, state)]
+            data = values[0] if only.width is None else values.T
+            node.shape = data.shape
+            return Result(data, node)
+        return self._call_parts(inputs, n)
+
+    def _call_parts(self, inputs: Inputs, n: int) -> Result:
+        with self._lock:
+            parts = self.parts(inputs, n)
+        width = parts[0].path.width
+        shape = (n,) if width is None else (n, width)
+        runs: list[Run] = []
+        data: Array = np.empty((n, 1 if width is None else width))
+        for path, rows in parts:
+            if path.width != width:
+                raise TypeError(
+                    "the function returns a list on one path and not, or not as long, "
+                    "on another: return as many scalars on each"
+                )
+            if rows is None:
+                values, state = path.program.forward(inputs, n)
+                data = values.T
+            else:
+                values, state = path.program.forward(select(inputs, rows), len(rows))
+                data[rows] = values.T
+            runs.append(Run(path.program, rows, state))
+        node = Call(0.0, [part.path.parameters for part in parts], "program")
+        node.runs, node.shape = runs, shape
+        return Result(data.reshape(shape), node)
 
     def parts(self, inputs: Inputs, n: int) -> list[Part]:
         """Divide the rows among the paths, and trace those that are not known yet."""
@@ -115,12 +163,13 @@ class Paths:
                 return truths[depth]
             if not n:
                 return True
-            branch = Branch(Executable(tape, [index], {}, list(tape.parameters)), users_line())
+            branch = Branch(self._executable(tape, [index], {}), users_line())
             self._nodes[tuple(truth for _, truth in tape.guards)] = branch
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
 
-        path = self._path(Tape(self._names, decide))
+        with _collector_off():
+            path = self._path(Tape(self._names, decide))
         if n:
             self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
             self.found.append(path)
@@ -128,17 +177,67 @@ class Paths:
         return path
 
     def _path(self, tape: Tape) -> Path:
-        returned = self._trace(tape)
+        with scope("program") as tape.scope:
+            returned = self._trace(tape)
         several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
         outputs = [_output(tape, x) for x in (returned if several else [returned])]
         seeds = [tape.input("", k) for k in range(len(outputs))]
         gradients = reverse(tape, outputs, seeds)
-        found = list(tape.parameters)
-        last = len(self._rank)
-        found.sort(key=lambda p: self._rank.get(p, last))
-        program = Executable(tape, outputs, gradients, found)
+        program = self._executable(tape, outputs, gradients)
         tape.close()
-        return Path(program, Parameters(0.0, found), tape, len(outputs) if several else None)
+        # To walk the leaves in every backward() would cost more than the arithmetic: a call adds to
+        # their grads itself. Values in between are walked, since they pass the gradient on.
+        node = Parameters(0.0, [p for p in program.parameters if p.parents])
+        return Path(program, node, tape, outputs, gradients, len(outputs) if several else None)
+
+    def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
+        """The lines of every path, forward and backward, each list with a title."""
+        titled: list[tuple[str, list[Line]]] = []
+        for number, path in enumerate(self.found, 1):
+            parameters = path.program.parameters
+            patterns = self._patterns()
+            lifted = Lifted(path.tape, path.outputs, path.gradients, parameters, patterns)
+            names = ParameterNames(parameters, self._names)
+            written = Equations(lifted, names, result, path.width is not None, style)
+            heading = ""
+            if len(self.found) > 1:
+                heading = f"path {number} of {len(self.found)}, {self._way(path)}: "
+            titled.append((f"{heading}forward", written.forward))
+            if written.backward:
+                titled.append(("backward", written.backward))
+        return titled
+
+    def _way(self, path: Path) -> str:
+        """The lines at which a path is decided, and how."""
+        truths = tuple(truth for _, truth in path.tape.guards)
+        ways = []
+        for i, truth in enumerate(truths):
+            node = self._nodes[truths[:i]]
+            if isinstance(node, Branch):
+                ways.append(f"{'true' if truth else 'false'} at {node.line}")
+        return "; ".join(ways)
+
+    def _patterns(self) -> dict[Value, str]:
+        return {p: name.pattern for p, name in self._names.items()}
+
+    def _executable(
+        self, tape: Tape, outputs: Sequence[int], gradients: Mapping[Value, int]
+    ) -> Executable:
+        last = len(self._rank)
+        parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
+        return Executable(tape, outputs, gradients, parameters, self._patterns())
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Keep Python's search for cycles away: a trace makes many objects, and drops none of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _output(tape: Tape, x: Any) -> int:
@@ -151,16 +250,6 @@ def _output(tape: Tape, x: Any) -> int:
     return index
 
 
-def _numbers(program: Executable) -> Array:
-    """The data of a program's parameters now."""
-    numbers = np.empty(len(program.parameters))
-    read_data(program.parameters, numbers)
-    return numbers
-
-
 def select(inputs: Inputs, rows: Array) -> Inputs:
     """These examples of the inputs."""
     return {name: columns[:, rows] for name, columns in inputs.items()}
-
-
-__all__ = ["Part", "Path", "Paths", "nested_inputs", "select"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value
+from micrograd.engine import Value, add_grads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from micrograd.programs.run import Executable
 
     Array = NDArray[Any]
 
@@ -20,42 +22,55 @@ class _Node(Value):
 
     __slots__ = ()
 
-    def _pass_on(self) -> None:
+    def _backward(self) -> None:
         pass
 
     @property
     def _closure(self) -> Callable[[], object]:  # type: ignore[override]
-        return self._pass_on
+        return self._backward
 
 
 class Parameters(_Node):
-    """The parameters of a program, as one operand of all its calls."""
+    """The Values that a program reaches and that pass gradients on, as operand of its calls."""
 
     __slots__ = ()
+
+
+class Run(NamedTuple):
+    """What ran in a call: the program, its rows (None for all), and what its reverse pass needs."""
+
+    program: Executable
+    rows: Array | None
+    state: Any
 
 
 class Call(_Node):
     """One call: what its results weigh in the root comes in, the parameters' gradients go out."""
 
-    __slots__ = ("data_shape", "reverse", "seeds")
+    __slots__ = ("runs", "seeds", "shape")
 
-    data_shape: tuple[int, ...]
-    reverse: Callable[[Array], None]  # adds to the parameters' grads
-    seeds: Array
+    runs: list[Run]
+    shape: tuple[int, ...]  # of the results
+    seeds: Array  # what has arrived at each result
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
-        if self.grad == 0.0:  # backward() sets it so before it starts
-            self.seeds = np.zeros(self.data_shape)
-            self.grad = 1.0
+        fresh = self.grad == 0.0  # backward() sets it so before it starts
         if positions is None:
-            self.seeds += weight
+            self.seeds = np.full(self.shape, weight) if fresh else self.seeds + weight
         else:
+            if fresh:
+                self.seeds = np.zeros(self.shape)
             np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
+        self.grad = 1.0
 
-    def _pass_on(self) -> None:
-        if self.grad != 0.0:
-            self.reverse(self.seeds)
+    def _backward(self) -> None:
+        if self.grad == 0.0 or not self.shape[0]:
+            return
+        seeds = self.seeds.reshape(self.shape[0], -1)
+        for program, rows, state in self.runs:
+            some = seeds if rows is None else seeds[rows]
+            add_grads(program.parameters, program.backward(state, some.T))
 
 
 class Reduction(_Node):
@@ -67,7 +82,7 @@ class Reduction(_Node):
     positions: Array | None
     weight: float
 
-    def _pass_on(self) -> None:
+    def _backward(self) -> None:
         self.call.receive(self.positions, self.weight * self.grad)
 
 

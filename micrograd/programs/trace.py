@@ -2,8 +2,7 @@
 
 The function gets `Traced` scalars instead of numbers. Each row that it applies to one is written
 on the tape: the row, and where its operands stand on the tape. What is computed twice is written
-once. The reverse pass is then traced as well: the rules of the table are called on traced scalars,
-so that the tape says how the gradients are computed, and no derivative is written here.
+once. reverse.py then traces the reverse pass onto the same tape.
 
 A node *varies* if it differs between examples (it depends on an argument), else it is shared. It is
 *active* if a parameter reaches it by operations that have a derivative.
@@ -13,16 +12,17 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from micrograd import ops
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value, core, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
 from micrograd.scalars import is_number
+from micrograd.scopes import Scope, scope_of
 
 PACKAGE = str(Path(__file__).parent.parent)
 
@@ -80,6 +80,7 @@ class Traced(Value):
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
         tape = self.tape
         indices = []
+        number = False
         for x in operands:
             if x.__class__ is Traced and x.tape is tape:
                 indices.append(x.index)
@@ -88,7 +89,9 @@ class Traced(Value):
                 if index is None:
                     return NotImplemented
                 indices.append(index)
-        return tape.record(op, tuple(indices), operands)
+                number |= index in tape.constants
+        found = tape.unchanged(op, indices) if number else None
+        return tape.record(op, tuple(indices), operands) if found is None else found
 
     def __bool__(self) -> bool:
         if self.tape.ops[self.index] not in COMPARISONS:
@@ -116,6 +119,9 @@ class Traced(Value):
                 f"== {other!r}", "write micrograd.equal(v, number), or compare with <= and >="
             )
         return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = Value.__hash__
 
@@ -170,6 +176,7 @@ class Tape:
         self.parameters: dict[Value, int] = {}
         self.constants: dict[int, float] = {}
         self.guards: list[tuple[int, bool]] = []
+        self.scope: Scope | None = None  # in which the function runs
         self._known = known
         self._decide = decide
         self._values: list[Traced] = []
@@ -223,41 +230,69 @@ class Tape:
             index = self._expanded.get(v)
         if index is not None:
             return index
-        if v.op is None or v in self._known:
+        if not self._is_fresh(v):
             index = self.parameters[v] = self._node(None, (), False, True).index
             return index
         for node in toposort(v):
-            if node in self._expanded or node in self.parameters:
-                continue
-            if node.op is None or node in self._known:
-                self._index_of_value(node)
-            else:
-                indices = [self.index_of(x) for x in node.args]
-                made = self.record(node.op, tuple(indices), node.args)  # type: ignore[arg-type]
-                self._expanded[node] = made.index
+            if node not in self._expanded and self._is_fresh(node):
+                self._expanded[node] = self._expand(node)
         return self._expanded[v]
 
-    def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Any:
-        """Write a node, unless it is there already or is one of its operands."""
+    def _is_fresh(self, v: Value) -> bool:
+        """Whether the function itself made `v`, in this trace."""
+        found = None if v in self._known else scope_of(v)
+        while found is not None and found is not self.scope:
+            found = found.parent
+        return found is not None
+
+    def _expand(self, v: Value) -> int:
+        """A Value that the function made: a number, or arithmetic on parameters."""
+        if not v.parents:
+            return self._constant(v.data)
+        if v.op is None:
+            raise ProgramError(
+                f"a program cannot trace a node that no row made ({users_line()}): write an Op "
+                "with its value and derivatives, which works on numbers, Values and programs"
+            )
+        indices = tuple([self._index_of_argument(x) for x in v.args])
+        if all(i in self.constants for i in indices):
+            return self._constant(v.data)
+        return self.record(v.op, indices, v.args).index
+
+    def _index_of_argument(self, x: Any) -> int:
+        index = self.index_of(x)
+        assert index is not None  # what stands in a recorded graph is a Value or a number
+        return index
+
+    def unchanged(self, op: Op, indices: Sequence[int]) -> Any:
+        """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
+        for i, index in enumerate(indices):
+            number = self.constants.get(index)
+            if number is None:
+                continue
+            if (op, i, number) in _IDENTITIES:
+                return self.value(indices[1 - i])
+            if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
+                return 0.0
+        return None
+
+    def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Traced:
+        """Write a node, unless it is there already."""
         key = (op, *indices)
         found = self._written.get(key)
         if found is not None:
             return self._values[found]
-        for i, index in enumerate(indices):
-            if index in self.constants:
-                number = self.constants[index]
-                if (op, i, number) in _IDENTITIES:
-                    return self._values[indices[1 - i]]
-                if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
-                    return 0.0
         varies = active = False
         for index, rule in zip(indices, op.derivatives):
-            varies |= self.varies[index]
-            active |= rule is not None and self.active[index]
+            if self.varies[index]:
+                varies = True
+            if self.active[index] and rule is not None:
+                active = True
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
             v.op, v.args = op, operands
-            v.parents = tuple([x for x in operands if isinstance(x, Value)])
+            if core == "python":  # the other derives the parents from the args
+                v.parents = tuple([x for x in operands if isinstance(x, Value)])
         self._written[key] = v.index
         return v
 
@@ -299,59 +334,3 @@ def nested_inputs(tape: Tape, name: str, shape: Sequence[int]) -> Any:
         return [build(sizes[1:]) for _ in range(sizes[0])]
 
     return build(shape)
-
-
-def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict[Value, int]:
-    """Trace the reverse pass: where the gradient of each parameter, over all examples, stands.
-
-    `seeds` are what arrives at each output. The walk is that of `backward()`: outputs first, each
-    operand gets the local derivative (the row's rule, called on traced scalars) times what arrived.
-    """
-    tape.in_function = False
-    arrived = _Arrived(tape)
-    last = len(tape.ops) - 1
-    for output, seed in zip(outputs, seeds):
-        arrived.add(output, seed)
-    for index in range(last, -1, -1):
-        op = tape.ops[index]
-        adjoint = arrived.take(index) if op is not None else None
-        if op is None or adjoint is None:
-            continue
-        operands = tape.operands[index]
-        arguments = [*[tape.value(i) for i in operands], tape.value(index)]
-        for operand, rule in zip(operands, op.derivatives):
-            if rule is not None and tape.active[operand]:
-                arrived.add(operand, _times(rule(*arguments), adjoint))
-    gradients = {p: arrived.take(index) for p, index in tape.parameters.items()}
-    return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
-
-
-def _times(slope: Any, adjoint: Traced) -> Traced | None:
-    if isinstance(slope, Value):
-        return slope * adjoint  # type: ignore[return-value]
-    if slope == 0:
-        return None
-    return -adjoint if slope == -1 else adjoint * slope  # type: ignore[return-value]
-
-
-class _Arrived:
-    """What has arrived at each node so far, by all ways; at a shared node, from all examples."""
-
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.sums: dict[tuple[int, bool], Traced] = {}
-
-    def add(self, index: int, adjoint: Traced | None) -> None:
-        if adjoint is None or not self.tape.active[index]:
-            return
-        key = index, self.tape.varies[adjoint.index]
-        before = self.sums.get(key)
-        self.sums[key] = adjoint if before is None else before + adjoint  # type: ignore[assignment]
-
-    def take(self, index: int) -> Traced | None:
-        varying, shared = self.sums.pop((index, True), None), self.sums.pop((index, False), None)
-        if varying is not None and not self.tape.varies[index]:
-            varying = self.tape.record(total, (varying.index,), ())
-        if varying is None or shared is None:
-            return shared if varying is None else varying
-        return varying + shared  # type: ignore[return-value]

@@ -1,0 +1,45 @@
+"""How the site is built: `make docs` calls sphinx-build, which reads this file."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tools"))  # sphinx_mathml
+
+# The reference is taken from the docstrings of the readable core, not from the compiled one.
+os.environ["MICROGRAD_PURE"] = "1"
+
+project = "micrograd"
+copyright = "the authors of micrograd; texts CC BY 4.0, code MIT"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_mathml"]
+exclude_patterns = ["lab/*"]  # the lab's source, from which tools/notebooks.py makes the notebooks
+nitpicky = True  # a reference that leads nowhere is an error
+nitpick_ignore_regex = [(r"py:.*", r".*")]  # but the types in signatures need not be links
+
+# Pages: Markdown, with cells that run while the site is built.
+myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+nb_render_markdown_format = "myst"  # what cells show as Markdown may hold formulas and tables
+
+# The reference.
+default_role = "code"  # docstrings write `code` like Markdown
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+
+# Formulas become MathML while the site is built: browsers set it themselves, screen readers speak
+# it, and no script has to be fetched from anywhere.
+html_math_renderer = "mathml"
+
+html_theme = "furo"
+html_title = "micrograd"
+html_static_path = ["_static"]
+html_css_files = ["micrograd.css"]
+html_show_sourcelink = False
+html_copy_source = False

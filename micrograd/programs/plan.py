@@ -1,0 +1,364 @@
+"""Plans: a lifted tape as steps on strided views, each one call of the array library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from micrograd import ops
+from micrograd.programs.biases import absorb
+from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.views import Nest, View, contiguous, nest
+
+
+class Storage:
+    """An array of rows: one number each, or one per example. `ones` adds a row of ones behind."""
+
+    def __init__(self, kind: str, rows: int, varies: bool, name: str = "") -> None:
+        self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "gradients" or "computed"
+        self.rows = rows
+        self.varies = varies
+        self.name = name
+        self.ones = False
+        self.by_example = False  # whether an example's numbers lie side by side, as they are given
+
+
+class Step(NamedTuple):
+    """One call: what it does, where the result goes, on what."""
+
+    kind: str  # "row", "product", "outer", "sum", "einsum", "take" or "put"
+    out: View
+    operands: tuple[View, ...]
+    detail: Any = None
+
+
+class Plan:
+    """The storages and steps of a lifted tape; `forward` ends where the outputs are known."""
+
+    def __init__(self, lifted: Lifted) -> None:
+        self.lifted = lifted
+        self.storages: list[Storage] = []
+        self.storage_of: list[int] = []  # by group
+        self.forward: list[Step] = []
+        self.backward: list[Step] = []
+        self.constants = list(lifted.tape.constants.values())
+        parameters = self._store(PARAMETERS, lifted.parameters, False)
+        constants = self._store(CONSTANTS, len(self.constants), False)
+        self.gradients = self._store("gradients", lifted.parameters, False)
+        needed = self._needed_for_outputs()
+        ones = absorb(lifted)
+        for group in lifted.groups:
+            if group.kind == PARAMETERS:
+                self.storage_of.append(parameters)
+            elif group.kind == CONSTANTS:
+                self.storage_of.append(constants)
+            elif group.kind == INPUT:
+                rows = int(lifted.position[group.members].max()) + 1
+                self.storage_of.append(self._store(INPUT, rows, True, group.name))
+            else:
+                rows = len(group.members)
+                own = (
+                    self.gradients
+                    if group.gradient
+                    else self._store("computed", rows, group.varies)
+                )
+                self.storage_of.append(own)
+                self.steps = self.forward if group.index in needed else self.backward
+                if group.members:
+                    self._plan(group)
+            if group.index in ones:
+                self.storages[self.storage_of[-1]].ones = True
+        self._lay_out_inputs()
+        self.outputs = [self._row(i) for i in lifted.outputs]
+        # Gradients that are no group of their own are copied to their places.
+        self.copied = [
+            (rank, self._row(i))
+            for rank, i in lifted.gradients.items()
+            if not self._in_place(rank, i)
+        ]
+
+    def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
+        self.storages.append(Storage(kind, rows, varies, name))
+        return len(self.storages) - 1
+
+    def _needed_for_outputs(self) -> set[int]:
+        needed = {self.lifted.group_of[i] for i in self.lifted.outputs}
+        for group in reversed(self.lifted.groups):
+            if group.index in needed:
+                needed.update(g for terms in group.terms for g in terms.groups)
+        return needed
+
+    def _lay_out_inputs(self) -> None:
+        """Leave inputs as they are given where only matrix products read them."""
+        read: dict[int, bool] = {}
+        for step in [*self.forward, *self.backward]:
+            as_matrix = (step.kind == "product" and step.detail[2] == 1) or step.kind == "outer"
+            for view in step.operands:
+                read[view.storage] = read.get(view.storage, True) and as_matrix
+        for storage, as_matrix in read.items():
+            mine = self.storages[storage]
+            mine.by_example = as_matrix and mine.kind == INPUT
+
+    def _row(self, i: int) -> tuple[int, int]:
+        """The storage of a node, and its row there."""
+        return self.storage_of[self.lifted.group_of[i]], int(self.lifted.position[i])
+
+    def _in_place(self, rank: int, i: int) -> bool:
+        group = self.lifted.groups[self.lifted.group_of[i]]
+        return group.gradient and bool(self.lifted.position[i] == rank)
+
+    # One group ---------------------------------------------------------------------------------
+
+    def _plan(self, group: Group) -> None:
+        if group.kind == "row":
+            [terms] = group.terms
+            found = self._regular(terms)
+            out = self._out(group, found)
+            self._step("row", out, self._views(terms, found), group.op)
+            return
+        if group.gradient and not self._plan_in_place(group):
+            # The places are irregular: an array of its own, then number by number.
+            rows = len(group.members)
+            own = self._store("computed", rows, False)
+            self._sum(group, own)
+            places = self.lifted.position[group.members]
+            self._step("put", _whole(self.gradients, False, 1), (_whole(own, False, rows),), places)
+        elif not group.gradient:
+            self._sum(group, self.storage_of[group.index])
+
+    def _plan_in_place(self, group: Group) -> bool:
+        """Plan a group of gradients right into their places, if these are regular."""
+        places = self.lifted.position[group.members][:, None]
+        if len(group.terms) > 1:
+            return False
+        [terms] = group.terms
+        count = terms.positions.shape[1]
+        tables = [terms.positions[:, :, f] for f in range(terms.positions.shape[2])]
+        found = nest([*tables, np.repeat(places, count, axis=1)])
+        if found is None or any(found.term_strides[-1]):
+            return False
+        out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
+        self._value(group, terms, found, out)
+        if terms.sign < 0:
+            self._step("row", out, (out,), ops.negative)
+        return True
+
+    def _sum(self, group: Group, storage: int) -> None:
+        """Add up the types of terms: the value of each, then all together."""
+        rows = len(group.members)
+        plain = [t for t in group.terms if _is_plain(group, t)]
+        rest = [t for t in group.terms if not _is_plain(group, t)]
+        target = _whole(storage, group.varies, rows)
+        total: View | None = None
+        sign = 1
+        parts = [(terms.sign, terms, self._regular(terms)) for terms in rest]
+        if plain:
+            parts += self._jointly_regular(plain)
+        parts.sort(key=lambda part: -part[0])
+        for own_sign, terms, found in parts:
+            if _is_plain(group, terms) and terms.positions.shape[2] == 1:
+                [value] = self._views(terms, found)
+            else:
+                busy = total is not None and total.storage == storage
+                factors = range(len(terms.groups))
+                varies = any(self.storages[self._source(terms, f)].varies for f in factors)
+                varies = varies and not group.summed
+                busy = busy or varies != group.varies
+                place = self._store("computed", rows, varies) if busy else storage
+                value = View(place, varies, 0, found.dims, contiguous(found.dims))
+                self._value(group, terms, found, value)
+            if total is None:
+                total, sign = value, own_sign
+                continue
+            op = group.op if group.op is not ops.add or own_sign == sign else ops.subtract
+            total, value = _alike(total, value, target)
+            out = View(storage, group.varies, 0, total.dims, contiguous(total.dims))
+            self._step("row", out, (total, value), op)
+            total = out
+        assert total is not None
+        if sign < 0 or total.storage != storage:
+            out = View(storage, group.varies, 0, total.dims, contiguous(total.dims))
+            self._step("row", out, (total,), ops.negative if sign < 0 else ops.stop_gradient)
+
+    # One type of terms -------------------------------------------------------------------------
+
+    def _value(self, group: Group, terms: Terms, found: Nest, out: View) -> None:
+        """The sum over the terms of one type, of the products of their factors."""
+        views = self._views(terms, found)
+        varying = [v for v in views if v.varies]
+        if group.op is not ops.add:
+            self._step("sum", out, views, (group.op, len(found.term_dims)))
+        elif _is_plain(group, terms):
+            self._product_of(out, views)
+        elif not group.summed and len(views) == 2 and len(varying) == 1:
+            self._matrix_product(out, found, views)
+        elif group.summed and len(views) == 2 and len(varying) == 2:
+            self._outer(out, found, views)
+        elif len(views) == 1:
+            self._step("sum", out, views, (ops.add, len(found.term_dims)))
+        else:
+            self._einsum(out, found, views)
+
+    def _product_of(self, out: View, views: Sequence[View]) -> None:
+        # What is repeated along some dimension comes last: it is cheaper by whole rows.
+        views = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
+        done = views[0]
+        for view in views[1:]:
+            self._step("row", out, (done, view), ops.multiply)
+            done = out
+
+    def _matrix_product(self, out: View, found: Nest, views: Sequence[View]) -> None:
+        """What is shared times what varies: rows of the one with columns of the other."""
+        shared, varying = views if views[1].varies else views[::-1]
+        depth = len(found.dims)
+        members, terms = range(depth), range(depth, depth + len(found.term_dims))
+        moves = [d for d in members if shared.strides[d] and not varying.strides[d]]
+        row = max(moves, key=lambda d: found.dims[d], default=None)
+        batch = [d for d in members if d != row]
+        rows = [] if row is None else [row]
+        self._step(
+            "product",
+            _axes(out, [*batch, *rows]),
+            (_axes(shared, [*batch, *rows, *terms]), _axes(varying, [*batch, *terms])),
+            (len(batch), len(rows), len(found.term_dims)),
+        )
+
+    def _outer(self, out: View, found: Nest, views: Sequence[View]) -> None:
+        """The sum over examples of a product: the outer grid of what varies."""
+        depth = len(found.dims)
+        members, terms = range(depth), list(range(depth, depth + len(found.term_dims)))
+        left, right = views
+        moved = [d for d in members if bool(left.strides[d]) != bool(right.strides[d])]
+        if moved and not left.strides[max(moved, key=lambda d: out.strides[d])]:
+            left, right = right, left  # so that the result is written row by row
+        only_left = [d for d in members if left.strides[d] and not right.strides[d]]
+        only_right = [d for d in members if right.strides[d] and not left.strides[d]]
+        rows = [max(only_left, key=lambda d: found.dims[d])] if only_left else []
+        columns = [max(only_right, key=lambda d: found.dims[d])] if only_right else []
+        batch = [d for d in members if d not in rows + columns]
+        self._step(
+            "outer",
+            _axes(out, [*batch, *rows, *columns]),
+            (_axes(left, [*terms, *batch, *rows]), _axes(right, [*terms, *batch, *columns])),
+            (len(terms), len(batch), len(rows), len(columns)),
+        )
+
+    def _einsum(self, out: View, found: Nest, views: Sequence[View]) -> None:
+        letters = "abcdefghijklmnopqrstuvwxy"[: len(found.dims) + len(found.term_dims)]
+        members = letters[: len(found.dims)]
+        written: set[str] = set()
+        inputs, used = [], []
+        for view in views:
+            axes = [d for d, s in enumerate(view.strides) if s or letters[d] not in written]
+            if view is not views[0]:
+                axes = [d for d in axes if view.strides[d] or letters[d] not in written]
+            written.update(letters[d] for d in axes)
+            inputs.append("".join(letters[d] for d in axes) + ("z" if view.varies else ""))
+            used.append(_axes(view, axes))
+        result = members + ("z" if out.varies else "")
+        self._step("einsum", out, used, f"{','.join(inputs)}->{result}")
+
+    def _regular(self, terms: Terms) -> Nest:
+        """The strides of the operands; what has none is gathered into an array of its own."""
+        found = nest(_tables(terms))
+        if found is None:
+            for f, table in enumerate(_tables(terms)):
+                if nest([table]) is None:
+                    self._gather(terms, f)
+            found = nest(_tables(terms))
+        if found is None:
+            for f in range(len(terms.groups)):
+                self._gather(terms, f)
+            found = nest(_tables(terms))
+        assert found is not None
+        return found
+
+    def _jointly_regular(self, several: Sequence[Terms]) -> list[tuple[int, Terms, Nest]]:
+        """The same for several types of single terms, with strides by the same dimensions."""
+        tables = [table for terms in several for table in _tables(terms)]
+        found = nest(tables)
+        if found is None:
+            for terms in several:
+                for f, table in enumerate(_tables(terms)):
+                    if nest([table, np.arange(len(table))[:, None]]) is None:
+                        self._gather(terms, f)
+            found = nest([table for terms in several for table in _tables(terms)])
+        if found is None:
+            for terms in several:
+                for f in range(len(terms.groups)):
+                    self._gather(terms, f)
+            found = nest([table for terms in several for table in _tables(terms)])
+        assert found is not None
+        parts = []
+        at = 0
+        for terms in several:
+            span = slice(at, at + len(terms.groups))
+            own = Nest(
+                found.bases[span], found.dims, found.strides[span], (), ((),) * len(terms.groups)
+            )
+            parts.append((terms.sign, terms, own))
+            at += len(terms.groups)
+        return parts
+
+    def _gather(self, terms: Terms, f: int) -> None:
+        index = terms.positions[:, :, f].reshape(-1)
+        source = self._source(terms, f)
+        varies = self.storages[source].varies
+        gathered = self._store("computed", len(index), varies)
+        rows = self.storages[source].rows
+        self._step(
+            "take", _whole(gathered, varies, len(index)), (_whole(source, varies, rows),), index
+        )
+        terms.positions = terms.positions.copy()
+        terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
+        terms.gathered[f] = gathered
+
+    def _source(self, terms: Terms, f: int) -> int:
+        return terms.gathered.get(f, self.storage_of[terms.groups[f]])
+
+    def _views(self, terms: Terms, found: Nest) -> tuple[View, ...]:
+        views = []
+        dims = found.dims + found.term_dims
+        for f in range(len(terms.groups)):
+            source = self._source(terms, f)
+            varies = self.storages[source].varies
+            strides = found.strides[f] + found.term_strides[f]
+            views.append(View(source, varies, found.bases[f], dims, strides))
+        return tuple(views)
+
+    def _out(self, group: Group, found: Nest) -> View:
+        storage = self.storage_of[group.index]
+        return View(storage, group.varies, 0, found.dims, contiguous(found.dims))
+
+    def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
+        self.steps.append(Step(kind, out, tuple(operands), detail))
+
+
+def _is_plain(group: Group, terms: Terms) -> bool:
+    """Whether each member has one term of this type, so that nothing is summed."""
+    return terms.positions.shape[1] == 1 and not group.summed
+
+
+def _tables(terms: Terms) -> list[Any]:
+    return [terms.positions[:, :, f] for f in range(len(terms.groups))]
+
+
+def _whole(storage: int, varies: bool, rows: int) -> View:
+    return View(storage, varies, 0, (rows,), (1,))
+
+
+def _axes(view: View, axes: Sequence[int]) -> View:
+    """A view with these of its dimensions, in this order."""
+    dims = tuple([view.dims[d] for d in axes])
+    return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))
+
+
+def _alike(left: View, right: View, whole: View) -> tuple[View, View]:
+    """Two views of all members by the same dimensions; one without gaps takes the other's."""
+    if left.dims == right.dims:
+        return left, right
+    if left.strides == contiguous(left.dims):
+        return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
+    return left, right._replace(dims=left.dims, strides=contiguous(left.dims))

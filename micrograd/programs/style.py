@@ -1,0 +1,207 @@
+"""How equations are spelled: as plain text in the manner of Octave, or as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from micrograd import ops
+from micrograd.ops import Op
+
+SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
+
+
+class Written(NamedTuple):
+    """An expression as text, how tightly it holds, and how many names and functions it has."""
+
+    text: str
+    level: int
+    size: int
+
+
+class Style:
+    """Plain text: `(Theta2' delta3) .* a2 .* (1 - a2)`."""
+
+    elementwise = " .* "
+    brackets = ("(", ")")
+
+    def name(self, name: str) -> str:
+        """A variable."""
+        return name
+
+    def number(self, x: float) -> Written:
+        """A constant; one that is negative is in brackets where it is a factor."""
+        text = f"{x:.6g}"
+        return Written(text, SUM if x < 0 else ATOM, 0)
+
+    def transposed(self, text: str) -> str:
+        """The transpose of something in brackets, or of a name."""
+        return f"{text}'"
+
+    def within(self, part: Written, level: int) -> str:
+        """The text of a part, in brackets if it holds together less tightly than `level`."""
+        left, right = self.brackets
+        return part.text if part.level >= level else f"{left}{part.text}{right}"
+
+    def sum(self, parts: Sequence[tuple[int, Written]]) -> Written:
+        """Terms with their signs."""
+        text = ""
+        for sign, part in parts:
+            own = part.text if part.level >= PRODUCT or sign > 0 else self.within(part, PRODUCT)
+            mark = " - " if sign < 0 else " + "
+            text += f"{mark}{own}" if text else f"-{own}" if sign < 0 else own
+        size = sum(part.size for _, part in parts)
+        if len(parts) == 1 and parts[0][0] > 0:
+            return parts[0][1]
+        return Written(text, SUM, size)
+
+    def times(self, factors: Sequence[Written]) -> Written:
+        """A product element by element; numbers stand before it, a factor twice is a square."""
+        if not factors:
+            return Written("1", ATOM, 0)
+        numbers = [f for f in factors if f.size == 0]
+        rest: list[Written] = []
+        for factor in factors:
+            if factor.size == 0:
+                continue
+            if rest and rest[-1] == factor:
+                rest[-1] = self.squared(factor)
+            else:
+                rest.append(factor)
+        if len(numbers) + len(rest) == 1:
+            return (numbers + rest)[0]
+        # A matrix product holds together, but is set apart from what is multiplied elementwise.
+        texts = [self.within(f, ATOM) for f in rest]
+        written = [self.within(n, ATOM) for n in numbers] + [self.elementwise.join(texts)]
+        return Written(" ".join(t for t in written if t), PRODUCT, sum(f.size for f in factors))
+
+    def squared(self, factor: Written) -> Written:
+        """The square of each element."""
+        return Written(f"{self.within(factor, ATOM)}.^2", ATOM, factor.size)
+
+    def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
+        """A matrix of parameters times a column per example."""
+        left = self.transposed(matrix) if transposed else matrix
+        return Written(f"{left} {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
+
+    def outer(self, left: Written, right: Written) -> Written:
+        """The sum over the examples of a column times a row."""
+        text = f"{self.within(left, ATOM)} {self.transposed(self.within(right, ATOM))}"
+        return Written(text, PRODUCT, left.size + right.size)
+
+    def total(self, part: Written) -> Written:
+        """A sum over all terms, or over the examples."""
+        return Written(f"sum({part.text})", ATOM, part.size)
+
+    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+        """The largest or smallest of some."""
+        name = {"maximum": "max", "minimum": "min"}[op.name]
+        text = f"{name}({', '.join(p.text for p in parts)})"
+        return Written(text, ATOM, 1 + sum(p.size for p in parts))
+
+    def call(self, op: Any, operands: Sequence[Written]) -> Written:
+        """A row of the table."""
+        size = 1 + sum(x.size for x in operands)
+        spelled = self._spelled(op, operands)
+        if spelled is not None:
+            return Written(*spelled, size)
+        return Written(f"{op.name}({', '.join(x.text for x in operands)})", ATOM, size)
+
+    def _spelled(self, op: Op, operands: Sequence[Written]) -> tuple[str, int] | None:
+        if op is ops.divide:
+            return (
+                f"{self.within(operands[0], PRODUCT)} ./ {self.within(operands[1], ATOM)}",
+                PRODUCT,
+            )
+        if op is ops.power:
+            return f"{self.within(operands[0], ATOM)}.^{self.within(operands[1], ATOM)}", ATOM
+        if op in _COMPARISONS:
+            sign = _COMPARISONS[op][0]
+            return f"({operands[0].text} {sign} {operands[1].text})", ATOM
+        return None
+
+
+_COMPARISONS = {ops.less: ("<", "<"), ops.less_equal: ("<=", r"\le"), ops.equal: ("==", "=")}
+_GREEK = ("Theta", "theta", "Delta", "delta", "alpha", "beta", "gamma", "sigma", "mu", "lambda")
+_FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+
+
+class LaTeX(Style):
+    r"""LaTeX: `\left(\Theta^{(2)}\right)^{T} \delta^{(3)}`, layers as exponents in parentheses."""
+
+    elementwise = r" \odot "
+    brackets = (r"\left(", r"\right)")
+
+    def name(self, name: str) -> str:
+        """A variable: Greek where it is, a number as the layer, a long name upright."""
+        match = re.fullmatch(r"([A-Za-z]+?)(?:_([A-Za-z]\w*?))?(\d*)(\[.*\])?", name)
+        if match is None:
+            return rf"\mathrm{{{self._escaped(name)}}}"
+        letters, below, digits, index = match.groups()
+        if letters in _GREEK:
+            letters = f"\\{letters}"
+        elif len(letters) > 1:
+            letters = rf"\mathrm{{{letters}}}"
+        if below:
+            letters += f"_{{{self._escaped(below)}}}"
+        if digits:
+            letters += f"^{{({digits})}}"
+        return letters + (f"_{{{self._escaped(index[1:-1])}}}" if index else "")
+
+    def number(self, x: float) -> Written:
+        """A constant, powers of ten written out."""
+        text = super().number(x).text
+        mantissa, _, exponent = text.partition("e")
+        if exponent:
+            return Written(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", SUM, 0)
+        return Written(text.replace("inf", r"\infty"), SUM if x < 0 else ATOM, 0)
+
+    def transposed(self, text: str) -> str:
+        """The transpose; a name with an exponent is put in brackets first."""
+        return rf"\left({text}\right)^{{T}}" if "^" in text else f"{text}^{{T}}"
+
+    def squared(self, factor: Written) -> Written:
+        """The square of each element."""
+        return Written(
+            rf"{self.transposed(factor.text)[: -len('{T}')]}{{\circ 2}}", ATOM, factor.size
+        )
+
+    def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
+        """A matrix of parameters times a column per example."""
+        left = self.transposed(matrix) if transposed else matrix
+        return Written(rf"{left} \, {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
+
+    def total(self, part: Written) -> Written:
+        """A sum over all terms, or over the examples."""
+        return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
+
+    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+        """The largest or smallest of some."""
+        return (
+            super()
+            .extreme(op, parts, reduction)
+            ._replace(text=rf"\{op.name[:3]}\left({', '.join(p.text for p in parts)}\right)")
+        )
+
+    def call(self, op: Any, operands: Sequence[Written]) -> Written:
+        """A row of the table."""
+        size = 1 + sum(x.size for x in operands)
+        texts = [x.text for x in operands]
+        if op is ops.divide:
+            return Written(rf"\frac{{{texts[0]}}}{{{texts[1]}}}", ATOM, size)
+        if op is ops.sqrt:
+            return Written(rf"\sqrt{{{texts[0]}}}", ATOM, size)
+        if op is ops.power:
+            return Written(f"{self.within(operands[0], ATOM)}^{{{texts[1]}}}", PRODUCT, size)
+        if op in _COMPARISONS:
+            return Written(rf"\left[{texts[0]} {_COMPARISONS[op][1]} {texts[1]}\right]", ATOM, size)
+        name = rf"\operatorname{{{self._escaped(op.name)}}}"
+        if op.name in _FUNCTIONS:
+            name = f"\\{op.name}"
+        elif op is ops.sigmoid:
+            name = r"\sigma"
+        return Written(rf"{name}\left({', '.join(texts)}\right)", ATOM, size)
+
+    def _escaped(self, text: str) -> str:
+        return re.sub(r"([_%&#${}])", r"\\\1", text)

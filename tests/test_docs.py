@@ -1,0 +1,38 @@
+"""What the pages of docs/ say about the code holds; what they say about numbers runs with them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import micrograd
+
+PACKAGE = Path(micrograd.__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
+READING = (DOCS / "reading.md").read_text(encoding="utf-8")
+QUOTES = re.findall(
+    r"```\{code-block\} python\n:caption: micrograd/(\S+)\n(?::dedent:\n)?(.*?)```", READING, re.S
+)
+
+
+def test_the_tour_quotes_the_code() -> None:
+    assert len(QUOTES) >= 6
+
+
+@pytest.mark.parametrize(("file", "lines"), QUOTES)
+def test_quoted_lines_are_in_the_file_that_the_tour_names(file: str, lines: str) -> None:
+    assert lines in (PACKAGE / file).read_text(encoding="utf-8")
+
+
+def test_every_file_of_the_package_has_its_place_in_the_tour() -> None:
+    there = {p.name for p in PACKAGE.iterdir() if p.suffix in (".py", ".c", ".h")} - {"__init__.py"}
+    folders = {f"{p.name}/" for p in PACKAGE.iterdir() if (p / "__init__.py").exists()}
+    told = set(re.findall(r"`(?:micrograd/)?([\w/]+(?:\.py|\.c|\.h|/))`", READING))
+    assert (there | folders) - told == set()
+
+
+def test_the_tour_names_no_file_that_is_not_there() -> None:
+    told = re.findall(r"`(?:micrograd/)?([\w/]+(?:\.py|/))`", READING)  # C is not installed
+    assert [name for name in told if not (PACKAGE / name).exists()] == []

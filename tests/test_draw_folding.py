@@ -1,0 +1,298 @@
+"""What shares a box: modules, scopes, sums, chains, Values used alike; and what each is called."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from micrograd import Value, scope, toposort
+from micrograd.draw.folding import Box, Folding, fold, unfolded
+from micrograd.draw.outline import Kind, Outline, shapes
+from micrograd.nn import MLP, Layer, Module, Neuron
+
+
+def titles(folding: Folding) -> list[str]:
+    return [box.group.title for box in folding.boxes if box.group]
+
+
+def patterns(folding: Folding) -> list[str]:
+    return [box.pattern for box in folding.boxes if box.pattern]
+
+
+def box_called(folding: Folding, title: str) -> Box:
+    (box,) = (box for box in folding.boxes if title in (box.pattern, box.group and box.group.title))
+    return box
+
+
+def assert_is_partition(folding: Folding) -> None:
+    """Every Value is in one box, and knows it."""
+    held = [v for box in folding.boxes for v in box.values]
+    assert len(held) == len(set(held))
+    assert set(held) == set(folding.outline.order)
+    assert all(v in folding.box_of[v].values for v in held)
+
+
+# What Values are and what they are called ------------------------------------------------------
+
+
+def test_leaves_are_told_apart() -> None:
+    model = Neuron(2)
+    x, y = Value(1.0, label="x"), Value(2.0)  # y has no label, but enters the module
+    out = model([x, y]) * 3
+    outline = Outline(out)
+    kinds = outline.kinds
+    assert [kinds[v] for v in (*model.parameters(), x, y)] == [Kind.PARAMETER] * 3 + [
+        Kind.INPUT,
+        Kind.INPUT,
+    ]
+    assert kinds[out.parents[1]] is Kind.CONSTANT
+    assert kinds[out] is Kind.RESULT
+
+
+def test_numbers_given_to_a_network_are_inputs_outside_of_it() -> None:
+    model = MLP(2, [2, 1])
+    outline = Outline(model([1.0, -2.0]))
+    inputs = [v for v in outline.order if outline.kinds[v] is Kind.INPUT]
+    assert sorted(v.data for v in inputs) == [-2.0, 1.0]
+    assert all(outline.home[v] is None for v in inputs)
+
+
+def test_parameters_are_called_by_their_attribute_path_unless_labelled() -> None:
+    model = MLP(2, [4, 1])
+    model.layers[1].neurons[0].b.label = "bias"
+    outline = Outline(model([1.0, 2.0]))
+    assert outline.name(model.layers[0].neurons[3].w[1]) == "layers[0].neurons[3].w[1]"
+    assert outline.name(model.layers[1].neurons[0].b) == "bias"
+
+
+def test_two_models_in_one_graph_are_told_apart() -> None:
+    first, second = Layer(1, 1), Layer(1, 1)
+    outline = Outline(second(first([1.0])))
+    assert outline.name(first.neurons[0].b) == "Layer1.neurons[0].b"
+    assert outline.name(second.neurons[0].b) == "Layer2.neurons[0].b"
+
+
+def test_names_given_win() -> None:
+    x = Value(1.0, label="x")
+    assert Outline(x * 2, names={x: "speed"}).name(x) == "speed"
+
+
+def test_parameters_that_two_modules_share_have_one_name() -> None:
+    class Twice(Module):
+        def __init__(self) -> None:
+            self.first = Neuron(1)
+            self.second = Neuron(1)
+            self.second.w = self.first.w
+
+        def __call__(self, x: Value) -> Value:
+            return self.second(self.first(x))
+
+    model = Twice()
+    outline = Outline(model(Value(1.0)))
+    assert outline.name(model.second.w[0]) == "first.w[0]"
+    assert outline.groups[0].parameters[0] == ("first.w[0]", model.first.w[0])
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["w[0]", "w[1]", "b"], ["w 2", "b"]),
+        (["table['a'].w[0]", "table['b'].w[0]"], ["w 2"]),
+        (["a.w", "b.w"], ["w", "w"]),
+        ([f"l[{i}].w[{j}]" for i in range(3) for j in range(i)], ["l[1].w", "l[2].w 2"]),
+        ([], []),
+    ],
+)
+def test_shapes_of_parameters(paths: list[str], said: list[str]) -> None:
+    assert shapes(paths) == said
+
+
+# Modules and scopes ----------------------------------------------------------------------------
+
+
+def test_a_small_graph_is_not_folded() -> None:
+    out = MLP(2, [3, 1])([1.0, 2.0])
+    assert not any(box.folded for box in fold(Outline(out)).boxes)
+
+
+def test_neurons_fold_before_layers() -> None:
+    model = MLP(2, [16, 16, 1])
+    out = model([1.0, -2.0])
+    assert len(titles(fold(Outline(out)))) == 33
+    layers = fold(Outline(out), most=20)
+    assert titles(layers) == ["layers[0]", "layers[1]", "layers[2]"]
+    assert [len(box.values) for box in layers.boxes] == [1, 1, 128, 800, 49]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("neuron", ["layers[0].neurons[0]", "layers[0].neurons[1]", "layers[1].neurons[0]"]),
+        ("Layer", ["layers[0]", "layers[1]"]),
+        ("network", ["MLP"]),
+        ("mlp", ["MLP"]),
+    ],
+)
+def test_folding_by_name(name: str, said: list[str]) -> None:
+    model = MLP(2, [2, 1])
+    folding = fold(Outline(model([1.0, 2.0])), modules=name)
+    assert titles(folding) == said
+    assert_is_partition(folding)
+
+
+def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no 'block' to fold: it has Layer, MLP, Neuron"):
+        fold(Outline(MLP(2, [2, 1])([1.0, 2.0])), modules="block")
+    with pytest.raises(ValueError, match=r"nothing in it was made by a module"):
+        fold(Outline(Value(1.0) + 2), modules="layer")
+
+
+def test_modules_and_scopes_of_ones_own_fold() -> None:
+    class Cell(Module):
+        def __init__(self) -> None:
+            self.speed = Value(0.5)
+
+        def __call__(self, x: Value) -> Value:
+            return (x * self.speed).tanh()
+
+    cell = Cell()
+    with scope("loss"):
+        loss = (cell(Value(2.0)) - 1) ** 2
+    assert titles(fold(Outline(loss), modules="cell")) == ["Cell"]
+    folding = fold(Outline(loss), modules="loss")
+    assert titles(folding) == ["loss"]
+    assert Outline(loss).name(cell.speed) == "speed"
+
+
+def test_modules_that_are_gone_are_numbered() -> None:
+    out = MLP(2, [2, 1])([1.0, 2.0])  # nothing keeps the network
+    assert titles(fold(Outline(out), modules="layer")) == ["Layer1", "Layer2"]
+
+
+def test_parameters_fold_with_their_module_even_when_used_elsewhere() -> None:
+    model = MLP(2, [3, 1])
+    loss: Value = model([1.0, 2.0]) + sum(p * p for p in model.parameters())
+    folding = fold(Outline(loss), modules="layer")
+    weight = model.layers[0].neurons[1].w[0]
+    assert folding.box_of[weight] is box_called(folding, "layers[0]")
+
+
+def test_a_hundred_examples_share_the_boxes_of_one() -> None:
+    model = MLP(2, [4, 1])
+    total = sum(model([float(i), 1.0]) for i in range(100))
+    assert titles(fold(Outline(total), most=6)) == ["layers[0]", "layers[1]"]
+
+
+def test_a_recurrent_cell_folds_though_its_state_comes_back() -> None:
+    cell, state = Neuron(2, activation="tanh"), Value(0.0)
+    for i in range(40):
+        state = cell([state, float(i)]) * 0.5
+    folding = fold(Outline(state + 1), most=20)
+    assert titles(folding) == ["Neuron"]
+    assert_is_partition(folding)
+
+
+# Sums, chains, what is alike -------------------------------------------------------------------
+
+
+def test_a_long_sum_is_one_box() -> None:
+    x = Value(2.0, label="x")
+    total = sum(((x * i).tanh() for i in range(100)), Value(0.0))
+    folding = fold(Outline(total * 0.5))
+    assert "+ of 100 terms" in patterns(folding)
+    assert len(box_called(folding, "+ of 100 terms").values) == 101  # and the 0 of sum()
+    assert "100 alike: tanh" in patterns(folding)
+
+
+def test_a_long_product_is_one_box() -> None:
+    factors = [Value(1.1, label=f"f{i}") for i in range(70)]
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product * factor
+    folding = fold(Outline(product.tanh()))
+    assert patterns(folding) == ["70 inputs", "* of 70 factors"]
+
+
+def test_what_a_sum_passes_on_the_way_keeps_its_own_box() -> None:
+    terms = [Value(float(i), label=f"t{i}") for i in range(80)]
+    half: Value = sum(terms[1:40], terms[0])
+    out: Value = sum(terms[41:], terms[40]) + half + half.tanh()
+    folding = fold(Outline(out))
+    assert sum(pattern.startswith("+ of") for pattern in patterns(folding)) == 2
+
+
+def test_a_long_chain_is_one_box() -> None:
+    x = out = Value(0.1, label="x")
+    for _ in range(50):
+        out = (out * 1.01).sin()
+    folding = fold(Outline(out))
+    assert patterns(folding) == ["99 operations in a row"]
+    assert [box.values[-1]._op for box in folding.boxes] == ["", "*", "sin"]
+    assert folding.boxes[0].values == [x]
+
+
+def test_a_network_written_by_hand_folds_to_its_equations() -> None:
+    weights = [[[Value(0.1) for _ in range(16)] for _ in range(16)] for _ in range(2)]
+    h = [Value(0.5, label=f"x{i}") for i in range(16)]
+    for rows in weights:
+        h = [sum(map(operator.mul, row, h)).tanh() for row in rows]
+    said = patterns(fold(Outline(sum(h, Value(0.0)))))
+    assert sorted(said) == sorted(
+        ["16 inputs", "+ of 16 terms"]
+        + 2 * ["256 constants", "256 alike: *", "16 alike: + of 16 terms", "16 alike: tanh"]
+    )
+
+
+OPERATIONS: list[Callable[[Value, Value], Value]] = [
+    operator.add,
+    operator.mul,
+    operator.sub,
+    lambda a, b: a.tanh(),
+    lambda a, b: b.relu(),
+]
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 200) -> Value:
+    values = [Value(x) for x in (0.5, -0.25, 0.125)]
+    for _ in range(draw(st.integers(1, most))):
+        a, b = (draw(st.sampled_from(values[-12:])) for _ in range(2))
+        values.append(draw(st.sampled_from(OPERATIONS))(a, b))
+    return values[-1]
+
+
+@given(graphs(), st.integers(2, 60))
+@settings(max_examples=60)
+def test_any_graph_folds_to_at_most_so_many_boxes(root: Value, most: int) -> None:
+    folding = fold(Outline(root), most)
+    assert len(folding.boxes) <= most
+    assert_is_partition(folding)
+    place = {box: i for i, box in enumerate(folding.boxes)}
+    arrows = folding.arrows()
+    assert all(place[arrow.tail] < place[arrow.head] for arrow in arrows)  # no way round
+    ways = {
+        (folding.box_of[x], folding.box_of[v])
+        for v in folding.outline.order
+        for x in v.parents
+        if folding.box_of[x] is not folding.box_of[v]
+    }
+    assert {(arrow.tail, arrow.head) for arrow in arrows} == ways
+
+
+@given(graphs(30))
+def test_an_unfolded_graph_has_an_arrow_per_operand_in_order(root: Value) -> None:
+    folding = unfolded(Outline(root))
+    said = [(a.tail.values[0], a.consumer, a.position) for a in folding.arrows()]
+    assert said == [(x, v, i) for v in toposort(root) for i, x in enumerate(v.parents)]
+
+
+def test_deep_graphs_fold_without_recursion() -> None:
+    out = Value(0.1, label="x")
+    for _ in range(3 * sys.getrecursionlimit()):
+        out = (out + out * 0.5).tanh()
+    assert len(fold(Outline(out)).boxes) <= 60

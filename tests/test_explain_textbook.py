@@ -1,0 +1,443 @@
+"""deltas: the course's table, against published figures and against the engine."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_explain_report import Tags
+
+from micrograd import Value, examples, losses, ops
+from micrograd.explain import contributions, deltas
+from micrograd.explain.textbook import Deltas
+from micrograd.nn import MLP, Layer
+
+
+def course(lam: float = 0) -> Deltas:
+    example = examples.ng_ex4()
+    return deltas(example.model, example.X, example.y, lam)
+
+
+def rounded(rows: list[list[float]], decimals: int) -> list[list[float]]:
+    return [[round(x, decimals) for x in row] for row in rows]
+
+
+def cut_off(rows: list[list[float]], decimals: int) -> list[list[float]]:
+    scale = 10**decimals
+    return [[math.trunc(x * scale) / scale for x in row] for row in rows]
+
+
+# Published figures --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lam", "decimals"), [(0, 6), (4, 5)])
+def test_ng_ex4_cost_and_gradient(lam: float, decimals: int) -> None:
+    found, published = course(lam), examples.ng_ex4().published
+    assert float(f"{found.J:.6g}") == published["J"][lam]
+    for level in (1, 2):
+        assert rounded(found.D[level].rows, decimals) == published["D"][lam][level]
+
+
+@pytest.mark.parametrize("lam", [0, 4])
+def test_ng_ex4_accumulators(lam: float) -> None:
+    found = course(lam)  # the accumulators know nothing of lambda
+    for level, published in examples.ng_ex4().published["Delta"].items():
+        assert cut_off(found.Delta[level].rows, 3) == published
+
+
+def test_ng_ex4_deltas_of_the_first_example() -> None:
+    found = course()
+    assert [round(x, 3) for x in found.delta[3][1]] == [0.889, 0.907, 0.923, -0.063]
+    assert round(found.delta[2][1, 1], 4) == 0.7939
+    assert round(found.a[1][1, 1], 4) == 0.5403
+    assert round(found.delta[2][1, 1] * found.a[1][1, 1], 4) == 0.4290
+
+
+def test_ng_ex4_the_accumulator_step_by_step() -> None:
+    found = course()
+    sums = [found.after(i).Delta[1][1, 1] for i in range(4)]
+    added = [round(after - before, 3) for before, after in pairwise(sums)]
+    assert added == [0.429, -0.729, 0.218]
+    assert round(sums[-1], 3) == -0.083  # published as -0.082, cut off
+    assert round(found.D[1][1, 1], 5) == -0.02754
+    assert sums[-1] == found.Delta[1][1, 1]
+
+
+def test_ng_check_nn_gradients() -> None:
+    example = examples.ng_check_nn_gradients()
+    for lam, decimals in ((0, 10), (3, 8)):
+        found = deltas(example.model, example.X, example.y, lam)
+        unrolled = [x for column in zip(*found.D[1]) for x in column]
+        assert float(f"{found.J:.6g}") == example.published["J"][lam]
+        assert round(unrolled[5], decimals) == pytest.approx(example.published["D_sixth"][lam])
+        if lam == 0:
+            published = example.published["D_first_ten"]
+            assert unrolled[:10] == pytest.approx(published, abs=0.500001e-10)
+
+
+def test_mazur_has_another_delta() -> None:
+    example = examples.mazur()
+    found = deltas(example.model, example.X, example.y, loss=example.loss)
+    assert round(found.J.data, 9) == example.published["E"]
+    assert round(found.delta[3][1, 1], 4) == 0.1385
+    assert round(found.D[2][1, 1], 9) == example.published["dE_dw5"]
+    text = str(found)
+    assert "delta3 = dcost/da3 .* g'(z3)" in text
+    assert "1      0.741365  0.186816    0.138499   0.741365" in text  # not a - y
+
+
+@pytest.mark.parametrize("name", ["AND", "OR", "NOR", "XNOR"])
+def test_logic_gates_have_small_deltas(name: str) -> None:
+    example = examples.ng_logic_gate(name)
+    found = deltas(example.model, example.X, example.y)
+    last = found.delta[found.L]
+    assert max(abs(delta) for (delta,) in last) < 1e-4
+    assert [[round(a - y)] for (a,), y in zip(found.a[found.L], example.y)] == [[0]] * 4
+
+
+# Against the engine -------------------------------------------------------------------------------
+
+
+def square(z: Any) -> Any:
+    return z * z / 4
+
+
+ACTIVATIONS: list[Any] = ["relu", "tanh", "sigmoid", "linear", ops.softplus, square]
+
+
+def half_squared(outputs: Any, targets: list[float]) -> Any:
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return sum((o - t) ** 2 / 2 for o, t in zip(outputs, targets))
+
+
+def softmax(outputs: Any, targets: list[float]) -> Any:
+    outputs = outputs if isinstance(outputs, list) else [outputs, 0.0]
+    return losses.cross_entropy(outputs, targets.index(max(targets)))
+
+
+def hinge(outputs: Any, targets: list[float]) -> Any:
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return sum(losses.hinge(o, 2 * round(t) - 1) for o, t in zip(outputs, targets))
+
+
+def from_logits(outputs: Any, targets: list[float]) -> Any:
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return sum(map(losses.binary_cross_entropy, outputs, targets))
+
+
+# What deltas is given, and the same cost of one example written by hand.
+LOSSES: list[tuple[Any, Callable[..., Any]]] = [
+    (None, from_logits),
+    *((loss, loss) for loss in (half_squared, softmax, hinge)),
+]
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    st.sampled_from(ACTIVATIONS),
+    st.sampled_from(LOSSES),
+    st.sampled_from([0, 0.5]),
+    st.integers(0, 10**6),
+)
+def test_deltas_agree_with_the_engine(
+    sizes: list[int], activation: Any, loss: tuple[Any, Callable[..., Any]], lam: float, seed: int
+) -> None:
+    rng = random.Random(seed)
+    model = MLP(sizes[0], sizes[1:], activation=activation)
+    for p in model.parameters():
+        p.data, p.grad = rng.uniform(-1, 1), 7.0
+    rows = [[rng.uniform(-2, 2) for _ in range(sizes[0])] for _ in range(3)]
+    labels = [[rng.random() for _ in range(sizes[-1])] for _ in rows]
+    given_loss, by_hand = loss
+
+    found = deltas(model, rows, labels, lam, given_loss)
+
+    assert {p.grad for p in model.parameters()} == {7.0}  # left as they were
+    assert all(check.difference < 1e-9 for check in found.checks)
+    weights = [w for layer in model.layers for n in layer.neurons for w in n.w]
+    penalty: Any = lam / (2 * 3) * sum(w * w for w in weights)
+    costs = [by_hand(model(x), y) for x, y in zip(rows, labels)]
+    model.zero_grad()
+    for cost in costs:
+        cost.backward()
+    assert_grads(model, found.Delta)
+    model.zero_grad()
+    j = sum(costs) / 3 + penalty
+    j.backward()
+    assert found.J.data == pytest.approx(j.data, rel=1e-9)
+    assert_grads(model, found.D)
+
+
+def assert_grads(model: MLP, matrices: dict[int, Any]) -> None:
+    for layer, matrix in zip(model.layers, matrices.values()):
+        grads = [[n.b.grad, *(w.grad for w in n.w)] for n in layer.neurons]
+        for row, numbers in zip(grads, matrix):
+            assert row == pytest.approx(numbers, rel=1e-9, abs=1e-12)
+
+
+def test_a_delta_is_the_slope_of_the_cost_over_z() -> None:
+    found = course()
+    for i in (1, 2, 3):
+        for level in (2, 3):
+            for k, delta in enumerate(found.delta[level][i], start=1):
+                z = found.z[level].value(i, k)
+                assert contributions(found.cost(i), z).total == delta
+
+
+def test_the_three_derivatives_are_run_apart() -> None:
+    found = course(4)
+    ran = [check.run for check in found.checks]
+    assert ran == [
+        "z.grad after cost(i).backward()",
+        "m * z.grad after backward() of the averaged costs",
+        "w.grad after cost(i).backward() for each i, not zeroed",
+        "w.grad after J.backward()",
+    ]
+    assert [check.difference < 1e-15 for check in found.checks] == [True] * 4
+    # By hand, on the recorded graph: nothing of the one is in the other.
+    w, z = found.Theta[1].value(1, 1), found.z[2].value(1, 1)
+    found.J.backward()
+    assert w.grad == found.D[1][1, 1]
+    assert z.grad * 3 == pytest.approx(found.delta[2][1, 1], rel=1e-14)
+    w.grad = 0
+    for i in (1, 2, 3):
+        found.cost(i).backward()
+        assert w.grad == found.after(i).Delta[1][1, 1]
+    assert w.grad != 3 * found.D[1][1, 1]  # lambda is in D alone
+
+
+def test_a_wrong_formula_would_show() -> None:
+    class Wrong(Deltas):
+        def _course_delta(self, i: int) -> list[list[float]]:
+            return [[-x for x in row] for row in super()._course_delta(i)]  # y - a
+
+    found = course()
+    wrong = Wrong(found._network, [[1.0, 2.0]], [[0.0, 0.0, 0.0, 1.0]], 0.0, None)
+    assert wrong.checks[0].difference > 1
+    assert "off by 2" in str(wrong)
+
+
+# What a model may be ------------------------------------------------------------------------------
+
+
+def test_matrices_as_octave_has_them() -> None:
+    example = examples.ng_ex4()
+    thetas = [
+        np.array([[n.b.data, *(w.data for w in n.w)] for n in layer.neurons])
+        for layer in example.model.layers
+    ]
+    labels = np.array([[4], [2], [3]], dtype=np.uint8)  # a column, as loadmat gives it
+    found = deltas(thetas, np.array(example.X), labels)
+    assert found.data == course().data
+    np.testing.assert_array_equal(np.asarray(found.Theta[2]), thetas[1])
+
+
+def test_the_sigmoid_of_the_output_is_applied_once() -> None:
+    linear = MLP(2, [2, 4], activation="sigmoid")
+    for p, q in zip(linear.parameters(), examples.ng_ex4().model.parameters()):
+        p.data = q.data
+    example = examples.ng_ex4()
+    assert deltas(linear, example.X, example.y).data == course().data
+
+
+def test_labels_may_be_classes_or_rows() -> None:
+    example = examples.ng_ex4()
+    rows = [[0, 0, 0, 1], [0, 1, 0, 0], (0.0, 0.0, 1.0, 0.0)]
+    assert deltas(example.model, example.X, rows).data == course().data
+
+
+def test_values_of_ones_own_are_used_as_they_are() -> None:
+    bias, weight = Value(0.5), Value(-1.0)
+    found = deltas([[[bias, weight]]], [[2.0], [1.0]], [1, 0])
+    assert found.Theta[1].value(1, 1) is weight
+    assert contributions(found.J, weight).total == pytest.approx(found.D[1][1, 1])
+
+
+def test_a_weight_that_two_units_share_collects_from_both() -> None:
+    shared = Value(0.3)
+    found = deltas([[[shared, 0.1], [shared, 0.2]]], [[1.0], [2.0]], [1, 2], lam=1)
+    assert found.Delta[1][1, 0] == found.Delta[1][2, 0]
+    assert all(check.difference < 1e-12 for check in found.checks)
+
+
+# Subscripts and superscripts ----------------------------------------------------------------------
+
+
+def test_there_is_no_delta_1_and_it_says_why() -> None:
+    found = course()
+    with pytest.raises(IndexError, match=r"no delta\[1\]: a delta is the derivative .* no z"):
+        found.delta[1]
+    with pytest.raises(IndexError, match=r"no z\[1\]: .* the a of layer 1 are the inputs"):
+        found.z[1]
+    with pytest.raises(IndexError, match=r"no a\[4\]: layers go from 1, the inputs, to 3"):
+        found.a[4]
+    for table in (found.Theta, found.Delta, found.D, found.after(2).Delta):
+        assert list(table) == [1, 2]
+        with pytest.raises(IndexError, match=r"\[3\]: it belongs to the weights from layer l"):
+            table[3]
+
+
+def test_subscripts_are_those_of_the_course() -> None:
+    found = course()
+    assert found.a[2][1, 0] == 1.0  # the bias unit
+    assert found.Theta[1][1, 0] == 0.1
+    assert found.Theta[2][4] == [1.0, 1.4, 1.8]
+    assert len(found.z[2]) == 3
+    with pytest.raises(IndexError, match=r"z2 has rows 1 to 3 \(one per example\) and columns 1"):
+        found.z[2][1, 0]
+    with pytest.raises(IndexError, match=r"got \[0, 0\]"):
+        found.Theta[1][0, 0]
+    with pytest.raises(IndexError, match="the examples count from 1 to 3 here, got 0"):
+        found.cost(0)
+    with pytest.raises(IndexError, match="the examples count from 0 to 3 here, got 4"):
+        found.after(4)
+
+
+def test_values_behind_the_numbers() -> None:
+    found = course()
+    assert found.a[2].value(1, 2).data == found.a[2][1, 2]
+    assert found.a[2].value(1, 2).label == "a2_2"
+    with pytest.raises(TypeError, match=r"a2\[1, 0\] is the bias unit: always 1"):
+        found.a[2].value(1, 0)
+    with pytest.raises(TypeError, match="Delta1 holds gradients, which are numbers"):
+        found.Delta[1].value(1, 0)
+
+
+# What is refused ----------------------------------------------------------------------------------
+
+THETA = [[[0.1, 0.2, 0.3]], [[0.4, 0.5]]]
+
+
+class Residual(MLP):
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(x) + x[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], [[1.0]], [1]), "the model has no layers"),
+        (([[[1.0, 2.0], [1.0]]], [[1.0]], [1]), r"the rows of Theta1 must have one length.*\[1, 2"),
+        (
+            ([*THETA, THETA[0]], [[1, 2]], [1]),
+            "Theta3 has 3 columns and the layer below has 1 unit",
+        ),
+        (([[[Value(1.0) * 2, 1.0]]], [[1.0]], [1]), "a weight of Theta1 is computed from other"),
+        (
+            (THETA, [[1.0, 1.0, 2.0]], [1]),
+            "example 1 has 3 inputs, the network takes 2; leave the 1",
+        ),
+        ((THETA, [[1.0]], [1]), "example 1 has 1 inputs, the network takes 2$"),
+        ((THETA, [], []), "X has no examples"),
+        ((THETA, [[1.0, 2.0]], [1, 0]), "X has 1 examples and Y has 2"),
+        ((THETA, [[1.0, 2.0]], [2]), "example 1 has the label 2: give one number from 0 to 1"),
+        (
+            ([[[0, 1], [0, 1]]], [[1.0]], [0]),
+            "class 0: with 2 output units the classes count from 1",
+        ),
+        (([[[0, 1], [0, 1]]], [[1.0]], [[0, 1, 0]]), r"example 1 has the label \[0, 1, 0\]"),
+        (([[[0, 100]]], [[1.0]], [0]), "the cross-entropy of output 1, a = 1.0, with y = 0 is not"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        deltas(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((3.0, [[1.0]], [1]), r"the model is an nn.MLP or a list of matrices"),
+        ((THETA[0], [[1.0]], [1]), r"the model is an nn.MLP or a list of matrices"),
+        ((Residual(2, [1]), [[1.0, 2.0]], [1]), "Residual has one of its own: use contributions"),
+        ((Layer(2, 1), [[1.0, 2.0]], [1]), "got Layer"),
+        ((THETA, [["a", 1.0]], [1]), "an input of example 1 must be a real number"),
+        ((THETA, [[1.0, 2.0]], [1], 0, "mse"), "loss must be a function .* got 'mse'"),
+        ((THETA, [[1.0, 2.0]], [1], 0, lambda o, y: 3.0), "must give one Value, got 3.0 for exam"),
+        ((THETA, [[1.0, 2.0]], [1], "0.1"), "lam must be a real number"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        deltas(*arguments)
+
+
+def test_a_saturated_output_that_is_right_costs_nothing() -> None:
+    found = deltas([[[0, 100]]], [[1.0], [-8.0]], [1, 0])
+    assert (found.J.data, found.delta[2].rows) == (0.0, [[0.0], [pytest.approx(0, abs=1e-300)]])
+
+
+# What is shown ------------------------------------------------------------------------------------
+
+
+TABLE_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_every_equation_stands_above_its_numbers() -> None:
+    text = str(course(4))
+    order = [
+        "J = (1/m) sum_i cost_i + (lambda/2m) sum Theta .* Theta",
+        "lambda = 4: J = 19.4736",
+        "z2 = Theta1 * [1; a1]",
+        "z3 = Theta2 * [1; a2]",
+        "delta3 = a3 - y",
+        "a - y is left",
+        "delta3 (row: example)",
+        "delta2 = Theta2' * delta3 .* g'(z2)",
+        "delta2 (row: example)",
+        "Delta1 = sum_i delta2 * [1; a1]'",
+        "Delta1 (row: unit)",
+        "1     2.29842  -0.0826188  -0.0747863",
+        "D1 = (1/m) Delta1 + (lambda/m) Theta1",
+        "w.grad after J.backward()",
+    ]
+    positions = [text.index(line) for line in order]
+    assert positions == sorted(positions)
+    assert text.count("equal") == 4
+
+
+def test_html_has_the_same_and_needs_no_style_sheet() -> None:
+    tags = Tags(course()._repr_html_())
+    assert tags.attributes == {"style"}
+    assert tags.used <= {*TABLE_TAGS, "p", "b", "sup", "sub"}
+    text = "".join(tags.texts)
+    assert "δ(3) = a(3) - y" in text
+    assert "2.29842" in text
+    for part in (course().Delta, course().Delta[1]):
+        assert "2.29842" in Tags(part._repr_html_()).texts
+
+
+def test_latex_has_the_equations_and_the_matrices() -> None:
+    latex = course()._repr_latex_()
+    assert r"\delta^{(2)} = (\Theta^{(2)})^T \, \delta^{(3)} \odot g'(z^{(2)})" in latex
+    assert r"\mathrm{Delta1} = \begin{bmatrix} 2.298 & -0.08262 & -0.07479 \\ 2.94" in latex
+    assert latex.count("{") == latex.count("}")
+    assert latex.count(r"\begin") == latex.count(r"\end")
+
+
+def test_large_matrices_show_their_beginning() -> None:
+    rng = random.Random(0)
+    thetas = [[[rng.uniform(-1, 1) for _ in range(31)] for _ in range(12)]]
+    found = deltas(thetas, [[0.1] * 30] * 11, [1] * 11)
+    text = str(found.Theta[1])
+    assert "The first of 12 rows and 31 columns." in text
+    assert len(text.splitlines()) == 14
+    assert "..." in text
+    assert r"\cdots" in found.Theta[1].latex()
+    assert r"\vdots" in found.Theta[1].latex()
+    assert "first" not in str(course().Theta)
+
+
+def test_data_is_plain_numbers() -> None:
+    data = course().data
+    assert set(data) == {"J", "cost", "a", "z", "delta", "Theta", "Delta", "D"}
+    assert data["J"] == pytest.approx(sum(data["cost"]) / 3)
+    assert data["Theta"][1] == [[0.1, 0.3, 0.5], [0.2, 0.4, 0.6]]
+    assert [len(row) for row in data["a"][2]] == [3, 3, 3]

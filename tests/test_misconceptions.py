@@ -1,0 +1,447 @@
+"""Known mistakes in the backward pass: each is caught, named and explained; the right one never."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micrograd import Op, Value, toposort
+from micrograd.examples import ng_ex4
+from micrograd.explain import grade, mistakes
+from micrograd.explain.misconceptions import MISCONCEPTIONS, Mistake, edges_of, grads_by, right
+from micrograd.steps import totals
+
+NAMES = [m.name for m in MISCONCEPTIONS]
+
+
+def found(root: Value) -> dict[str, Mistake]:
+    return {mistake.name: mistake for mistake in mistakes(root).data}
+
+
+def shown(mistake: Mistake) -> tuple[str, float | None, float | None]:
+    assert mistake.node is not None
+    return mistake.node.label, mistake.wrong, mistake.right
+
+
+def two() -> tuple[Value, Value]:
+    return Value(-2.0, label="a"), Value(3.0, label="b")
+
+
+# Each mistake, on the smallest graph that shows it
+
+
+def test_no_topological_order() -> None:
+    a, _ = two()
+    b = a * a
+    b.label = "b"
+    # b, met first, passes on 1 of the 1 + 2b that it gets: a receives 2a, and not 2a (1 + 2b).
+    mistake = found(b + b * b)["no topological order"]
+    assert shown(mistake) == ("a", -4.0, -36.0)
+    assert "before all of it had arrived" in mistake.why
+
+
+def test_assigned() -> None:
+    a, b = two()
+    assert shown(found(a * b + a)["= for +="]) == ("a", 3.0, 4.0)
+    assert "2 shares" in found(a * b + a)["= for +="].why
+
+
+def test_operands_in_a_set() -> None:
+    a, _ = two()
+    assert shown(found(a + a)["operands in a set"]) == ("a", 1.0, 2.0)
+    assert shown(found(a * a)["operands in a set"]) == ("a", -2.0, -4.0)
+
+
+def test_no_zero_grad() -> None:
+    a, b = two()
+    assert shown(found(a * b)["no zero_grad"]) == ("a", 6.0, 3.0)
+
+
+def test_interior_gradients_kept() -> None:
+    a, b = two()
+    c = a * b
+    c.label = "c"
+    mistake = found(c * 1)["interior gradients kept"]
+    assert shown(mistake) == ("c", 2.0, 1.0)
+
+
+def test_subtraction_as_addition() -> None:
+    a, b = two()
+    assert shown(found(a - b)["subtraction as addition"]) == ("b", 1.0, -1.0)
+
+
+def test_old_data_after_an_update() -> None:
+    a, _ = two()
+    b = a * a
+    b.label = "b"
+    # a moves from -2 by -0.1 * (2 b 2 a) = 3.2 to 1.2; there b is 1.44, but was 4.
+    mistake = found(b * b)["old data after an update"]
+    assert shown(mistake)[:2] == ("b", 8.0)
+    assert mistake.right == pytest.approx(2.88)
+
+
+def test_recursion_without_a_visited_mark() -> None:
+    a, _ = two()
+    b = a * 3
+    c = b + b
+    # b has two turns: first it passes on 2 * 3, then again.
+    mistake = found(c * 1)["recursion without a visited mark"]
+    assert shown(mistake) == ("a", 12.0, 6.0)
+    assert "9 turns for 6 nodes" in mistake.why
+
+
+def test_a_recursion_that_would_not_end_is_cut_off() -> None:
+    x = top = Value(1.0)
+    for _ in range(100):
+        top = top * 0.5 + top * 0.6
+    mistake = found(top)["recursion without a visited mark"]
+    assert mistake.node is not None
+    assert mistake.wrong != mistake.right == pytest.approx(totals(top)[mistake.node])
+    assert x.grad == 0.0
+
+
+def test_a_graph_that_shows_none_says_why() -> None:
+    report = mistakes(Value(2.0).stop_gradient())
+    assert [m.node for m in report.data] == [None] * 8
+    assert all(m.why.startswith("no difference here") for m in report.data)
+    assert str(report).count("not seen here") == 8
+
+
+def test_every_mistake_is_seen_in_the_network_of_the_course() -> None:
+    example = ng_ex4()
+    outputs = [z for x in example.X for z in example.model(x)]
+    cost = sum(-z.log() - (1 - z).log() for z in outputs) * 0.5
+    assert {name for name, m in found(cost).items() if m.node is None} == {"operands in a set"}
+
+
+def test_large_graphs_are_searched_to_the_end() -> None:
+    a, b = two()
+    total = a + b
+    for _ in range(1500):
+        total = total * 0.999 + 0.001
+    seen = {name: m for name, m in found(total).items() if m.node is not None}
+    assert list(seen) == [
+        "no zero_grad",
+        "interior gradients kept",
+        "old data after an update",
+    ]
+    assert seen["no zero_grad"].node is not None
+    assert not seen["no zero_grad"].node.parents
+    deep = found(total * (a * a))
+    assert shown(deep["operands in a set"])[0] == "a"
+    assert shown(deep["= for +="])[0] == "a"
+
+
+def test_the_graph_is_not_touched() -> None:
+    a, b = two()
+    root = (a * b - a).tanh() * a
+    root.backward()
+    before = [(v.data, v.grad) for v in toposort(root)]
+    mistakes(root)
+    assert [(v.data, v.grad) for v in toposort(root)] == before
+
+
+def test_what_cannot_be_tried_says_so() -> None:
+    a, _ = two()
+    by_node = Value.node(4.0, (a,), [2 * a.data])
+    assert "cannot be tried here" in found(by_node)["old data after an update"].why
+    tiny = Value(0.01)
+    assert "cannot be tried here: log" in found(tiny.log())["old data after an update"].why
+    with pytest.raises(TypeError, match="recorded Value"):
+        mistakes(3.0)  # type: ignore[arg-type]
+
+
+def test_a_function_assigned_by_hand() -> None:
+    a, _ = two()
+    out = Value(3 * a.data, (a,))
+
+    def backward() -> None:
+        a.grad += 3 * out.grad
+
+    out._backward = backward
+    assert shown(found(out + a)["= for +="])[1:] in [(1.0, 4.0), (3.0, 4.0)]
+
+
+def test_how_mistakes_show_themselves() -> None:
+    a, b = two()
+    report = mistakes(a * b - a)
+    assert repr(report) == str(report)
+    assert [m.name for m in report.data] == NAMES
+    assert report._repr_html_().count("<tr>") == 9
+
+
+def random_graph(seed: int) -> Value:
+    draw = random.Random(seed)
+    values = [Value(draw.uniform(-2, 2)) for _ in range(3)]
+    for _ in range(12):
+        x, y = draw.choices(values, k=2)
+        values.append(draw.choice([x + y, x * y, x - y, x.tanh()]))
+    return values[-1] * values[-2] + values[-3]
+
+
+@given(st.integers(0, 10**6))
+def test_the_right_pass_is_the_engines(seed: int) -> None:
+    root = random_graph(seed)
+    grads = grads_by(right, root, edges_of(root))
+    expected = totals(root)
+    assert {v: grads[v] for v in expected} == pytest.approx(expected, rel=1e-12)
+
+
+# grade: students of our own ----------------------------------------------------------------------
+
+
+class Student:
+    """A right engine, in the style of a lesson; below, one mistake each."""
+
+    def __init__(self, data: float, operands: Any = ()) -> None:
+        self.data, self.grad, self.operands = data, 0.0, operands
+        self.pass_on: Callable[[], None] = lambda: None
+
+    def result(self, data: float, other: Student, slopes: tuple[float, float]) -> Student:
+        out: Student = type(self)(data, (self, other))
+        out.pass_on = lambda: self.add(out, [(self, slopes[0]), (other, slopes[1])])
+        return out
+
+    def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+        for operand, slope in shares:
+            operand.grad += slope * out.grad
+
+    def wrap(self, other: Any) -> Student:
+        return other if isinstance(other, Student) else type(self)(other)
+
+    def __add__(self, other: Any) -> Student:
+        other = self.wrap(other)
+        return self.result(self.data + other.data, other, (1.0, 1.0))
+
+    def __mul__(self, other: Any) -> Student:
+        other = self.wrap(other)
+        return self.result(self.data * other.data, other, (other.data, self.data))
+
+    def __sub__(self, other: Any) -> Student:
+        other = self.wrap(other)
+        return self.result(self.data - other.data, other, (1.0, -1.0))
+
+    def __rsub__(self, other: Any) -> Student:
+        return self.wrap(other) - self
+
+    def __neg__(self) -> Student:
+        return self * -1
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def relu(self) -> Student:
+        zero = type(self)(0.0)
+        return self.result(max(self.data, 0.0), zero, (float(self.data > 0), 0.0))
+
+    def order(self) -> list[Student]:
+        order: list[Student] = []
+        seen = set()
+
+        def visit(v: Student) -> None:
+            if v not in seen:
+                seen.add(v)
+                for operand in v.operands:
+                    visit(operand)
+                order.append(v)
+
+        visit(self)
+        return order[::-1]
+
+    def backward(self) -> None:
+        for v in self.order():
+            if v.operands:
+                v.grad = 0.0
+        self.grad = 1.0
+        for v in self.order():
+            v.pass_on()
+
+
+class NoOrder(Student):
+    def order(self) -> list[Student]:
+        met: list[Student] = [self]
+        for v in met:
+            met += [x for x in dict.fromkeys(v.operands) if x not in met]
+        return met
+
+
+class NoOrderDepthFirst(Student):
+    def order(self) -> list[Student]:
+        met: list[Student] = []
+
+        def visit(v: Student) -> None:
+            if v not in met:
+                met.append(v)
+                for operand in v.operands:
+                    visit(operand)
+
+        visit(self)
+        return met
+
+
+class Assigns(Student):
+    def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+        for operand, slope in shares:
+            operand.grad = slope * out.grad
+
+
+class OperandsInASet(Student):
+    def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+        for operand, slope in dict(shares[::-1]).items():
+            operand.grad += slope * out.grad
+
+
+class NeverZeroed(Student):
+    """Keeps its grads where nobody can set them."""
+
+    @property
+    def grad(self) -> float:
+        return self._grad
+
+    @grad.setter
+    def grad(self, number: float) -> None:
+        if number != 0 or not hasattr(self, "_grad") or self.operands:
+            self._grad = number
+
+
+class KeepsInterior(Student):
+    def backward(self) -> None:
+        self.grad = 1.0
+        for v in self.order():
+            v.pass_on()
+
+
+class AddsForSubtracting(Student):
+    def __sub__(self, other: Any) -> Student:
+        other = self.wrap(other)
+        return self.result(self.data - other.data, other, (1.0, 1.0))
+
+
+class Remembers(Student):
+    """Computes every operation once, and gives it again when the operands are the same."""
+
+    made: dict[Any, Any] = {}  # noqa: RUF012
+
+    def result(self, data: float, other: Student, slopes: tuple[float, float]) -> Student:
+        key = (self, other, slopes == (1.0, 1.0))
+        made: Student = self.made.setdefault(key, super().result(data, other, slopes))
+        return made
+
+
+class NoVisited(Student):
+    def backward(self) -> None:
+        for v in self.order():
+            if v.operands:
+                v.grad = 0.0
+        self.grad = 1.0
+
+        def visit(v: Student) -> None:
+            v.pass_on()
+            for operand in v.operands:
+                visit(operand)
+
+        visit(self)
+
+
+OPERATIONS = "+ * - relu"
+
+
+def test_right_engines_get_all_points() -> None:
+    for right_one in (Value, Student):
+        report = grade(right_one, OPERATIONS)
+        assert report.passed, report
+        assert report.points == report.out_of == len(report.data) == 33
+    assert grade(Value, "+ - * / ** relu tanh exp log sigmoid arccosh").passed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (NoOrder, "no topological order"),
+        (NoOrderDepthFirst, "no topological order"),
+        (Assigns, "= for +="),
+        (OperandsInASet, "operands in a set"),
+        (NeverZeroed, "no zero_grad"),
+        (KeepsInterior, "interior gradients kept"),
+        (AddsForSubtracting, "subtraction as addition"),
+        (Remembers, "old data after an update"),
+        (NoVisited, "recursion without a visited mark"),
+    ],
+)
+def test_every_mistake_is_caught_and_named(wrong: type[Student], name: str) -> None:
+    report = grade(wrong, OPERATIONS)
+    failed = [row for row in report.data if not row.passed]
+    assert failed
+    assert {row.mistake for row in failed} == {name}, [r for r in failed if r.mistake != name]
+    assert f"{name}: " in str(report)
+    assert report.points == report.out_of - len(failed)
+
+
+def test_both_numbers_are_shown() -> None:
+    row = next(row for row in grade(Assigns, "+").data if row.test == "a + a")
+    assert row.points == 0
+    assert row == ("a + a", False, "a.grad", 2.0, 1.0, "= for +=", "")
+    assert "FAIL" in grade(Assigns, "+")._repr_html_()
+
+
+class Loops(Student):
+    def relu(self) -> Student:
+        while True:
+            pass
+
+
+class Incomplete(Student):
+    def __radd__(self, other: Any) -> Any:
+        return NotImplemented
+
+
+class Exits(Student):
+    def backward(self) -> None:
+        raise SystemExit
+
+
+def test_what_a_class_raises_or_never_ends_is_a_failed_test() -> None:
+    rows = {row.test: row for row in grade(Loops, "+ relu", seconds=0.05).data}
+    assert rows["a.relu()"].error == "no answer within 0.05 s"
+    assert rows["a.relu()"].mistake == ""
+    assert rows["a + b"].passed
+    rows = {row.test: row for row in grade(Incomplete, "+").data}
+    assert rows["1 + a"].error.startswith("TypeError: unsupported")
+    assert grade(Exits, "+").points == 0
+    assert grade(lambda x: object(), "+").points == 0
+
+
+def test_a_grad_that_is_no_number_is_shown() -> None:
+    class Texts(Student):
+        def backward(self) -> None:
+            for operand in self.operands:
+                operand.grad = "one"
+
+    assert grade(Texts, "+").data[0].error == "TypeError: a.grad is 'one', which is not a number"
+
+
+def test_a_wrong_rule_of_ones_own_matches_no_known_mistake() -> None:
+    class Leaks(Student):
+        def relu(self) -> Student:
+            return self.result(max(self.data, 0.0), type(self)(0.0), (1.0, 0.0))
+
+    failed = [row for row in grade(Leaks, "relu").data if not row.passed]
+    assert [(row.test, row.expected, row.got, row.mistake) for row in failed] == [
+        ("a.relu()", 0.0, 1.0, "")
+    ]
+
+
+def test_operations_that_are_not_known() -> None:
+    for operations in ("+ @", "swish", ""):
+        with pytest.raises(ValueError, match="not known"):
+            grade(Value, operations)
+
+
+def test_a_row_of_ones_own_in_mistakes() -> None:
+    square = Op("square", lambda x: x * x, lambda x, out: 2 * x)
+    a, _ = two()
+    assert shown(found(square(a) + a)["= for +="])[2] == -3.0

@@ -1,0 +1,217 @@
+"""What lifting finds: the same few groups for networks of any size, and their equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd import Value, program
+from micrograd.nn import MLP, Module
+from micrograd.programs.functions import Program
+from micrograd.programs.run import Executable
+
+
+def executable(traced: Program) -> Executable:
+    """What runs for the one path that a program has."""
+    assert traced._version is not None
+    [paths] = traced._version.paths.values()
+    [path] = paths.found
+    return path.program
+
+
+def called(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Program:
+    """A program after a call on ones."""
+    traced = program(function)
+    traced(*[np.ones((3, *shape)) for shape in shapes])
+    return traced
+
+
+def network(sizes: list[int], activation: str = "tanh") -> Program:
+    model = MLP(sizes[0], sizes[1:], activation=activation)
+
+    def loss(x: Any, y: Any) -> Any:
+        out = model(x)
+        return sum(mg.relu(1 - t * z) for t, z in zip(y, out))
+
+    return called(loss, (sizes[0],), (sizes[-1],))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_a_network_has_as_many_groups_at_any_width(activation: str) -> None:
+    counts = {
+        len(executable(network(sizes, activation)).lifted.groups)
+        for sizes in ([3, 4, 2], [5, 9, 3], [17, 12, 7], [40, 30, 10])
+    }
+    assert len(counts) == 1
+    assert counts.pop() <= 24
+
+
+def test_each_layer_adds_as_many_groups() -> None:
+    counts = [len(executable(network([4, *[5] * d, 3])).lifted.groups) for d in (1, 2, 3, 4)]
+    assert len({b - a for a, b in pairwise(counts)}) == 1
+
+
+def test_a_layer_is_one_product_forward_and_two_in_reverse() -> None:
+    plan = executable(network([6, 5, 3])).plan
+    kinds = [step.kind for step in plan.forward]
+    assert kinds.count("product") == 2
+    assert "take" not in kinds
+    kinds = [step.kind for step in plan.backward]
+    assert (kinds.count("product"), kinds.count("outer")) == (1, 2)
+    assert not {"take", "put", "einsum", "sum"} & set(kinds)
+
+
+def test_only_as_many_numpy_calls_as_the_equations_need() -> None:
+    plan = executable(network([6, 5, 3], "relu")).plan
+    assert len(plan.forward) + len(plan.backward) <= 18
+
+
+def test_a_convolution_is_a_product_on_windows() -> None:
+    kernels = [[Value(0.1 * i + j) for i in range(3)] for j in range(2)]
+
+    def convolve(x: Any) -> Any:
+        return [
+            sum(w * e for w, e in zip(kernel, x[p : p + 3])) for kernel in kernels for p in range(6)
+        ]
+
+    steps = executable(called(convolve, (8,))).plan.forward
+    assert [step.kind for step in steps] == ["product"]
+
+
+# Printed ---------------------------------------------------------------------------------------
+
+
+class Theta(Module):
+    """Andrew Ng's network: weights Theta1 and Theta2, biases in lists of their own."""
+
+    def __init__(self, sizes: tuple[int, int, int]) -> None:
+        first, second, third = sizes
+        self.Theta1 = [[Value(0.1) for _ in range(first)] for _ in range(second)]
+        self.b1 = [Value(0.0) for _ in range(second)]
+        self.Theta2 = [[Value(0.1) for _ in range(second)] for _ in range(third)]
+        self.b2 = [Value(0.0) for _ in range(third)]
+
+    def __call__(self, x: Any) -> Any:
+        a2 = [mg.sigmoid(z) for z in affine(self.Theta1, x, self.b1)]
+        return affine(self.Theta2, a2, self.b2)
+
+
+def affine(matrix: Any, x: Any, biases: Any) -> list[Any]:
+    return [sum(w * e for w, e in zip(row, x)) + b for row, b in zip(matrix, biases)]
+
+
+def test_a_sigmoid_network_reads_as_the_textbook() -> None:
+    net = Theta((4, 5, 3))
+
+    def loss(x: Any, y: Any) -> Any:
+        return sum(mg.losses.binary_cross_entropy(z, t) for z, t in zip(net(x), y))
+
+    traced = called(loss, (4,), (3,))
+    assert str(traced) == (
+        "forward\n"
+        "  z2        = Theta1 x + b1                        5 x n\n"
+        "  a2        = sigmoid(z2)                          5 x n\n"
+        "  z3        = Theta2 a2 + b2                       3 x n\n"
+        "  a3        = sigmoid(z3)                          3 x n\n"
+        "  loss      = sum(softplus(z3)) - sum(y .* z3)     1 x n\n"
+        "backward\n"
+        "  delta3    = a3 - y                               3 x n\n"
+        "  delta2    = (Theta2' delta3) .* a2 .* (1 - a2)   5 x n\n"
+        "  Delta1   := delta2 x'                            5 x 4\n"
+        "  Delta_b1 := sum(delta2)                          5\n"
+        "  Delta2   := delta3 a2'                           3 x 5\n"
+        "  Delta_b2 := sum(delta3)                          3"
+    )
+    assert r"\delta^{(3)} &= a^{(3)} - y && 3 \times n" in traced.latex()
+    assert (
+        r"\left(\left(\Theta^{(2)}\right)^{T} \, \delta^{(3)}\right) \odot a^{(2)} \odot "
+        r"\left(1 - a^{(2)}\right)" in traced.latex()
+    )
+    assert traced._repr_markdown_() == f"$$\n{traced.latex()}\n$$"
+
+
+def test_layers_of_width_1_are_printed_like_any_other() -> None:
+    model = MLP(3, [1, 1, 1], activation="sigmoid")
+
+    def loss(x: Any, y: Any) -> Any:
+        return mg.losses.binary_cross_entropy(model(x), y)
+
+    assert str(called(loss, (3,), ())) == (
+        "forward\n"
+        "  z2        = W1 x + b1                        1 x n\n"
+        "  a2        = sigmoid(z2)                      1 x n\n"
+        "  z3        = W2 a2 + b2                       1 x n\n"
+        "  a3        = sigmoid(z3)                      1 x n\n"
+        "  z4        = W3 a3 + b3                       1 x n\n"
+        "  a4        = sigmoid(z4)                      1 x n\n"
+        "  loss      = softplus(z4) - y .* z4           1 x n\n"
+        "backward\n"
+        "  delta4    = a4 - y                           1 x n\n"
+        "  delta3    = (W3' delta4) .* a3 .* (1 - a3)   1 x n\n"
+        "  delta2    = (W2' delta3) .* a2 .* (1 - a2)   1 x n\n"
+        "  Delta1   := delta2 x'                        1 x 3\n"
+        "  Delta_b1 := sum(delta2)                      1\n"
+        "  Delta2   := delta3 a2'                       1 x 1\n"
+        "  Delta_b2 := sum(delta3)                      1\n"
+        "  Delta3   := delta4 a3'                       1 x 1\n"
+        "  Delta_b3 := sum(delta4)                      1"
+    )
+
+
+def test_squared_error_keeps_z() -> None:
+    model = MLP(2, [3, 1], activation="tanh")
+
+    def loss(x: Any, y: Any) -> Any:
+        return (model(x) - y) ** 2
+
+    assert str(called(loss, (2,), ())) == (
+        "forward\n"
+        "  z2        = W1 x + b1                     3 x n\n"
+        "  a2        = tanh(z2)                      3 x n\n"
+        "  z3        = W2 a2 + b2                    1 x n\n"
+        "  loss      = (z3 - y).^2                   1 x n\n"
+        "backward\n"
+        "  delta3    = 2 (z3 - y)                    1 x n\n"
+        "  delta2    = (W2' delta3) .* (1 - a2.^2)   3 x n\n"
+        "  Delta1   := delta2 x'                     3 x 2\n"
+        "  Delta_b1 := sum(delta2)                   3\n"
+        "  Delta2   := delta3 a2'                    1 x 3\n"
+        "  Delta_b2 := sum(delta3)                   1"
+    )
+
+
+def test_a_program_says_when_it_has_no_equations_yet() -> None:
+    traced = program(lambda x: x)
+    assert "call it once" in str(traced)
+    assert "call it once" in traced._repr_markdown_()
+    with pytest.raises(ValueError, match="call it once"):
+        traced.latex()
+
+
+def test_paths_are_printed_with_the_line_that_decides() -> None:
+    def bend(x: Any) -> Any:
+        if x > 1:
+            return 3 * x
+        return x
+
+    traced = program(bend)
+    traced([0.0, 2.0])
+    text = str(traced)
+    assert "path 1 of 2, " in text
+    assert "if x > 1:" in text
+    assert "bend  = 3 x   1 x n" in text
+
+
+def test_every_work_prints() -> None:
+    from program_works import WORKS
+
+    for make in WORKS:
+        work = make()
+        traced = called(work.function, *work.shapes)
+        assert str(traced).count("\n") < 40
+        assert traced.latex().startswith(r"\begin{aligned}")

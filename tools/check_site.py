@@ -1,0 +1,132 @@
+"""Check the built site: python tools/check_site.py out/docs
+
+Every public name of the package is in the reference, a learner's words find a page of the tutorial,
+and no page loads anything from elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.util.inventory import InventoryFile
+
+import micrograd
+from micrograd.ops import Op
+
+# What users need not see: how the public modules do it (docs/reading.md says what each is for).
+INTERNAL = {"calls", "chain_rule", "copying", "errors", "operators", "scalars"}
+
+# What somebody who is taking the course would search for, as the search shortens it.
+WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
+
+
+def main(site: Path) -> None:
+    """Print what is wrong, and exit with 1 if anything is."""
+    complaints = [f"not in the reference: {name}" for name in sorted(undocumented(site))]
+    complaints += [f"the search finds no page of the tutorial for {w}" for w in not_found(site)]
+    pages = sorted(site.rglob("*.html"))
+    for page in pages:
+        complaints += [f"{page} loads {what}" for what in loaded_from_elsewhere(page)]
+    for style in site.rglob("*.css"):
+        outside = re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^)\"']+", style.read_text())
+        complaints += [f"{style} loads {what}" for what in outside]
+    print("\n".join(complaints) or f"{site}: {len(pages)} pages, every public name documented")
+    sys.exit(bool(complaints))
+
+
+def undocumented(site: Path) -> set[str]:
+    """The public names that the site's index of objects lacks, rows of the table apart.
+
+    Those are in the table on the page of operations.
+    """
+    index = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
+    documented = {name for kind in index.data for name in index.data[kind]}
+    last_names = {name.rpartition(".")[2] for name in documented}
+    table = (site / "reference" / "operations.html").read_text(encoding="utf-8")
+    rows = set(re.findall(r"mg\.(\w+)", table))
+    missing = set()
+    for module, name, thing in public_names():
+        if isinstance(thing, Op) or name.removeprefix("Value.") in rows:
+            found = name.removeprefix("Value.") in rows
+        elif isinstance(thing, ModuleType):
+            found = f"module-{thing.__name__}" in documented or thing.__name__ in documented
+        elif module == "micrograd":
+            found = name in last_names
+        else:
+            found = any(full.endswith(f".{name}") for full in documented)
+        if not found:
+            missing.add(f"{module}.{name}")
+    return missing
+
+
+def public_names() -> Iterator[tuple[str, str, Any]]:
+    """Each public name with its module: those of micrograd, and what its modules define.
+
+    A package tells its own in `__all__`; the modules in it are how it does things.
+    """
+    for name in micrograd.__all__:
+        yield "micrograd", name, getattr(micrograd, name)
+    for found in pkgutil.iter_modules(micrograd.__path__):
+        if found.name in INTERNAL or found.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"micrograd.{found.name}")
+        for name in module.__all__ if found.ispkg else _defined_in(module):
+            thing = getattr(module, name)
+            yield module.__name__, name, thing
+            for part, method in vars(thing).items() if isinstance(thing, type) else ():
+                method = getattr(method, "__func__", method)  # of a static method
+                if not part.startswith("_") and (callable(method) or isinstance(method, property)):
+                    yield module.__name__, f"{name}.{part}", method
+
+
+def _defined_in(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+    ]
+
+
+def not_found(site: Path) -> set[str]:
+    """The learner's words for which the site's search finds no page of the tutorial."""
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+
+    def pages(word: str) -> set[str]:
+        found = [index[kind].get(word, []) for kind in ("terms", "titleterms")]
+        numbers = [n for pages in found for n in (pages if isinstance(pages, list) else [pages])]
+        return {index["docnames"][n] for n in numbers}
+
+    return {w for w in WORDS if not any("backpropagation/" in page for page in pages(w))}
+
+
+def loaded_from_elsewhere(page: Path) -> list[str]:
+    """The addresses outside the site from which a page loads by itself; links are no matter."""
+    loads = _Loads()
+    loads.feed(page.read_text(encoding="utf-8"))
+    return [address for address in loads.found if re.match(r"(\w+:)?//", address)]
+
+
+class _Loads(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.found += [given[key] or "" for key in ("src", "data", "poster") if key in given]
+        if tag == "link" and given.get("rel") in ("stylesheet", "preload", "icon", "preconnect"):
+            self.found.append(given.get("href") or "")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,112 @@
+"""Make the notebooks of demos/ out of the pages of docs/, so that each text is written once.
+
+    python tools/notebooks.py           # write and run them, so that they hold their pictures
+    python tools/notebooks.py --check   # only say whether their cells are those of the pages
+
+A page is Markdown with cells in fences (MyST). The lab holds its solutions between the marks
+`### BEGIN SOLUTION` and `### END SOLUTION`; the student's notebook has a place to write instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+DEMOS = ROOT / "demos"
+
+Cell = dict[str, Any]
+
+
+def main(arguments: list[str]) -> None:
+    """Write the notebooks, or compare them."""
+    for name, cells in sorted(notebooks().items()):
+        path = DEMOS / name
+        if "--check" not in arguments:
+            path.write_text(run(cells), encoding="utf-8")
+        elif sources(json.loads(path.read_text(encoding="utf-8"))["cells"]) != sources(cells):
+            sys.exit(f"{path} is not what its page says: run python tools/notebooks.py")
+
+
+def notebooks() -> dict[str, list[Cell]]:
+    """The cells of every notebook, by its name in demos/."""
+    folder = DOCS / "backpropagation"
+    lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"))]
+    lab = DOCS / "lab" / "lab.md"
+    return {
+        "backpropagation.ipynb": [cell for page in lesson for cell in cells_of(page)],
+        "lab.ipynb": list(cells_of(lab, without_solution)),
+        "lab_solved.ipynb": list(cells_of(lab)),
+    }
+
+
+def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> Iterator[Cell]:
+    """The cells of a page, each code changed by `change`."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", page.read_text(encoding="utf-8"), flags=re.S)
+    parts = re.split(r"^```\{code-cell\} ipython3\n(.*?)^```$", text, flags=re.S | re.M)
+    for i, part in enumerate(parts):
+        if i % 2:
+            options, code = _options_and_code(part)
+            hidden = {"jupyter": {"source_hidden": True}} if "remove-input" in options else {}
+            yield {"cell_type": "code", "metadata": hidden, "source": change(code.strip())}
+        elif markdown(part, page.parent):
+            source = markdown(part, page.parent)
+            yield {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def _options_and_code(cell: str) -> tuple[str, str]:
+    found = re.match(r"(---\n.*?\n---\n|(?::.*\n)+)", cell, flags=re.S)
+    return (found[0], cell[found.end() :]) if found else ("", cell)
+
+
+def markdown(text: str, folder: Path) -> str:
+    """The text as any notebook shows it: without Sphinx's fences, links seen from demos/."""
+    text = re.sub(r"^```\{toctree\}.*?^```$", "", text, flags=re.S | re.M)
+
+    def link(found: re.Match[str]) -> str:
+        target = (folder / found[2]).resolve().relative_to(ROOT)
+        return f"[{found[1]}](../{target}{found[3]})"
+
+    text = re.sub(r"\[([^\]]+)\]\((?!https?:)([^)#\s]+)(#[^)]*|)\)", link, text)
+    return text.strip()
+
+
+def without_solution(code: str) -> str:
+    """The code with a place to write where the solution was."""
+    return re.sub(
+        r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
+        r"\1...  # your code",
+        code,
+        flags=re.S | re.M,
+    )
+
+
+def sources(cells: list[Cell]) -> list[tuple[str, str]]:
+    """What the cells say, whatever came out of them."""
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+
+
+def run(cells: list[Cell]) -> str:
+    """The notebook as a file, with what its cells show."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    for i, cell in enumerate(cells):
+        made = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(
+            cell["source"], metadata=cell["metadata"], id=f"cell-{i:02d}"
+        )
+        notebook.cells.append(made)
+    NotebookClient(notebook, timeout=300, record_timing=False).execute()
+    notebook.metadata.pop("language_info", None)
+    return nbformat.writes(notebook) + "\n"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
