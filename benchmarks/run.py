@@ -143,6 +143,24 @@ def cost_per_node(python: str, known: Path, rounds: int = 5) -> dict[int, float]
     return costs
 
 
+BULK = """
+import statistics, timeit
+from array import array
+from micrograd import Value, engine
+values, numbers = [Value(i) for i in range(337)], array("d", bytes(8 * 337))
+for function in (engine.read_data, engine.add_grads):
+    times = timeit.repeat(lambda: function(values, numbers), number=2000, repeat=21)
+    print(statistics.median(times) / 2000 / 337 * 1e9)
+"""
+
+
+def bulk_access(python: str) -> dict[str, float]:
+    """Nanoseconds per Value of reading data, and of adding grads, from and to a buffer."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([python, "-c", BULK], capture_output=True, check=True, env=environment)
+    return dict(zip(("read_data", "add_grads"), map(float, done.stdout.split())))
+
+
 def shown(result: dict[str, Any]) -> str:
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in result["ms"].items())
     verdict = {True: "reached", False: "MISSED", None: ""}[result["reached"]]
@@ -157,7 +175,7 @@ def main() -> None:
     parser.add_argument("--xad", help="a Python that has xad installed")
     parser.add_argument("--torch", help="a Python that has torch installed")
     parser.add_argument("--known", type=Path, default=ROOT.parent / "shared" / "known")
-    parser.add_argument("--only", default="", help="lines whose work is this, or memory, or nodes")
+    parser.add_argument("--only", default="", help="a work, or memory, nodes, bulk")
     options = parser.parse_args()
     pythons = dict.fromkeys(("c", "python", "floats"), sys.executable)
     for name in ("original", "xad", "torch"):
@@ -181,6 +199,9 @@ def main() -> None:
         spread = max(costs.values()) / min(costs.values())
         shortened = {n: round(ns) for n, ns in costs.items()}
         print(f"ns per node: {shortened}, spread {spread:.2f} (at most 2)")
+    if options.only in ("", "bulk"):
+        report["ns per Value"] = bulk_access(sys.executable)
+        print(f"ns per Value, 337 of them: {report['ns per Value']} (a few)")
     out = ROOT / "out"
     out.mkdir(exist_ok=True)
     (out / "benchmarks.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -15,6 +15,9 @@
 #ifndef __GNUC__
 #define __builtin_prefetch(address)
 #endif
+#if PY_VERSION_HEX < 0x030D0000
+#define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
+#endif
 
 /* Types ------------------------------------------------------------------------------------- */
 
@@ -52,7 +55,8 @@ typedef struct {
 /* What C needs from Python: the functions for rare cases, and names. */
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(engine, read_data) X(engine, add_grads)         \
-    X(_cycles, hung_late) X(Value, __init__) X(name, _apply) X(name, _backward) X(name, _closure)
+    X(_cycles, hung_late) X(Value, __init__) X(name, _apply) X(name, _backward) X(name, _closure) \
+    X(name, _modules) X(name, _of_module)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
@@ -68,8 +72,10 @@ typedef struct {
     uint64_t walks;
     Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
+    Py_ssize_t place;           /* in a Scope, of the dict of the modules that are called in it */
     uint64_t thread;            /* the thread that asked for its scope last, */
-    PyObject *scope;            /* and that scope, or NULL; owned by the thread's dict */
+    PyObject *scope;            /* that scope, or NULL, */
+    PyObject *own;              /* and its dict, where the scope waits while another one asks */
 } State;
 
 static void value_dealloc(PyObject *self);
@@ -111,23 +117,35 @@ static inline int append(List *list, Value *v) {
     return -failed;
 }
 
+/* Finds the scope of a thread that did not ask last. */
+static void change_thread(State *s, PyThreadState *thread) {
+    PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
+    if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
+    PyObject *scope = own ? PyDict_GetItem(own, key) : NULL;
+    Py_XSETREF(s->own, Py_XNewRef(own));
+    Py_XSETREF(s->scope, scope == Py_None ? NULL : Py_XNewRef(scope));
+    s->thread = thread->id;
+}
+
 /* The scope that this thread records in, borrowed; NULL if there is none. */
 static inline PyObject *scope_here(State *s) {
-    uint64_t thread = PyThreadState_Get()->id;
-    if (s->thread != thread) {
-        PyObject *own = PyThreadState_GetDict();
-        s->scope = own ? PyDict_GetItem(own, (PyObject *)s->type) : NULL;
-        s->thread = thread;
-    }
+    PyThreadState *thread = PyThreadState_GetUnchecked();
+    if (s->thread != thread->id) change_thread(s, thread);
     return s->scope;
+}
+
+/* Shows a new Value to on_new. Borrows it. */
+static int show(State *s, Value *v) {
+    PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
 /* Tells a new Value its scope, and on_new of the Value. Borrows it. */
 static int mark(State *s, Value *v) {
-    v->scope = Py_XNewRef(scope_here(s));
-    PyObject *done = s->on_new ? PyObject_CallOneArg(s->on_new, (PyObject *)v) : Py_NewRef(Py_None);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
+    PyObject *scope = scope_here(s);
+    if (scope) v->scope = Py_NewRef(scope);
+    return s->on_new ? show(s, v) : 0;
 }
 
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
@@ -334,15 +352,11 @@ static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, siz
         State *s = state_of(type);
         return as_double(s, args[0], "data", &data) < 0 ? NULL : (PyObject *)new_leaf(s, data);
     }
-    PyObject *positional = PyTuple_New(n), *named = names ? PyDict_New() : NULL, *result = NULL;
-    int failed = !positional || (names && !named);
-    for (Py_ssize_t i = 0; !failed && i < n; i++)
-        PyTuple_SET_ITEM(positional, i, Py_NewRef(args[i]));
-    for (Py_ssize_t i = 0; !failed && names && i < PyTuple_GET_SIZE(names); i++)
-        failed = PyDict_SetItem(named, PyTuple_GET_ITEM(names, i), args[n + i]);
-    if (!failed) result = PyType_Type.tp_call(callable, positional, named);
-    Py_XDECREF(positional);
-    Py_XDECREF(named);
+    PyObject *call = PyObject_GetAttrString((PyObject *)&PyType_Type, "__call__");
+    PyObject *usual = call ? PyWrapper_New(call, callable) : NULL;
+    PyObject *result = usual ? PyObject_Vectorcall(usual, args, nargsf, names) : NULL;
+    Py_XDECREF(call);
+    Py_XDECREF(usual);
     return result;
 }
 
@@ -837,57 +851,28 @@ static int fits(PyObject *values, PyObject *buffer, Py_buffer *view, int flags) 
     return 0;
 }
 
-/* read_data(values, buffer): what does not fit, Python explains. Borrows both. */
-static PyObject *engine_read_data(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    State *s = PyModule_GetState(module);
+/* read_data(values, buffer), or add_grads: what does not fit, Python explains. Borrows both. */
+static PyObject *bulk(State *s, int reads, PyObject *const *args, Py_ssize_t n) {
     Py_buffer view;
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE;
+    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (reads ? PyBUF_WRITABLE : 0);
     if (n != 2 || !fits(args[0], args[1], &view, flags))
-        return PyObject_Vectorcall(s->objects[read_data_], args, n, NULL);
+        return PyObject_Vectorcall(s->objects[reads ? read_data_ : add_grads_], args, n, NULL);
     Value **values = (Value **)PySequence_Fast_ITEMS(args[0]);
-    for (Py_ssize_t i = 0; i < view.len / 8; i++) ((double *)view.buf)[i] = values[i]->data;
+    double *numbers = view.buf;
+    for (n = 0; n < view.len / 8; n++) {
+        if (reads) numbers[n] = values[n]->data;
+        else values[n]->grad += numbers[n];
+    }
     PyBuffer_Release(&view);
     Py_RETURN_NONE;
 }
 
-/* add_grads(values, buffer): what does not fit, Python explains. Borrows both. */
-static PyObject *engine_add_grads(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    State *s = PyModule_GetState(module);
-    Py_buffer view;
-    if (n != 2 || !fits(args[0], args[1], &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT))
-        return PyObject_Vectorcall(s->objects[add_grads_], args, n, NULL);
-    Value **values = (Value **)PySequence_Fast_ITEMS(args[0]);
-    for (Py_ssize_t i = 0; i < view.len / 8; i++) values[i]->grad += ((double *)view.buf)[i];
-    PyBuffer_Release(&view);
-    Py_RETURN_NONE;
-}
-
-/* scope_here(): a new reference to the scope that this thread records in, or to None. */
-static PyObject *engine_scope_here(PyObject *module, PyObject *Py_UNUSED(ignored)) {
-    PyObject *scope = scope_here(PyModule_GetState(module));
-    return Py_NewRef(scope ? scope : Py_None);
-}
-
-/* set_scope(scope): lets this thread record in it, or in none. Borrows it; the thread owns it. */
-static PyObject *engine_set_scope(PyObject *module, PyObject *scope) {
-    State *s = PyModule_GetState(module);
-    PyObject *own = PyThreadState_GetDict(), *before = Py_XNewRef(scope_here(s));
-    s->scope = scope == Py_None ? NULL : scope;
-    s->marking += (s->scope != NULL) - (before != NULL);
-    int failed = !own ? -1 : s->scope ? PyDict_SetItem(own, (PyObject *)s->type, scope)
-                 : before ? PyDict_DelItem(own, (PyObject *)s->type) : 0;
-    Py_XDECREF(before);
-    return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
-}
-
-/* call_on_new(function): calls it on each new Value, or None. Owns it. */
-static PyObject *engine_call_on_new(PyObject *module, PyObject *function) {
-    State *s = PyModule_GetState(module);
-    s->marking -= s->on_new != NULL;
-    Py_XSETREF(s->on_new, function == Py_None ? NULL : Py_NewRef(function));
-    s->marking += s->on_new != NULL;
-    Py_RETURN_NONE;
-}
+#define BULK(name, reads) /* borrows the Values and the buffer */ \
+    static PyObject *engine_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) { \
+        return bulk(PyModule_GetState(module), reads, args, n); \
+    }
+BULK(read_data, 1)
+BULK(add_grads, 0)
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
@@ -941,6 +926,76 @@ static PyType_Spec value_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = value_slots,
 };
+
+/* Scopes ------------------------------------------------------------------------------------ */
+
+/* Lets this thread record in a scope, or in none (NULL). Borrows it. */
+static void change_scope(State *s, PyObject *scope) {
+    s->marking += (scope != NULL) - (scope_here(s) != NULL);
+    Py_XSETREF(s->scope, Py_XNewRef(scope));
+}
+
+/* swap_scope(scope): lets this thread record in it, or in none (None). The caller owns the result,
+ * the scope before. */
+static PyObject *engine_swap_scope(PyObject *module, PyObject *scope) {
+    State *s = PyModule_GetState(module);
+    PyObject *before = Py_NewRef(scope_here(s) ? s->scope : Py_None);
+    change_scope(s, scope == Py_None ? NULL : scope);
+    return before;
+}
+
+/* call_on_new(function): calls it on each new Value; None ends that. The state owns it. */
+static PyObject *engine_call_on_new(PyObject *module, PyObject *function) {
+    State *s = PyModule_GetState(module);
+    s->marking += (function != Py_None) - (s->on_new != NULL);
+    Py_XSETREF(s->on_new, function == Py_None ? NULL : Py_NewRef(function));
+    Py_RETURN_NONE;
+}
+
+/* The scope of a module's calls within the one around, which the caller owns. Borrows both. */
+static PyObject *scope_of_call(State *s, PyObject *around, PyObject *called) {
+    PyObject *key = PyLong_FromVoidPtr(called); /* as id() */
+    if (!s->place) {
+        PyObject *slot = PyObject_GetAttr((PyObject *)Py_TYPE(around), s->objects[_modules_]);
+        s->place = slot ? ((PyMemberDescrObject *)slot)->d_member->offset : 0;
+        Py_XDECREF(slot);
+    }
+    if (!key || !s->place) return NULL;
+    PyObject *found = PyDict_GetItemWithError(*(PyObject **)((char *)around + s->place), key);
+    Py_DECREF(key);
+    if (found || PyErr_Occurred()) return Py_XNewRef(found);
+    return PyObject_CallMethodOneArg(around, s->objects[_of_module_], called);
+}
+
+/* Does what the Python function `within` of engine.py does; its closure has call and outside.
+ * Borrows all; the caller owns the result. */
+static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
+    PyObject *closure = PyFunction_GET_CLOSURE(self), *result = NULL;
+    PyObject *call = PyCell_GET(PyTuple_GET_ITEM(closure, 0));
+    PyObject *outside = PyCell_GET(PyTuple_GET_ITEM(closure, 1));
+    State *s = PyType_GetModuleState(Py_TYPE(outside));
+    if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(call, args, n, names); /* raises */
+    PyObject *before = Py_XNewRef(scope_here(s));
+    PyObject *scope = scope_of_call(s, before ? before : outside, args[0]);
+    if (scope) {
+        change_scope(s, scope);
+        result = PyObject_Vectorcall(call, args, n, names);
+        change_scope(s, before);
+    }
+    Py_XDECREF(scope);
+    Py_XDECREF(before);
+    return result;
+}
+
+/* hasten(function, type of Scope): calls of this `within` go to the one above. */
+static PyObject *engine_hasten(PyObject *module, PyObject *args) {
+    PyObject *within;
+    PyHeapTypeObject *kind;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyFunction_Type, &within, &PyType_Type, &kind)) return NULL;
+    Py_XSETREF(kind->ht_module, Py_NewRef(module)); /* how a Scope leads to the state */
+    ((PyFunctionObject *)within)->vectorcall = call_within;
+    Py_RETURN_NONE;
+}
 
 /* The module -------------------------------------------------------------------------------- */
 
@@ -1000,7 +1055,7 @@ static int engine_exec(PyObject *module) {
 /* Visits what the module owns. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
-    Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new);
+    Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     return 0;
@@ -1009,7 +1064,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Releases what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
-    Py_CLEAR(s->type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new);
+    Py_CLEAR(s->type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     return 0;
@@ -1034,8 +1089,8 @@ static PyMethodDef engine_methods[] = {
      "Copy the data of a list of Values into a buffer of float64."},
     {"add_grads", (PyCFunction)(void (*)(void))engine_add_grads, METH_FASTCALL,
      "Add a buffer of float64 to the grads of a list of Values."},
-    {"scope_here", engine_scope_here, METH_NOARGS, "Give the scope of this thread, or None."},
-    {"set_scope", engine_set_scope, METH_O, "Let this thread record in a scope, or in none."},
+    {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
+    {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of engine.py in C."},
     {"call_on_new", engine_call_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };

@@ -445,23 +445,39 @@ _thread = threading.local()
 
 
 def _mark(v: Value) -> None:
-    scope = _scope_here()
+    scope = getattr(_thread, "scope", None)
     if scope is not None:
         v._scope = scope
     if _on_new is not None:
         _on_new(v)
 
 
-def _scope_here() -> Any:
-    """Give the scope that this thread records in, or None."""
-    return getattr(_thread, "scope", None)
-
-
-def _set_scope(scope: Any) -> None:
-    """Let this thread record in a scope from now on, or in none."""
+def _swap_scope(scope: Any) -> Any:
+    """Let this thread record in a scope from now on, or in none; give the one before, or None."""
     global _marking
     _marking = True
+    before = getattr(_thread, "scope", None)
     _thread.scope = scope
+    return before
+
+
+def _in_scope(call: Callable[..., Any], outside: Any) -> Any:
+    """Make the method of a module that calls one of its methods in the scope of its calls."""
+
+    def within(module: Any, *args: Any, **kwargs: Any) -> Any:
+        before = _swap_scope(None)
+        try:
+            _swap_scope((before or outside)._of_module(module))
+            return call(module, *args, **kwargs)
+        finally:
+            _swap_scope(before)
+
+    _hasten(within, type(outside))
+    return within
+
+
+def _hasten(within: Callable[..., Any], kind: type[Any]) -> None:
+    """Let C, where it was built, do what `within` does."""
 
 
 def _call_on_new(function: Callable[[Value], object] | None) -> None:
@@ -488,8 +504,8 @@ if not os.environ.get("MICROGRAD_PURE"):
         Value = _engine.Value  # type: ignore[misc]
         toposort = _engine.toposort
         read_data, add_grads = _engine.read_data, _engine.add_grads
-        _scope_here, _set_scope = _engine.scope_here, _engine.set_scope
-        _call_on_new = _engine.call_on_new
+        _swap_scope, _call_on_new = _engine.swap_scope, _engine.call_on_new
+        _hasten = _engine.hasten
         _new = Value.__new__
         core = "c"
 

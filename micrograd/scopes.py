@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from micrograd import engine
 from micrograd.engine import Value
@@ -98,13 +98,13 @@ def scope(name: str) -> Iterator[Scope]:
     >>> scope_of(y).name, scope_of(x)
     ('square', None)
     """
-    before = engine._scope_here()
-    inner = (before or _outside)._of_name(name)
-    engine._set_scope(inner)
+    before = engine._swap_scope(None)
     try:
+        inner = (before or _outside)._of_name(name)
+        engine._swap_scope(inner)
         yield inner
     finally:
-        engine._set_scope(before)
+        engine._swap_scope(before)
 
 
 def scope_of(v: Value) -> Scope | None:
@@ -120,20 +120,10 @@ def scope_of(v: Value) -> Scope | None:
 def scope_calls(module: type[Module]) -> None:
     """Make every call of a class of modules a scope, unless it inherits one that is."""
     call = next((vars(k)["__call__"] for k in module.__mro__ if "__call__" in vars(k)), None)
-    if not isinstance(call, FunctionType) or hasattr(call, "_scoped"):
-        return
-
-    @functools.wraps(call)
-    def __call__(self: Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        before = engine._scope_here()
-        engine._set_scope((before or _outside)._of_module(self))
-        try:
-            return call(self, *args, **kwargs)
-        finally:
-            engine._set_scope(before)
-
-    __call__._scoped = True  # type: ignore[attr-defined]
-    module.__call__ = __call__  # type: ignore[method-assign]
+    if isinstance(call, FunctionType) and not hasattr(call, "_in_scope"):
+        within = engine._in_scope(call, _outside)
+        within._in_scope = True
+        module.__call__ = functools.update_wrapper(within, call)  # type: ignore[method-assign]
 
 
 # Whether this thread keeps lines, and how many threads do.

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -441,3 +442,36 @@ def test_data_is_plain_numbers() -> None:
     assert data["J"] == pytest.approx(sum(data["cost"]) / 3)
     assert data["Theta"][1] == [[0.1, 0.3, 0.5], [0.2, 0.4, 0.6]]
     assert [len(row) for row in data["a"][2]] == [3, 3, 3]
+
+
+def test_the_stepper_plays_an_example_in_the_courses_words(tmp_path: Path) -> None:
+    found = course()
+    before = [p.grad for p in found._network.parameters()]
+    played = found.stepper(1)
+    lines = str(played).splitlines()
+    for line in (
+        "a2[1] = sigmoid(z2[1]) = sigmoid(0.05402) = 0.5135",
+        "a2[1].grad += Theta2[1,1] * v4.grad = 1.1 * 0.8887 = 0.9775, now 3.178",
+        "delta2[1] += (a2[1] * (1 - a2[1])) * a2[1].grad = 0.2498 * 3.178 = 0.7939, now 0.7939",
+        "Delta1[1,1] += a1[1] * v1.grad = 0.5403 * 0.7939 = 0.429, now 0.429",
+    ):
+        assert line in lines
+    played.save(tmp_path / "example.html")
+    page = (tmp_path / "example.html").read_text(encoding="utf-8")
+    for word in ("layer 2", "layer 3", "a2", "a3", "delta3", "delta2", "Delta2", "Delta1"):
+        assert f">{word}<" in page
+    assert [p.grad for p in found._network.parameters()] == before
+    with pytest.raises(IndexError, match="the examples count from 1 to 3"):
+        found.stepper(4)
+
+
+def test_every_addition_of_the_stepper_ends_in_the_courses_numbers() -> None:
+    found = course()
+    for i in (1, 2, 3):
+        ends = dict(
+            line.split(" += ") for line in str(found.stepper(i)).splitlines() if " += " in line
+        )
+        for k, delta in enumerate(found.delta[2][i], start=1):
+            assert ends[f"delta2[{k}]"].endswith(f"now {delta:.4g}")
+        after, before = found.after(i).Delta[1], found.after(i - 1).Delta[1]
+        assert ends["Delta1[2,1]"].endswith(f"now {after[2, 1] - before[2, 1]:.4g}")

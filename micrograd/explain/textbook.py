@@ -9,7 +9,7 @@ Source: Andrew Ng, Machine Learning (Coursera, 2011), Neural Networks: Learning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micrograd.chain_rule import grads_kept
 from micrograd.engine import Value
@@ -26,6 +26,9 @@ from micrograd.explain.network import (
 from micrograd.explain.notation import BySuperscript, Equation, Matrix, Rows, Section
 from micrograd.explain.report import Cell, Table, shown
 from micrograd.scalars import to_float
+
+if TYPE_CHECKING:
+    from micrograd.draw import Stepper
 
 Loss = Callable[[Any, Any], Any]
 
@@ -153,6 +156,33 @@ class Deltas:
         ([0.0, 0.0], [-0.5, 0.0])
         """
         return Accumulated(self._per_weight("Delta", self._after[self._place(i, 0)]))
+
+    def stepper(self, example: int) -> Stepper:
+        """Play example i, from 1, forward and backward in the stepper, folded by layer.
+
+        A layer's box shows its a and z, their deltas, the Theta that leads into it, and what this
+        example adds to the accumulator Delta; it opens down to every single `+=`.
+
+        >>> played = deltas([[[0.0, 1.0]]], [[2.0]], [1]).stepper(1)
+        >>> print(str(played).splitlines()[-4])
+        Delta1[1,0] += 1 * delta2[1] = 1 * -0.1192 = -0.1192, now -0.1192
+        """
+        from micrograd.draw import stepper  # pictures load when they are asked for
+
+        place = self._place(example, 1)
+        names: dict[Any, str] = {self._costs[place]: "cost"}
+        gradients: dict[Value, str] = {}
+        passed = self._passes[place]
+        for level, rows in enumerate(passed.a, start=1):
+            names.update((v, f"a{level}[{k}]") for k, v in enumerate(rows, start=1))
+        for level, (layer, z) in enumerate(zip(self._network.layers, passed.z[1:]), start=1):
+            names[layer] = f"layer {level + 1}"
+            for k, (unit, v) in enumerate(zip(self._layers[level - 1], z), start=1):
+                names[unit] = f"unit {k}"
+                names[v], gradients[v] = f"z{level + 1}[{k}]", f"delta{level + 1}[{k}]"
+                for j, w in enumerate(unit.theta):
+                    names[w], gradients[w] = f"Theta{level}[{k},{j}]", f"Delta{level}[{k},{j}]"
+        return stepper(self._costs[place], fold="Layer", names=names, gradients=gradients)
 
     @property
     def data(self) -> dict[str, Any]:
