@@ -7,6 +7,7 @@ from pathlib import Path
 from micrograd import Value
 from micrograd.draw import Stepper, stepper
 from micrograd.examples import lecture_neuron, ng_ex4
+from micrograd.explain import deltas
 
 
 def write(folder: Path) -> None:
@@ -15,7 +16,8 @@ def write(folder: Path) -> None:
     neuron = lecture_neuron_steps()
     neuron.save(folder / "neuron.html")
     neuron.save(folder / "neuron.svg")
-    course_steps().save(folder / "backpropagation.html")
+    net = ng_ex4()
+    deltas(net.model, net.X, net.y).stepper(1).save(folder / "backpropagation.html")
 
 
 def lecture_neuron_steps() -> Stepper:
@@ -24,21 +26,3 @@ def lecture_neuron_steps() -> Stepper:
     out = example.model([Value(x, label=f"x{i}") for i, x in enumerate(example.X[0], start=1)])
     out.label = "o"
     return stepper(out, fold=None)
-
-
-def course_steps() -> Stepper:
-    """The cost of exercise 4's first example, folded by layer, in the course's words."""
-    net = ng_ex4()
-    names, gradients = {}, {}
-    units = net.X[0]
-    for level, layer in enumerate(net.model.layers, start=2):
-        units = layer(units)
-        for k, a in enumerate(units, start=1):
-            z = a.parents[0]
-            names[a], names[z] = f"a{level}[{k}]", f"z{level}[{k}]"
-            gradients[z] = f"delta{level}[{k}]"
-    cost = Value(0.0)
-    for k, a in enumerate(units, start=1):
-        cost = cost - (a.log() if k == net.y[0] else (1 - a).log())
-    names[cost] = "cost(1)"
-    return stepper(cost, fold="layer", names=names, gradients=gradients)
