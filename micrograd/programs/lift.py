@@ -213,16 +213,21 @@ class Lifted:
 
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
-        members = np.array(group.members)
-        columns = []
         for terms in group.terms:
-            shape = len(members), -1, len(terms.groups)
+            shape = len(group.members), -1, len(terms.groups)
             positions = self.position[np.array(terms.flat)].reshape(shape)
             terms.flat = []
-            if positions.shape[1] > 1:
-                positions = _sorted_terms(positions)
-            terms.positions = positions
-            columns += [*positions[:, 0].T, *positions[:, -1].T]
+            terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
+        if len(group.members) > 1:
+            self._order_members(group)
+        elif not group.gradient:
+            self.position[group.members[0]] = 0
+
+    def _order_members(self, group: Group) -> None:
+        members = np.array(group.members)
+        columns: list[Any] = []
+        for terms in group.terms:
+            columns += [*terms.positions[:, 0].T, *terms.positions[:, -1].T]
         if group.gradient:
             columns = [self.position[members]]
         order = np.lexsort(columns[::-1])

@@ -7,10 +7,8 @@ first row takes it.
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -22,7 +20,7 @@ from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
 from micrograd.programs.results import Call, Result, Run
 from micrograd.programs.reverse import reverse
-from micrograd.programs.run import Executable
+from micrograd.programs.run import Executable, collector_off
 from micrograd.programs.style import Style
 from micrograd.programs.trace import ProgramError, Tape, users_line
 from micrograd.scopes import scope
@@ -171,7 +169,7 @@ class Paths:
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
 
-        with _collector_off():
+        with collector_off():
             path = self._path(Tape(self._names, decide))
         if n:
             self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
@@ -231,18 +229,6 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, gradients, parameters, self._patterns())
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Keep Python's search for cycles away: a trace makes many objects, and drops none of them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _output(tape: Tape, x: Any) -> int:

@@ -34,6 +34,10 @@ class Step(NamedTuple):
     detail: Any = None
 
 
+# The terms of one type in a sum: their sign, their steps, and their factors.
+Part = tuple[int, Nest, tuple[View, ...]]
+
+
 class Plan:
     """The storages and steps of a lifted tape; `forward` ends where the outputs are known."""
 
@@ -140,7 +144,7 @@ class Plan:
         if found is None or any(found.term_strides[-1]):
             return False
         out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
-        self._value(group, terms, found, out)
+        self._value(group, found, self._views(terms, found), out)
         if terms.sign < 0:
             self._step("row", out, (out,), ops.negative)
         return True
@@ -148,27 +152,31 @@ class Plan:
     def _sum(self, group: Group, storage: int) -> None:
         """Add up the types of terms: the value of each, then all together."""
         rows = len(group.members)
-        plain = [t for t in group.terms if _is_plain(group, t)]
-        rest = [t for t in group.terms if not _is_plain(group, t)]
+        plain: list[Terms] = []
+        rest: list[Terms] = []
+        for terms in group.terms:
+            several = group.summed or terms.positions.shape[1] > 1
+            (rest if several else plain).append(terms)
         target = _whole(storage, group.varies, rows)
         total: View | None = None
         sign = 1
-        parts = [(terms.sign, terms, self._regular(terms)) for terms in rest]
+        parts: list[Part] = []
+        for terms in rest:
+            found = self._regular(terms)
+            parts.append((terms.sign, found, self._views(terms, found)))
         if plain:
             parts += self._jointly_regular(plain)
         parts.sort(key=lambda part: -part[0])
-        for own_sign, terms, found in parts:
-            if _is_plain(group, terms) and terms.positions.shape[2] == 1:
-                [value] = self._views(terms, found)
+        for own_sign, found, views in parts:
+            if _is_plain(group, found) and len(views) == 1:
+                [value] = views
             else:
                 busy = total is not None and total.storage == storage
-                factors = range(len(terms.groups))
-                varies = any(self.storages[self._source(terms, f)].varies for f in factors)
-                varies = varies and not group.summed
+                varies = not group.summed and any([view.varies for view in views])
                 busy = busy or varies != group.varies
                 place = self._store("computed", rows, varies) if busy else storage
                 value = View(place, varies, 0, found.dims, contiguous(found.dims))
-                self._value(group, terms, found, value)
+                self._value(group, found, views, value)
             if total is None:
                 total, sign = value, own_sign
                 continue
@@ -184,13 +192,12 @@ class Plan:
 
     # One type of terms -------------------------------------------------------------------------
 
-    def _value(self, group: Group, terms: Terms, found: Nest, out: View) -> None:
+    def _value(self, group: Group, found: Nest, views: Sequence[View], out: View) -> None:
         """The sum over the terms of one type, of the products of their factors."""
-        views = self._views(terms, found)
         varying = [v for v in views if v.varies]
         if group.op is not ops.add:
             self._step("sum", out, views, (group.op, len(found.term_dims)))
-        elif _is_plain(group, terms):
+        elif _is_plain(group, found):
             self._product_of(out, views)
         elif not group.summed and len(views) == 2 and len(varying) == 1:
             self._matrix_product(out, found, views)
@@ -275,7 +282,7 @@ class Plan:
         assert found is not None
         return found
 
-    def _jointly_regular(self, several: Sequence[Terms]) -> list[tuple[int, Terms, Nest]]:
+    def _jointly_regular(self, several: Sequence[Terms]) -> list[Part]:
         """The same for several types of single terms, with strides by the same dimensions."""
         tables = [table for terms in several for table in _tables(terms)]
         found = nest(tables)
@@ -298,7 +305,7 @@ class Plan:
             own = Nest(
                 found.bases[span], found.dims, found.strides[span], (), ((),) * len(terms.groups)
             )
-            parts.append((terms.sign, terms, own))
+            parts.append((terms.sign, own, self._views(terms, own)))
             at += len(terms.groups)
         return parts
 
@@ -321,8 +328,8 @@ class Plan:
     def _views(self, terms: Terms, found: Nest) -> tuple[View, ...]:
         views = []
         dims = found.dims + found.term_dims
-        for f in range(len(terms.groups)):
-            source = self._source(terms, f)
+        for f, group in enumerate(terms.groups):
+            source = terms.gathered.get(f, self.storage_of[group])
             varies = self.storages[source].varies
             strides = found.strides[f] + found.term_strides[f]
             views.append(View(source, varies, found.bases[f], dims, strides))
@@ -336,9 +343,9 @@ class Plan:
         self.steps.append(Step(kind, out, tuple(operands), detail))
 
 
-def _is_plain(group: Group, terms: Terms) -> bool:
+def _is_plain(group: Group, found: Nest) -> bool:
     """Whether each member has one term of this type, so that nothing is summed."""
-    return terms.positions.shape[1] == 1 and not group.summed
+    return not group.summed and not found.term_dims
 
 
 def _tables(terms: Terms) -> list[Any]:

@@ -6,7 +6,9 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +42,8 @@ class Workspace:
             if storage.varies:
                 rows = storage.rows + storage.ones
                 buffer: Array = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
-                buffer[storage.rows :] = 1.0
+                if storage.ones:
+                    buffer[-1] = 1.0
             else:
                 buffer = np.zeros(storage.rows)
             if kind == CONSTANTS:
@@ -92,6 +95,9 @@ class Workspace:
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
+        if not view.dims:
+            rows = slice(view.base, view.base + 1) if broadcast and not view.varies else view.base
+            return buffer[rows, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
@@ -183,6 +189,18 @@ def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
     return [(np.copyto, (copy, array))], copy.reshape(shape)
 
 
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Keep Python's search for cycles away: many objects are made, and none dropped."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Live:
     """A call's intermediate numbers, which its backward() needs; they are its own until then."""
 
@@ -267,7 +285,8 @@ class Executable:
                 except ValueError:
                     continue  # another thread was quicker
                 return workspace
-        return Workspace(self.plan, n)
+        with collector_off():
+            return Workspace(self.plan, n)
 
     def _give_back(self, workspace: Workspace) -> None:
         self._idle.append(workspace)

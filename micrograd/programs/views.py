@@ -71,6 +71,9 @@ def nest(tables: list[Any]) -> Nest | None:
     >>> nest([np.array([[0, 1], [3, 4]]), np.array([[7, 8], [7, 8]])])
     Nest(bases=(0, 7), dims=(2,), strides=((3,), (0,)), term_dims=(2,), term_strides=((1,), (1,)))
     """
+    if tables[0].size == 1:
+        nothing: tuple[Strides, ...] = ((),) * len(tables)
+        return Nest(tuple([table.item() for table in tables]), (), nothing, (), nothing)
     for table in tables:
         if (table != table[:, :1] + (table[:1] - table[0, 0])).any():
             return None
