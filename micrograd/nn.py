@@ -42,7 +42,7 @@ class Module:
         0.0
         """
         for p in self.parameters():
-            p.grad = 0
+            p.grad = 0.0
 
     def parameters(self) -> list[Value]:
         """List the parameters, each once.

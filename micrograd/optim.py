@@ -41,7 +41,7 @@ class Optimizer:
         0.0
         """
         for p in self.parameters:
-            p.grad = 0
+            p.grad = 0.0
 
     def step(self) -> None:
         """Move every parameter once, by the gradients that are in `grad` now.
@@ -86,9 +86,14 @@ class SGD(Optimizer):
         self.velocity = [0.0] * len(self.parameters)
 
     def _move(self, lr: float) -> None:
-        for i, p in enumerate(self.parameters):
-            self.velocity[i] = self.momentum * self.velocity[i] + p.grad
-            p.data -= lr * self.velocity[i]
+        momentum, parameters = self.momentum, self.parameters
+        if not momentum:  # then the velocity is the gradient
+            for p in parameters:
+                p.data -= lr * p.grad
+            return
+        self.velocity = [momentum * v + p.grad for v, p in zip(self.velocity, parameters)]
+        for p, v in zip(parameters, self.velocity):
+            p.data -= lr * v
 
 
 class AdamW(Optimizer):
@@ -125,13 +130,16 @@ class AdamW(Optimizer):
         self.squares = [0.0] * len(self.parameters)
 
     def _move(self, lr: float) -> None:
-        beta1, beta2 = self.beta1, self.beta2
+        beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay
         weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
-        for i, p in enumerate(self.parameters):
-            self.means[i] = beta1 * self.means[i] + (1 - beta1) * p.grad
-            self.squares[i] = beta2 * self.squares[i] + (1 - beta2) * p.grad * p.grad
-            mean, square = self.means[i] / weight1, self.squares[i] / weight2
-            p.data -= lr * (mean / (square**0.5 + self.eps) + self.weight_decay * p.data)
+        new1, new2 = 1 - beta1, 1 - beta2
+        grads = [p.grad for p in self.parameters]
+        self.means = [beta1 * m + new1 * g for m, g in zip(self.means, grads)]
+        self.squares = [beta2 * s + new2 * g * g for s, g in zip(self.squares, grads)]
+        for p, mean, square in zip(self.parameters, self.means, self.squares):
+            data = p.data
+            slope = mean / weight1 / ((square / weight2) ** 0.5 + eps)
+            p.data = data - lr * (slope + decay * data)
 
 
 def _check(name: str, rate: float) -> None:

@@ -47,6 +47,7 @@ class Plan:
         self.storage_of: list[int] = []  # by group
         self.forward: list[Step] = []
         self.backward: list[Step] = []
+        self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
         self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
@@ -76,12 +77,14 @@ class Plan:
                 self.storages[self.storage_of[-1]].ones = True
         self._lay_out_inputs()
         self.outputs = [self._row(i) for i in lifted.outputs]
-        # Gradients that are no group of their own are copied to their places.
-        self.copied = [
-            (rank, self._row(i))
-            for rank, i in lifted.gradients.items()
-            if not self._in_place(rank, i)
-        ]
+        # Gradients that are no group of their own are copied to their places:
+        # from which storage, which places, which rows.
+        copied: dict[int, list[tuple[int, int]]] = {}
+        for rank, i in lifted.gradients.items():
+            if not self._in_place(rank, i):
+                storage, row = self._row(i)
+                copied.setdefault(storage, []).append((rank, row))
+        self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
@@ -311,19 +314,24 @@ class Plan:
 
     def _gather(self, terms: Terms, f: int) -> None:
         index = terms.positions[:, :, f].reshape(-1)
-        source = self._source(terms, f)
-        varies = self.storages[source].varies
-        gathered = self._store("computed", len(index), varies)
-        rows = self.storages[source].rows
-        self._step(
-            "take", _whole(gathered, varies, len(index)), (_whole(source, varies, rows),), index
-        )
+        source = terms.gathered.get(f, self.storage_of[terms.groups[f]])
+        gathered = self._take(source, index)
         terms.positions = terms.positions.copy()
         terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
         terms.gathered[f] = gathered
 
-    def _source(self, terms: Terms, f: int) -> int:
-        return terms.gathered.get(f, self.storage_of[terms.groups[f]])
+    def _take(self, source: int, index: Any) -> int:
+        """The storage of these rows; backward also uses what forward has gathered."""
+        forward = self.steps is self.forward
+        known = [(True, source, index.tobytes()), (forward, source, index.tobytes())]
+        for key in known:
+            if key in self._taken:
+                return self._taken[key]
+        varies, rows = self.storages[source].varies, self.storages[source].rows
+        gathered = self._taken[known[-1]] = self._store("computed", len(index), varies)
+        out = _whole(gathered, varies, len(index))
+        self._step("take", out, (_whole(source, varies, rows),), index)
+        return gathered
 
     def _views(self, terms: Terms, found: Nest) -> tuple[View, ...]:
         views = []

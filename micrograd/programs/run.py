@@ -57,7 +57,7 @@ class Workspace:
             if storage.kind == INPUT
         ]
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._copied = [(rank, self.buffers[s], row) for rank, (s, row) in plan.copied]
+        self._copied = [(self.buffers[s], places, rows) for s, places, rows in plan.copied]
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
 
@@ -80,8 +80,8 @@ class Workspace:
         with np.errstate(all="ignore"):
             for call, arguments in self._backward:
                 call(*arguments)
-        for rank, buffer, row in self._copied:
-            self.gradients[rank] = buffer[row]
+        for buffer, places, rows in self._copied:
+            self.gradients[places] = buffer[rows]
         return self.gradients
 
     # Steps as calls ----------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Workspace:
 
     def _take(self, step: Step) -> Any:
         [source] = step.operands
-        return [(np.take, (self._array(source), step.detail, 0, self._array(step.out), "clip"))]
+        return [(self._array(source).take, (step.detail, 0, self._array(step.out), "clip"))]
 
     def _put(self, step: Step) -> Any:
         [source] = step.operands
