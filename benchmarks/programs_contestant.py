@@ -136,18 +136,21 @@ def by_jax(sizes: list[int], rows: int, optimise: bool) -> Step:
 
 
 def moons() -> Step:
-    """A step of the original's demo: data loss and regularisation as programs, descent by SGD."""
+    """A step of the original's demo: data loss and regularisation in one program, then SGD."""
     import micrograd as mg
 
     X, y, _, _ = data([2, 1], 100)
     labels = y[:, 0]
     model = mg.nn.MLP(2, [16, 16, 1])
     optimizer = mg.optim.SGD(model.parameters(), lr=0.5)
-    data_loss = mg.program(lambda x, y: mg.relu(1 - y * model(x)))
-    penalty = mg.program(lambda weight: weight * sum(p * p for p in model.parameters()))
+
+    def regularised(x: Any, y: Any) -> Any:
+        return mg.relu(1 - y * model(x)) + 1e-4 * sum(p * p for p in model.parameters())
+
+    loss = mg.program(regularised)
 
     def step() -> Any:
-        total = data_loss(X, labels).mean() + penalty([1e-4]).sum()
+        total = loss(X, labels).mean()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
