@@ -86,13 +86,13 @@ class SGD(Optimizer):
         self.velocity = [0.0] * len(self.parameters)
 
     def _move(self, lr: float) -> None:
-        momentum, parameters = self.momentum, self.parameters
+        momentum, velocity = self.momentum, self.velocity
         if not momentum:  # then the velocity is the gradient
-            for p in parameters:
+            for p in self.parameters:
                 p.data -= lr * p.grad
             return
-        self.velocity = [momentum * v + p.grad for v, p in zip(self.velocity, parameters)]
-        for p, v in zip(parameters, self.velocity):
+        for i, p in enumerate(self.parameters):
+            velocity[i] = v = momentum * velocity[i] + p.grad
             p.data -= lr * v
 
 
@@ -133,11 +133,11 @@ class AdamW(Optimizer):
         beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay
         weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
         new1, new2 = 1 - beta1, 1 - beta2
-        grads = [p.grad for p in self.parameters]
-        self.means = [beta1 * m + new1 * g for m, g in zip(self.means, grads)]
-        self.squares = [beta2 * s + new2 * g * g for s, g in zip(self.squares, grads)]
-        for p, mean, square in zip(self.parameters, self.means, self.squares):
-            data = p.data
+        means, squares = self.means, self.squares
+        for i, p in enumerate(self.parameters):
+            grad, data = p.grad, p.data
+            means[i] = mean = beta1 * means[i] + new1 * grad
+            squares[i] = square = beta2 * squares[i] + new2 * grad * grad
             slope = mean / weight1 / ((square / weight2) ** 0.5 + eps)
             p.data = data - lr * (slope + decay * data)
 
