@@ -175,7 +175,7 @@ class Plan:
                 [value] = views
             else:
                 busy = total is not None and total.storage == storage
-                varies = not group.summed and any([view.varies for view in views])
+                varies = not group.summed and any(view.varies for view in views)
                 busy = busy or varies != group.varies
                 place = self._store("computed", rows, varies) if busy else storage
                 value = View(place, varies, 0, found.dims, contiguous(found.dims))

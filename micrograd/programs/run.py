@@ -57,7 +57,7 @@ class Workspace:
             if storage.kind == INPUT
         ]
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._copied = [(self.buffers[s], places, rows) for s, places, rows in plan.copied]
+        self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
 
@@ -80,8 +80,8 @@ class Workspace:
         with np.errstate(all="ignore"):
             for call, arguments in self._backward:
                 call(*arguments)
-        for buffer, places, rows in self._copied:
-            self.gradients[places] = buffer[rows]
+        for buffer, places, numbers in self._copied:
+            self.gradients[places] = buffer[numbers]
         return self.gradients
 
     # Steps as calls ----------------------------------------------------------------------------
@@ -96,8 +96,8 @@ class Workspace:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
         if not view.dims:
-            rows = slice(view.base, view.base + 1) if broadcast and not view.varies else view.base
-            return buffer[rows, ...]
+            one = slice(view.base, view.base + 1)
+            return buffer[one if broadcast and not view.varies else view.base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
