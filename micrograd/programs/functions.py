@@ -16,6 +16,7 @@ from micrograd.programs.references import References
 from micrograd.programs.results import Result
 from micrograd.programs.style import LaTeX, Style
 from micrograd.programs.trace import Tape, Traced, nested_inputs
+from micrograd.scalars import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -225,6 +226,14 @@ def _array(function: str, name: str, given: Any) -> Array:
             f"{what} is the result of a program, and no gradient would pass back to it: call that "
             "program within this one, or give its .data"
         )
+    if given is None:
+        raise TypeError(f"{what} is None: a program takes arrays of examples")
+    masked = np.ma.count_masked(given) if isinstance(given, np.ma.MaskedArray) else 0
+    if masked:
+        raise ValueError(
+            f"{what} has {masked} masked elements, and a program knows no mask: select the rows "
+            "that are whole (.compressed() where there is one number each), or fill them"
+        )
     try:
         array = np.asarray(given)
     except ValueError:
@@ -234,7 +243,7 @@ def _array(function: str, name: str, given: Any) -> Array:
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{what} must hold real numbers, got dtype {array.dtype}"
-            + (": Values belong into the function's closure" if array.dtype.kind == "O" else "")
+            + _likely(array)
         )
     if array.ndim == 0:
         raise TypeError(
@@ -242,6 +251,15 @@ def _array(function: str, name: str, given: Any) -> Array:
             "the function take the number from its closure"
         )
     return array.astype(np.float64, copy=False)
+
+
+def _likely(array: Array) -> str:
+    """What is to be done about objects that are no numbers."""
+    elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
+    if any(isinstance(x, Value) for x in elements):
+        return ": Values belong into the function's closure"
+    other = next((x for x in elements if not is_number(x)), 0)
+    return "" if is_number(other) else f": it holds {other!r}"
 
 
 _FLOAT64 = np.dtype(np.float64)
