@@ -18,8 +18,8 @@ from micrograd.programs.run import Executable
 
 def executable(traced: Program) -> Executable:
     """What runs for the one path that a program has."""
-    assert traced._version is not None
-    [paths] = traced._version.paths.values()
+    assert traced._known.version is not None
+    [paths] = traced._known.version.paths.values()
     [path] = paths.found
     return path.program
 
