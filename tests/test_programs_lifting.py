@@ -185,6 +185,16 @@ def test_squared_error_keeps_z() -> None:
     )
 
 
+def test_a_gradient_that_is_no_sum_by_itself_is_printed_too() -> None:
+    w = Value(1.0)
+    assert str(called(lambda x: w.exp() * x, ())).splitlines() == [
+        "forward",
+        "  result   = x .* exp(w)        1 x n",
+        "backward",
+        "  Delta_w := exp(w) .* sum(x)   1",
+    ]
+
+
 def test_a_program_says_when_it_has_no_equations_yet() -> None:
     traced = program(lambda x: x)
     assert "call it once" in str(traced)

@@ -273,7 +273,7 @@ def _array(function: str, name: str, given: Any) -> Array:
         )
     if given is None:
         raise TypeError(f"{what} is None: a program takes arrays of examples")
-    masked = np.ma.count_masked(given) if isinstance(given, np.ma.MaskedArray) else 0
+    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
     if masked:
         raise ValueError(
             f"{what} has {masked} masked elements, and a program knows no mask: select the rows "

@@ -116,11 +116,11 @@ class Result(Operators[Any]):
     3.0
     """
 
-    __slots__ = ("_call", "_positions", "data")
+    __slots__ = ("_made_by", "_positions", "data")
 
     def __init__(self, data: Array, call: Call, positions: Array | None = None) -> None:
         self.data = data
-        self._call = call
+        self._made_by = call
         self._positions = positions
 
     def sum(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
@@ -153,8 +153,8 @@ class Result(Operators[Any]):
         return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction(number, (self._call,), symbol)
-        value.call, value.positions, value.weight = self._call, self._positions, weight
+        value = Reduction(number, (self._made_by,), symbol)
+        value.call, value.positions, value.weight = self._made_by, self._positions, weight
         return value
 
     def __getitem__(self, key: Any) -> Result | Value:
@@ -162,7 +162,7 @@ class Result(Operators[Any]):
         positions = self._positions
         if positions is None:
             positions = np.arange(self.data.size).reshape(self.data.shape)
-        result = Result(np.asarray(part), self._call, np.asarray(positions[key]))
+        result = Result(np.asarray(part), self._made_by, np.asarray(positions[key]))
         return result if result.ndim else result._reduce(float(part), 1.0, "[]")
 
     @property
