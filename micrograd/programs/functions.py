@@ -276,7 +276,7 @@ def _array(function: str, name: str, given: Any) -> Array:
     masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
     if masked:
         raise ValueError(
-            f"{what} has {masked} masked elements, and a program knows no mask: select the rows "
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: select the rows "
             "that are whole (.compressed() where there is one number each), or fill them"
         )
     try:
