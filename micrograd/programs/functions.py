@@ -276,8 +276,8 @@ def _array(function: str, name: str, given: Any) -> Array:
     masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
     if masked:
         raise ValueError(
-            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: select the rows "
-            "that are whole (.compressed() where there is one number each), or fill them"
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
+            "select the rows that are whole (.compressed(), for one number each), or fill them"
         )
     try:
         array = np.asarray(given)
