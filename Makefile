@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# These load both cores by themselves.
+ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 
 .PHONY: demo test browser lint types notebooks bench ops sanitize clean docs
 
@@ -14,7 +16,7 @@ demo: $(VENV)/demo.installed ## train on the moons, on tumours and on digits, dr
 
 test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
-	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov -m "not outside"
+	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov -m "not outside" $(ONCE)
 	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m outside
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed ## run the tests that need Chromium, which must be there

@@ -80,7 +80,7 @@ typedef struct {
 
 static void value_dealloc(PyObject *self);
 
-/* Whether a type is Value itself: only then is a node in the shape that C works on. */
+/* Whether a type, borrowed, is Value itself: only then is a node in the shape C works on. */
 static inline int is_exact(PyTypeObject *type) { return type->tp_dealloc == value_dealloc; }
 
 /* The type Value behind a type, or NULL if it is foreign. Borrowed. */
@@ -117,7 +117,7 @@ static inline int append(List *list, Value *v) {
     return -failed;
 }
 
-/* Finds the scope of a thread that did not ask last. */
+/* Finds the scope of a thread that did not ask last; the state owns it, and the thread's dict. */
 static void change_thread(State *s, PyThreadState *thread) {
     PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
     if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
@@ -134,18 +134,13 @@ static inline PyObject *scope_here(State *s) {
     return s->scope;
 }
 
-/* Shows a new Value to on_new. Borrows it. */
-static int show(State *s, Value *v) {
+/* Tells a new Value its scope, and on_new of the Value. Borrows it. */
+static int mark(State *s, Value *v) {
+    v->scope = Py_XNewRef(scope_here(s));
+    if (!s->on_new) return 0;
     PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
     Py_XDECREF(done);
     return done ? 0 : -1;
-}
-
-/* Tells a new Value its scope, and on_new of the Value. Borrows it. */
-static int mark(State *s, Value *v) {
-    PyObject *scope = scope_here(s);
-    if (scope) v->scope = Py_NewRef(scope);
-    return s->on_new ? show(s, v) : 0;
 }
 
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
@@ -197,7 +192,8 @@ static void destroy(State *s, Value *v) {
     Py_DECREF(type);
 }
 
-/* Sorts nodes by falling address (radix sort): taken from the end, they follow in memory order. */
+/* Sorts nodes, borrowed, by falling address (radix sort): taken from the end, they follow in
+ * memory order. */
 static void sort_by_address(Value **items, Py_ssize_t n) {
     Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
     uintptr_t low = UINTPTR_MAX, high = 0;
@@ -242,8 +238,8 @@ static void value_dealloc(PyObject *self) {
         sort_by_address(s->kept.items + before, s->kept.size - before);
 }
 
-/* Gives kept memory back, as the policy says: at most as many nodes are kept as were alive at
- * once since the last call, or seven eighths of the bound before, if that is more. */
+/* Gives kept memory, which the state owns, back, as the policy says: at most as many nodes are
+ * kept as were alive at once since the last call, or seven eighths of the bound before, if that is more. */
 static void trim(State *s) {
     s->keep -= s->keep / 8;
     if (s->keep < s->peak) s->keep = s->peak;
@@ -342,7 +338,8 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     return done ? 0 : -1;
 }
 
-/* Value(number), without a tuple of arguments; anything else takes the usual way. */
+/* Value(number), without a tuple of arguments; anything else takes the usual way. Borrows all; the
+ * caller owns the result. */
 static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf,
                                   PyObject *names) {
     PyTypeObject *type = (PyTypeObject *)callable;
@@ -471,7 +468,7 @@ UNARY_ROWS(UNARY)
     }
 BINARY_METHODS(BINARY_METHOD)
 
-/* x ** y: a number exponent stays a number. */
+/* x ** y: a number exponent stays a number. Borrows all; the caller owns the result. */
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
     double exponent;
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
@@ -578,7 +575,8 @@ static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     return Py_NewRef(op ? op : Py_None);
 }
 
-/* Whether a node's operands are still to be set (a row in waiting is MANY of none); else raises. */
+/* Whether a node's operands are still to be set (a row in waiting is MANY of none); else raises.
+ * Borrows both. */
 static int awaits_operands(Value *v, PyObject *value) {
     if (value && (v->shape == LEAF || (v->shape == MANY && !PyTuple_GET_SIZE(v->first)))) return 1;
     PyErr_SetString(PyExc_AttributeError, "op, args and parents are set when a Value is made");
@@ -610,7 +608,7 @@ static int set_args(PyObject *self, PyObject *args, void *Py_UNUSED(closure)) {
     return failed;
 }
 
-/* The parents follow from args; setting them to what they are is what engine.py does. */
+/* The parents follow from args; setting them to what they are is what engine.py does. Borrows. */
 static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closure)) {
     PyObject *own = get_operands(self, "values");
     int same = !own ? -1 : parents ? PyObject_RichCompareBool(own, parents, Py_EQ) : 0;
@@ -619,7 +617,7 @@ static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closur
     return same == 1 ? 0 : -1;
 }
 
-/* data or grad, named by `what`: where it is stored. */
+/* data or grad, named by `what`: where the node, borrowed, stores it. */
 static double *place_of(PyObject *self, void *what) {
     return strcmp(what, "data") == 0 ? &((Value *)self)->data : &((Value *)self)->grad;
 }
@@ -648,7 +646,7 @@ static int set_dict(PyObject *self, PyObject *dict, void *closure) {
     return PyObject_GenericSetDict(self, dict, closure);
 }
 
-/* A copy of the dict of attributes, which leaves the node untracked. */
+/* A copy of the dict of attributes, which leaves the node untracked. The caller owns it. */
 static PyObject *get_attributes(PyObject *self, void *Py_UNUSED(closure)) {
     PyObject *dict = ((Value *)self)->dict;
     return dict ? PyDict_Copy(dict) : PyDict_New();
@@ -678,7 +676,7 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     return result;
 }
 
-/* By identity; a type with comparisons does not inherit it. */
+/* By identity; a type with comparisons does not inherit it. Borrows. */
 static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); }
 
 /* The graph --------------------------------------------------------------------------------- */
@@ -698,13 +696,13 @@ static void free_walk(Walk *w) {
     PyMem_Free(w->counts);
 }
 
-/* Whether a function was assigned to a node's _backward. */
+/* Whether a function was assigned to a node's _backward. Borrows the node. */
 static int has_closure(State *s, Value *v) {
     PyObject *closure = v->dict ? PyDict_GetItem(v->dict, s->objects[_closure_]) : NULL;
     return closure && closure != Py_None;
 }
 
-/* Lists a node whose operands are listed. A backward pass sets interior grads to 0. */
+/* Lists a node, borrowed, whose operands are listed. A backward pass sets interior grads to 0. */
 static inline int list_node(State *s, Walk *w, Value *v) {
     if (!w->backward) return append(&w->order, v);
     if (v->shape == LEAF && !has_closure(s, v)) return append(&w->leaves, v);
@@ -712,7 +710,7 @@ static inline int list_node(State *s, Walk *w, Value *v) {
     return append(&w->order, v);
 }
 
-/* Goes on to a node's operands. */
+/* Goes on to the operands of a node, which the path borrows. */
 static inline int enter(Walk *w, Value *v) {
     v->step = 0;
     if (append(&w->path, v) < 0) return -1;
@@ -758,7 +756,7 @@ static int walk(State *s, Walk *w, Value *root) {
     return 0;
 }
 
-/* toposort(root): a new list. */
+/* toposort(root): a new list, which the caller owns. Borrows the root. */
 static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     if (!is_value(root)) {
         return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
@@ -772,7 +770,8 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     return result;
 }
 
-/* Takes the step of a node in Python: its closure, its rules where C has none, or the error. */
+/* Takes the step of a node, borrowed, in Python: its closure, its rules where C has none, or the
+ * error. */
 static int pass_on_in_python(State *s, Value *v) {
     PyObject *step = PyObject_GetAttr((PyObject *)v, s->objects[_backward_]);
     PyObject *done = step ? PyObject_CallNoArgs(step) : NULL;
@@ -781,7 +780,8 @@ static int pass_on_in_python(State *s, Value *v) {
     return done ? 0 : -1;
 }
 
-/* Takes the step of a node: gives each operand its local derivative times what arrived here. */
+/* Takes the step of a node: gives each operand its local derivative times what arrived here.
+ * Borrows the node. */
 static inline int pass_on(State *s, Value *v) {
     double slope, other = 0.0, out = v->data;
     if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, v);
@@ -987,7 +987,7 @@ static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, Py
     return result;
 }
 
-/* hasten(function, type of Scope): calls of this `within` go to the one above. */
+/* hasten(function, type of Scope): calls of this `within` go to the one above. Borrows both. */
 static PyObject *engine_hasten(PyObject *module, PyObject *args) {
     PyObject *within;
     PyHeapTypeObject *kind;

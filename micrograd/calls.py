@@ -13,7 +13,7 @@ from micrograd.engine import Value, toposort
 from micrograd.ops import Op
 from micrograd.scalars import is_number, to_float
 
-_identity = Op("identity", lambda x: x, lambda x, out: 1.0)
+identity = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 # The variables of the derivatives being taken around this one, in this thread.
 _outer: ContextVar[tuple[Value, ...]] = ContextVar("_outer", default=())
@@ -49,10 +49,10 @@ class Call:
         return array_of([self._variable(element) for element in array.flat], array.shape)
 
     def _variable(self, element: Any) -> Value:
-        number = element.data if isinstance(element, Value) else to_float(element, "x")
+        leaf: Value = leaf_for(element if isinstance(element, Value) else to_float(element, "x"))
         self.originals.append(element)
-        self.variables.append(Value(number))
-        return self.variables[-1]
+        self.variables.append(leaf)
+        return leaf
 
     def scalar(self) -> Value:
         """The result, if it is one Value."""
@@ -83,8 +83,10 @@ class Call:
     def recorded(self, *outputs: Value) -> bool:
         """Whether the derivative must be a graph: it may be differentiated by something else."""
         outer = _outer.get()
-        return any(isinstance(x, Value) for x in self.originals) or (
-            bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs)))
+        return (
+            any(isinstance(x, Value) for x in self.originals)
+            or any(hasattr(y, "_stand_in") for y in outputs)  # a program has no numbers yet
+            or (bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs))))
         )
 
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
@@ -98,10 +100,22 @@ class Call:
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
 
 
+def leaf_for(original: Any) -> Any:
+    """A new leaf that stands for a number or a Value, until `tie` makes it depend on that."""
+    if hasattr(original, "_stand_in"):
+        return original._stand_in()  # a traced scalar has no number
+    if not isinstance(original, Value):
+        return Value(original)
+    leaf: Any = Value(original.data)
+    leaf._original = original  # for who must know already: a program, to which data is frozen
+    return leaf
+
+
 def tie(leaf: Any, original: Any) -> None:
     """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
     if isinstance(original, Value):
-        leaf.op, leaf.args, leaf.parents = _identity, (original,), (original,)
+        leaf.op, leaf.args, leaf.parents = identity, (original,), (original,)
+        vars(leaf).pop("_original", None)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
@@ -130,7 +144,7 @@ def distinct(entries: list[Entry], known: Sequence[Any]) -> list[Value]:
     for entry in entries:
         value: Value = entry if isinstance(entry, Value) else Value(entry)
         if value in seen:
-            value = _identity(value)
+            value = identity(value)
         seen.add(value)
         values.append(value)
     return values

@@ -111,7 +111,8 @@ def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
         )
         if node._closure is not None and (positions or not node.parents):
             raise TypeError(
-                f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
+                getattr(node, "_why_no_derivative", None)
+                or f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
                 "function adds numbers to .grad, which no derivative can be taken of. Make the "
                 "node with Value.node(data, parents, function), or with a row of its own, an Op"
             )

@@ -87,7 +87,8 @@ def _make(kind: type[Value], data: float, grad: float, op: Any, args: tuple[Any,
 def _refuse_closure(v: Value) -> None:
     if v._closure is not None:
         raise TypeError(
-            f"{v!r} cannot be copied or pickled: its _backward was assigned by hand, and that "
+            getattr(v, "_why_no_copy", None)
+            or f"{v!r} cannot be copied or pickled: its _backward was assigned by hand, and that "
             "function would go on adding to the operands of the original. Make the node with "
             "Value.node or with a row of its own, an Op"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from micrograd import chain_rule
-from micrograd.calls import Call, array_of, distinct, tie
+from micrograd.calls import Call, array_of, distinct, leaf_for, tie
 from micrograd.chain_rule import Entry
 from micrograd.engine import Value, toposort
 from micrograd.scalars import is_number, to_float
@@ -103,7 +103,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     variables = _values(inputs, "the inputs of hvp")
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
     # Leaves for now, since a vector that was computed from the inputs stays as it is.
-    fixed = [Value(d.data) if isinstance(d, Value) else d for d in directions]
+    fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
     [rate] = chain_rule.directional([output], variables, fixed)
     slopes: list[Entry] = [0.0] * len(variables)
     if isinstance(rate, Value):

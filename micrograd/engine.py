@@ -342,7 +342,7 @@ def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
     for position, operand in enumerate(operands):
         if isinstance(operand, Value):
             if type(operand)._apply is not Value._apply:
-                return op(*operands)  # it has a way of its own
+                return operand._apply(op, operands)  # it has a way of its own
             args.append(operand)
         elif not is_number(operand):
             return NotImplemented

@@ -12,9 +12,11 @@ from hypothesis import settings
 
 HERE = Path(__file__).parent
 
-# Examples are drawn the same way in every run; no single one is timed.
+# Examples are drawn the same way in every run; no single one is timed. HYPOTHESIS_PROFILE=few draws
+# a tenth of them, for runs that repeat what another run has shown.
 settings.register_profile("suite", derandomize=True, deadline=None)
-settings.load_profile("suite")
+settings.register_profile("few", settings.get_profile("suite"), max_examples=10)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def known(name: str) -> Any:

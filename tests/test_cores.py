@@ -69,7 +69,7 @@ def test_every_row_gives_the_same_bits_at_the_edges(name: str) -> None:
             on_both(lambda mg: apply(mg, name, [x, y, 1.5]))
 
 
-@settings(max_examples=2000)
+@settings(max_examples=20 * settings().max_examples)
 @given(rows, st.lists(floats, min_size=3, max_size=3), st.none() | st.integers(0, 2))
 def test_every_row_gives_the_same_bits_anywhere(name: str, xs: list[float], plain: Any) -> None:
     on_both(lambda mg: apply(mg, name, xs, plain))

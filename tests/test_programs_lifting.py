@@ -18,8 +18,8 @@ from micrograd.programs.run import Executable
 
 def executable(traced: Program) -> Executable:
     """What runs for the one path that a program has."""
-    assert traced._version is not None
-    [paths] = traced._version.paths.values()
+    assert traced._known.version is not None
+    [paths] = traced._known.version.paths.values()
     [path] = paths.found
     return path.program
 
@@ -183,6 +183,16 @@ def test_squared_error_keeps_z() -> None:
         "  Delta2   := delta3 a2'                    1 x 3\n"
         "  Delta_b2 := sum(delta3)                   1"
     )
+
+
+def test_a_gradient_that_is_no_sum_by_itself_is_printed_too() -> None:
+    w = Value(1.0)
+    assert str(called(lambda x: w.exp() * x, ())).splitlines() == [
+        "forward",
+        "  result   = x .* exp(w)        1 x n",
+        "backward",
+        "  Delta_w := exp(w) .* sum(x)   1",
+    ]
 
 
 def test_a_program_says_when_it_has_no_equations_yet() -> None:

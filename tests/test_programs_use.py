@@ -161,8 +161,76 @@ def test_a_failing_derivative_elsewhere_leaves_the_grads_as_they_were() -> None:
 def test_a_derivative_through_a_program_is_refused() -> None:
     w = Value(2.0)
     total = program(lambda x: w * x)([1.0]).sum()
-    with pytest.raises(TypeError, match="cannot differentiate"):
-        mg.grad(total, w)
+    for y in (total, total * 2):
+        with pytest.raises(TypeError, match=r"the result of a program.*within the program"):
+            mg.grad(y, w)
+
+
+def test_a_result_is_not_pickled_but_its_numbers_are() -> None:
+    w = Value(2.0)
+    result = program(lambda x: w * x)([1.0])
+    for x in (result, result.sum(), result.sum() + w):
+        with pytest.raises(TypeError, match=r"the result of a program.*\.data"):
+            pickle.dumps(x)
+
+
+def test_numpys_mean_and_sum_of_a_result_are_values() -> None:
+    w = Value(2.0)
+    result = program(lambda x: w * x)([1.0, 2.0])
+    (np.mean(result) + np.sum(result)).backward()
+    assert w.grad == 1.5 + 3.0
+    with pytest.raises(TypeError, match=r"axis=0.*result\[:, 0\]"):
+        np.mean(result, axis=0)
+    with pytest.raises(TypeError, match="float64"):
+        np.sum(result, dtype=int)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda r: r.backward(),
+        lambda r: r + 1,
+        lambda r: 2 * r,
+        lambda r: -r,
+        lambda r: r**2,
+        lambda r: 2**r,
+        lambda r: abs(r),
+        lambda r: r - Value(1.0),
+        lambda r: Value(1.0) / r,
+        lambda r: np.ones(2) + r,
+        lambda r: r < 3,
+        lambda r: r >= r,
+        lambda r: r.tanh(),
+        lambda r: r.maximum(0),
+        lambda r: np.exp(r),
+        lambda r: mg.exp(r),
+    ],
+)
+def test_arithmetic_on_results_says_where_it_belongs(use: Any) -> None:
+    w = Value(2.0)
+    result = program(lambda x: w * x)([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"mean\(\) or sum\(\).*\.data") as caught:
+        use(result)
+    assert "result of a program" in str(caught.value)
+
+
+def test_a_subclass_of_value_is_a_parameter_on_either_side() -> None:
+    class Weight(Value):
+        pass
+
+    s = Weight(4.0)
+    functions: list[Any] = [lambda x: s * x, lambda x: x * s, lambda x: s.exp() * x - s / x]
+    for function in functions:
+        s.grad = 0.0
+        expected: Any = sum(function(Value(x)) for x in (1.0, 2.0))
+        expected.backward()
+        slope, s.grad = s.grad, 0.0
+        result = program(function)([1.0, 2.0]).sum()
+        result.backward()
+        assert (result.data, s.grad) == (pytest.approx(expected.data), pytest.approx(slope))
+    assert program(lambda x: mg.less(s, x))([1.0, 5.0]).data.tolist() == [0.0, 1.0]
+    with pytest.raises(TypeError):
+        program(lambda x: s * [x])([1.0])
 
 
 def test_a_program_within_a_program_is_inlined() -> None:
@@ -254,6 +322,10 @@ def test_numbers_of_any_kind_become_float64(dtype: Any) -> None:
         ((X, [Value(1.0)] * 3), TypeError, "Values belong into the function's closure"),
         ((X, 1.0), TypeError, "y is one number"),
         ((X,), TypeError, "missing a required argument: 'y'"),
+        ((X, None), TypeError, "y is None"),
+        ((X, [None, 1.0, 2.0]), TypeError, "must hold real numbers.*None"),
+        ((X, [Value(1.0)] * 3), TypeError, "closure"),
+        ((X, np.ma.masked_greater([1.0, 2.0, 3.0], 2)), ValueError, "1 masked.*compressed"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments: Any, error: Any, message: str) -> None:

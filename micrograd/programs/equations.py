@@ -50,6 +50,7 @@ class Equations:
         self._find_names(result)
         for group in self._groups:
             self._write(group)
+        self._write_other_gradients()
         if several or result not in self._name.values():
             self._write_results(result)
         self.forward.sort(key=lambda line: line.left == style.name(result))
@@ -143,6 +144,15 @@ class Equations:
             lines.append(Line(left, "=", right.text, self._shape(group)))
             right = Written(left, ATOM, 1)
         self._written[group.index] = right
+
+    def _write_other_gradients(self) -> None:
+        """Those that are computed further after the sum over the examples, as by w of exp(w) x."""
+        gradient_of = {i: rank for rank, i in self.lifted.gradients.items()}
+        for group in self._groups:
+            ranks = [gradient_of[i] for i in group.members if i in gradient_of]
+            if ranks and group.terms and not group.gradient:
+                left, shape = self.names.gradient(sorted(ranks), self.style)
+                self.backward.append(Line(left, ":=", self._factor(group.index).text, shape))
 
     def _next_name(self) -> str:
         self._count += 1

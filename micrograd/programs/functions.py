@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +19,7 @@ from micrograd.programs.references import References
 from micrograd.programs.results import Result
 from micrograd.programs.style import LaTeX, Style
 from micrograd.programs.trace import Tape, Traced, nested_inputs
+from micrograd.scalars import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +34,21 @@ class _Version(NamedTuple):
     """What was traced while the function's closure and globals were the same."""
 
     references: References
-    names: dict[Value, Any]
     paths: dict[Any, Paths]  # by the shapes of the arguments
+
+
+class _Known:
+    """How a function is called, and what was traced of it; of a method, without its object."""
+
+    __slots__ = ("names", "plain", "signature", "version")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(function)
+        parameters = self.signature.parameters.values()
+        # The names, if arguments can only be given in this order or by name.
+        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
+        self.plain = len(self.names) == len(parameters)
+        self.version: _Version | None = None
 
 
 class Program:
@@ -46,6 +63,8 @@ class Program:
     name in its closure or globals refers to another object, when a row takes another path through
     an `if`, and after `retrace()`. What else it does (printing, appending) happens then only, and
     so does an `if` on parameters alone, `if w > 0`: call `retrace()` where that may change.
+
+    A decorated method is a program of each object, as a method is a function of each.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
     ProgramError where the function asks a traced scalar for its number.
@@ -64,15 +83,35 @@ class Program:
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
+        self._wrap(function, _Known(function))
+
+    def _wrap(self, function: Callable[..., Any], known: _Known) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self._signature = inspect.signature(function)
-        parameters = self._signature.parameters.values()
-        # The names, if arguments can only be given in this order or by name.
-        self._names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
-        self._plain = len(self._names) == len(parameters)
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._version: _Version | None = None
+        self._known = known
+        self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
+
+    def __get__(self, instance: Any, owner: Any = None) -> Program:
+        """Give the program of the method of an object; it is traced once for each object."""
+        if instance is None or not isinstance(self.function, FunctionType):
+            return self
+        method = MethodType(self.function, instance)
+        bound = Program.__new__(Program)
+        bound._wrap(method, self._known_of(method))
+        return bound
+
+    def _known_of(self, method: MethodType) -> _Known:
+        # By identity, since objects that are equal have Values of their own.
+        key, kept = id(method.__self__), self._of_objects
+        found = kept.get(key)
+        if found is not None:
+            return found[1]
+        try:
+            reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
+        except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
+            return _Known(method)
+        return kept.setdefault(key, (reference, _Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inputs: dict[str, Array] = {}
@@ -107,7 +146,7 @@ class Program:
         >>> scaled([1.0]).data
         array([2.])
         """
-        self._version = None
+        self._known.version = None
 
     def __str__(self) -> str:
         traced = self._traced_paths()
@@ -140,7 +179,7 @@ class Program:
 
     def _traced_paths(self) -> Paths | None:
         """Those of the last shape of arguments that is known."""
-        version = self._version
+        version = self._known.version
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
@@ -153,31 +192,38 @@ class Program:
     def __reduce__(self) -> str | tuple[Any, ...]:
         if getattr(self.function, "__qualname__", None) and _is_importable(self):
             return self.function.__qualname__  # where a decorated function is found
+        if isinstance(self.function, MethodType):
+            name, owner = self.function.__name__, self.function.__self__
+            if isinstance(getattr(type(owner), name, None), Program):
+                return getattr, (owner, name)  # a decorated method
         return Program, (self.function,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return Program(self.function)
 
     def _paths(self, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Paths:
-        version = self._version
+        version = self._known.version
         if version is None or not version.references.unchanged():
-            references = References(self.function)
-            version = self._version = _Version(references, references.values(), {})
+            version = self._known.version = _Version(References(self.function), {})
         paths = version.paths.get((names, shapes))
         if paths is None:
             arguments = list(zip(names, shapes))
-            trace = functools.partial(_trace, self.function, self._signature, arguments)
-            paths = version.paths.setdefault((names, shapes), Paths(trace, version.names))
+            trace = functools.partial(
+                _trace, _getter(self.function), self._known.signature, arguments
+            )
+            found = Paths(trace, version.references.names)
+            paths = version.paths.setdefault((names, shapes), found)
         return paths
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
         """The arguments of a call with their names."""
-        if not kwargs and self._plain and len(args) == len(self._names):
-            return zip(self._names, args)
+        known = self._known
+        if not kwargs and known.plain and len(args) == len(known.names):
+            return zip(known.names, args)
         try:
-            return _named(self._signature.bind(*args, **kwargs))
+            return _named(known.signature.bind(*args, **kwargs))
         except TypeError as error:
-            raise TypeError(f"{self._name}{self._signature}: {error}") from None
+            raise TypeError(f"{self._name}{known.signature}: {error}") from None
 
     def _different_lengths(
         self, inputs: dict[str, Array], n: int, name: str, other: int
@@ -225,6 +271,14 @@ def _array(function: str, name: str, given: Any) -> Array:
             f"{what} is the result of a program, and no gradient would pass back to it: call that "
             "program within this one, or give its .data"
         )
+    if given is None:
+        raise TypeError(f"{what} is None: a program takes arrays of examples")
+    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
+    if masked:
+        raise ValueError(
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
+            "select the rows that are whole (.compressed(), for one number each), or fill them"
+        )
     try:
         array = np.asarray(given)
     except ValueError:
@@ -232,16 +286,22 @@ def _array(function: str, name: str, given: Any) -> Array:
             f"{what} has rows that differ in length: a program takes arrays, all examples alike"
         ) from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{what} must hold real numbers, got dtype {array.dtype}"
-            + (": Values belong into the function's closure" if array.dtype.kind == "O" else "")
-        )
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}" + _likely(array))
     if array.ndim == 0:
         raise TypeError(
             f"{what} is one number: give an array with the examples along the first axis, or let "
             "the function take the number from its closure"
         )
     return array.astype(np.float64, copy=False)
+
+
+def _likely(array: Array) -> str:
+    """What is to be done about objects that are no numbers."""
+    elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
+    if any(isinstance(x, Value) for x in elements):
+        return ": Values belong into the function's closure"
+    other = next((x for x in elements if not is_number(x)), 0)
+    return "" if is_number(other) else f": it holds {other!r}"
 
 
 _FLOAT64 = np.dtype(np.float64)
@@ -263,8 +323,16 @@ def _traced(x: Any) -> bool:
     return isinstance(x, Traced)
 
 
+def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
+    """What gives the function, and for a method does not keep its object: the call does that."""
+    if isinstance(function, MethodType):
+        with suppress(TypeError):  # an object that allows no weak references
+            return weakref.WeakMethod(function)
+    return lambda: function
+
+
 def _trace(
-    function: Callable[..., Any],
+    getter: Callable[[], Any],
     signature: inspect.Signature,
     arguments: list[tuple[str, tuple[int, ...]]],
     tape: Tape,
@@ -272,7 +340,7 @@ def _trace(
     """Run the function on leaves in the place of its arguments."""
     leaves = [(name, nested_inputs(tape, name, shape)) for name, shape in arguments]
     by_name = {name: leaf for name, leaf in leaves if _only_by_name(signature, name)}
-    return function(*[leaf for name, leaf in leaves if name not in by_name], **by_name)
+    return getter()(*[leaf for name, leaf in leaves if name not in by_name], **by_name)
 
 
 def _only_by_name(signature: inspect.Signature, name: str) -> bool:

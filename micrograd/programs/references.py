@@ -25,18 +25,19 @@ class Name(NamedTuple):
 class References:
     """The objects that a function found in its closure and globals, to be compared by identity.
 
-    Functions of the same module and programs that it refers to are searched as well.
+    Functions of the same module and programs that it refers to are searched as well. `names` has
+    the Values in these objects, and in the object that a method is of, which is not kept itself.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.cells: list[tuple[types.CellType, Any]] = []
         self.globals: list[tuple[dict[str, Any], str, Any]] = []
-        self.named: list[tuple[str, Any]] = []
+        named: list[tuple[str, Any]] = []
         owner = getattr(function, "__self__", None)
         if owner is not None:
-            self.named.append(("", owner))
+            named.append(("", owner))
         elif not isinstance(function, types.FunctionType):
-            self.named.append(("", function))
+            named.append(("", function))
             function = type(function).__call__
         function = getattr(function, "__func__", function)
         seen: set[int] = set()
@@ -46,8 +47,9 @@ class References:
             if isinstance(f, types.FunctionType) and id(f) not in seen:
                 seen.add(id(f))
                 found = list(self._of(f))
-                self.named += found
+                named += found
                 todo += [_own_function(x, f) for _, x in found]
+        self.names = _name_values(named)
 
     def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
@@ -75,16 +77,6 @@ class References:
                 return False
         return True
 
-    def values(self) -> dict[Value, Name]:
-        """Name every Value in what is referred to, in the order of lists and attributes."""
-        found: dict[Value, Name] = {}
-        modules = {id(x) for _, x in self.named if isinstance(x, Module)}
-        for name, thing in self.named:
-            # One module's attributes need no prefix.
-            alone = isinstance(thing, Module) and len(modules) == 1
-            _walk(thing, "" if alone else name, found)
-        return found
-
 
 def _names(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
@@ -111,6 +103,17 @@ def _own_function(x: Any, f: types.FunctionType) -> Any:
         return wrapped  # of a program, or of any decorator that says so
     same_module = isinstance(x, types.FunctionType) and x.__globals__ is f.__globals__
     return x if same_module else None
+
+
+def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:
+    """Name every Value in what is referred to, in the order of lists and attributes."""
+    found: dict[Value, Name] = {}
+    modules = {id(x) for _, x in named if isinstance(x, Module)}
+    for name, thing in named:
+        # One module's attributes need no prefix.
+        alone = isinstance(thing, Module) and len(modules) == 1
+        _walk(thing, "" if alone else name, found)
+    return found
 
 
 def _walk(root: Any, pattern: str, found: dict[Value, Name]) -> None:

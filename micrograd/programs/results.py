@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.engine import Value, add_grads, core
+from micrograd.operators import Operators
+from micrograd.ops import Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +23,15 @@ class _Node(Value):
     """A Value whose step of `backward()` is a method of its own."""
 
     __slots__ = ()
+
+    _why_no_derivative = (
+        "cannot differentiate the result of a program: what is known of it is a gradient in "
+        "numbers. Call micrograd.grad within the program's function, and return what it gives"
+    )
+    _why_no_copy = (
+        "the result of a program cannot be copied or pickled, since its backward() adds to the "
+        "parameters of that very call: take its number, .data"
+    )
 
     @property
     def _closure(self) -> Callable[[], object]:  # type: ignore[override]
@@ -86,12 +97,13 @@ class Reduction(_Node):
         self.call.receive(self.positions, self.weight * self.grad)
 
 
-class Result:
+class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
     `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
     that returns k of them. An index gives a part of it (`result[:, 0]` a column), and a Value
-    where it names one element.
+    where it names one element. Arithmetic belongs in the function, or on the reductions: on a
+    result it raises TypeError.
 
     >>> from micrograd import Value, program
     >>> w = Value(3.0)
@@ -104,37 +116,45 @@ class Result:
     3.0
     """
 
-    __slots__ = ("_call", "_positions", "data")
+    __slots__ = ("_made_by", "_positions", "data")
 
     def __init__(self, data: Array, call: Call, positions: Array | None = None) -> None:
         self.data = data
-        self._call = call
+        self._made_by = call
         self._positions = positions
 
-    def sum(self) -> Value:
+    def sum(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Give the sum of all elements: 0 if there are none.
+
+        `np.sum(result)` is the same; it fills in the arguments, and others than None raise
+        TypeError.
 
         >>> from micrograd import program
         >>> program(lambda x: x * x)([1.0, 2.0]).sum()
         Value(data=5.0, grad=0.0)
         """
+        _check_reduction("sum", axis, dtype, out)
         return self._reduce(float(self.data.sum()), 1.0, "sum")
 
-    def mean(self) -> Value:
+    def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Give the mean of all elements: nan if there are none.
+
+        `np.mean(result)` is the same; it fills in the arguments, and others than None raise
+        TypeError.
 
         >>> from micrograd import program
         >>> program(lambda x: x * x)([1.0, 2.0]).mean()
         Value(data=2.5, grad=0.0)
         """
+        _check_reduction("mean", axis, dtype, out)
         size = self.data.size
         if not size:
             return self._reduce(float("nan"), float("nan"), "mean")
         return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction(number, (self._call,), symbol)
-        value.call, value.positions, value.weight = self._call, self._positions, weight
+        value = Reduction(number, (self._made_by,), symbol)
+        value.call, value.positions, value.weight = self._made_by, self._positions, weight
         return value
 
     def __getitem__(self, key: Any) -> Result | Value:
@@ -142,7 +162,7 @@ class Result:
         positions = self._positions
         if positions is None:
             positions = np.arange(self.data.size).reshape(self.data.shape)
-        result = Result(np.asarray(part), self._call, np.asarray(positions[key]))
+        result = Result(np.asarray(part), self._made_by, np.asarray(positions[key]))
         return result if result.ndim else result._reduce(float(part), 1.0, "[]")
 
     @property
@@ -166,3 +186,41 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result({self.data!r})"
+
+    # What would lose the gradient, or has no one meaning for many examples, is refused.
+
+    def backward(self) -> None:
+        """Raise TypeError: `backward()` starts at one Value, such as `mean()`."""
+        raise _refuse("backward()")
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        raise _refuse(op.name)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        raise _refuse(ufunc.__name__)
+
+    def _compare(self, other: Any) -> Any:
+        raise _refuse("a comparison")
+
+    __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+
+def _refuse(what: str) -> TypeError:
+    return TypeError(
+        f"{what} of the result of a program, which holds many examples: take its mean() or sum() "
+        "first, which are Values, or write it in the program's function; the numbers alone are "
+        "in .data"
+    )
+
+
+def _check_reduction(name: str, axis: Any, dtype: Any, out: Any) -> None:
+    if axis is not None:
+        raise TypeError(
+            f"{name}(axis={axis!r}) of the result of a program: it reduces all elements; an index "
+            f"gives a part, such as a column, result[:, 0].{name}()"
+        )
+    if dtype is not None or out is not None:
+        raise TypeError(
+            f"{name} of the result of a program is a Value, which is float64: leave dtype and out "
+            f"away, or take result.data.{name}(...), which has no gradient"
+        )

@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import Any
 
 from micrograd import ops
+from micrograd.calls import identity
 from micrograd.engine import Value, core, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
@@ -79,6 +80,8 @@ class Traced(Value):
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
         tape = self.tape
+        if op is identity:
+            return tape.again(self.index, op, operands)
         indices = []
         number = False
         for x in operands:
@@ -89,9 +92,14 @@ class Traced(Value):
                 if index is None:
                     return NotImplemented
                 indices.append(index)
-                number |= index in tape.constants
-        found = tape.unchanged(op, indices) if number else None
+                # A derivative may be taken by a Value, if it is a constant here too.
+                number |= index in tape.constants and not isinstance(x, Value)
+        found = tape.unchanged(op, indices, operands) if number else None
         return tape.record(op, tuple(indices), operands) if found is None else found
+
+    def _stand_in(self) -> Traced:
+        """A leaf in the place of this node, by which a derivative can be taken; see calls.py."""
+        return self.tape.again(self.index, None, ())
 
     def __bool__(self) -> bool:
         if self.tape.ops[self.index] not in COMPARISONS:
@@ -248,7 +256,10 @@ class Tape:
     def _expand(self, v: Value) -> int:
         """A Value that the function made: a number, or arithmetic on parameters."""
         if not v.parents:
-            return self._constant(v.data)
+            original = getattr(v, "_original", None)  # of what a derivative is taken by
+            return self._constant(v.data) if original is None else self._index_of_argument(original)
+        if v.op is identity:
+            return self._index_of_argument(v.args[0])
         if v.op is None:
             raise ProgramError(
                 f"a program cannot trace a node that no row made ({users_line()}): write an Op "
@@ -264,14 +275,14 @@ class Tape:
         assert index is not None  # what stands in a recorded graph is a Value or a number
         return index
 
-    def unchanged(self, op: Op, indices: Sequence[int]) -> Any:
+    def unchanged(self, op: Op, indices: Sequence[int], operands: Sequence[Any]) -> Any:
         """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
         for i, index in enumerate(indices):
             number = self.constants.get(index)
             if number is None:
                 continue
             if (op, i, number) in _IDENTITIES:
-                return self.value(indices[1 - i])
+                return operands[1 - i]
             if op is ops.multiply and number == 0 and self.ops[indices[1 - i]] in COMPARISONS:
                 return 0.0
         return None
@@ -281,7 +292,10 @@ class Tape:
         key = (op, *indices)
         found = self._written.get(key)
         if found is not None:
-            return self._values[found]
+            v = self._values[found]
+            if self.in_function and not _has_operands(v, operands):
+                return self.again(found, op, operands)
+            return v
         varies = active = False
         for index, rule in zip(indices, op.derivatives):
             if self.varies[index]:
@@ -290,10 +304,15 @@ class Tape:
                 active = True
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
-            v.op, v.args = op, operands
-            if core == "python":  # the other derives the parents from the args
-                v.parents = tuple([x for x in operands if isinstance(x, Value)])
+            _set_operands(v, op, operands)
         self._written[key] = v.index
+        return v
+
+    def again(self, index: int, op: Op | None, operands: tuple[Any, ...]) -> Traced:
+        """Another Traced for what is written: the same number, at another place in the graph."""
+        v: Traced = _new(Traced)
+        v.tape, v.index = self, index
+        _set_operands(v, op, operands)
         return v
 
     def value(self, index: int) -> Any:
@@ -320,6 +339,20 @@ class Tape:
 
 
 _new = Value.__new__
+
+
+def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:
+    v.op, v.args = op, operands
+    if core == "python":  # the other derives the parents from the args
+        v.parents = tuple([x for x in operands if isinstance(x, Value)])
+
+
+def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:
+    """Whether these are the operands, and not others with the same numbers; numbers are alike."""
+    for x, y in zip(v.args, operands):
+        if x is not y and (isinstance(x, Value) or isinstance(y, Value)):
+            return False
+    return True
 
 
 def nested_inputs(tape: Tape, name: str, shape: Sequence[int]) -> Any:

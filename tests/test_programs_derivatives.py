@@ -1,0 +1,149 @@
+"""Derivatives of functions, taken within a program: they agree with the loop over the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd import Value, program
+
+Array = np.ndarray[Any, Any]
+w = Value(1.5, label="w")
+one = Value(1.0)
+
+
+def cubed(x: Any) -> Any:
+    return mg.grad(lambda t: t**3)(x[0])
+
+
+def known_before(x: Any) -> Any:
+    """The tape has x**3 already, and t**3 is another."""
+    y = x[0] ** 3 + 1
+    return mg.grad(lambda t: t**3 * x[1])(x[0]) + y
+
+
+def twice(x: Any) -> Any:
+    return mg.grad(mg.grad(lambda t: t**4 * w))(x[0])
+
+
+def not_confused(x: Any) -> Any:
+    """The inner derivative is by s alone."""
+    return mg.grad(lambda t: t * mg.grad(lambda s: s * t)(x[0]))(x[0])
+
+
+def unchanged(x: Any) -> Any:
+    """t * 1 is t, and not what t stands for."""
+    return mg.grad(lambda t: (t * 1 + 0) * (t / 1) * x[0])(x[0])
+
+
+def of_a_graph(x: Any) -> Any:
+    """The gradient is differentiated again, as a graph."""
+    return mg.grad(mg.grad(lambda t: t**3)(x[0]) * x[1], x[0])
+
+
+def by_a_parameter(x: Any) -> Any:
+    """The parameter is not frozen."""
+    return mg.grad(lambda t: t**3 * x[0])(w)
+
+
+def by_a_parameter_alone(x: Any) -> Any:
+    return mg.grad(lambda t: t**3)(w) * x[0]
+
+
+def by_a_value_of_one(x: Any) -> Any:
+    t = Value(1.0)
+    return mg.grad(t * x[0], t)
+
+
+def with_values(x: Any) -> Any:
+    value, gradient = mg.value_and_grad(lambda t: t[0] ** 2 * t[1] * w)(x)
+    return [value, gradient[0], gradient[1]]
+
+
+def hessian(x: Any) -> Any:
+    h = mg.hessian(lambda t: t[0] ** 3 * t[1] + w * t[0])(x)
+    return [*h[0], *h[1]]
+
+
+def jacobian(x: Any) -> Any:
+    return list(mg.jacobian(lambda t: [t[0] * t[1], t[0].sin(), w * t[1] ** 2])(x).flat)
+
+
+def hessian_times_a_vector(x: Any) -> Any:
+    return mg.hvp(x[0] ** 3 * x[1] * w, x, [x[1], w])
+
+
+def force(x: Any) -> Any:
+    """It feeds what is trained: the gradient by a parameter goes through the derivative."""
+    return (mg.grad(lambda q: w * q**2 + mg.tanh(w * q))(x[0]) - x[1]) ** 2
+
+
+FUNCTIONS = [
+    *(cubed, known_before, twice, not_confused, unchanged, of_a_graph),
+    *(by_a_parameter, by_a_parameter_alone, by_a_value_of_one),
+    *(with_values, hessian, jacobian, hessian_times_a_vector, force),
+]
+X = np.array([[0.5, 2.0], [-1.25, 0.75], [3.0, -1.0]])
+
+
+def total(results: Any) -> Any:
+    return sum((i + 1) * r for i, r in enumerate(results))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+def test_derivatives_of_functions_agree_with_the_loop(function: Callable[[Any], Any]) -> None:
+    rows = [function([Value(float(v)) for v in row]) for row in X]
+    expected = [row if isinstance(row, list) else [row] for row in rows]
+    w.grad = 0.0
+    total(v for row in expected for v in row).backward()
+    slope, w.grad = w.grad, 0.0
+    traced = program(function)
+    result = traced(X)
+    numbers = [[v.data for v in row] for row in expected]
+    assert np.allclose(result.data.reshape(len(X), -1), numbers, rtol=1e-12)
+    width = len(numbers[0])
+    parts = [
+        result[i, k] if result.ndim == 2 else result[i] for i in range(3) for k in range(width)
+    ]
+    total(parts).backward()
+    assert w.grad == pytest.approx(slope, rel=1e-12, abs=1e-12)
+    w.data = 2.5
+    try:
+        again = np.array([[v.data for v in np.ravel(function(list(map(Value, row))))] for row in X])
+        assert np.allclose(traced(X).data.reshape(len(X), -1), again, rtol=1e-12)
+    finally:
+        w.data = 1.5
+
+
+def test_a_derivative_by_a_number_may_vary_with_the_example() -> None:
+    def slope(x: Any) -> Any:
+        return mg.grad(lambda t: t * x[0] + (t - 1) * x[1] ** 2 * w)(1.0)
+
+    result = program(slope)(X)
+    assert np.allclose(result.data, X[:, 0] + X[:, 1] ** 2 * 1.5)
+    w.grad = 0.0
+    result.sum().backward()
+    assert w.grad == pytest.approx((X[:, 1] ** 2).sum())
+    assert program(lambda x: mg.grad(lambda t: t**3)(2.0) * x)([1.0]).data.tolist() == [12.0]
+
+
+def test_a_derivative_may_part_the_rows() -> None:
+    traced = program(lambda x: mg.grad(lambda t: t**2 if t > 0 else w * t)(x))
+    assert traced([3.0, -1.0, 0.0]).data.tolist() == [6.0, 1.5, 1.5]
+
+
+def test_a_stand_in_is_forgotten() -> None:
+    """What a derivative was taken by leaves nothing on the Values that come back."""
+    kept: list[Any] = []
+    mg.grad(lambda t: kept.append(t) or t * t)(w)  # type: ignore[func-returns-value]
+    assert not kept[0]._attributes
+
+
+def test_derivatives_add_nothing_to_the_equations() -> None:
+    traced = program(lambda x: mg.grad(lambda t: w * t**2)(x))
+    traced([1.0])
+    assert "identity" not in str(traced)

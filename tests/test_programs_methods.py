@@ -1,0 +1,130 @@
+"""Decorated methods: each object has a program of its own, which lives as long as the object."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import gc
+import pickle
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micrograd import Value, program
+
+
+class Line:
+    def __init__(self, slope: float) -> None:
+        self.w = Value(slope)
+        self.traced = 0
+
+    @program
+    def at(self, x: Any) -> Any:
+        """Where the line is at x."""
+        self.traced += 1
+        return self.w * x
+
+    @program
+    def error(self, x: Any, *, y: Any) -> Any:
+        return (self.at(x) - y) ** 2
+
+
+@dataclasses.dataclass
+class Offset:  # it compares by its fields, so it has no hash
+    b: float
+
+    @program
+    def add(self, x: Any) -> Any:
+        return x + self.b
+
+
+class Slots:
+    __slots__ = ("w",)
+
+    def __init__(self, w: float) -> None:
+        self.w = w
+
+    @program
+    def scaled(self, x: Any) -> Any:
+        return x * self.w
+
+
+def test_a_method_is_a_program_of_each_object() -> None:
+    two, three = Line(2.0), Line(3.0)
+    assert two.at([1.0, 2.0]).data.tolist() == [2.0, 4.0]
+    result = three.at([1.0, 2.0])
+    result.sum().backward()
+    assert (result.data.tolist(), three.w.grad, two.w.grad) == ([3.0, 6.0], 3.0, 0.0)
+    assert two.at.__doc__ == "Where the line is at x."
+
+
+def test_a_method_is_traced_once_for_each_object() -> None:
+    line = Line(2.0)
+    for x in (1.0, 2.0, 3.0):
+        line.at([x])
+    assert line.traced == 1
+    line.w = Value(5.0)
+    line.at.retrace()
+    assert line.at([1.0]).data.tolist() == [5.0]
+    other = Line(1.0)
+    assert other.at([1.0]).data.tolist() == [1.0]
+    assert "w x" in str(line.at)
+
+
+def test_a_method_calls_another_within() -> None:
+    assert Line(2.0).error([1.0, 2.0], y=[1.0, 1.0]).data.tolist() == [1.0, 9.0]
+
+
+def test_objects_that_are_equal_are_not_confused() -> None:
+    first, second = Offset(1.0), Offset(1.0)
+    assert first.add([1.0]).data.tolist() == [2.0]
+    second.b = 5.0
+    assert second.add([1.0]).data.tolist() == [6.0]
+    assert Slots(3.0).scaled([2.0]).data.tolist() == [6.0]
+
+
+def test_a_method_keeps_no_object_alive() -> None:
+    line = Line(2.0)
+    line.at([1.0])
+    w, gone = weakref.ref(line.w), weakref.ref(line)
+    del line
+    assert gone() is None  # without a search for cycles
+    gc.collect()
+    assert w() is None
+
+
+def test_a_bound_program_keeps_its_object() -> None:
+    at = Line(2.0).at
+    assert at([3.0]).data.tolist() == [6.0]
+    assert at([4.0]).data.tolist() == [8.0]
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copied_object_has_its_own(again: Any) -> None:
+    line = Line(2.0)
+    line.at([1.0])
+    other = again(line)
+    other.w.data = 7.0
+    assert other.at([1.0]).data.tolist() == [7.0]
+    assert line.at([1.0]).data.tolist() == [2.0]
+
+
+def test_a_bound_program_pickles_with_its_object() -> None:
+    at = pickle.loads(pickle.dumps(Line(4.0).at))
+    assert at([2.0]).data.tolist() == [8.0]
+
+
+def test_what_is_no_function_binds_nothing() -> None:
+    class Holder:
+        line = program(Line(2.0).at.function)
+
+        @staticmethod
+        @program
+        def double(x: Any) -> Any:
+            return x * 2
+
+    holder = Holder()
+    assert holder.line([1.0]).data.tolist() == [2.0]
+    assert np.array_equal(holder.double([1.0]).data, [2.0])
