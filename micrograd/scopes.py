@@ -90,7 +90,8 @@ _outside = Scope("")  # holds the outermost scopes; no Value belongs to it
 def scope(name: str) -> Iterator[Scope]:
     """Let the Values that are recorded in this block, by this thread, belong to a scope.
 
-    Scopes nest; the same name at the same place is the same scope.
+    Scopes nest; the same name at the same place is the same scope. Raises TypeError for a name
+    that is no text.
 
     >>> x = Value(3.0)
     >>> with scope("square"):
@@ -98,6 +99,8 @@ def scope(name: str) -> Iterator[Scope]:
     >>> scope_of(y).name, scope_of(x)
     ('square', None)
     """
+    if not isinstance(name, str):
+        raise TypeError(f"scope: its name is a text, as in scope('loss'); got {name!r}")
     before = engine._swap_scope(None)
     try:
         inner = (before or _outside)._of_name(name)

@@ -232,6 +232,8 @@ def test_a_fold_that_is_none_is_refused(fold: Any) -> None:
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match=r"got list: draw one of them"):
         graph([Value(1.0)])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"names must be of Values.* got 'x'"):
+        graph(Value(1.0), names={"x": "a"})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="rankdir must be one of"):
         graph(Value(1.0), rankdir="up")
 

@@ -161,3 +161,11 @@ def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install 'micrograd\[plot\]'"):
         loss_curve([1.0])
+
+
+def test_what_is_no_model_and_no_loss_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"needs a model .* got 'model'"):
+        decision_boundary("model", POINTS, LABELS)  # type: ignore[arg-type]
+    for history in ("abc", 3.0, {"training": ["a"]}):
+        with pytest.raises(TypeError, match="drawn from a list of losses"):
+            loss_curve(history)

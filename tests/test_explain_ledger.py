@@ -286,6 +286,20 @@ def test_what_the_output_does_not_depend_on_gets_nothing() -> None:
         assert found._repr_latex_().endswith("= 0 = 0 $$")
 
 
+def test_arguments_the_wrong_way_round_are_told() -> None:
+    x = Value(3.0, label="x")
+    assert "It is the other way round: contributions(v, output)" in str(contributions(x, x * x))
+    assert "other way" not in str(contributions(x * x, Value(1.0)))
+
+
+def test_a_parameter_is_called_by_its_path() -> None:
+    model = MLP(2, [2, 1])
+    out = model([1.0, 2.0])
+    found = str(contributions(out, model.layers[0].neurons[1].w[0]))
+    assert "to v.grad, v = layers[0].neurons[1].w[0]" in found
+    assert "v =" not in str(contributions(out, model.layers[0].neurons[0].w[0] * 1))
+
+
 @pytest.mark.parametrize("arguments", [(1.0, Value(1.0)), (Value(1.0), "w")])
 def test_what_is_no_value_is_refused(arguments: Any) -> None:
     with pytest.raises(TypeError, match=r"contributions: (output|v) must be a Value"):

@@ -17,6 +17,7 @@ from test_explain_report import Tags
 
 from micrograd import Value, examples, losses, ops
 from micrograd.explain import contributions, deltas
+from micrograd.explain.notation import Equation
 from micrograd.explain.textbook import Deltas
 from micrograd.nn import MLP, Layer
 
@@ -275,6 +276,8 @@ def test_there_is_no_delta_1_and_it_says_why() -> None:
     found = course()
     with pytest.raises(IndexError, match=r"no delta\[1\]: a delta is the derivative .* no z"):
         found.delta[1]
+    with pytest.raises(IndexError, match=r"no delta\[4\]: layers go from 2 to 3 here"):
+        found.delta[4]
     with pytest.raises(IndexError, match=r"no z\[1\]: .* the a of layer 1 are the inputs"):
         found.z[1]
     with pytest.raises(IndexError, match=r"no a\[4\]: layers go from 1, the inputs, to 3"):
@@ -335,7 +338,7 @@ class Residual(MLP):
             (THETA, [[1.0, 1.0, 2.0]], [1]),
             "example 1 has 3 inputs, the network takes 2; leave the 1",
         ),
-        ((THETA, [[1.0]], [1]), "example 1 has 1 inputs, the network takes 2$"),
+        ((THETA, [[1.0]], [1]), "example 1 has 1 input, the network takes 2$"),
         ((THETA, [], []), "X has no examples"),
         ((THETA, [[1.0, 2.0]], [1, 0]), "X has 1 examples and Y has 2"),
         ((THETA, [[1.0, 2.0]], [2]), "example 1 has the label 2: give one number from 0 to 1"),
@@ -344,6 +347,9 @@ class Residual(MLP):
             "class 0: with 2 output units the classes count from 1",
         ),
         (([[[0, 1], [0, 1]]], [[1.0]], [[0, 1, 0]]), r"example 1 has the label \[0, 1, 0\]"),
+        (([[[0, 1], [0, math.nan]]], [[1.0]], [1]), r"Theta1\[2,1\] is nan: give finite numbers"),
+        ((THETA, [[1, 2], [math.inf, 1]], [1, 1]), "input 1 of example 2 is inf: give finite"),
+        ((THETA, [[1.0, 2.0]], [1], -1), "lam, the lambda .* not negative, got -1"),
         (([[[0, 100]]], [[1.0]], [0]), "the cross-entropy of output 1, a = 1.0, with y = 0 is not"),
     ],
 )
@@ -359,6 +365,8 @@ def test_what_does_not_fit_is_refused(arguments: Any, message: str) -> None:
         ((THETA[0], [[1.0]], [1]), r"the model is an nn.MLP or a list of matrices"),
         ((Residual(2, [1]), [[1.0, 2.0]], [1]), "Residual has one of its own: use contributions"),
         ((Layer(2, 1), [[1.0, 2.0]], [1]), "got Layer"),
+        ((THETA, 5, [1]), "X has a row of inputs for each example; got 5"),
+        ((THETA, [[1.0, 2.0]], 1), "Y has a label for each example; got 1"),
         ((THETA, [["a", 1.0]], [1]), "an input of example 1 must be a real number"),
         ((THETA, [[1.0, 2.0]], [1], 0, "mse"), "loss must be a function .* got 'mse'"),
         ((THETA, [[1.0, 2.0]], [1], 0, lambda o, y: 3.0), "must give one Value, got 3.0 for exam"),
@@ -428,12 +436,26 @@ def test_large_matrices_show_their_beginning() -> None:
     thetas = [[[rng.uniform(-1, 1) for _ in range(31)] for _ in range(12)]]
     found = deltas(thetas, [[0.1] * 30] * 11, [1] * 11)
     text = str(found.Theta[1])
-    assert "The first of 12 rows and 31 columns." in text
+    assert "Rows 1 to 10 of 12, columns 0 to 9 of 0 to 30." in text
     assert len(text.splitlines()) == 14
     assert "..." in text
     assert r"\cdots" in found.Theta[1].latex()
     assert r"\vdots" in found.Theta[1].latex()
-    assert "first" not in str(course().Theta)
+    assert " to " not in str(course().Theta)
+    assert "m = 1 example," in str(deltas([[[0.0, 1.0]]], [[0.0]], [1]))
+
+
+def test_a_layer_may_have_a_superscript_of_two_digits() -> None:
+    line = Equation("delta[10] = Theta[10]' * delta[11]")
+    assert line.text() == "delta10 = Theta10' * delta11"
+    assert r"\delta^{(10)}" in line.latex()
+    assert "δ<sup>(11)</sup>" in line.html()
+
+
+def test_accumulators_show_themselves() -> None:
+    accumulated = course().after(1)
+    assert str(accumulated).startswith("Delta1 (row: unit)")
+    assert "<caption" in accumulated._repr_html_()
 
 
 def test_data_is_plain_numbers() -> None:

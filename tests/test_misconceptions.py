@@ -441,6 +441,12 @@ def test_operations_that_are_not_known() -> None:
             grade(Value, operations)
 
 
+def test_what_is_no_class_is_not_graded() -> None:
+    for no_class in ("Value", Value(3.0)):
+        with pytest.raises(TypeError, match=r"grade: .* the class itself, as in grade\(Value\)"):
+            grade(no_class)  # type: ignore[arg-type]
+
+
 def test_a_row_of_ones_own_in_mistakes() -> None:
     square = Op("square", lambda x: x * x, lambda x, out: 2 * x)
     a, _ = two()

@@ -358,3 +358,8 @@ def test_the_file_of_a_line_is_this_one() -> None:
     assert line
     text = Path(line[0]).read_text(encoding="utf-8").splitlines()[line[1] - 1]
     assert text.strip() == "y = Value(1.0) + 1"
+
+
+def test_a_scope_has_a_text_for_a_name() -> None:
+    with pytest.raises(TypeError, match="its name is a text"), mg.scope(3):  # type: ignore[arg-type]
+        pass

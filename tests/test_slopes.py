@@ -179,6 +179,17 @@ def test_what_cannot_be_nudged() -> None:
         nudge(x, output)
 
 
+def test_a_parameter_is_called_by_its_path() -> None:
+    model = MLP(2, [2, 1], activation="tanh")
+    w = model.layers[0].neurons[1].w[0]
+    for output in (model([1.0, 2.0]), lambda: model([1.0, 2.0])):
+        found = nudge(w, output)
+        assert str(found).startswith("Nudging layers[0].neurons[1].w[0]: how")
+        assert found.plot().get_xlabel() == "layers[0].neurons[1].w[0]"
+    w.label = "w"
+    assert str(nudge(w, model([1.0, 2.0]))).startswith("Nudging w: how")
+
+
 def test_the_picture_of_a_nudge() -> None:
     x = Value(0.5, label="x")
     for output in (x.log(), lambda: log(x)):
@@ -326,8 +337,11 @@ def test_what_cannot_be_stepped() -> None:
         step([w * 2], lambda: w * w, rate=1)
     with pytest.raises(ValueError, match="was not computed from"):
         step([Value(1.0)], lambda: w * w, rate=1)
-    with pytest.raises(ValueError, match="was not computed from any parameter"):
+    with pytest.raises(ValueError, match="there are no parameters"):
         step([], lambda: w * w, rate=1)
+    for no_function in (w * w, "loss"):
+        with pytest.raises(TypeError, match=r"a function without arguments .* step\(.*lambda"):
+            step([w], no_function, rate=1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must return a Value"):
         step([w], lambda: 1.0, rate=1)  # type: ignore[arg-type,return-value]
     with pytest.raises(TypeError, match="a Module, a dict"):

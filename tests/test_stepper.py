@@ -381,3 +381,15 @@ def test_the_first_frame_of_the_animation_is_the_finished_picture(name: str) -> 
 
 def test_lazily_there() -> None:
     assert mg.draw.stepper is stepper
+
+
+@pytest.mark.parametrize("fold", ["nonsense", 1, True, 2.5])
+def test_a_fold_that_is_not_there_is_refused_at_once(fold: Any) -> None:
+    with pytest.raises(ValueError, match=r"fold must be|no 'nonsense' to fold"):
+        stepper(network(), fold=fold)
+
+
+def test_names_are_of_values_and_modules() -> None:
+    for wrong in ({"names": {"x": "a"}}, {"gradients": {"x": "delta"}}):
+        with pytest.raises(TypeError, match=r"must be of Values .* got 'x'"):
+            stepper(twice(), **wrong)  # type: ignore[arg-type]

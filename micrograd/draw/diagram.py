@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd.draw import layout
 from micrograd.draw.boxes import visible
 from micrograd.draw.dot import Sheet, digraph, slopes_of
-from micrograd.draw.folding import Folding, unfolded
+from micrograd.draw.folding import Folding, check_fold, unfolded
 from micrograd.draw.folding import fold as fold_outline
 from micrograd.draw.outline import Kind, Outline
 from micrograd.draw.svg import accessible
@@ -52,9 +52,10 @@ def graph(
     >>> print(graph(y, derivatives=True))
     A graph of 4 Values: 1 input (x), 1 constant, 2 results. The result is tanh, data 0.9051, grad 1
     """
-    _check(root, fold, rankdir)
+    _check(root, rankdir)
     slopes = slopes_of(root) if derivatives else None
     outline = Outline(root, names)
+    check_fold(outline, fold)
     if fold is None:
         return Diagram(Sheet(unfolded(outline), slopes), rankdir)
     sheets: dict[Folding, Sheet] = {}
@@ -82,17 +83,12 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.
     return dot
 
 
-def _check(root: Value, fold: int | str | None, rankdir: str | None) -> None:
+def _check(root: Value, rankdir: str | None) -> None:
     if not isinstance(root, Value):
         advice = "draw one of them, or their sum" if isinstance(root, (list, tuple)) else ""
         raise TypeError(
             f"a graph is drawn from the Value at its end, got {type(root).__name__}"
             + (f": {advice}" if advice else "")
-        )
-    is_number = isinstance(fold, int) and not isinstance(fold, bool)
-    if not (fold is None or isinstance(fold, str) or (is_number and fold >= 2)):
-        raise ValueError(
-            f"fold must be a number of boxes, 2 or more, a name, or None: got {fold!r}"
         )
     if rankdir is not None and rankdir not in DIRECTIONS:
         raise ValueError(f"rankdir must be one of {', '.join(DIRECTIONS)}: got {rankdir!r}")

@@ -34,7 +34,12 @@ LOOKS = {
         "fillcolor": "#FCEBC8",
     },
     Kind.INPUT: {"shape": "cds", "margin": "0.12,0.1", "color": "#0072B2", "fillcolor": "#D9EAF6"},
-    Kind.CONSTANT: {"shape": "note", "color": "#777777", "fillcolor": "#F0F0F0"},
+    Kind.CONSTANT: {
+        "shape": "note",
+        "margin": "0.14,0.04",
+        "color": "#777777",
+        "fillcolor": "#F0F0F0",
+    },
     Kind.RESULT: {"shape": "box", "color": "#009E73", "fillcolor": "#DDF3EC", "rounded": "yes"},
     None: {"shape": "folder", "color": "#B0578D", "fillcolor": "#F7E4EF"},
 }

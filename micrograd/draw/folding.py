@@ -158,6 +158,17 @@ def _by_height(outline: Outline) -> list[set[Group]]:
     return [{g for g in closable if g.height <= height} for height in heights] or [set()]
 
 
+def check_fold(outline: Outline, fold: Any) -> None:
+    """Raise ValueError when `fold` is neither a number of boxes, nor None, nor a name in there."""
+    is_number = isinstance(fold, int) and not isinstance(fold, bool)
+    if not (fold is None or isinstance(fold, str) or (is_number and fold >= 2)):
+        raise ValueError(
+            f"fold must be a number of boxes, 2 or more, a name, or None: got {fold!r}"
+        )
+    if isinstance(fold, str):
+        _named(outline, fold)
+
+
 def _results(outline: Outline, group: Group) -> int:
     return sum(1 for v in group.values if outline.kinds[v] is Kind.RESULT)
 

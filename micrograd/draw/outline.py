@@ -73,6 +73,9 @@ class Outline:
 
     def __init__(self, root: Value, names: Mapping[Value, str] | None = None) -> None:
         self.root = root
+        for v in names or ():
+            if not isinstance(v, Value):
+                raise TypeError(f"names must be of Values, as in names={{w: 'w'}}: got {v!r}")
         with uncollected():
             self._look_at(root, dict(names or {}))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from micrograd.draw import animation, picture, static
 from micrograd.draw.boxes import number
+from micrograd.draw.folding import check_fold
 from micrograd.draw.story import Story
 from micrograd.draw.views import BOXES, Views
 from micrograd.engine import Value
@@ -32,8 +33,8 @@ def stepper(
     the most boxes at the beginning, or which class of modules to fold, or None, as in `graph`;
     what is folded opens on a click. `names` says what Values and modules are called, `gradients`
     what Values' gradients are (`delta3[1]`, say); the box of a folded module shows the quantities
-    in it that are named so. Raises what `backward()` raises, and ValueError for a graph of more
-    than `limit` steps.
+    in it that are named so. Raises what `backward()` raises, ValueError for a graph of more than
+    `limit` steps or a `fold` that is not in it, TypeError for names of anything else.
 
     >>> a = Value(3.0, label="a")
     >>> print(stepper(a + a))
@@ -46,6 +47,7 @@ def stepper(
     a.grad += 1 * v1.grad = 1 * 1 = 1, now 2
     """
     story = Story(root, names, gradients)
+    check_fold(story.outline, fold)
     count = len(story.steps)
     if count > limit:
         raise ValueError(

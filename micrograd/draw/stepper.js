@@ -183,7 +183,7 @@ function make(tag, ...children) {
   return node;
 }
 const card = (caption, ...content) => make("div", make("small", caption), make("b", ...content));
-const times = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
+const times = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 const stories = {
   start: () => `The leaves have their data. ${times(V.filter((v) => v.made).length, "operation")} forward, then ${times(D.steps.length, "addition")} backward.`,

@@ -9,6 +9,7 @@ from micrograd.draw.boxes import number
 from micrograd.draw.outline import Kind, Outline
 from micrograd.engine import Value
 from micrograd.formula import Formula
+from micrograd.nn import Module
 from micrograd.steps import Step, backward_steps, local_formula
 
 # What is called by a letter and a number when it has no other name.
@@ -35,6 +36,12 @@ class Story:
                 f"a stepper plays the graph of one Value, got {type(root).__name__}: give the "
                 "Value at its end, a loss say"
             )
+        for named in (*(names or ()), *(gradients or ())):
+            if not isinstance(named, (Value, Module)):
+                raise TypeError(
+                    "names and gradients must be of Values (names of modules, too), as in "
+                    f"names={{w: 'w'}}: got {named!r}"
+                )
         self.given: dict[Any, str] = dict(names or {})  # of Values and of modules
         self.given_gradients = dict(gradients or {})
         self.root = root

@@ -40,12 +40,17 @@ def decision_boundary(
     label where that is above 0, as with a hinge loss or with logits; a model with an output per
     label, in their order, chooses the largest. It is asked on a grid of `steps` by `steps`, as a
     program where it can be traced. Draws on `ax`, or on a new figure, and returns the Axes. Raises
-    ValueError when the shapes do not fit.
+    ValueError when the shapes do not fit, TypeError when the model cannot be called.
 
     >>> ax = decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [-1, 1], steps=20)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['-1', '1']
     """
+    if not callable(model):
+        raise TypeError(
+            "a decision boundary needs a model that gives the score of a list of two inputs; "
+            f"got {model!r}"
+        )
     points, labels = _points(X, y)
     kinds = np.unique(labels)
     across, up = _grid(points, steps)
@@ -120,14 +125,15 @@ def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
     """Draw how a loss fell: a sequence of losses, one per step, or several by name in a mapping.
 
     The scale is logarithmic where losses are all positive and fall far. Draws on `ax`, or on a new
-    figure, and returns the Axes. Raises ValueError when there is no loss.
+    figure, and returns the Axes. Raises ValueError when there is no loss, TypeError for
+    what is no number.
 
     >>> ax = loss_curve({"training": [1.0, 0.5, 0.05], "held out": [1.0, 0.6, 0.4]})
     >>> ax.get_yscale(), len(ax.get_lines())
     ('log', 2)
     """
     curves = history if isinstance(history, Mapping) else {"": history}
-    losses = {name: np.array([_bare(x) for x in curve], float) for name, curve in curves.items()}
+    losses = {name: _numbers(curve) for name, curve in curves.items()}
     if not any(curve.size for curve in losses.values()):
         raise ValueError("a loss curve needs at least one loss; got none")
     ax = ax or _new_axes()
@@ -148,6 +154,13 @@ def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
     if len(losses) > 1:
         ax.legend()
     return ax
+
+
+def _numbers(curve: Any) -> Array:
+    try:
+        return np.array([_bare(x) for x in curve], float)
+    except (TypeError, ValueError):
+        raise TypeError(f"a loss curve is drawn from a list of losses; got {curve!r}") from None
 
 
 def _new_axes() -> Axes:

@@ -229,8 +229,6 @@ def _folded(story: Story, fold: int | str | None) -> Folding:
         return fold_outline(story.outline, most=len(story.values))
     if isinstance(fold, str):
         return fold_outline(story.outline, BOXES, fold)
-    if isinstance(fold, bool) or not isinstance(fold, int) or fold < 2:
-        raise ValueError(f"fold must be a number of boxes from 2, a name, or None: got {fold!r}")
     # As many arrows as can still be told apart.
     return fold_outline(story.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
 

@@ -6,11 +6,12 @@ programs.
 
 from __future__ import annotations
 
+from micrograd.explain.descent import step
 from micrograd.explain.doctor import diagnose
 from micrograd.explain.grading import grade
 from micrograd.explain.ledger import contributions
 from micrograd.explain.misconceptions import mistakes
-from micrograd.explain.slopes import nudge, step
+from micrograd.explain.slopes import nudge
 from micrograd.explain.textbook import deltas
 
 __all__ = ["contributions", "deltas", "diagnose", "grade", "mistakes", "nudge", "step"]

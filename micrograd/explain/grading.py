@@ -262,7 +262,7 @@ def grade(
     up their grads over passes. `operations` are those that it can do, among + - * / ** (with a
     number as the exponent) and the methods without arguments of this package's Value. A test
     that takes more than `seconds` fails; see `time_limit`. Whatever the class raises is a failed
-    test too. Raises ValueError for an operation that is not known.
+    test too. Raises ValueError for an operation that is not known, TypeError for what is no class.
 
     In pytest, and in otter's tests, `report = grade(Value); assert report.passed, report` shows
     the table; in nbgrader, `grade(Value).points` as the last line of a cell gives part of the
@@ -271,6 +271,8 @@ def grade(
     >>> grade(Value, "+ * - tanh").passed
     True
     """
+    if not callable(StudentValue):
+        raise TypeError(f"grade: give the class itself, as in grade(Value), not {StudentValue!r}")
     asked = operations.split()
     unknown = sorted(set(asked).difference(_OPERATORS.values(), _METHODS))
     if unknown or not asked:

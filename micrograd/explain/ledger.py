@@ -9,8 +9,8 @@ from functools import cached_property
 from itertools import chain, count
 from typing import NamedTuple, TypeVar
 
-from micrograd.engine import Value
-from micrograd.explain.places import examples, modules
+from micrograd.engine import Value, toposort
+from micrograd.explain.places import examples, modules, path_of_parameter
 from micrograd.explain.report import Cell, Table, shown
 from micrograd.formula import Formula
 from micrograd.steps import Step, backward_steps, local_formula
@@ -174,14 +174,14 @@ class Contributions:
         example 7     2940
         sum           5922
         """
-        output, v = _name(self.output, "the output"), _name(self.v, "v")
+        output, v, path = _name(self.output, "the output"), _name(self.v, "v"), self._path
         by_example = {_example_name(key): total for key, total in self.by_example().items()}
         by_module = {key or "no module": total for key, total in self.by_module().items()}
         groups = {"example": by_example, "module": by_module}
         several = {name: sums for name, sums in groups.items() if len(sums) > 1}
         tables = [
             _table(
-                f"Contributions of {output} to {v}.grad",
+                f"Contributions of {output} to {v}.grad" + (path and f", {v} = {path}"),
                 [*several, "through", "local derivative", "its value", "gradient that arrived"],
                 [row.product for row in self.data],
                 lambda i: _cells(self.data[i], several),
@@ -197,12 +197,21 @@ class Contributions:
             ]
         return tables
 
+    @cached_property
+    def _path(self) -> str:
+        """Where v is in its module, if it is a parameter without a label."""
+        users = [row.consumer for row in self.data]
+        return "" if self.v.label or self.v.parents else path_of_parameter(self.v, users)
+
     def _note(self) -> str:
         v = _name(self.v, "v")
         if self.v is self.output:
             return "The output is this Value itself: it rises by 1 per unit of itself."
         if not self.data:
-            return f"The output does not depend on {v}, or no derivative is passed on to it."
+            note = f"The output does not depend on {v}, or no derivative is passed on to it."
+            if self.output in toposort(self.v):
+                note += "\nIt is the other way round: contributions(v, output) asks for that."
+            return note
         lines = [f"{_count(self.paths, 'path')} from {v} to the output."]
         grad = shown(self.v.grad)
         if self.v.grad == 0 != self.total:

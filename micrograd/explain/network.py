@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -120,6 +121,10 @@ def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
             f"{name} has {width} columns and the layer below has {units_below} units: it needs "
             f"{units_below + 1}, the bias first"
         )
+    for k, unit in enumerate(layer, start=1):
+        for j, w in enumerate(unit.theta):
+            if not math.isfinite(w.data):
+                raise ValueError(f"{name}[{k},{j}] is {w.data}: give finite numbers")
     if any(w.parents for unit in layer for w in unit.theta):
         raise ValueError(
             f"a weight of {name} is computed from other Values, so its grad does not accumulate: "
@@ -129,14 +134,20 @@ def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
 
 def examples_of(X: Any, width: int) -> list[list[float]]:  # noqa: N803
     """The rows of inputs as numbers, so many in each."""
+    if not hasattr(X, "__iter__"):
+        raise TypeError(f"X has a row of inputs for each example; got {X!r}")
     rows = []
     for i, row in enumerate(X.tolist() if hasattr(X, "tolist") else X, start=1):
         inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
         if len(inputs) != width:
             hint = "; leave the 1 of the bias out" if len(inputs) == width + 1 else ""
             raise ValueError(
-                f"example {i} has {len(inputs)} inputs, the network takes {width}{hint}"
+                f"example {i} has {len(inputs)} input{'s' if len(inputs) != 1 else ''}, "
+                f"the network takes {width}{hint}"
             )
+        for j, x in enumerate(inputs, start=1):
+            if not math.isfinite(x):
+                raise ValueError(f"input {j} of example {i} is {x}: give finite numbers")
         rows.append(inputs)
     if not rows:
         raise ValueError("X has no examples: give a row of inputs for each")

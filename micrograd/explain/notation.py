@@ -114,8 +114,12 @@ class Matrix:
             [str(i), *row[: len(columns)], *more]
             for i, row in enumerate(self.rows[:_MOST_ROWS], start=1)
         ]
-        cut = len(self.rows) > _MOST_ROWS or bool(more)
-        note = f"The first of {len(self.rows)} rows and {width} columns." if cut else ""
+        first, last = columns[0], self.first_column + width - 1
+        cut = [
+            *([f"rows 1 to {len(rows)} of {len(self.rows)}"] if len(self.rows) > len(rows) else []),
+            *([f"columns {first} to {columns[-1]} of {first} to {last}"] if more else []),
+        ]
+        note = f"{', '.join(cut).capitalize()}." if cut else ""
         header = [self.rows_are, *map(str, columns), *more]
         return Table(f"{self.name} (row: {self.rows_are})", header, rows, note)
 
@@ -153,13 +157,17 @@ class BySuperscript(dict[int, Matrix]):
     IndexError: there is no z[1]: layer 1 has no z
     """
 
-    def __init__(self, name: str, first: int, matrices: Sequence[Matrix], missing: str) -> None:
+    def __init__(
+        self, name: str, first: int, matrices: Sequence[Matrix], missing: str, no_first: str = ""
+    ) -> None:
         super().__init__(enumerate(matrices, start=first))
         self.name = name
         self._missing = missing
+        self._no_first = no_first or missing  # why layer 1 has none
 
     def __missing__(self, superscript: int) -> Matrix:
-        raise IndexError(f"there is no {self.name}[{superscript!r}]: {self._missing}")
+        why = self._no_first if superscript == 1 else self._missing
+        raise IndexError(f"there is no {self.name}[{superscript!r}]: {why}")
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.values()))
@@ -184,7 +192,7 @@ _LETTERS = {
     "]'": ("]^T", "]<sup>T</sup>"),
 }
 _TOKEN = re.compile(
-    r"(?P<letter>dcost/d|[A-Za-z]+|\.\*|\*|\]')(\[(?P<layer>\d)\])?(?P<transposed>')?(_(?P<index>\w))?"
+    r"(?P<letter>dcost/d|[A-Za-z]+|\.\*|\*|\]')(\[(?P<layer>\d+)\])?(?P<transposed>')?(_(?P<index>\w))?"
 )
 
 
@@ -206,7 +214,7 @@ class Equation(NamedTuple):
         >>> Equation("a[3] - y").text()
         'a3 - y'
         """
-        return re.sub(r"(\w)\[(\d)\]", r"\1\2", self.source)
+        return re.sub(r"(\w)\[(\d+)\]", r"\1\2", self.source)
 
     def latex(self) -> str:
         r"""Give the equation as LaTeX, for math mode.

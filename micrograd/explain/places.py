@@ -100,6 +100,19 @@ def modules(values: Iterable[Value]) -> list[str]:
     return [names[scope] for scope in scopes]
 
 
+def path_of_parameter(v: Value, users: Iterable[Value]) -> str:
+    """Give the path to a parameter from the outermost module that these Values were recorded in.
+
+    It is empty where v is not a parameter of one.
+    """
+    lines = map(_modules_around, dict.fromkeys(map(scope_of, users)))
+    for module in dict.fromkeys(line[-1] for line in lines if line):
+        for path, p in module.named_parameters():
+            if p is v:
+                return path
+    return ""
+
+
 def _modules_around(scope: Scope | None) -> list[Module]:
     """The modules that a scope is in, the innermost first."""
     found = []

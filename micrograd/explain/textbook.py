@@ -8,6 +8,7 @@ Source: Andrew Ng, Machine Learning (Coursera, 2011), Neural Networks: Learning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,8 +55,8 @@ def deltas(
     `loss(outputs, label)` gives one example's cost from what the last layer gives (a Value alone
     where that is one unit) and its row or element of `Y`. All grads are left as they were.
 
-    Raises ValueError when model, `X` and `Y` do not fit each other or a cost is infinite,
-    TypeError for what is no model, no number or no loss.
+    Raises ValueError when model, `X` and `Y` do not fit each other, a number is not finite or
+    `lam` is negative; TypeError for what is no model, no number or no loss.
 
     >>> from micrograd import examples
     >>> example = examples.ng_ex4()
@@ -65,6 +66,8 @@ def deltas(
     """
     network = network_of(model, sigmoid_outputs=loss is None)
     rows = examples_of(X, width=len(network.units[0][0].w))
+    if not hasattr(Y, "__iter__"):
+        raise TypeError(f"Y has a label for each example; got {Y!r}")
     labels = [label.tolist() if hasattr(label, "tolist") else label for label in Y]
     if len(labels) != len(rows):
         raise ValueError(f"X has {len(rows)} examples and Y has {len(labels)}: give one row each")
@@ -73,7 +76,12 @@ def deltas(
         labels = [targets_of(label, outputs, i) for i, label in enumerate(labels, start=1)]
     elif not callable(loss):
         raise TypeError(f"loss must be a function of one example's outputs and label, got {loss!r}")
-    return Deltas(network, rows, labels, to_float(lam, "lam"), loss)
+    strength = to_float(lam, "lam")
+    if not 0 <= strength < math.inf:
+        raise ValueError(
+            f"lam, the lambda of the regularisation, is a number that is not negative, got {lam!r}"
+        )
+    return Deltas(network, rows, labels, strength, loss)
 
 
 class Check(NamedTuple):
@@ -99,6 +107,12 @@ class Accumulated(NamedTuple):
     """
 
     Delta: BySuperscript
+
+    def __repr__(self) -> str:
+        return repr(self.Delta)
+
+    def _repr_html_(self) -> str:
+        return self.Delta._repr_html_()
 
 
 class Deltas:
@@ -328,15 +342,17 @@ class Deltas:
             for level in range(2, last + 1)
         ]
         self.a = BySuperscript("a", 1, a, f"layers go from 1, the inputs, to {last}")
+        upward = f"layers go from 2 to {last} here"
         self.z = BySuperscript(
-            "z", 2, z, f"layers go from 2 to {last} here; the a of layer 1 are the inputs, not g(z)"
+            "z", 2, z, upward, f"{upward}; the a of layer 1 are the inputs, not g(z)"
         )
         self.delta = BySuperscript(
             "delta",
             2,
             delta,
+            upward,
             "a delta is the derivative of the cost by a unit's z, and layer 1 has no z: its a are "
-            f"the inputs, given and not computed from weights. Layers go from 2 to {last} here",
+            f"the inputs, given and not computed from weights. L{upward[1:]}",
         )
         numbers = [[[w.data for w in unit.theta] for unit in layer] for layer in self._layers]
         values = [[unit.theta for unit in layer] for layer in self._layers]
@@ -400,7 +416,8 @@ class Deltas:
                 Equation("J = (1/m) sum_i cost_i + (lambda/2m) sum Theta .* Theta"),
                 Equation(f"cost_i = {cost}"),
             ],
-            f"Layers of {'-'.join(map(str, sizes))} units, m = {self.m} examples, lambda = "
+            f"Layers of {'-'.join(map(str, sizes))} units, m = {self.m} "
+            f"example{'s' if self.m > 1 else ''}, lambda = "
             f"{shown(self.lam)}: J = {shown(self.J.data)}. Biases are not regularised.",
             [Table("", ["example", "cost"], costs[:_MOST_EXAMPLES])],
         )
