@@ -9,7 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from micrograd import ops
-from micrograd.draw.outline import Group, Kind, Outline, uncollected
+from micrograd.collector import uncollected
+from micrograd.draw.outline import Group, Kind, Outline
 from micrograd.engine import Value
 
 MANY = 4  # so many terms, or Values alike, share a box

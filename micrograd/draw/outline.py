@@ -8,14 +8,13 @@ Nothing here decides what is drawn; folding.py does, and diagram.py draws it.
 from __future__ import annotations
 
 import enum
-import gc
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.scopes import Scope, scope_of
 
@@ -177,18 +176,6 @@ class Outline:
             if home is not None:
                 for group in home.line():
                     group.values.append(v)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep the cyclic collector still: what is made here lives, so its searches are in vain."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _is_outermost(group: Group) -> bool:

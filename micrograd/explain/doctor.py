@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from micrograd import ops
+from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.errors import ARITHMETIC_ERRORS
 from micrograd.explain.names import called, expression
-from micrograd.explain.replay import uncollected
 from micrograd.nn import Module, Neuron, held_values
 from micrograd.scopes import Scope, line_of, scope_of
 from micrograd.steps import Step, backward_steps

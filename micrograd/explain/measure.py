@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.explain.names import called
-from micrograd.explain.replay import uncollected
 
 Loss = Callable[[], Value]
 

@@ -14,10 +14,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from micrograd import ops
+from micrograd.collector import uncollected
 from micrograd.engine import Value
 from micrograd.errors import ARITHMETIC_ERRORS
 from micrograd.explain.names import called
-from micrograd.explain.replay import Replay, uncollected
+from micrograd.explain.replay import Replay
 from micrograd.explain.report import Cell, Table
 from micrograd.steps import backward_steps
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
+from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.errors import ARITHMETIC_ERRORS, forward_error
 from micrograd.explain.names import called
@@ -16,18 +15,6 @@ from micrograd.scalars import to_float
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep Python's cyclic collector from walking a large graph over and over while it grows."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Replay:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
+from micrograd.collector import uncollected
 from micrograd.engine import Value
 from micrograd.programs.equations import Equations, Line
 from micrograd.programs.lift import Lifted
@@ -20,7 +21,7 @@ from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
 from micrograd.programs.results import Call, Result, Run
 from micrograd.programs.reverse import reverse
-from micrograd.programs.run import Executable, collector_off
+from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
 from micrograd.programs.trace import ProgramError, Tape, users_line
 from micrograd.scopes import scope
@@ -169,7 +170,7 @@ class Paths:
             first = {name: columns[:, :1] for name, columns in inputs.items()}
             return bool(branch.truth(first, 1)[0])
 
-        with collector_off():
+        with uncollected():
             path = self._path(Tape(self._names, decide))
         if n:
             self._nodes[tuple(truth for _, truth in path.tape.guards)] = path

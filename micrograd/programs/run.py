@@ -6,14 +6,13 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from micrograd.collector import uncollected
 from micrograd.engine import Value, read_data
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
@@ -189,18 +188,6 @@ def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
     return [(np.copyto, (copy, array))], copy.reshape(shape)
 
 
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """Keep Python's search for cycles away: many objects are made, and none dropped."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Live:
     """A call's intermediate numbers, which its backward() needs; they are its own until then."""
 
@@ -285,7 +272,7 @@ class Executable:
                 except ValueError:
                     continue  # another thread was quicker
                 return workspace
-        with collector_off():
+        with uncollected():
             return Workspace(self.plan, n)
 
     def _give_back(self, workspace: Workspace) -> None:
