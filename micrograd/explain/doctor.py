@@ -17,6 +17,7 @@ from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.errors import ARITHMETIC_ERRORS
 from micrograd.explain.names import called, expression
+from micrograd.explain.places import modules_around
 from micrograd.nn import Module, Neuron, held_values
 from micrograd.scopes import Scope, line_of, scope_of
 from micrograd.steps import Step, backward_steps
@@ -450,19 +451,10 @@ def _models(nodes: Iterable[Value]) -> list[Module]:
     """The outermost modules in whose calls these were recorded."""
     found: dict[Module, None] = {}
     for scope in dict.fromkeys(map(scope_of, nodes)):
-        modules = _modules_around(scope)
+        modules = modules_around(scope)
         if modules:
             found[modules[-1]] = None
     return list(found)
-
-
-def _modules_around(scope: Scope | None) -> list[Module]:
-    modules = []
-    while scope is not None:
-        if scope.module is not None:
-            modules.append(scope.module)
-        scope = scope.parent
-    return modules
 
 
 def _fails(v: Value) -> bool:

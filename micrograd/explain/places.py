@@ -85,7 +85,7 @@ def modules(values: Iterable[Value]) -> list[str]:
     A part of a module is called by its path, as in `MLP.layers[0].neurons[1]`.
     """
     scopes = [scope_of(v) for v in values]
-    lines = {scope: _modules_around(scope) for scope in dict.fromkeys(scopes)}
+    lines = {scope: modules_around(scope) for scope in dict.fromkeys(scopes)}
     outermost = list(dict.fromkeys(line[-1] for line in lines.values() if line))
     titles = dict(zip(outermost, _told_apart([type(module).__name__ for module in outermost])))
     paths = {root: {part: path for path, part in root.named_modules()} for root in outermost}
@@ -105,7 +105,7 @@ def path_of_parameter(v: Value, users: Iterable[Value]) -> str:
 
     It is empty where v is not a parameter of one.
     """
-    lines = map(_modules_around, dict.fromkeys(map(scope_of, users)))
+    lines = map(modules_around, dict.fromkeys(map(scope_of, users)))
     for module in dict.fromkeys(line[-1] for line in lines if line):
         for path, p in module.named_parameters():
             if p is v:
@@ -113,7 +113,7 @@ def path_of_parameter(v: Value, users: Iterable[Value]) -> str:
     return ""
 
 
-def _modules_around(scope: Scope | None) -> list[Module]:
+def modules_around(scope: Scope | None) -> list[Module]:
     """The modules that a scope is in, the innermost first."""
     found = []
     while scope is not None:
