@@ -65,15 +65,14 @@ typedef struct {
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
-    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _module) X(name, _of_module)     \
+    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
-/* The scope of calls, owned, within the one around. Owns the weak reference to what is called. */
+/* The scope of a module's calls within the one around. Owns it, and by it the one around. */
 typedef struct {
-    PyObject *around, *scope;
-    PyWeakReference *of;
+    PyObject *around, *called, *scope;
 } Found;
 
 typedef struct {
@@ -89,7 +88,7 @@ typedef struct {
     Walk spare;                 /* the memory of a walk that has ended, for the next one */
     Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
-    Found found[1024];          /* what was found of modules' calls, by addresses */
+    Found found[1024];          /* by addresses */
     uint64_t thread;            /* the thread that asked for its scope last, */
     PyObject *scope;            /* that scope, or NULL, */
     PyObject *own;              /* and its dict, where the scope waits while another one asks */
@@ -150,17 +149,13 @@ static inline PyObject *scope_here(State *s) {
     return s->scope;
 }
 
-/* Tells on_new of a new Value. Borrows it. */
-static int tell(State *s, Value *v) {
-    PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
-}
-
 /* Tells a new Value, borrowed, its scope, and on_new of the Value. */
 static inline int mark(State *s, Value *v) {
     v->scope = Py_XNewRef(scope_here(s));
-    return s->on_new ? tell(s, v) : 0;
+    if (!s->on_new) return 0;
+    PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
 /* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
@@ -970,33 +965,32 @@ static PyObject *engine_call_on_new(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
-/* Releases what is known of modules' calls. */
+/* Forgets what was found of modules' calls: when one has died, so that its scopes may, too. */
 static void forget(State *s) {
-    for (int i = 0; i < 1024; i++) { Py_CLEAR(s->found[i].scope); Py_CLEAR(s->found[i].of); }
+    for (int i = 0; i < 1024; i++) {
+        s->found[i].called = NULL;
+        Py_CLEAR(s->found[i].scope);
+    }
 }
 
-/* forget_calls(): when a module has died, so that its scopes may, too. */
+/* forget_calls(): as above. */
 static PyObject *engine_forget_calls(PyObject *module, PyObject *Py_UNUSED(ignored)) {
     forget(PyModule_GetState(module));
     Py_RETURN_NONE;
 }
 
-/* The scope of a module's calls within the one around, which the caller owns. Borrows both. What
- * was found stays in a table, which owns it (and by it the one around); the module may die. */
+/* The scope of a module's calls within the one around, which the caller owns. Borrows both. */
 static PyObject *scope_of_call(State *s, PyObject *around, PyObject *called) {
     uint64_t mixed = ((uintptr_t)around ^ (uintptr_t)called) * 0x9E3779B97F4A7C15;
     Found *found = &s->found[mixed >> 54];
-    if (found->around != around || !found->of || found->of->wr_object != called) {
-        PyObject *scope = PyObject_CallMethodOneArg(around, s->objects[_of_module_], called);
-        PyObject *of = scope ? PyObject_GetAttr(scope, s->objects[_module_]) : NULL;
-        if (!of) { Py_XDECREF(scope); return NULL; }
-        Found before = *found; /* freeing it may run Python */
-        *found = (Found){around, Py_NewRef(scope), (PyWeakReference *)of};
-        Py_XDECREF(before.scope);
-        Py_XDECREF(before.of);
-        return scope;
+    if (found->called == called && found->around == around) return Py_NewRef(found->scope);
+    PyObject *scope = PyObject_CallMethodOneArg(around, s->objects[_of_module_], called);
+    if (scope) {
+        PyObject *before = found->scope;
+        *found = (Found){around, called, Py_NewRef(scope)};
+        Py_XDECREF(before); /* which may run Python */
     }
-    return Py_NewRef(found->scope);
+    return scope;
 }
 
 /* Does what the Python function `within` of engine.py does; its closure has call and outside.
@@ -1032,21 +1026,21 @@ static PyObject *engine_hasten(PyObject *module, PyObject *args) {
 static int find_rows(State *s, PyObject *table) {
     static const char *const names[N_CODES] = {
 #define NAME(row) [ROW_##row] = #row,
-        UNARY_ROWS(NAME) BINARY_ROWS(NAME) [POWER_OF_NUMBER] = "power",
+        UNARY_ROWS(NAME) BINARY_ROWS(NAME)
     };
     PyObject *name, *op;
     Py_ssize_t position = 0;
     s->codes = PyDict_New();
     while (s->codes && PyDict_Next(table, &position, &name, &op)) {
-        PyObject *number = PyLong_FromLong(NO_ROW);
-        for (int code = 0; number && code < N_CODES; code++) {
-            if (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code]) != 0) continue;
-            s->rows[code] = Py_NewRef(op);
-            if (code != POWER_OF_NUMBER) Py_SETREF(number, PyLong_FromLong(code));
-        }
+        int code = N_CODES;
+        do code--;
+        while (code && (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code])));
+        PyObject *number = PyLong_FromLong(code);
+        if (code) s->rows[code] = Py_NewRef(op);
         if (!number || PyDict_SetItem(s->codes, op, number) < 0) Py_CLEAR(s->codes);
         Py_XDECREF(number);
     }
+    s->rows[POWER_OF_NUMBER] = Py_XNewRef(s->rows[ROW_power]);
     return s->codes ? 0 : -1;
 }
 
@@ -1088,7 +1082,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
-    for (int i = 0; i < 1024; i++) { Py_VISIT(s->found[i].scope); Py_VISIT(s->found[i].of); }
+    for (int i = 0; i < 1024; i++) Py_VISIT(s->found[i].scope);
     return 0;
 }
 
