@@ -15,7 +15,7 @@ from micrograd.ops import Op
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from micrograd.programs.run import Executable
+    from micrograd.programs.run import Executable, State
 
     Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
     program: Executable
     rows: Array | None
-    state: Any
+    state: State
 
 
 class Call(_Node):
@@ -54,7 +54,7 @@ class Call(_Node):
 
     runs: list[Run]
     shape: tuple[int, ...]  # of the results
-    seeds: Array  # what has arrived at each result
+    seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @staticmethod
     def on(operands: tuple[Value, ...]) -> Call:
@@ -69,20 +69,45 @@ class Call(_Node):
         """Add `weight` to what arrives at the results at these positions, or at all."""
         fresh = self.grad == 0.0  # backward() sets it so before it starts
         if positions is None:
-            self.seeds = np.full(self.shape, weight) if fresh else self.seeds + weight
+            self.seeds = weight if fresh else self.seeds + weight
         else:
-            if fresh:
-                self.seeds = np.zeros(self.shape)
+            if fresh or isinstance(self.seeds, float):
+                self.seeds = np.full(self.shape, 0.0 if fresh else self.seeds)
             np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
         self.grad = 1.0
 
     def _backward(self) -> None:
         if self.grad == 0.0 or not self.shape[0]:
             return
-        seeds = self.seeds.reshape(self.shape[0], -1)
+        seeds = self.seeds
+        if not isinstance(seeds, float):
+            seeds = seeds.reshape(self.shape[0], -1).T
         for program, rows, state in self.runs:
-            some = seeds if rows is None else seeds[rows]
-            add_grads(program.parameters, program.backward(state, some.T))
+            n = self.shape[0] if rows is None else len(rows)
+            some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
+            add_grads(program.parameters, program.backward(state, some, n))
+
+
+class Lease:
+    """What the results of a call and their reductions hold; when all are gone, its node is free.
+
+    The workspaces are then given back, and the node put among the `idle`, where these are kept: to
+    make one on thousands of parameters takes longer than to compute with them.
+    """
+
+    __slots__ = ("_idle", "node")
+
+    def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
+        self.node = node
+        self._idle = idle
+
+    def __del__(self) -> None:
+        node = self.node
+        for program, _, state in node.runs:
+            program.give_back(state)
+        node.runs = []
+        if self._idle is not None:
+            self._idle.append(node)
 
 
 class Reduction(_Node):
@@ -90,12 +115,12 @@ class Reduction(_Node):
 
     __slots__ = ("call", "positions", "weight")
 
-    call: Call
+    call: Lease
     positions: Array | None
     weight: float
 
     def _backward(self) -> None:
-        self.call.receive(self.positions, self.weight * self.grad)
+        self.call.node.receive(self.positions, self.weight * self.grad)
 
 
 class Result(Operators[Any]):
@@ -119,7 +144,7 @@ class Result(Operators[Any]):
 
     __slots__ = ("_made_by", "_positions", "data")
 
-    def __init__(self, data: Array, call: Call, positions: Array | None = None) -> None:
+    def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
         self.data = data
         self._made_by = call
         self._positions = positions
@@ -154,7 +179,7 @@ class Result(Operators[Any]):
         return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction(number, (self._made_by,), symbol)
+        value = Reduction(number, (self._made_by.node,), symbol)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
         return value
 

@@ -7,8 +7,9 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
 from micrograd.programs.plan import Plan, Step
+from micrograd.programs.rows import Call
 from micrograd.programs.trace import Tape
 from micrograd.programs.views import View
 
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
-KEPT = 4  # idle workspaces
+CACHE = 1 << 20  # bytes that a block of examples should fit in
+LEAST = 256  # examples that a block has at least, since every call costs something for itself
+BLOCK = 8192  # and at most; the numbers of calls with more are computed again in backward()
+KEPT = 64  # idle workspaces
 ITEM = 8  # bytes of a float64
 
 
@@ -58,6 +62,9 @@ class Workspace:
         ]
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
+        # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
+        self._quietly = Context()
+        self._quietly.run(partial(np.seterr, all="ignore"))
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
 
@@ -66,28 +73,24 @@ class Workspace:
         for name, buffer in self.inputs:
             if name:
                 buffer[:] = inputs[name][: len(buffer)]
-        with np.errstate(all="ignore"):
-            for call, arguments in self._forward:
-                call(*arguments)
+        self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
 
-    def backward(self, seeds: Array) -> Array:
-        """Compute the gradients of the parameters, for these seeds of shape (k, n)."""
+    def backward(self, seeds: Array | float) -> Array:
+        """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
         for name, buffer in self.inputs:
             if not name:
-                buffer[:] = seeds[: len(buffer)]
-        with np.errstate(all="ignore"):
-            for call, arguments in self._backward:
-                call(*arguments)
+                buffer[:] = seeds if isinstance(seeds, float) else seeds[: len(buffer)]
+        self._quietly.run(_run, self._backward)
         for buffer, places, numbers in self._copied:
             self.gradients[places] = buffer[numbers]
         return self.gradients
 
     # Steps as calls ----------------------------------------------------------------------------
 
-    def _bind(self, steps: Sequence[Step]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-        calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+    def _bind(self, steps: Sequence[Step]) -> list[Call]:
+        calls: list[Call] = []
         for step in steps:
             calls += getattr(self, f"_{step.kind}")(step)
         return calls
@@ -167,6 +170,11 @@ class Workspace:
         return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
+def _run(calls: Sequence[Call]) -> None:
+    for call, arguments in calls:
+        call(*arguments)
+
+
 def _product_for(left: Array, right: Array, out: Array) -> Callable[..., Any]:
     """The quicker of NumPy's two matrix products: `dot` has less to prepare."""
     small = left.ndim == right.ndim == 2 and out.size * left.shape[1] < 300_000
@@ -189,22 +197,15 @@ def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
     return [(np.copyto, (copy, array))], copy.reshape(shape)
 
 
-class Live:
-    """A call's intermediate numbers, which its backward() needs; they are its own until then."""
-
-    def __init__(self, workspace: Workspace, give_back: Callable[[Workspace], None]) -> None:
-        self.workspace = workspace
-        self._give_back = give_back
-
-    def __del__(self) -> None:
-        self._give_back(self.workspace)
-
-
 class Kept(NamedTuple):
-    """What a call of many blocks keeps: the inputs, from which each block is computed again."""
+    """What a call of many examples keeps: all that each block is computed again from."""
 
     inputs: Mapping[str, Array]
-    numbers: Array
+    numbers: Array  # the parameters' data
+
+
+# What backward() needs of a call: the workspace of each block, or what these are made from.
+State = Union[list[Workspace], Kept]
 
 
 class Executable:
@@ -226,47 +227,67 @@ class Executable:
         self.lifted = Lifted(tape, outputs, gradients, parameters, patterns)
         self.plan = Plan(self.lifted)
         self.width = len(outputs)
+        row = ITEM * sum(storage.rows for storage in self.plan.storages if storage.varies)
+        self.block = min(max(CACHE // max(row, 1), LEAST), BLOCK)  # examples in one go
         self._idle: list[Workspace] = []
 
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any]:
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State]:
         """Give the results, of shape (k, n), and what `backward` needs of this call."""
         out = np.empty((self.width, n))
-        if n <= BLOCK:
-            live = Live(self._workspace(n), self._give_back)
-            read_data(self.parameters, live.workspace.parameters)
-            live.workspace.forward(inputs, out)
-            return out, live
+        if n <= self.block:
+            workspace = self._workspace(n)
+            read_data(self.parameters, workspace.parameters)
+            workspace.forward(inputs, out)
+            return out, [workspace]
         numbers = np.empty(len(self.parameters))
         read_data(self.parameters, numbers)
+        if n <= BLOCK:
+            kept = Kept(inputs, numbers)
+            return out, [self._block(kept, span, out[:, span]) for span in self._spans(n)]
         if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
         kept = Kept(inputs, numbers)
-        for start in range(0, n, BLOCK):
-            span = slice(start, min(start + BLOCK, n))
-            self._block(kept, span, out[:, span])
+        for span in self._spans(n):
+            self.give_back([self._block(kept, span, out[:, span])])
         return out, kept
 
-    def backward(self, state: Any, seeds: Array) -> Array:
-        """Give the gradients of the parameters, in their order, for seeds of shape (k, n)."""
-        if isinstance(state, Live):
-            return state.workspace.backward(seeds)
+    def backward(self, state: State, seeds: Array | float, n: int) -> Array:
+        """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
+
+        One number stands for seeds that are all the same.
+        """
+        if n <= self.block and not isinstance(state, Kept):
+            return state[0].backward(seeds)
         gradients = np.zeros(len(self.parameters))
-        n = seeds.shape[1]
-        for start in range(0, n, BLOCK):
-            span = slice(start, min(start + BLOCK, n))
-            out = np.empty((self.width, span.stop - start))
-            live = self._block(state, span, out)
-            gradients += live.workspace.backward(seeds[:, span])
+        for i, span in enumerate(self._spans(n)):
+            some = seeds if isinstance(seeds, float) else seeds[:, span]
+            if isinstance(state, Kept):
+                workspace = self._block(state, span, np.empty((self.width, span.stop - span.start)))
+                gradients += workspace.backward(some)
+                self.give_back([workspace])
+            else:
+                gradients += state[i].backward(some)
         return gradients
 
-    def _block(self, kept: Kept, span: slice, out: Array) -> Live:
-        live = Live(self._workspace(span.stop - span.start), self._give_back)
-        live.workspace.parameters[:] = kept.numbers
-        live.workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return live
+    def give_back(self, state: State) -> None:
+        """Let other calls have the workspaces of one that nothing refers to any more."""
+        if not isinstance(state, Kept):
+            self._idle += state
+            del self._idle[:-KEPT]
+
+    def _spans(self, n: int) -> list[slice]:
+        """Blocks of about the same length."""
+        size = -(-n // -(-n // self.block))
+        return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+    def _block(self, kept: Kept, span: slice, out: Array) -> Workspace:
+        workspace = self._workspace(span.stop - span.start)
+        workspace.parameters[:] = kept.numbers
+        workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
+        return workspace
 
     def _workspace(self, n: int) -> Workspace:
-        for workspace in tuple(self._idle):
+        for workspace in reversed(tuple(self._idle)):
             if workspace.n == n:
                 try:
                     self._idle.remove(workspace)
@@ -275,7 +296,3 @@ class Executable:
                 return workspace
         with uncollected():
             return Workspace(self.plan, n)
-
-    def _give_back(self, workspace: Workspace) -> None:
-        self._idle.append(workspace)
-        del self._idle[:-KEPT]
