@@ -559,3 +559,13 @@ def test_random_functions_agree_with_the_loop(recipe: Recipe, seed: int) -> None
     scale = max(1.0, *(abs(p.grad) for p in parameters))
     assert np.allclose(result.data, [t.data for t in totals], rtol=1e-12, atol=1e-12)
     assert np.allclose(found, [p.grad for p in parameters], rtol=1e-12, atol=1e-12 * scale)
+
+
+def test_backward_twice_gives_twice_the_gradient() -> None:
+    model = mg.nn.MLP(3, [5, 4, 2])
+    x = np.random.default_rng(0).normal(size=(7, 3))
+    total = program(lambda x: [z.tanh() * z for z in model(x)])(x).mean()
+    total.backward()
+    once = [p.grad for p in model.parameters()]
+    total.backward()
+    assert [p.grad for p in model.parameters()] == [2 * grad for grad in once]

@@ -41,11 +41,16 @@ class Workspace:
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
         self.buffers: list[Array] = []
+        memories = [np.empty((rows, n)) for rows in plan.memories]
         for storage in plan.storages:
             kind = storage.kind
             if storage.varies:
                 rows = storage.rows + storage.ones
-                buffer: Array = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
+                buffer: Array
+                if storage.memory is not None:
+                    buffer = memories[storage.memory][:rows]
+                else:
+                    buffer = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
                 if storage.ones:
                     buffer[-1] = 1.0
             else:
@@ -98,9 +103,8 @@ class Workspace:
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
-        if not view.dims:
-            one = slice(view.base, view.base + 1)
-            return buffer[one if broadcast and not view.varies else view.base, ...]
+        if not view.dims or (broadcast and not view.varies and not any(view.strides)):
+            return buffer[view.base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
@@ -121,12 +125,17 @@ class Workspace:
         if not depth:
             out = np.expand_dims(out, -2)
             shared = np.expand_dims(shared, batch)
-        if terms > 1:
+        if not terms:
+            shared, varying = np.expand_dims(shared, -1), np.expand_dims(varying, -2)
+        elif terms > 1:
             calls, varying = _packed(varying, batch, terms)
             more, shared = _packed(shared, batch + 1, terms)
             calls += more
         elif not _fits_blas(shared):
             calls, shared = _packed(shared, batch + 1, terms)
+        elif _is_rows_by_columns(shared, varying):
+            calls, shared = _packed(shared.T, 0, 1)
+            shared = shared.T
         return [*calls, (_product_for(shared, varying, out), (shared, varying, out))]
 
     def _outer(self, step: Step) -> Any:
@@ -190,6 +199,16 @@ def _fits_blas(matrix: Array) -> bool:
     return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
 
 
+def _is_rows_by_columns(left: Array, right: Array) -> bool:
+    """Whether a product is small, and of what is laid out by rows with what is by columns.
+
+    For OpenBLAS that is the slowest of all layouts, by a third to a half.
+    """
+    if left.ndim > 2 or right.ndim > 2 or not 30_000 < left.size * right.shape[1] < 1_000_000:
+        return False
+    return left.strides[1] == ITEM and right.strides[0] == ITEM and len(left) > 1
+
+
 def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
     """A call that copies an array into one without gaps, with `count` axes from `first` as one."""
     copy = np.empty(array.shape)
@@ -227,7 +246,8 @@ class Executable:
         self.lifted = Lifted(tape, outputs, gradients, parameters, patterns)
         self.plan = Plan(self.lifted)
         self.width = len(outputs)
-        row = ITEM * sum(storage.rows for storage in self.plan.storages if storage.varies)
+        inputs = [storage.rows for storage in self.plan.storages if storage.kind == INPUT]
+        row = ITEM * (sum(inputs) + sum(self.plan.memories))
         self.block = min(max(CACHE // max(row, 1), LEAST), BLOCK)  # examples in one go
         self._idle: list[Workspace] = []
 
