@@ -83,9 +83,8 @@ class Call(_Node):
         if not isinstance(seeds, float):
             seeds = seeds.reshape(self.shape[0], -1).T
         for program, rows, state in self.runs:
-            n = self.shape[0] if rows is None else len(rows)
             some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
-            add_grads(program.parameters, program.backward(state, some, n))
+            add_grads(program.parameters, program.backward(state, some))
 
 
 class Lease:

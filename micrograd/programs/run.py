@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-CACHE = 1 << 20  # bytes that a block of examples should fit in
-LEAST = 256  # examples that a block has at least, since every call costs something for itself
-BLOCK = 8192  # and at most; the numbers of calls with more are computed again in backward()
-KEPT = 64  # idle workspaces
+BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
+KEPT = 4  # idle workspaces
 ITEM = 8  # bytes of a float64
 
 
@@ -217,14 +215,18 @@ def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
 
 
 class Kept(NamedTuple):
-    """What a call of many examples keeps: all that each block is computed again from."""
+    """What a call of many blocks keeps: all that each block is computed again from."""
 
     inputs: Mapping[str, Array]
     numbers: Array  # the parameters' data
+    n: int
+
+    def spans(self) -> list[slice]:
+        """The examples of each block."""
+        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
 
 
-# What backward() needs of a call: the workspace of each block, or what these are made from.
-State = Union[list[Workspace], Kept]
+State = Union[Workspace, Kept]
 
 
 class Executable:
@@ -246,59 +248,46 @@ class Executable:
         self.lifted = Lifted(tape, outputs, gradients, parameters, patterns)
         self.plan = Plan(self.lifted)
         self.width = len(outputs)
-        inputs = [storage.rows for storage in self.plan.storages if storage.kind == INPUT]
-        row = ITEM * (sum(inputs) + sum(self.plan.memories))
-        self.block = min(max(CACHE // max(row, 1), LEAST), BLOCK)  # examples in one go
         self._idle: list[Workspace] = []
 
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State]:
         """Give the results, of shape (k, n), and what `backward` needs of this call."""
         out = np.empty((self.width, n))
-        if n <= self.block:
+        if n <= BLOCK:
             workspace = self._workspace(n)
             read_data(self.parameters, workspace.parameters)
             workspace.forward(inputs, out)
-            return out, [workspace]
+            return out, workspace
         numbers = np.empty(len(self.parameters))
         read_data(self.parameters, numbers)
-        if n <= BLOCK:
-            kept = Kept(inputs, numbers)
-            return out, [self._block(kept, span, out[:, span]) for span in self._spans(n)]
         if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers)
-        for span in self._spans(n):
-            self.give_back([self._block(kept, span, out[:, span])])
+        kept = Kept(inputs, numbers, n)
+        for span in kept.spans():
+            self.give_back(self._block(kept, span, out[:, span]))
         return out, kept
 
-    def backward(self, state: State, seeds: Array | float, n: int) -> Array:
+    def backward(self, state: State, seeds: Array | float) -> Array:
         """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
 
         One number stands for seeds that are all the same.
         """
-        if n <= self.block and not isinstance(state, Kept):
-            return state[0].backward(seeds)
+        if isinstance(state, Workspace):
+            return state.backward(seeds)
         gradients = np.zeros(len(self.parameters))
-        for i, span in enumerate(self._spans(n)):
+        for span in state.spans():
+            out = np.empty((self.width, span.stop - span.start))
+            workspace = self._block(state, span, out)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
-            if isinstance(state, Kept):
-                workspace = self._block(state, span, np.empty((self.width, span.stop - span.start)))
-                gradients += workspace.backward(some)
-                self.give_back([workspace])
-            else:
-                gradients += state[i].backward(some)
+            gradients += workspace.backward(some)
+            self.give_back(workspace)
         return gradients
 
     def give_back(self, state: State) -> None:
-        """Let other calls have the workspaces of one that nothing refers to any more."""
-        if not isinstance(state, Kept):
-            self._idle += state
+        """Let other calls have the workspace of one that nothing refers to any more."""
+        if isinstance(state, Workspace):
+            self._idle.append(state)
             del self._idle[:-KEPT]
-
-    def _spans(self, n: int) -> list[slice]:
-        """Blocks of about the same length."""
-        size = -(-n // -(-n // self.block))
-        return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def _block(self, kept: Kept, span: slice, out: Array) -> Workspace:
         workspace = self._workspace(span.stop - span.start)
