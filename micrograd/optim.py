@@ -163,9 +163,7 @@ class _Block:
         self.grad = grad
 
 
-def _move_all(
-    move: Callable[..., None], parameters: list[Value], *memories: array[float]
-) -> None:
+def _move_all(move: Callable[..., None], parameters: list[Value], *memories: array[float]) -> None:
     """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one block of all.
 
     What it does to one parameter, it does to arrays as well, number by number the same.

@@ -6,7 +6,7 @@ where z is not used again. So a program keeps to fewer bytes, which stay in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 

@@ -6,7 +6,7 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
@@ -19,6 +19,7 @@ from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
 from micrograd.programs.plan import Plan, Step
+from micrograd.programs.products import fits_blas, outer, packed, product
 from micrograd.programs.rows import Call
 from micrograd.programs.trace import Tape
 from micrograd.programs.views import View
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
 KEPT = 4  # idle workspaces
-ITEM = 8  # bytes of a float64
 
 
 class Workspace:
@@ -126,15 +126,12 @@ class Workspace:
         if not terms:
             shared, varying = np.expand_dims(shared, -1), np.expand_dims(varying, -2)
         elif terms > 1:
-            calls, varying = _packed(varying, batch, terms)
-            more, shared = _packed(shared, batch + 1, terms)
+            calls, varying = packed(varying, batch, terms)
+            more, shared = packed(shared, batch + 1, terms)
             calls += more
-        elif not _fits_blas(shared):
-            calls, shared = _packed(shared, batch + 1, terms)
-        elif _is_rows_by_columns(shared, varying):
-            calls, shared = _packed(shared.T, 0, 1)
-            shared = shared.T
-        return [*calls, (_product_for(shared, varying, out), (shared, varying, out))]
+        elif not fits_blas(shared):
+            calls, shared = packed(shared, batch + 1, terms)
+        return [*calls, *product(shared, varying, out)]
 
     def _outer(self, step: Step) -> Any:
         terms, _, height, width = step.detail
@@ -146,7 +143,7 @@ class Workspace:
             right, out = np.expand_dims(right, -2), np.expand_dims(out, -1)
         right = right.swapaxes(-1, -2)
         if not terms:
-            return [(_product_for(left, right, out), (left, right, out))]
+            return outer(left, right, out)
         products = np.empty((*left.shape[:terms], *out.shape))
         return [
             (np.matmul, (left, right, products)),
@@ -182,36 +179,9 @@ def _run(calls: Sequence[Call]) -> None:
         call(*arguments)
 
 
-def _product_for(left: Array, right: Array, out: Array) -> Callable[..., Any]:
-    """The quicker of NumPy's two matrix products: `dot` has less to prepare."""
-    small = left.ndim == right.ndim == 2 and out.size * left.shape[1] < 300_000
-    return np.dot if small and out.flags.c_contiguous else np.matmul
-
-
 def _memory(buffer: Array) -> Array:
     """The buffer as it lies in memory, examples first or last."""
     return buffer if buffer.flags.c_contiguous else buffer.T
-
-
-def _fits_blas(matrix: Array) -> bool:
-    return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
-
-
-def _is_rows_by_columns(left: Array, right: Array) -> bool:
-    """Whether a product is small, and of what is laid out by rows with what is by columns.
-
-    For OpenBLAS that is the slowest of all layouts, by a third to a half.
-    """
-    if left.ndim > 2 or right.ndim > 2 or not 30_000 < left.size * right.shape[1] < 1_000_000:
-        return False
-    return left.strides[1] == ITEM and right.strides[0] == ITEM and len(left) > 1
-
-
-def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
-    """A call that copies an array into one without gaps, with `count` axes from `first` as one."""
-    copy = np.empty(array.shape)
-    shape = (*array.shape[:first], -1, *array.shape[first + count :])
-    return [(np.copyto, (copy, array))], copy.reshape(shape)
 
 
 class Kept(NamedTuple):
