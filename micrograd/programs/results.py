@@ -159,7 +159,7 @@ class Result(Operators[Any]):
         Value(data=5.0, grad=0.0)
         """
         _check_reduction("sum", axis, dtype, out)
-        return self._reduce(float(self.data.sum()), 1.0, "sum")
+        return self._reduce(_total(self.data), 1.0, "sum")
 
     def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Give the mean of all elements: nan if there are none.
@@ -175,7 +175,7 @@ class Result(Operators[Any]):
         size = self.data.size
         if not size:
             return self._reduce(float("nan"), float("nan"), "mean")
-        return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
+        return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
         value = Reduction(number, (self._made_by.node,), symbol)
@@ -228,6 +228,10 @@ class Result(Operators[Any]):
         raise _refuse("a comparison")
 
     __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+
+def _total(data: Array) -> float:
+    return float(np.add.reduce(data, None))  # what data.sum() ends in
 
 
 def _refuse(what: str) -> TypeError:

@@ -58,11 +58,14 @@ class Workspace:
             self.buffers.append(buffer)
         self.parameters = self.buffers[0]
         self.gradients = self.buffers[plan.gradients]
-        self.inputs = [
+        given = [
             (storage.name, buffer[: storage.rows])
             for storage, buffer in zip(plan.storages, self.buffers)
             if storage.kind == INPUT
         ]
+        self._inputs = [(name, buffer) for name, buffer in given if name]
+        self._seeds = [buffer for name, buffer in given if not name]
+        self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
@@ -73,18 +76,22 @@ class Workspace:
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
         """Compute the results for these inputs, into `out` of shape (k, n)."""
-        for name, buffer in self.inputs:
-            if name:
-                buffer[:] = inputs[name][: len(buffer)]
+        for name, buffer in self._inputs:
+            buffer[:] = inputs[name][: len(buffer)]
         self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
-        for name, buffer in self.inputs:
-            if not name:
-                buffer[:] = seeds if isinstance(seeds, float) else seeds[: len(buffer)]
+        if not isinstance(seeds, float):
+            for buffer in self._seeds:
+                buffer[:] = seeds[: len(buffer)]
+            self._seed = None
+        elif seeds != self._seed:  # else it stands there since the last time
+            for buffer in self._seeds:
+                buffer[:] = seeds
+            self._seed = seeds
         self._quietly.run(_run, self._backward)
         for buffer, places, numbers in self._copied:
             self.gradients[places] = buffer[numbers]
