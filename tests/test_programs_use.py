@@ -138,6 +138,16 @@ def test_what_a_program_contributes_is_seen_step_by_step() -> None:
     assert w.grad == 8.5
 
 
+def test_two_reductions_of_one_call_are_seen_step_by_step() -> None:
+    w = Value(2.0)
+    result = program(lambda x: w * x * x)([1.0, 2.0])
+    total = result.mean() + result.sum() + result[1]
+    assert steps.totals(total)[w] == 2.5 + 5.0 + 4.0
+    total.backward()
+    assert w.grad == 2.5 + 5.0 + 4.0
+    assert steps.totals(total)[w] == w.grad
+
+
 def test_more_parameters_than_a_node_has_operands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("micrograd.programs.paths.MOST_OPERANDS", 1)
     w, v = Value(2.0), Value(3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +68,8 @@ class Call(_Node):
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
-        fresh = self.grad == 0.0  # backward() sets it so before it starts
+        # backward() sets it to 0 before it starts, and steps.py to -0 between two that arrive.
+        fresh = self.grad == 0.0 and math.copysign(1.0, self.grad) > 0.0
         if positions is None:
             self.seeds = weight if fresh else self.seeds + weight
         else:
