@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from micrograd import engine
 from micrograd.bulk import add_grads
 from micrograd.engine import Value, core
 from micrograd.operators import Operators
@@ -62,8 +63,10 @@ class Call(_Node):
         """A node on these parameters."""
         node: Call = Call.__new__(Call)
         node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
-        if core == "python":  # the other derives the parents from the args
+        if core == "python":  # the other derives the parents from the args, and knows the scope
             node.parents = operands
+            if engine._marking:
+                engine._mark(node)
         return node
 
     def receive(self, positions: Array | None, weight: float) -> None:
