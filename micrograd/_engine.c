@@ -55,6 +55,7 @@ typedef struct {
 /* What C needs from Python: the functions for rare cases, and names. */
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(engine, read_data) X(engine, add_grads)         \
+    X(engine, _traces) X(engine, _compare) X(engine, _read)                                       \
     X(_cycles, hung_late) X(Value, __init__) X(name, _apply) X(name, _backward) X(name, _closure) \
     X(name, _modules) X(name, _of_module)
 #define INDEX(source, object) object##_,
@@ -622,8 +623,16 @@ static double *place_of(PyObject *self, void *what) {
     return strcmp(what, "data") == 0 ? &((Value *)self)->data : &((Value *)self)->grad;
 }
 
+/* The state, if any thread traces a program: then Python sees to what asks for a number. Else NULL. */
+static inline State *tracing(PyObject *self) {
+    State *s = state_of(Py_TYPE(self));
+    return s && s->objects[_traces_] && PyDict_GET_SIZE(s->objects[_traces_]) ? s : NULL;
+}
+
 /* The getter of data and grad. The caller owns the result. */
 static PyObject *get_number(PyObject *self, void *what) {
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(s->objects[_read_], "Os", self, what);
     return PyFloat_FromDouble(*place_of(self, what));
 }
 
@@ -665,6 +674,8 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
 /* Comparisons look at the data; == is identity. Borrows both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
     double x = ((Value *)self)->data;
     if (is_value(other)) {
         double y = ((Value *)other)->data;
@@ -889,10 +900,8 @@ static PyMethodDef value_methods[] = {
 
 static PyGetSetDef value_getset[] = {
     {"data", get_number, set_number, "The number itself.", "data"},
-    {"_data", get_number, set_number, NULL, "data"},
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
-    {"_grad", get_number, set_number, NULL, "grad"},
     {"op", get_op, set_op, "The row of the table that made this node; None for a leaf.", NULL},
     {"args", get_operands, set_args, "All its operands, in order.", NULL},
     {"parents", get_operands, set_parents, "The Values among them; a + a has two.", "values"},
@@ -904,6 +913,8 @@ static PyGetSetDef value_getset[] = {
 static PyMemberDef value_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Value, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Value, weakrefs), READONLY, NULL},
+    {"_data", T_DOUBLE, offsetof(Value, data), 0, NULL},
+    {"_grad", T_DOUBLE, offsetof(Value, grad), 0, NULL},
     {"_scope", T_OBJECT, offsetof(Value, scope), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
