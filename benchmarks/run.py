@@ -146,19 +146,21 @@ def cost_per_node(python: str, known: Path, rounds: int = 5) -> dict[int, float]
 BULK = """
 import statistics, timeit
 from array import array
-from micrograd import Value, engine
+from micrograd import Value, bulk
 values, numbers = [Value(i) for i in range(337)], array("d", bytes(8 * 337))
-for function in (engine.read_data, engine.add_grads):
+for name in bulk.FUNCTIONS:
+    function = getattr(bulk, name)
     times = timeit.repeat(lambda: function(values, numbers), number=2000, repeat=21)
-    print(statistics.median(times) / 2000 / 337 * 1e9)
+    print(name, statistics.median(times) / 2000 / 337 * 1e9)
 """
 
 
 def bulk_access(python: str) -> dict[str, float]:
-    """Nanoseconds per Value of reading data, and of adding grads, from and to a buffer."""
+    """Nanoseconds per Value of each bulk function, from and to a buffer."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([python, "-c", BULK], capture_output=True, check=True, env=environment)
-    return dict(zip(("read_data", "add_grads"), map(float, done.stdout.split())))
+    costs = (line.split() for line in done.stdout.splitlines())
+    return {name.decode(): round(float(cost), 2) for name, cost in costs}
 
 
 def shown(result: dict[str, Any]) -> str:

@@ -53,11 +53,13 @@ typedef struct {
 } List;
 
 /* What C needs from Python: the functions for rare cases, and names. */
+#define BULK_FUNCTIONS(X)                                                                         \
+    X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
+    X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
-    X(engine, _apply_mixed) X(engine, to_float) X(engine, read_data) X(engine, add_grads)         \
-    X(engine, _traces) X(engine, _compare) X(engine, _read)                                       \
-    X(_cycles, hung_late) X(Value, __init__) X(name, _apply) X(name, _backward) X(name, _closure) \
-    X(name, _modules) X(name, _of_module)
+    X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
+    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _modules) X(name, _of_module)    \
+    X(engine, _traces) X(engine, _compare) X(engine, _read) BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
@@ -620,7 +622,7 @@ static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closur
 
 /* data or grad, named by `what`: where the node, borrowed, stores it. */
 static double *place_of(PyObject *self, void *what) {
-    return strcmp(what, "data") == 0 ? &((Value *)self)->data : &((Value *)self)->grad;
+    return *(const char *)what == 'd' ? &((Value *)self)->data : &((Value *)self)->grad;
 }
 
 /* The state, if any thread traces a program: then Python sees to what asks for a number. Else NULL. */
@@ -676,11 +678,8 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
-    double x = ((Value *)self)->data;
-    if (is_value(other)) {
-        double y = ((Value *)other)->data;
-        Py_RETURN_RICHCOMPARE(x, y, op);
-    }
+    double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
+    if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
     PyObject *number = PyFloat_FromDouble(x);
     PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
     Py_XDECREF(number);
@@ -848,42 +847,40 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
-/* Whether these are a list or tuple of Values and as many float64; then owns `view`. Borrows. */
-static int fits(PyObject *values, PyObject *buffer, Py_buffer *view, int flags) {
-    if (!PyList_CheckExact(values) && !PyTuple_CheckExact(values)) return 0;
-    Py_ssize_t n = PySequence_Fast_GET_SIZE(values);
-    for (Py_ssize_t i = 0; i < n; i++) if (!is_value(PySequence_Fast_GET_ITEM(values, i))) return 0;
-    if (PyObject_GetBuffer(buffer, view, flags) < 0) {
+/* If the arguments are a list or tuple of Values and as many float64, owns `view` and gives the
+ * Values, borrowed; else NULL, without an error. */
+static Value **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int flags) {
+    if (n != 2 || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0]))) return NULL;
+    if (PyObject_GetBuffer(args[1], view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
         PyErr_Clear();
-        return 0;
+        return NULL;
     }
-    if (view->format && strcmp(view->format, "d") == 0 && view->len == n * 8) return 1;
+    PyObject **items = PySequence_Fast_ITEMS(args[0]);
+    Py_ssize_t size = Py_SIZE(args[0]), i = 0;
+    while (i < size && is_value(items[i])) i++;
+    if (i == size && view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 &&
+        view->len == size * 8) return (Value **)items;
     PyBuffer_Release(view);
-    return 0;
+    return NULL;
 }
 
-/* read_data(values, buffer), or add_grads: what does not fit, Python explains. Borrows both. */
-static PyObject *bulk(State *s, int reads, PyObject *const *args, Py_ssize_t n) {
-    Py_buffer view;
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (reads ? PyBUF_WRITABLE : 0);
-    if (n != 2 || !fits(args[0], args[1], &view, flags))
-        return PyObject_Vectorcall(s->objects[reads ? read_data_ : add_grads_], args, n, NULL);
-    Value **values = (Value **)PySequence_Fast_ITEMS(args[0]);
-    double *numbers = view.buf;
-    for (n = 0; n < view.len / 8; n++) {
-        if (reads) numbers[n] = values[n]->data;
-        else values[n]->grad += numbers[n];
+/* read_data(values, buffer) and the like: what does not fit, Python explains. Borrows both. */
+#define BULK(name, flags, number, what)                                                            \
+    static PyObject *bulk_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) {          \
+        Py_buffer view;                                                                            \
+        Value **v = fit(args, n, &view, flags);                                                    \
+        PyObject *python = ((State *)PyModule_GetState(module))->objects[name##_];                 \
+        if (!v) return PyObject_Vectorcall(python, args, n, NULL);                                 \
+        double *number = view.buf;                                                                 \
+        for (Value **end = v + view.len / 8; v < end; v++, number++) what;                         \
+        PyBuffer_Release(&view);                                                                   \
+        Py_RETURN_NONE;                                                                            \
     }
-    PyBuffer_Release(&view);
-    Py_RETURN_NONE;
-}
-
-#define BULK(name, reads) /* borrows the Values and the buffer */ \
-    static PyObject *engine_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) { \
-        return bulk(PyModule_GetState(module), reads, args, n); \
-    }
-BULK(read_data, 1)
-BULK(add_grads, 0)
+BULK(read_data, PyBUF_WRITABLE, x, *x = (*v)->data)
+BULK(write_data, 0, x, (*v)->data = *x)
+BULK(read_grads, PyBUF_WRITABLE, x, *x = (*v)->grad)
+BULK(write_grads, 0, x, (*v)->grad = *x)
+BULK(add_grads, 0, x, (*v)->grad += *x)
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
@@ -1045,8 +1042,9 @@ static int engine_exec(PyObject *module) {
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL;
     PyObject *engine = PyImport_ImportModule("micrograd.engine");
     PyObject *_cycles = PyImport_ImportModule("micrograd._cycles");
+    PyObject *bulk = PyImport_ImportModule("micrograd.bulk");
     PyObject *ops = PyImport_ImportModule("micrograd.ops");
-    int failed = !engine || !_cycles || !ops ||
+    int failed = !engine || !_cycles || !bulk || !ops ||
                  !(Value = PyObject_GetAttrString(engine, "Value")) ||
                  !(bases = PyObject_GetAttrString(Value, "__bases__")) ||
                  !(table = PyObject_GetAttrString(ops, "TABLE")) || find_rows(s, table) < 0;
@@ -1058,7 +1056,7 @@ static int engine_exec(PyObject *module) {
         s->type->tp_vectorcall = value_vectorcall;
         failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0;
     }
-    PyObject *borrowed[] = {engine, _cycles, ops, table, Value, bases};
+    PyObject *borrowed[] = {engine, _cycles, bulk, ops, table, Value, bases};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }
@@ -1093,13 +1091,12 @@ static void engine_free(void *module) {
     PyMem_Free(s->kept.items);
 }
 
+#define BULK_METHOD(source, name)                                                                  \
+    {#name, (PyCFunction)(void (*)(void))bulk_##name, METH_FASTCALL, "See micrograd/bulk.py."},
 static PyMethodDef engine_methods[] = {
     {"toposort", engine_toposort, METH_O,
      "List every Value that `root` is made of, operands before their consumers, root last."},
-    {"read_data", (PyCFunction)(void (*)(void))engine_read_data, METH_FASTCALL,
-     "Copy the data of a list of Values into a buffer of float64."},
-    {"add_grads", (PyCFunction)(void (*)(void))engine_add_grads, METH_FASTCALL,
-     "Add a buffer of float64 to the grads of a list of Values."},
+    BULK_FUNCTIONS(BULK_METHOD)
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of engine.py in C."},
     {"call_on_new", engine_call_on_new, METH_O, "Call a function on each new Value, or none."},

@@ -28,7 +28,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from micrograd import ops
+from micrograd import bulk, ops
 from micrograd.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
 from micrograd.operators import Operators
 from micrograd.ops import Op, Rule
@@ -400,52 +400,6 @@ def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
     return slopes
 
 
-def read_data(values: Sequence[Value], buffer: Any) -> None:
-    """Copy the data of Values into a buffer of float64 (`array('d')`, a NumPy array).
-
-    Raises ValueError when their lengths differ, TypeError when the buffer holds something else.
-
-    >>> from array import array
-    >>> numbers = array("d", [0.0, 0.0])
-    >>> read_data([Value(1.0), Value(2.0)], numbers)
-    >>> numbers
-    array('d', [1.0, 2.0])
-    """
-    numbers = _float64(values, buffer)
-    for i, v in enumerate(values):
-        numbers[i] = v._data
-
-
-def add_grads(values: Sequence[Value], buffer: Any) -> None:
-    """Add the numbers in a buffer of float64 to the grads of Values.
-
-    Raises ValueError when their lengths differ, TypeError when the buffer holds something else.
-
-    >>> from array import array
-    >>> x = Value(1.0)
-    >>> add_grads([x], array("d", [0.5]))
-    >>> x.grad
-    0.5
-    """
-    numbers = _float64(values, buffer)
-    for i, v in enumerate(values):
-        v._grad += numbers[i]
-
-
-def _float64(values: Sequence[Value], buffer: Any) -> Any:
-    numbers = memoryview(buffer)
-    if numbers.format != "d" or numbers.ndim != 1:
-        raise TypeError(
-            f"a one-dimensional buffer of float64 is needed, got format {numbers.format!r} in "
-            f"{numbers.ndim} dimensions: give an array('d') or a NumPy array of float64"
-        )
-    if len(numbers) != len(values):
-        raise ValueError(
-            f"the buffer holds {len(numbers)} numbers for {len(values)} Values: one each is needed"
-        )
-    return numbers
-
-
 # What scopes.py asks for: new Values know the scope of their thread, and are shown to a function.
 # Until it asks, making a Value costs no more than a look at `_marking`.
 _marking = False
@@ -537,7 +491,8 @@ if not os.environ.get("MICROGRAD_PURE"):
         _engine.Value.__name__ = "Value"  # in messages, without the module
         Value = _engine.Value  # type: ignore[misc]
         toposort = _engine.toposort
-        read_data, add_grads = _engine.read_data, _engine.add_grads
+        for _name in bulk.FUNCTIONS:
+            setattr(bulk, _name, getattr(_engine, _name))
         _swap_scope, _call_on_new = _engine.swap_scope, _engine.call_on_new
         _hasten = _engine.hasten
         _new = Value.__new__

@@ -120,10 +120,16 @@ BAD_CALLS: list[Callable[[Any], Any]] = [
     lambda mg: mg.toposort(3),
     lambda mg: copy.copy(closed(mg)),
     lambda mg: pickle.dumps(closed(mg)),
-    lambda mg: mg.engine.read_data([mg.Value(1.0)], array("d", [1.0, 2.0])),
-    lambda mg: mg.engine.read_data([mg.Value(1.0)], array("f", [1.0])),
-    lambda mg: mg.engine.add_grads([mg.Value(1.0)], b"12345678"),
-    lambda mg: mg.engine.read_data([mg.Value(1.0)]),
+    lambda mg: mg.bulk.read_data([mg.Value(1.0)], array("d", [1.0, 2.0])),
+    lambda mg: mg.bulk.read_data([mg.Value(1.0)], array("f", [1.0])),
+    lambda mg: mg.bulk.read_data(
+        [mg.Value(1.0)], memoryview(array("d", [1.0])).cast("B").cast("d", [1, 1])
+    ),
+    lambda mg: mg.bulk.add_grads([mg.Value(1.0)], b"12345678"),
+    lambda mg: mg.bulk.read_grads([mg.Value(1.0)], memoryview(array("d", [1.0])).toreadonly()),
+    lambda mg: mg.bulk.write_data([mg.Value(1.0)], array("d")),
+    lambda mg: mg.bulk.write_grads(None, array("d")),
+    lambda mg: mg.bulk.read_data([mg.Value(1.0)]),
 ]
 
 
@@ -228,12 +234,17 @@ def test_bulk_access_does_the_same() -> None:
     def both_ways(mg: Any) -> Any:
         values = [mg.Value(1.5 * i) for i in range(5)]
         numbers = array("d", bytes(40))
-        mg.engine.read_data(values, numbers)
-        mg.engine.add_grads(tuple(values), numbers)
-        mg.engine.add_grads(values, array("d", [1.0] * 5))
-        return list(numbers), [v.grad for v in values]
+        mg.bulk.read_data(values, numbers)
+        mg.bulk.add_grads(tuple(values), numbers)
+        mg.bulk.add_grads(values, array("d", [1.0] * 5))
+        mg.bulk.read_grads(values, numbers)
+        mg.bulk.write_data(values, numbers)
+        mg.bulk.write_grads(values[:2], array("d", [7.0, 8.0]))
+        return list(numbers), [v.data for v in values], [v.grad for v in values]
 
-    assert on_both(both_ways)[1] == [1.0, 2.5, 4.0, 5.5, 7.0]
+    numbers, data, grads = on_both(both_ways)
+    assert numbers == data == [1.0, 2.5, 4.0, 5.5, 7.0]
+    assert grads == [7.0, 8.0, 4.0, 5.5, 7.0]
 
 
 def test_the_rules_in_c_are_those_of_the_table() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, add_grads, core
+from micrograd.bulk import add_grads
+from micrograd.engine import Value, core
 from micrograd.operators import Operators
 from micrograd.ops import Op
 

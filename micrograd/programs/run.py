@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from micrograd.bulk import read_data
 from micrograd.collector import uncollected
-from micrograd.engine import Value, read_data
+from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
 from micrograd.programs.plan import Plan, Step
