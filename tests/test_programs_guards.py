@@ -267,13 +267,13 @@ def test_after_a_trace_that_failed_values_compare_as_ever() -> None:
     assert w.data == 1.0
 
 
-def test_a_program_that_runs_while_another_is_traced() -> None:
+def test_a_program_without_parameters_may_run_while_another_is_traced() -> None:
     switch = Value(1.0)
-    inner = program(lambda x: x if switch > 0 else -x)
+    inner = program(lambda x: x if x > 0 else -x)
 
     @program
     def outer(x: Any) -> Any:
-        number = float(inner(np.ones(3)).data.sum())
+        number = float(inner([1.0, -2.0]).data.sum())
         return x * number if switch > 0 else x
 
     assert outer([1.0]).data.tolist() == [3.0]
@@ -302,6 +302,15 @@ def test_a_number_taken_out_of_a_parameter_raises_and_names_the_line(name: str) 
     with pytest.raises(ProgramError, match=r"test_programs_guards.py, line \d+.*stop_gradient"):
         program(lambda x: function(x, w))([1.0])
     assert w.data == 3.0
+
+
+def test_a_program_with_parameters_gives_no_numbers_to_another() -> None:
+    w = Value(3.0)
+    inner = program(lambda x: x * w)
+    assert inner([1.0]).data.tolist() == [3.0]
+    with pytest.raises(ProgramError, match=r"called on arrays.*line \d+.*call it on scalars"):
+        program(lambda x: x * float(inner([1.0]).data[0]))([1.0])
+    assert inner([1.0]).data.tolist() == [3.0]
 
 
 def test_a_derivative_at_a_value_is_followed() -> None:

@@ -8,7 +8,7 @@ at every call; a number cannot be followed, and is refused.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from micrograd.programs.trace import ProgramError, Traced, users_line
 
 if TYPE_CHECKING:
     from micrograd.engine import Value
+    from micrograd.programs.paths import Path
     from micrograd.programs.trace import Tape
 
 # By Python's comparison: the row, and whether its operands change places.
@@ -59,6 +60,15 @@ class Answers:
                     f"({users_line()}): use the Value itself or micrograd.stop_gradient(v), and "
                     "take a derivative at Value(number), not at the number"
                 )
+
+
+def refuse_numbers(paths: Iterable[Path]) -> None:
+    """Refuse the results of a program with parameters, if this thread traces another one."""
+    if get_ident() in _traces and any(path.program.parameters for path in paths):
+        raise ProgramError(
+            "a program called on arrays gives numbers, which would stay in the program that calls "
+            f"it as they are now ({users_line()}): call it on scalars, as a function of one example"
+        )
 
 
 @contextmanager
