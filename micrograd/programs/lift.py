@@ -46,7 +46,9 @@ PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
 
 
 class Terms:
-    """All terms of one type in a group: `nodes` has the shape (members, terms, factors)."""
+    """All terms of one type in a group: `positions` has the shape (members, terms, factors)."""
+
+    __slots__ = ("flat", "gathered", "groups", "positions", "sign")
 
     def __init__(self, sign: int, groups: tuple[int, ...]) -> None:
         self.sign = sign
@@ -58,6 +60,10 @@ class Terms:
 
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
+
+    __slots__ = (
+        "gradient", "index", "kind", "members", "name", "op", "summed", "terms", "varies",
+    )  # fmt: skip
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index

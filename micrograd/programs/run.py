@@ -223,8 +223,7 @@ class Executable:
         patterns: Mapping[Value, str],
     ) -> None:
         self.parameters = list(parameters)
-        self.lifted = Lifted(tape, outputs, gradients, parameters, patterns)
-        self.plan = Plan(self.lifted)
+        self.plan = Plan(Lifted(tape, outputs, gradients, parameters, patterns))
         self.width = len(outputs)
         self._idle: list[Workspace] = []
 
