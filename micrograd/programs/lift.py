@@ -76,6 +76,14 @@ class Group:
         self.terms: list[Terms] = []
         self.gradient = False  # whether its members are the gradients of parameters
 
+    def is_single(self) -> bool:
+        """Whether there is one member, with one term of each type, of one example."""
+        return (
+            len(self.members) == 1
+            and not self.summed
+            and all(terms.positions.shape[1] == 1 for terms in self.terms)
+        )
+
 
 class Lifted:
     """A tape as groups, in an order in which they can be computed.

@@ -10,7 +10,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.programs.biases import absorb
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
-from micrograd.programs.views import Nest, View, contiguous, nest
+from micrograd.programs.views import Nest, View, alike, contiguous, nest
 
 
 class Storage:
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
 # The terms of one type in a sum: their sign, their steps, and their factors.
 Part = tuple[int, Nest, tuple[View, ...]]
-_ONE = Nest((), (), (), (), ())  # the steps of a single term
+_SINGLE = Nest((), (), (), (), ())  # a single term of a single member has no steps
 
 
 class Plan:
@@ -49,7 +49,7 @@ class Plan:
         self.forward: list[Step] = []
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
-        self._single: dict[tuple[int, int], View] = {}  # by storage and row
+        self._rows_seen: dict[tuple[int, int], View] = {}  # by storage and row
         self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
@@ -88,7 +88,7 @@ class Plan:
                 copied.setdefault(storage, []).append((rank, row))
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         # The plan is complete: what it was made from is much, and not needed any more.
-        del self.lifted, self.storage_of, self._taken, self._single
+        del self.lifted, self.storage_of, self._taken, self._rows_seen
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
@@ -125,9 +125,9 @@ class Plan:
     def _plan(self, group: Group) -> None:
         if group.kind == "row":
             [terms] = group.terms
-            one = _is_one(group)
-            found = _ONE if one else self._regular(terms)
-            views = self._rows(terms) if one else self._views(terms, found)
+            single = group.is_single()
+            found = _SINGLE if single else self._regular(terms)
+            views = self._rows(terms) if single else self._views(terms, found)
             out = self._all(self.storage_of[group.index], found.dims)
             self._step("row", out, views, group.op)
             return
@@ -178,7 +178,7 @@ class Plan:
                 continue
             op = group.op if group.op is not ops.add or own_sign == sign else ops.subtract
             if total.dims != value.dims:
-                total, value = _alike(total, value)
+                total, value = alike(total, value)
             out = self._all(storage, total.dims)
             self._step("row", out, (total, value), op)
             total = out
@@ -189,8 +189,8 @@ class Plan:
 
     def _parts(self, group: Group) -> list[Part]:
         """The terms of each type, with their steps."""
-        if _is_one(group):
-            return [(terms.sign, _ONE, self._rows(terms)) for terms in group.terms]
+        if group.is_single():
+            return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
         plain: list[Terms] = []
         parts: list[Part] = []
         for terms in group.terms:
@@ -360,10 +360,10 @@ class Plan:
 
     def _row_of(self, storage: int, row: int) -> View:
         """A single row of a storage."""
-        view = self._single.get((storage, row))
+        view = self._rows_seen.get((storage, row))
         if view is None:
             view = View(storage, self.storages[storage].varies, row, (), ())
-            self._single[storage, row] = view
+            self._rows_seen[storage, row] = view
         return view
 
     def _all(self, storage: int, dims: tuple[int, ...]) -> View:
@@ -381,15 +381,6 @@ def _is_plain(group: Group, found: Nest) -> bool:
     return not group.summed and not found.term_dims
 
 
-def _is_one(group: Group) -> bool:
-    """Whether there is one member, with one term of each type."""
-    return (
-        len(group.members) == 1
-        and not group.summed
-        and all(terms.positions.shape[1] == 1 for terms in group.terms)
-    )
-
-
 def _tables(terms: Terms) -> list[Any]:
     return [terms.positions[:, :, f] for f in range(len(terms.groups))]
 
@@ -402,10 +393,3 @@ def _axes(view: View, axes: Sequence[int]) -> View:
     """A view with these of its dimensions, in this order."""
     dims = tuple([view.dims[d] for d in axes])
     return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))
-
-
-def _alike(left: View, right: View) -> tuple[View, View]:
-    """Two views of all members by the same dimensions; one without gaps takes the other's."""
-    if left.strides == contiguous(left.dims):
-        return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
-    return left, right._replace(dims=left.dims, strides=contiguous(left.dims))
