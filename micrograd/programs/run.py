@@ -88,16 +88,17 @@ class Workspace:
 
     def _bind(self, steps: Sequence[Step]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
         calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
         for step in steps:
-            calls += getattr(self, f"_{step.kind}")(step)
+            calls += by_kind[step.kind](step)
         return calls
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
         if not view.dims:
-            one = slice(view.base, view.base + 1)
-            return buffer[one if broadcast and not view.varies else view.base, ...]
+            base = view.base
+            return buffer[base : base + 1] if broadcast and not view.varies else buffer[base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
