@@ -232,8 +232,8 @@ class Lifted:
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
         for terms in group.terms:
-            positions = self.position.take(terms.flat)
-            positions.shape = len(group.members), -1, len(terms.groups)
+            shape = len(group.members), -1, len(terms.groups)
+            positions = self.position.take(terms.flat).reshape(shape)
             terms.flat = []
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
         if len(group.members) > 1:
