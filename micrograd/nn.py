@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import mul
 from typing import Any, Union
 
+from micrograd.bulk import write_grads
 from micrograd.engine import Value
 from micrograd.scalars import is_number, to_float
 from micrograd.scopes import scope_calls
@@ -41,8 +43,8 @@ class Module:
         >>> neuron.b.grad
         0.0
         """
-        for p in self.parameters():
-            p.grad = 0.0
+        parameters = self.parameters()
+        write_grads(parameters, array("d", bytes(8 * len(parameters))))
 
     def parameters(self) -> list[Value]:
         """List the parameters, each once.
@@ -68,7 +70,7 @@ class Module:
         ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
         """
         modules: list[tuple[Module, _Way]] = []
-        _collect(self, ((), "", ""), [], modules, set())
+        _collect([(self, ((), "", ""))], [], modules, set())
         return [(_name(way), module) for module, way in modules]
 
     def state_dict(self) -> dict[str, float]:
@@ -125,35 +127,36 @@ def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
 
 def _values(thing: Any) -> list[tuple[Value, _Way]]:
     values: list[tuple[Value, _Way]] = []
-    _collect(thing, ((), "", ""), values, [], set())
+    _collect([(thing, ((), "", ""))], values, [], set())
     return values
 
 
 def _collect(
-    thing: Any,
-    way: _Way,
+    parts: Iterable[tuple[Any, _Way]],
     values: list[tuple[Value, _Way]],
     modules: list[tuple[Module, _Way]],
     seen: set[int],
 ) -> None:
-    if isinstance(thing, (Value, Module)):
-        if id(thing) in seen:
-            return
-        seen.add(id(thing))
-    if isinstance(thing, Value):
-        values.append((thing, way))
-    elif isinstance(thing, Module):
-        modules.append((thing, way))
-        for name, part in vars(thing).items():
-            _collect(part, (way, ".{}", name), values, modules, seen)
-    elif isinstance(thing, (list, tuple)):
-        for i, part in enumerate(thing):
-            _collect(part, (way, "[{}]", i), values, modules, seen)
-    elif isinstance(thing, dict):
-        for key, part in thing.items():
-            _collect(part, (way, "[{!r}]", key), values, modules, seen)
-    elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-        _collect(thing.tolist(), way, values, modules, seen)
+    for thing, way in parts:
+        inner: Iterable[tuple[Any, _Way]] = ()
+        if isinstance(thing, (Value, Module)):
+            if id(thing) in seen:
+                continue
+            seen.add(id(thing))
+        if isinstance(thing, Value):
+            values.append((thing, way))
+            continue
+        if isinstance(thing, Module):
+            modules.append((thing, way))
+            inner = [(part, (way, ".{}", name)) for name, part in vars(thing).items()]
+        elif isinstance(thing, (list, tuple)):
+            inner = [(part, (way, "[{}]", i)) for i, part in enumerate(thing)]
+        elif isinstance(thing, dict):
+            inner = [(part, (way, "[{!r}]", key)) for key, part in thing.items()]
+        elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
+            inner = [(thing.tolist(), way)]
+        if inner:
+            _collect(inner, values, modules, seen)
 
 
 def _name(way: _Way) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from array import array
 from collections.abc import Callable, Iterable
-from typing import Union
+from typing import Any, Union
 
+from micrograd.bulk import read_data, read_grads, write_data, write_grads
 from micrograd.engine import Value
 
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]
+
+FEW = 32  # parameters; for fewer, an array does not pay
 
 
 class Optimizer:
@@ -40,8 +46,7 @@ class Optimizer:
         >>> p.grad
         0.0
         """
-        for p in self.parameters:
-            p.grad = 0.0
+        write_grads(self.parameters, _zeros(len(self.parameters)))
 
     def step(self) -> None:
         """Move every parameter once, by the gradients that are in `grad` now.
@@ -83,17 +88,21 @@ class SGD(Optimizer):
         super().__init__(parameters, lr)
         _check("momentum", momentum)
         self.momentum = momentum
-        self.velocity = [0.0] * len(self.parameters)
+        self.velocity = _zeros(len(self.parameters))
 
     def _move(self, lr: float) -> None:
-        momentum, velocity = self.momentum, self.velocity
-        if not momentum:  # then the velocity is the gradient
-            for p in self.parameters:
-                p.data -= lr * p.grad
-            return
-        for i, p in enumerate(self.parameters):
-            velocity[i] = v = momentum * velocity[i] + p.grad
-            p.data -= lr * v
+        momentum = self.momentum
+
+        def move(_: Any, parameters: list[Any], velocity: Any) -> None:
+            if not momentum:  # then the velocity is the gradient
+                for p in parameters:
+                    p.data -= lr * p.grad
+                return
+            for i, p in enumerate(parameters):
+                velocity[i] = v = momentum * velocity[i] + p.grad
+                p.data -= lr * v
+
+        _move_all(move, self.parameters, self.velocity)
 
 
 class AdamW(Optimizer):
@@ -126,20 +135,60 @@ class AdamW(Optimizer):
         _check("betas[1]", self.beta2)
         self.eps = eps
         self.weight_decay = weight_decay
-        self.means = [0.0] * len(self.parameters)
-        self.squares = [0.0] * len(self.parameters)
+        self.means = _zeros(len(self.parameters))
+        self.squares = _zeros(len(self.parameters))
 
     def _move(self, lr: float) -> None:
         beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay
         weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
         new1, new2 = 1 - beta1, 1 - beta2
-        means, squares = self.means, self.squares
-        for i, p in enumerate(self.parameters):
-            grad, data = p.grad, p.data
-            means[i] = mean = beta1 * means[i] + new1 * grad
-            squares[i] = square = beta2 * squares[i] + new2 * grad * grad
-            slope = mean / weight1 / ((square / weight2) ** 0.5 + eps)
-            p.data = data - lr * (slope + decay * data)
+
+        def move(numbers: Any, parameters: list[Any], means: Any, squares: Any) -> None:
+            sqrt = numbers.sqrt
+            for i, p in enumerate(parameters):
+                grad, data = p.grad, p.data
+                means[i] = mean = beta1 * means[i] + new1 * grad
+                squares[i] = square = beta2 * squares[i] + new2 * grad * grad
+                slope = mean / weight1 / (sqrt(square / weight2) + eps)
+                p.data = data - lr * (slope + decay * data)
+
+        _move_all(move, self.parameters, self.means, self.squares)
+
+
+class _Block:
+    """All parameters as one: arrays of their data and grads."""
+
+    def __init__(self, data: Any, grad: Any) -> None:
+        self.data = data
+        self.grad = grad
+
+
+def _move_all(move: Callable[..., None], parameters: list[Value], *memories: array[float]) -> None:
+    """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one block of all.
+
+    What it does to one parameter, it does to arrays as well, number by number the same.
+    """
+    np: Any = sys.modules.get("numpy")  # to import it takes longer than many steps
+    if np is not None and len(parameters) > FEW:
+        block = _Block(*[np.empty(len(parameters)) for _ in range(2)])
+        read_data(parameters, block.data)
+        read_grads(parameters, block.grad)
+        remembered = [[np.frombuffer(memory)] for memory in memories]
+        try:
+            with np.errstate(all="raise", under="ignore"):
+                move(np, [block], *remembered)
+        except FloatingPointError:
+            pass  # one by one, it is seen what it is
+        else:
+            for memory, [numbers] in zip(memories, remembered):
+                memory[:] = array("d", numbers.tobytes())
+            write_data(parameters, block.data)
+            return
+    move(math, parameters, *memories)
+
+
+def _zeros(n: int) -> array[float]:
+    return array("d", bytes(8 * n))
 
 
 def _check(name: str, rate: float) -> None:

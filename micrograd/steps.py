@@ -45,8 +45,11 @@ def backward_steps(root: Value) -> list[Step]:
         if not parents:
             continue
         upstream = arrived.get(node, 0.0)
-        additions = _by_rule if node._closure is None else _by_hand
-        for position, local, product in additions(node, upstream):
+        if node._closure is None:
+            additions = _by_rule(node, upstream)
+        else:
+            additions = _by_hand(node, upstream, arrived)
+        for position, local, product in additions:
             operand = parents[position]
             total = arrived[operand] = arrived.get(operand, 0.0) + product
             steps.append(Step(node, position, operand, local, upstream, product, total))
@@ -112,16 +115,20 @@ def _by_rule(node: Value, upstream: float) -> list[_Addition]:
     return additions
 
 
-def _by_hand(node: Value, upstream: float) -> list[_Addition]:
-    """See what a function assigned to `_backward` adds to the operands' grads, and take it back."""
+def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
+    """See what a function assigned to `_backward` adds to the operands' grads, and take it back.
+
+    The call of a program forgets what has arrived there when its grad is 0, as it is where
+    `backward()` starts; -0 is nothing either, and tells it that this is not the first to arrive.
+    """
     parents = dict.fromkeys(node.parents)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
-            v.grad = 0.0
+            v.grad = -0.0 if v in arrived else 0.0
         node.grad = upstream
         node._backward()
-        return [(node.parents.index(v), None, v.grad) for v in parents]
+        return [(node.parents.index(v), None, v.grad + 0.0) for v in parents]
     finally:
         for v, grad in before:
             v.grad = grad

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from micrograd import Value
 from micrograd.nn import MLP
-from micrograd.optim import SGD, AdamW, Optimizer
+from micrograd.optim import FEW, SGD, AdamW, Optimizer
 
 Position = Sequence[float]  # one number per parameter
 Path = Sequence[Position]  # one position per step
@@ -283,3 +285,28 @@ def test_a_schedule_that_fails_moves_nothing_and_counts_no_step(make: Any) -> No
     with pytest.raises(ZeroDivisionError):
         optimizer.step()
     assert (p.data, optimizer.steps) == (1.0, 0)
+
+
+@pytest.mark.parametrize("make", [SGD, lambda p, lr: SGD(p, lr, momentum=0.9), AdamW])
+def test_arrays_move_parameters_as_numbers_do(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = random.Random(0)
+    models = [[Value(x) for x in range(FEW + 8)] for _ in range(2)]
+    together, each = [make(model, lr=0.1) for model in models]
+    for _ in range(5):
+        for pair in zip(*models):
+            pair[0].grad = pair[1].grad = numbers.gauss(0, 1)
+        together.step()
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "numpy", None)
+            each.step()
+    assert [p.data for p in models[0]] == [p.data for p in models[1]]
+
+
+def test_what_numbers_cannot_do_arrays_cannot_either() -> None:
+    parameters = [Value(1.0) for _ in range(FEW + 1)]
+    with pytest.raises(ZeroDivisionError):
+        AdamW(parameters, eps=0.0).step()
+    for p in parameters:
+        p.grad = 1e200
+    SGD(parameters, lr=1e200).step()
+    assert parameters[0].data == -math.inf

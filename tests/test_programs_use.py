@@ -138,6 +138,16 @@ def test_what_a_program_contributes_is_seen_step_by_step() -> None:
     assert w.grad == 8.5
 
 
+def test_two_reductions_of_one_call_are_seen_step_by_step() -> None:
+    w = Value(2.0)
+    result = program(lambda x: w * x * x)([1.0, 2.0])
+    total = result.mean() + result.sum() + result[1]
+    assert steps.totals(total)[w] == 2.5 + 5.0 + 4.0
+    total.backward()
+    assert w.grad == 2.5 + 5.0 + 4.0
+    assert steps.totals(total)[w] == w.grad
+
+
 def test_more_parameters_than_a_node_has_operands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("micrograd.programs.paths.MOST_OPERANDS", 1)
     w, v = Value(2.0), Value(3.0)
@@ -550,3 +560,13 @@ def test_random_functions_agree_with_the_loop(recipe: Recipe, seed: int) -> None
     scale = max(1.0, *(abs(p.grad) for p in parameters))
     assert np.allclose(result.data, [t.data for t in totals], rtol=1e-12, atol=1e-12)
     assert np.allclose(found, [p.grad for p in parameters], rtol=1e-12, atol=1e-12 * scale)
+
+
+def test_backward_twice_gives_twice_the_gradient() -> None:
+    model = mg.nn.MLP(3, [5, 4, 2])
+    x = np.random.default_rng(0).normal(size=(7, 3))
+    total = program(lambda x: [z.tanh() * z for z in model(x)])(x).mean()
+    total.backward()
+    once = [p.grad for p in model.parameters()]
+    total.backward()
+    assert [p.grad for p in model.parameters()] == [2 * grad for grad in once]

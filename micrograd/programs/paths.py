@@ -20,12 +20,12 @@ from micrograd.programs.equations import Equations, Line
 from micrograd.programs.lift import Lifted
 from micrograd.programs.parameters import ParameterNames
 from micrograd.programs.references import Name
-from micrograd.programs.results import Call, Result, Run
+from micrograd.programs.results import Call, Lease, Result, Run
 from micrograd.programs.reverse import reverse
 from micrograd.programs.run import Executable
 from micrograd.programs.style import Style
 from micrograd.programs.trace import ProgramError, Tape, users_line
-from micrograd.scopes import scope
+from micrograd.scopes import line_of, scope, scope_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,8 @@ class Branch(NamedTuple):
     def holds(self, inputs: Inputs) -> bool:
         """Whether it holds for the first example, if it varies."""
         first = {name: columns[:, :1] for name, columns in inputs.items()} if self.varies else {}
-        [[value]], _ = self.condition.forward(first, 1)
+        [[value]], state = self.condition.forward(first, 1)
+        self.condition.give_back(state)
         return bool(value != 0)
 
     def divide(self, inputs: Inputs, n: int) -> Iterator[tuple[bool, Array | None]]:
@@ -58,7 +59,8 @@ class Branch(NamedTuple):
         if not self.varies:
             yield self.holds(inputs), None
             return
-        [values], _ = self.condition.forward(inputs, n)
+        [values], state = self.condition.forward(inputs, n)
+        self.condition.give_back(state)
         for truth in (False, True):
             rows = np.flatnonzero((values != 0) == truth)
             if len(rows):
@@ -74,6 +76,17 @@ class Path(NamedTuple):
     outputs: list[int]
     gradients: dict[Value, int]
     width: int | None  # how many scalars it returns; None for one that is not in a list
+    idle: list[Call]  # nodes on the operands that no call uses
+
+    def node(self) -> tuple[Call, list[Call] | None]:
+        """The node of a call, and where it belongs afterwards."""
+        probe = Value(0.0)
+        if scope_of(probe) is not None or line_of(probe) is not None:
+            return Call.on(self.operands), None  # it knows where it was made
+        try:
+            return self.idle.pop(), self.idle
+        except IndexError:
+            return Call.on(self.operands), self.idle
 
 
 class Part(NamedTuple):
@@ -103,11 +116,11 @@ class Paths:
         only: Any = self._nodes.get(())
         if only.__class__ is Path:
             values, state = only.program.forward(inputs, n)
-            node = Call.on(only.operands)
+            node, idle = only.node()
             node.runs = [Run(only.program, None, state)]
             data = values[0] if only.width is None else values.T
             node.shape = data.shape
-            return Result(data, node)
+            return Result(data, Lease(node, idle))
         return self._call_parts(inputs, n)
 
     def _call_parts(self, inputs: Inputs, n: int) -> Result:
@@ -132,7 +145,7 @@ class Paths:
             runs.append(Run(path.program, rows, state))
         node = Call.on(tuple(dict.fromkeys(p for part in parts for p in part.path.operands)))
         node.runs, node.shape = runs, shape
-        return Result(data.reshape(shape), node)
+        return Result(data.reshape(shape), Lease(node))
 
     def parts(self, inputs: Inputs, n: int) -> list[Part]:
         """Divide the rows among the paths, and trace those that are not known yet."""
@@ -219,7 +232,8 @@ class Paths:
             operands = tuple([p for p in operands if p.parents])
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         operands = operands or (Value(0.0),)
-        return Path(program, operands, tape, outputs, gradients, len(outputs) if several else None)
+        width = len(outputs) if several else None
+        return Path(program, operands, tape, outputs, gradients, width, [])
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
         """The lines of every path, forward and backward, each list with a title."""

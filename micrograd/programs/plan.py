@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.programs.biases import absorb
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.memory import share
 from micrograd.programs.views import Nest, View, alike, contiguous, nest
 
 
@@ -23,6 +24,7 @@ class Storage:
         self.name = name
         self.ones = False
         self.by_example = False  # whether an example's numbers lie side by side, as they are given
+        self.memory: int | None = None  # which one it shares with others; None if it has its own
 
 
 class Step(NamedTuple):
@@ -87,6 +89,7 @@ class Plan:
                 storage, row = self._row(i)
                 copied.setdefault(storage, []).append((rank, row))
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
+        self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
         del self.lifted, self.storage_of, self._taken, self._rows_seen
 
@@ -111,6 +114,16 @@ class Plan:
             for view in step.operands:
                 if view.storage in inputs:
                     inputs[view.storage].by_example &= as_matrix
+
+    def _lifetimes(self, copied: Iterable[int]) -> tuple[list[Step], dict[int, int]]:
+        """All steps, and until when what is read from outside must stay."""
+        steps = [*self.forward, *self.backward]
+        needed = {storage: len(self.forward) for storage, _ in self.outputs}
+        for step in self.backward:  # which may be taken again
+            needed.update(dict.fromkeys([v.storage for v in step.operands], len(steps)))
+        for step in self.backward:
+            needed.pop(step.out.storage, None)
+        return steps, needed | dict.fromkeys(copied, len(steps))
 
     def _row(self, i: int) -> tuple[int, int]:
         """The storage of a node, and its row there."""
@@ -221,11 +234,17 @@ class Plan:
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
         # What is repeated along some dimension comes last: it is cheaper by whole rows.
-        views = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
-        done = views[0]
-        for view in views[1:]:
-            self._step("row", out, (done, view), ops.multiply)
-            done = out
+        first, *rest = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
+        moving = [v for v in views if not v.varies and v.strides and 0 not in v.strides]
+        still = [v for v in views if v.varies and not any(v.strides)]
+        if len(out.dims) == 1 and moving and still:
+            # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
+            self._step("product", out, (moving[0], _axes(still[0], [])), (0, 1, 0))
+            rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
+            first = out
+        for view in rest:
+            self._step("row", out, (first, view), ops.multiply)
+            first = out
 
     def _matrix_product(self, out: View, found: Nest, views: Sequence[View]) -> None:
         """What is shared times what varies: rows of the one with columns of the other."""

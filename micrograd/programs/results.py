@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from micrograd import engine
 from micrograd.bulk import add_grads
 from micrograd.engine import Value, core
 from micrograd.operators import Operators
@@ -15,7 +17,7 @@ from micrograd.ops import Op
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from micrograd.programs.run import Executable
+    from micrograd.programs.run import Executable, State
 
     Array = NDArray[Any]
 
@@ -44,7 +46,7 @@ class Run(NamedTuple):
 
     program: Executable
     rows: Array | None
-    state: Any
+    state: State
 
 
 class Call(_Node):
@@ -54,35 +56,62 @@ class Call(_Node):
 
     runs: list[Run]
     shape: tuple[int, ...]  # of the results
-    seeds: Array  # what has arrived at each result
+    seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @staticmethod
     def on(operands: tuple[Value, ...]) -> Call:
         """A node on these parameters."""
         node: Call = Call.__new__(Call)
         node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
-        if core == "python":  # the other derives the parents from the args
+        if core == "python":  # the other derives the parents from the args, and knows the scope
             node.parents = operands
+            if engine._marking:
+                engine._mark(node)
         return node
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
-        fresh = self.grad == 0.0  # backward() sets it so before it starts
+        # backward() sets it to 0 before it starts, and steps.py to -0 between two that arrive.
+        fresh = self.grad == 0.0 and math.copysign(1.0, self.grad) > 0.0
         if positions is None:
-            self.seeds = np.full(self.shape, weight) if fresh else self.seeds + weight
+            self.seeds = weight if fresh else self.seeds + weight
         else:
-            if fresh:
-                self.seeds = np.zeros(self.shape)
+            if fresh or isinstance(self.seeds, float):
+                self.seeds = np.full(self.shape, 0.0 if fresh else self.seeds)
             np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
         self.grad = 1.0
 
     def _backward(self) -> None:
         if self.grad == 0.0 or not self.shape[0]:
             return
-        seeds = self.seeds.reshape(self.shape[0], -1)
+        seeds = self.seeds
+        if not isinstance(seeds, float):
+            seeds = seeds.reshape(self.shape[0], -1).T
         for program, rows, state in self.runs:
-            some = seeds if rows is None else seeds[rows]
-            add_grads(program.parameters, program.backward(state, some.T))
+            some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
+            add_grads(program.parameters, program.backward(state, some))
+
+
+class Lease:
+    """What the results of a call and their reductions hold; when all are gone, its node is free.
+
+    The workspaces are then given back, and the node put among the `idle`, where these are kept: to
+    make one on thousands of parameters takes longer than to compute with them.
+    """
+
+    __slots__ = ("_idle", "node")
+
+    def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
+        self.node = node
+        self._idle = idle
+
+    def __del__(self) -> None:
+        node = self.node
+        for program, _, state in node.runs:
+            program.give_back(state)
+        node.runs = []
+        if self._idle is not None:
+            self._idle.append(node)
 
 
 class Reduction(_Node):
@@ -90,12 +119,12 @@ class Reduction(_Node):
 
     __slots__ = ("call", "positions", "weight")
 
-    call: Call
+    call: Lease
     positions: Array | None
     weight: float
 
     def _backward(self) -> None:
-        self.call.receive(self.positions, self.weight * self.grad)
+        self.call.node.receive(self.positions, self.weight * self.grad)
 
 
 class Result(Operators[Any]):
@@ -119,7 +148,7 @@ class Result(Operators[Any]):
 
     __slots__ = ("_made_by", "_positions", "data")
 
-    def __init__(self, data: Array, call: Call, positions: Array | None = None) -> None:
+    def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
         self.data = data
         self._made_by = call
         self._positions = positions
@@ -135,7 +164,7 @@ class Result(Operators[Any]):
         Value(data=5.0, grad=0.0)
         """
         _check_reduction("sum", axis, dtype, out)
-        return self._reduce(float(self.data.sum()), 1.0, "sum")
+        return self._reduce(_total(self.data), 1.0, "sum")
 
     def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Give the mean of all elements: nan if there are none.
@@ -151,10 +180,10 @@ class Result(Operators[Any]):
         size = self.data.size
         if not size:
             return self._reduce(float("nan"), float("nan"), "mean")
-        return self._reduce(float(self.data.sum()) / size, 1.0 / size, "mean")
+        return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction(number, (self._made_by,), symbol)
+        value = Reduction(number, (self._made_by.node,), symbol)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
         return value
 
@@ -204,6 +233,10 @@ class Result(Operators[Any]):
         raise _refuse("a comparison")
 
     __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+
+def _total(data: Array) -> float:
+    return float(np.add.reduce(data, None))  # what data.sum() ends in
 
 
 def _refuse(what: str) -> TypeError:

@@ -30,8 +30,6 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         return [(_where, (*operands, out))]
     if op is ops.stop_gradient:
         return [(np.copyto, (out, operands[0]))]
-    if op is ops.power and operands[1].size == 1 and 0 in operands[1].strides:
-        return [(_power, (*operands, out))]
     ufunc = getattr(np, op.name, None)
     if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc):
         if op in (ops.maximum, ops.minimum):  # which want to be told by name
@@ -74,7 +72,3 @@ def _apply(op: Op, operands: list[Array], out: Array) -> None:
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:
     np.copyto(out, np.where(condition, x, y))
-
-
-def _power(x: Array, exponent: Array, out: Array) -> None:
-    np.power(x, exponent, out)

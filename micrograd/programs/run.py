@@ -6,9 +6,10 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
 from micrograd.programs.plan import Plan, Step
+from micrograd.programs.products import fits_blas, outer, packed, product
+from micrograd.programs.rows import Call
 from micrograd.programs.trace import Tape
 from micrograd.programs.views import View
 
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
 KEPT = 4  # idle workspaces
-ITEM = 8  # bytes of a float64
 
 
 class Workspace:
@@ -37,11 +39,16 @@ class Workspace:
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
         self.buffers: list[Array] = []
+        memories = [np.empty((rows, n)) for rows in plan.memories]
         for storage in plan.storages:
             kind = storage.kind
             if storage.varies:
                 rows = storage.rows + storage.ones
-                buffer: Array = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
+                buffer: Array
+                if storage.memory is not None:
+                    buffer = memories[storage.memory][:rows]
+                else:
+                    buffer = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
                 if storage.ones:
                     buffer[-1] = 1.0
             else:
@@ -51,43 +58,49 @@ class Workspace:
             self.buffers.append(buffer)
         self.parameters = self.buffers[0]
         self.gradients = self.buffers[plan.gradients]
-        self.inputs = [
+        given = [
             (storage.name, buffer[: storage.rows])
             for storage, buffer in zip(plan.storages, self.buffers)
             if storage.kind == INPUT
         ]
+        self._inputs = [(name, buffer) for name, buffer in given if name]
+        self._seeds = [buffer for name, buffer in given if not name]
+        self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
+        # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
+        self._quietly = Context()
+        self._quietly.run(partial(np.seterr, all="ignore"))
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
         """Compute the results for these inputs, into `out` of shape (k, n)."""
-        for name, buffer in self.inputs:
-            if name:
-                buffer[:] = inputs[name][: len(buffer)]
-        with np.errstate(all="ignore"):
-            for call, arguments in self._forward:
-                call(*arguments)
+        for name, buffer in self._inputs:
+            buffer[:] = inputs[name][: len(buffer)]
+        self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
 
-    def backward(self, seeds: Array) -> Array:
-        """Compute the gradients of the parameters, for these seeds of shape (k, n)."""
-        for name, buffer in self.inputs:
-            if not name:
+    def backward(self, seeds: Array | float) -> Array:
+        """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
+        if not isinstance(seeds, float):
+            for buffer in self._seeds:
                 buffer[:] = seeds[: len(buffer)]
-        with np.errstate(all="ignore"):
-            for call, arguments in self._backward:
-                call(*arguments)
+            self._seed = None
+        elif seeds != self._seed:  # else it stands there since the last time
+            for buffer in self._seeds:
+                buffer[:] = seeds
+            self._seed = seeds
+        self._quietly.run(_run, self._backward)
         for buffer, places, numbers in self._copied:
             self.gradients[places] = buffer[numbers]
         return self.gradients
 
     # Steps as calls ----------------------------------------------------------------------------
 
-    def _bind(self, steps: Sequence[Step]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-        calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+    def _bind(self, steps: Sequence[Step]) -> list[Call]:
+        calls: list[Call] = []
         by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
         for step in steps:
             calls += by_kind[step.kind](step)
@@ -96,9 +109,8 @@ class Workspace:
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
         buffer = self.buffers[view.storage]
-        if not view.dims:
-            base = view.base
-            return buffer[base : base + 1] if broadcast and not view.varies else buffer[base, ...]
+        if not view.dims or (broadcast and not view.varies and not any(view.strides)):
+            return buffer[view.base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
         if view.varies:
@@ -119,13 +131,15 @@ class Workspace:
         if not depth:
             out = np.expand_dims(out, -2)
             shared = np.expand_dims(shared, batch)
-        if terms > 1:
-            calls, varying = _packed(varying, batch, terms)
-            more, shared = _packed(shared, batch + 1, terms)
+        if not terms:
+            shared, varying = np.expand_dims(shared, -1), np.expand_dims(varying, -2)
+        elif terms > 1:
+            calls, varying = packed(varying, batch, terms)
+            more, shared = packed(shared, batch + 1, terms)
             calls += more
-        elif not _fits_blas(shared):
-            calls, shared = _packed(shared, batch + 1, terms)
-        return [*calls, (_product_for(shared, varying, out), (shared, varying, out))]
+        elif not fits_blas(shared):
+            calls, shared = packed(shared, batch + 1, terms)
+        return [*calls, *product(shared, varying, out)]
 
     def _outer(self, step: Step) -> Any:
         terms, _, height, width = step.detail
@@ -137,7 +151,7 @@ class Workspace:
             right, out = np.expand_dims(right, -2), np.expand_dims(out, -1)
         right = right.swapaxes(-1, -2)
         if not terms:
-            return [(_product_for(left, right, out), (left, right, out))]
+            return outer(left, right, out)
         products = np.empty((*left.shape[:terms], *out.shape))
         return [
             (np.matmul, (left, right, products)),
@@ -168,10 +182,9 @@ class Workspace:
         return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
-def _product_for(left: Array, right: Array, out: Array) -> Callable[..., Any]:
-    """The quicker of NumPy's two matrix products: `dot` has less to prepare."""
-    small = left.ndim == right.ndim == 2 and out.size * left.shape[1] < 300_000
-    return np.dot if small and out.flags.c_contiguous else np.matmul
+def _run(calls: Sequence[Call]) -> None:
+    for call, arguments in calls:
+        call(*arguments)
 
 
 def _memory(buffer: Array) -> Array:
@@ -179,33 +192,19 @@ def _memory(buffer: Array) -> Array:
     return buffer if buffer.flags.c_contiguous else buffer.T
 
 
-def _fits_blas(matrix: Array) -> bool:
-    return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
-
-
-def _packed(array: Array, first: int, count: int) -> tuple[Any, Array]:
-    """A call that copies an array into one without gaps, with `count` axes from `first` as one."""
-    copy = np.empty(array.shape)
-    shape = (*array.shape[:first], -1, *array.shape[first + count :])
-    return [(np.copyto, (copy, array))], copy.reshape(shape)
-
-
-class Live:
-    """A call's intermediate numbers, which its backward() needs; they are its own until then."""
-
-    def __init__(self, workspace: Workspace, give_back: Callable[[Workspace], None]) -> None:
-        self.workspace = workspace
-        self._give_back = give_back
-
-    def __del__(self) -> None:
-        self._give_back(self.workspace)
-
-
 class Kept(NamedTuple):
-    """What a call of many blocks keeps: the inputs, from which each block is computed again."""
+    """What a call of many blocks keeps: all that each block is computed again from."""
 
     inputs: Mapping[str, Array]
-    numbers: Array
+    numbers: Array  # the parameters' data
+    n: int
+
+    def spans(self) -> list[slice]:
+        """The examples of each block."""
+        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
+
+
+State = Union[Workspace, Kept]
 
 
 class Executable:
@@ -228,45 +227,53 @@ class Executable:
         self.width = len(outputs)
         self._idle: list[Workspace] = []
 
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any]:
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State]:
         """Give the results, of shape (k, n), and what `backward` needs of this call."""
         out = np.empty((self.width, n))
         if n <= BLOCK:
-            live = Live(self._workspace(n), self._give_back)
-            read_data(self.parameters, live.workspace.parameters)
-            live.workspace.forward(inputs, out)
-            return out, live
+            workspace = self._workspace(n)
+            read_data(self.parameters, workspace.parameters)
+            workspace.forward(inputs, out)
+            return out, workspace
         numbers = np.empty(len(self.parameters))
         read_data(self.parameters, numbers)
         if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers)
-        for start in range(0, n, BLOCK):
-            span = slice(start, min(start + BLOCK, n))
-            self._block(kept, span, out[:, span])
+        kept = Kept(inputs, numbers, n)
+        for span in kept.spans():
+            self.give_back(self._block(kept, span, out[:, span]))
         return out, kept
 
-    def backward(self, state: Any, seeds: Array) -> Array:
-        """Give the gradients of the parameters, in their order, for seeds of shape (k, n)."""
-        if isinstance(state, Live):
-            return state.workspace.backward(seeds)
+    def backward(self, state: State, seeds: Array | float) -> Array:
+        """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
+
+        One number stands for seeds that are all the same.
+        """
+        if isinstance(state, Workspace):
+            return state.backward(seeds)
         gradients = np.zeros(len(self.parameters))
-        n = seeds.shape[1]
-        for start in range(0, n, BLOCK):
-            span = slice(start, min(start + BLOCK, n))
-            out = np.empty((self.width, span.stop - start))
-            live = self._block(state, span, out)
-            gradients += live.workspace.backward(seeds[:, span])
+        for span in state.spans():
+            out = np.empty((self.width, span.stop - span.start))
+            workspace = self._block(state, span, out)
+            some = seeds if isinstance(seeds, float) else seeds[:, span]
+            gradients += workspace.backward(some)
+            self.give_back(workspace)
         return gradients
 
-    def _block(self, kept: Kept, span: slice, out: Array) -> Live:
-        live = Live(self._workspace(span.stop - span.start), self._give_back)
-        live.workspace.parameters[:] = kept.numbers
-        live.workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return live
+    def give_back(self, state: State) -> None:
+        """Let other calls have the workspace of one that nothing refers to any more."""
+        if isinstance(state, Workspace):
+            self._idle.append(state)
+            del self._idle[:-KEPT]
+
+    def _block(self, kept: Kept, span: slice, out: Array) -> Workspace:
+        workspace = self._workspace(span.stop - span.start)
+        workspace.parameters[:] = kept.numbers
+        workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
+        return workspace
 
     def _workspace(self, n: int) -> Workspace:
-        for workspace in tuple(self._idle):
+        for workspace in reversed(tuple(self._idle)):
             if workspace.n == n:
                 try:
                     self._idle.remove(workspace)
@@ -275,7 +282,3 @@ class Executable:
                 return workspace
         with uncollected():
             return Workspace(self.plan, n)
-
-    def _give_back(self, workspace: Workspace) -> None:
-        self._idle.append(workspace)
-        del self._idle[:-KEPT]
