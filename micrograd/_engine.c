@@ -65,8 +65,8 @@ typedef struct {
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
-    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)     \
-    BULK_FUNCTIONS(X)
+    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)                      \
+    X(engine, _traces) X(engine, _compare) X(engine, _read) BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
@@ -634,11 +634,19 @@ static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closur
 
 /* data or grad, named by `what`: where the node, borrowed, stores it. */
 static double *place_of(PyObject *self, void *what) {
-    return strcmp(what, "data") == 0 ? &((Value *)self)->data : &((Value *)self)->grad;
+    return *(const char *)what == 'd' ? &((Value *)self)->data : &((Value *)self)->grad;
+}
+
+/* The state, if any thread traces a program: then Python sees to what asks for a number. Else NULL. */
+static inline State *tracing(PyObject *self) {
+    State *s = state_of(Py_TYPE(self));
+    return s && s->objects[_traces_] && PyDict_GET_SIZE(s->objects[_traces_]) ? s : NULL;
 }
 
 /* The getter of data and grad. The caller owns the result. */
 static PyObject *get_number(PyObject *self, void *what) {
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(s->objects[_read_], "Os", self, what);
     return PyFloat_FromDouble(*place_of(self, what));
 }
 
@@ -680,11 +688,10 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
 /* Comparisons look at the data; == is identity. Borrows both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
-    double x = ((Value *)self)->data;
-    if (is_value(other)) {
-        double y = ((Value *)other)->data;
-        Py_RETURN_RICHCOMPARE(x, y, op);
-    }
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
+    double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
+    if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
     PyObject *number = PyFloat_FromDouble(x);
     PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
     Py_XDECREF(number);
@@ -901,10 +908,8 @@ static PyMethodDef value_methods[] = {
 
 static PyGetSetDef value_getset[] = {
     {"data", get_number, set_number, "The number itself.", "data"},
-    {"_data", get_number, set_number, NULL, "data"},
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
-    {"_grad", get_number, set_number, NULL, "grad"},
     {"op", get_op, set_op, "The row of the table that made this node; None for a leaf.", NULL},
     {"args", get_operands, set_args, "All its operands, in order.", NULL},
     {"parents", get_operands, set_parents, "The Values among them; a + a has two.", "values"},
@@ -916,6 +921,8 @@ static PyGetSetDef value_getset[] = {
 static PyMemberDef value_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Value, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Value, weakrefs), READONLY, NULL},
+    {"_data", T_DOUBLE, offsetof(Value, data), 0, NULL},
+    {"_grad", T_DOUBLE, offsetof(Value, grad), 0, NULL},
     {"_scope", T_OBJECT, offsetof(Value, scope), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -106,7 +106,7 @@ def leaf_for(original: Any) -> Any:
         return original._stand_in()  # a traced scalar has no number
     if not isinstance(original, Value):
         return Value(original)
-    leaf: Any = Value(original.data)
+    leaf: Any = Value(original._data)
     leaf._original = original  # for who must know already: a program, to which data is frozen
     return leaf
 

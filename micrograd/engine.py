@@ -21,6 +21,7 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 import threading
 import warnings
@@ -225,7 +226,7 @@ class Value(Operators["Value"]):
     @property
     def data(self) -> float:
         """The number itself."""
-        return self._data
+        return _read(self, "data") if _traces else self._data
 
     @data.setter
     def data(self, number: Any) -> None:
@@ -234,7 +235,7 @@ class Value(Operators["Value"]):
     @property
     def grad(self) -> float:
         """The derivative of the last `backward()`'s root with respect to this Value."""
-        return self._grad
+        return _read(self, "grad") if _traces else self._grad
 
     @grad.setter
     def grad(self, number: Any) -> None:
@@ -276,15 +277,23 @@ class Value(Operators["Value"]):
         )
 
     def __lt__(self, other: Any) -> Any:
+        if _traces:
+            return _compare(self, other, operator.lt)
         return self._data < (other._data if isinstance(other, Value) else other)
 
     def __le__(self, other: Any) -> Any:
+        if _traces:
+            return _compare(self, other, operator.le)
         return self._data <= (other._data if isinstance(other, Value) else other)
 
     def __gt__(self, other: Any) -> Any:
+        if _traces:
+            return _compare(self, other, operator.gt)
         return self._data > (other._data if isinstance(other, Value) else other)
 
     def __ge__(self, other: Any) -> Any:
+        if _traces:
+            return _compare(self, other, operator.ge)
         return self._data >= (other._data if isinstance(other, Value) else other)
 
     def __pos__(self) -> Value:
@@ -443,6 +452,31 @@ def _call_on_new(function: Callable[[Value], object] | None) -> None:
     global _marking, _on_new
     _marking = True
     _on_new = function
+
+
+# What programs/asking.py asks for: by thread, what answers for the Values that a program compares
+# while it is traced there, and is told of those whose numbers it reads.
+_traces: dict[int, Any] = {}
+_COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
+
+
+def _compare(v: Value, other: Any, comparison: Any) -> Any:
+    """Compare while a program is traced, perhaps by another thread; C numbers the comparisons."""
+    if comparison.__class__ is int:
+        comparison = _COMPARISONS[comparison]
+    answers = _traces.get(threading.get_ident())
+    answer = None if answers is None else answers.compare(v, other, comparison)
+    if answer is not None:
+        return answer
+    return comparison(v._data, other._data if isinstance(other, Value) else other)
+
+
+def _read(v: Value, name: str) -> float:
+    """Give data or grad while a program is traced, perhaps by another thread."""
+    answers = _traces.get(threading.get_ident())
+    if answers is not None:
+        answers.read(v, name)
+    return v._data if name == "data" else v._grad
 
 
 # The same in C, where it was built, as heapq has it: all of the above says what it does, and what

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value, program
+from micrograd.programs.functions import Program
 
 Function = Callable[..., Any]
 
@@ -26,8 +27,13 @@ def assert_agree(function: Function, arguments: Iterable[Any], parameters: Seque
     `parameters` are lists of Values, nested or not; each list is compared as one array, whose
     largest gradient sets the scale.
     """
-    looped = by_loop(function, arguments, parameters)
-    ran = by_program(function, arguments, parameters)
+    assert_same(program(function), arguments, parameters)
+
+
+def assert_same(traced: Program, arguments: Iterable[Any], parameters: Sequence[Any]) -> None:
+    """Check a program that may have been called before, when the parameters were others."""
+    looped = by_loop(traced.function, arguments, parameters)
+    ran = by_program(traced, arguments, parameters)
     assert ran.data.shape == looped.data.shape
     assert ran.data == close(looped.data)
     for i, (found, expected) in enumerate(zip(ran.grads, looped.grads)):
@@ -46,9 +52,9 @@ def by_loop(function: Function, arguments: Iterable[Any], parameters: Sequence[A
     return Outcome(data if several else data[:, 0], gradients(_mix(means), parameters))
 
 
-def by_program(function: Function, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
+def by_program(traced: Program, arguments: Iterable[Any], parameters: Sequence[Any]) -> Outcome:
     """Call the program on all rows at once, and go backward from the same mean."""
-    result = program(function)(*arguments)
+    result = traced(*arguments)
     columns = [result] if result.ndim == 1 else [result[:, k] for k in range(result.shape[1])]
     means = [column.mean() for column in columns]
     return Outcome(result.data, gradients(_mix(means), parameters))

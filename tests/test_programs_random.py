@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from eager_loop import assert_agree, values
+from eager_loop import assert_agree, assert_same, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import Value
+from micrograd import Value, program
 
 INPUTS, PARAMETERS = 3, 3
 
@@ -105,3 +105,62 @@ def test_layers_of_random_widths_and_activations_agree(
         return x
 
     assert_agree(network, [rng.uniform(-1, 1, (rows, widths[0]))], [*weights, *biases])
+
+
+# With ifs; the numbers beside the operands make ties unlikely, where rounding would decide.
+BRANCHES: list[Callable[[Any, Any], Any]] = [
+    lambda x, y: mg.sin(x) if x < 0.9 * y + 0.05 else mg.cos(y),
+    lambda x, y: x * mg.tanh(y) if x - y <= 0.07 else x,
+    lambda x, y: max(x, 0.8 * y - 0.03),
+    lambda x, y: mg.where(x > 0.7 * y, mg.tanh(x), y / 2),
+    lambda x, y: (x > y - 0.02) * x,
+    lambda x, y: sorted([x, y + 0.01, 0.3])[1],
+]
+
+
+class Choice(NamedTuple):
+    """A branch, or a row without any, on two nodes; those of parameters alone, or all."""
+
+    which: int
+    first: int
+    second: int
+    shared: bool
+
+
+CHOICES = st.builds(
+    Choice,
+    st.integers(0, len(BRANCHES) + len(BINARY) - 1),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.booleans(),
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(CHOICES, min_size=1, max_size=12),
+    st.integers(1, 3),
+    st.integers(1, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_random_branches_agree_after_the_parameters_have_changed(
+    choices: list[Choice], calls: int, rows: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    parameters = values([0.0] * PARAMETERS)
+
+    def branching(x: Any, y: Any) -> Any:
+        shared: list[Any] = [*parameters, 0.25]
+        varying = [*x, y]
+        for which, first, second, of_parameters in choices:
+            known = shared if of_parameters else shared + varying
+            a, b = known[-1 - first % len(known)], known[-1 - second % len(known)]
+            (shared if of_parameters else varying).append((BRANCHES + BINARY)[which](a, b))
+        return shared[-1] * varying[-1]
+
+    traced = program(branching)
+    for _ in range(calls):
+        for p in parameters:
+            p.data = rng.uniform(-1, 1)
+        arguments = [rng.uniform(-1, 1, (rows, INPUTS)), rng.uniform(-1, 1, rows)]
+        assert_same(traced, arguments, [parameters])

@@ -478,15 +478,6 @@ def test_a_guard_follows_the_parameters_in_it() -> None:
     assert function([2.0]).data[0] == 2.0
 
 
-def test_an_if_on_parameters_alone_is_decided_when_traced() -> None:
-    w = Value(1.0)
-    function = program(lambda x: x if w > 0 else -x)
-    assert function([2.0]).data[0] == 2.0
-    w.data = -1.0
-    function.retrace()
-    assert function([2.0]).data[0] == -2.0
-
-
 def test_too_many_paths_name_the_line() -> None:
     def function(x: Any) -> Any:
         return sum(v if v > 0 else -v for v in x)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value
+from micrograd.engine import Value, _traces
+from micrograd.programs.asking import refuse_numbers
 from micrograd.programs.equations import as_latex, as_text
 from micrograd.programs.paths import Paths
 from micrograd.programs.references import References
@@ -61,13 +62,12 @@ class Program:
 
     The function runs once, on traced scalars, and again when arguments have another shape, when a
     name in its closure or globals refers to another object, when a row takes another path through
-    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only, and
-    so does an `if` on parameters alone, `if w > 0`: call `retrace()` where that may change.
+    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
 
     A decorated method is a program of each object, as a method is a function of each.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
-    ProgramError where the function asks a traced scalar for its number.
+    ProgramError where the function asks a traced scalar or a parameter for its number.
 
     >>> from micrograd import Value, program
     >>> w, b = Value(2.0), Value(1.0)
@@ -131,7 +131,11 @@ class Program:
             shapes.append(shape[1:])
         if n is None:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        return self._paths(tuple(inputs), tuple(shapes)).call(inputs, n)
+        paths = self._paths(tuple(inputs), tuple(shapes))
+        result = paths.call(inputs, n)
+        if _traces:
+            refuse_numbers(paths.found)
+        return result
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.

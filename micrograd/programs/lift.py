@@ -46,7 +46,9 @@ PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
 
 
 class Terms:
-    """All terms of one type in a group: `nodes` has the shape (members, terms, factors)."""
+    """All terms of one type in a group: `positions` has the shape (members, terms, factors)."""
+
+    __slots__ = ("flat", "gathered", "groups", "positions", "sign")
 
     def __init__(self, sign: int, groups: tuple[int, ...]) -> None:
         self.sign = sign
@@ -59,6 +61,10 @@ class Terms:
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
 
+    __slots__ = (
+        "gradient", "index", "kind", "members", "name", "op", "summed", "terms", "varies",
+    )  # fmt: skip
+
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index
         self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "row" or "sum"
@@ -69,6 +75,14 @@ class Group:
         self.members: list[int] = []
         self.terms: list[Terms] = []
         self.gradient = False  # whether its members are the gradients of parameters
+
+    def is_single(self) -> bool:
+        """Whether there is one member, with one term of each type, of one example."""
+        return (
+            len(self.members) == 1
+            and not self.summed
+            and all(terms.positions.shape[1] == 1 for terms in self.terms)
+        )
 
 
 class Lifted:
@@ -91,7 +105,8 @@ class Lifted:
         self.group_of: dict[int, int] = {}
         self.position = np.full(len(tape.ops), -1)
         self._keys: dict[Any, Group] = {}
-        self._types: dict[Any, int] = {}
+        self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
+        self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
         self.parameters = len(parameters)
         self.outputs = [flat.same[i] for i in outputs]
         rank = {p: i for i, p in enumerate(parameters)}
@@ -171,35 +186,38 @@ class Lifted:
     def _of_sum(self, i: int, found: Sum) -> Group:
         """The group of a sum, by how many terms of each type it has."""
         summed = self.tape.ops[i] is total
-        types, factors = self._types_of(found.terms, found.sign)
-        counts = tuple(sorted([(t, len(nodes)) for t, nodes in factors.items()]))
-        key = (found.combine, summed, counts)
-        group = self._join(key, "sum", found.combine, self.tape.varies[i], summed)
+        factors = self._factors_by_type(found.terms, found.sign)
+        types = sorted(factors)
+        counts = tuple([(t, len(factors[t])) for t in types])
+        group = self._join(
+            (found.combine, summed, counts), "sum", found.combine, self.tape.varies[i], summed
+        )
         if not group.terms:
-            group.terms = [Terms(*types[t]) for t in sorted(factors)]
-        for terms, t in zip(group.terms, sorted(factors)):
+            group.terms = [Terms(*self._types[t]) for t in types]
+        for terms, t in zip(group.terms, types):
             for nodes in factors[t]:
                 terms.flat.extend(nodes)
         return group
 
-    def _types_of(
+    def _factors_by_type(
         self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int
-    ) -> tuple[dict[int, tuple[int, tuple[int, ...]]], dict[int, list[tuple[int, ...]]]]:
-        """The types that occur, and the factors of the terms of each, sorted by group."""
-        types: dict[int, tuple[int, tuple[int, ...]]] = {}
+    ) -> dict[int, list[tuple[int, ...]]]:
+        """The factors of the terms of each type that occurs, sorted by group."""
         factors: dict[int, list[tuple[int, ...]]] = {}
         group_of = self.group_of
         for own_sign, nodes in terms:
             if len(nodes) > 1:
                 nodes = tuple(sorted(nodes, key=group_of.__getitem__))
             written = own_sign * sign, tuple([group_of[x] for x in nodes])
-            t = self._types.setdefault(written, len(self._types))
+            t = self._type_of.get(written)
+            if t is None:
+                t = self._type_of[written] = len(self._types)
+                self._types.append(written)
             if t in factors:
                 factors[t].append(nodes)
             else:
-                types[t] = written
                 factors[t] = [nodes]
-        return types, factors
+        return factors
 
     def _mark_gradients(self) -> None:
         """A group whose members are gradients, one parameter each, stands where these belong."""
@@ -215,7 +233,7 @@ class Lifted:
         """Sort the terms within each member, and the members by the positions of their operands."""
         for terms in group.terms:
             shape = len(group.members), -1, len(terms.groups)
-            positions = self.position[np.array(terms.flat)].reshape(shape)
+            positions = self.position.take(terms.flat).reshape(shape)
             terms.flat = []
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
         if len(group.members) > 1:

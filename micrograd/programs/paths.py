@@ -8,13 +8,14 @@ first row takes it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
 from micrograd.collector import uncollected
 from micrograd.engine import Value
+from micrograd.programs.asking import answers
 from micrograd.programs.equations import Equations, Line
 from micrograd.programs.lift import Lifted
 from micrograd.programs.parameters import ParameterNames
@@ -44,12 +45,26 @@ class Branch(NamedTuple):
 
     condition: Executable
     line: str
+    varies: bool  # between examples; if not, all go the same way
 
-    def truth(self, inputs: Inputs, n: int) -> Array:
-        """Whether it holds, for each example."""
+    def holds(self, inputs: Inputs) -> bool:
+        """Whether it holds for the first example, if it varies."""
+        first = {name: columns[:, :1] for name, columns in inputs.items()} if self.varies else {}
+        [[value]], state = self.condition.forward(first, 1)
+        self.condition.give_back(state)
+        return bool(value != 0)
+
+    def divide(self, inputs: Inputs, n: int) -> Iterator[tuple[bool, Array | None]]:
+        """The truths that occur, each with the rows that have it; None for all of them."""
+        if not self.varies:
+            yield self.holds(inputs), None
+            return
         [values], state = self.condition.forward(inputs, n)
         self.condition.give_back(state)
-        return values != 0  # type: ignore[no-any-return]
+        for truth in (False, True):
+            rows = np.flatnonzero((values != 0) == truth)
+            if len(rows):
+                yield truth, None if len(rows) == n else rows
 
 
 class Path(NamedTuple):
@@ -136,51 +151,64 @@ class Paths:
         """Divide the rows among the paths, and trace those that are not known yet."""
         parts: list[Part] = []
         todo: list[tuple[Truths, Array | None]] = [((), None)]
+        forgot = False
         while todo:
             truths, rows = todo.pop()
             some = inputs if rows is None else select(inputs, rows)
             count = n if rows is None else len(rows)
             node = self._nodes.get(truths)
-            if node is None or (isinstance(node, Branch) and not count):
+            if node is None and len(self.found) >= MOST_PATHS:
+                if forgot or not self._forget():
+                    raise self._too_many(truths)
+                parts, todo, forgot = [], [((), None)], True
+                continue
+            if node is None or (isinstance(node, Branch) and node.varies and not count):
                 node = self._trace_path(truths, some, count)
             if isinstance(node, Path):
                 parts.append(Part(node, rows))
-                continue
-            if isinstance(node, Branch):
-                holds = node.truth(some, count)
-                for truth in (False, True):
-                    chosen = np.flatnonzero(holds == truth)
-                    if len(chosen) == count:
-                        todo.append(((*truths, truth), rows))
-                    elif len(chosen):
-                        todo.append(((*truths, truth), chosen if rows is None else rows[chosen]))
+            elif isinstance(node, Branch):
+                for truth, chosen in node.divide(some, count):
+                    if chosen is None:
+                        chosen = rows
+                    elif rows is not None:
+                        chosen = rows[chosen]
+                    todo.append(((*truths, truth), chosen))
             else:
                 todo.append((truths, rows))
         return parts
+
+    def _forget(self) -> bool:
+        """Forget all paths, if some may not be needed any more, since parameters chose them."""
+        on_parameters = any(isinstance(x, Branch) and not x.varies for x in self._nodes.values())
+        if on_parameters:
+            self._nodes.clear()
+            self.found.clear()
+        return on_parameters
+
+    def _too_many(self, truths: Truths) -> ProgramError:
+        last = self._nodes[truths[:-1]]
+        line = last.line if isinstance(last, Branch) else ""
+        return ProgramError(
+            f"the function has more than {MOST_PATHS} paths; one more begins at {line}. "
+            "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
+        )
 
     def _trace_path(self, truths: Truths, inputs: Inputs, n: int) -> Path | None:
         """Trace the path that starts with these truths and goes on as the first row does.
 
         Gives the path if there is no row, else None: the tree then knows it.
         """
-        if len(self.found) >= MOST_PATHS:
-            last = self._nodes[truths[:-1]]
-            line = last.line if isinstance(last, Branch) else ""
-            raise ProgramError(
-                f"the function has more than {MOST_PATHS} paths; one more begins at {line}. "
-                "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
-            )
 
         def decide(tape: Tape, index: int) -> bool:
             depth = len(tape.guards)
             if depth < len(truths):
                 return truths[depth]
-            if not n:
+            varies = tape.varies[index]
+            if varies and not n:
                 return True
-            branch = Branch(self._executable(tape, [index], {}), users_line())
+            branch = Branch(self._executable(tape, [index], {}), users_line(), varies)
             self._nodes[tuple(truth for _, truth in tape.guards)] = branch
-            first = {name: columns[:, :1] for name, columns in inputs.items()}
-            return bool(branch.truth(first, 1)[0])
+            return branch.holds(inputs)
 
         with uncollected():
             path = self._path(Tape(self._names, decide))
@@ -191,7 +219,7 @@ class Paths:
         return path
 
     def _path(self, tape: Tape) -> Path:
-        with scope("program") as tape.scope:
+        with scope("program") as tape.scope, answers(tape):
             returned = self._trace(tape)
         several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
         outputs = [_output(tape, x) for x in (returned if several else [returned])]

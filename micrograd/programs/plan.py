@@ -11,7 +11,7 @@ from micrograd import ops
 from micrograd.programs.biases import absorb
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.memory import share
-from micrograd.programs.views import Nest, View, contiguous, nest
+from micrograd.programs.views import Nest, View, alike, contiguous, nest
 
 
 class Storage:
@@ -38,6 +38,7 @@ class Step(NamedTuple):
 
 # The terms of one type in a sum: their sign, their steps, and their factors.
 Part = tuple[int, Nest, tuple[View, ...]]
+_SINGLE = Nest((), (), (), (), ())  # a single term of a single member has no steps
 
 
 class Plan:
@@ -50,6 +51,7 @@ class Plan:
         self.forward: list[Step] = []
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
+        self._rows_seen: dict[tuple[int, int], View] = {}  # by storage and row
         self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
@@ -88,6 +90,8 @@ class Plan:
                 copied.setdefault(storage, []).append((rank, row))
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
+        # The plan is complete: what it was made from is much, and not needed any more.
+        del self.lifted, self.storage_of, self._taken, self._rows_seen
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
@@ -102,14 +106,14 @@ class Plan:
 
     def _lay_out_inputs(self) -> None:
         """Leave inputs as they are given where only matrix products read them."""
-        read: dict[int, bool] = {}
+        inputs = {i: s for i, s in enumerate(self.storages) if s.kind == INPUT}
+        for storage in inputs.values():
+            storage.by_example = True
         for step in [*self.forward, *self.backward]:
-            as_matrix = (step.kind == "product" and step.detail[2] == 1) or step.kind == "outer"
+            as_matrix = step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
             for view in step.operands:
-                read[view.storage] = read.get(view.storage, True) and as_matrix
-        for storage, as_matrix in read.items():
-            mine = self.storages[storage]
-            mine.by_example = as_matrix and mine.kind == INPUT
+                if view.storage in inputs:
+                    inputs[view.storage].by_example &= as_matrix
 
     def _lifetimes(self, copied: Iterable[int]) -> tuple[list[Step], dict[int, int]]:
         """All steps, and until when what is read from outside must stay."""
@@ -134,9 +138,11 @@ class Plan:
     def _plan(self, group: Group) -> None:
         if group.kind == "row":
             [terms] = group.terms
-            found = self._regular(terms)
-            out = self._out(group, found)
-            self._step("row", out, self._views(terms, found), group.op)
+            single = group.is_single()
+            found = _SINGLE if single else self._regular(terms)
+            views = self._rows(terms) if single else self._views(terms, found)
+            out = self._all(self.storage_of[group.index], found.dims)
+            self._step("row", out, views, group.op)
             return
         if group.gradient and not self._plan_in_place(group):
             # The places are irregular: an array of its own, then number by number.
@@ -167,44 +173,46 @@ class Plan:
 
     def _sum(self, group: Group, storage: int) -> None:
         """Add up the types of terms: the value of each, then all together."""
-        rows = len(group.members)
-        plain: list[Terms] = []
-        rest: list[Terms] = []
-        for terms in group.terms:
-            several = group.summed or terms.positions.shape[1] > 1
-            (rest if several else plain).append(terms)
-        target = _whole(storage, group.varies, rows)
         total: View | None = None
         sign = 1
-        parts: list[Part] = []
-        for terms in rest:
-            found = self._regular(terms)
-            parts.append((terms.sign, found, self._views(terms, found)))
-        if plain:
-            parts += self._jointly_regular(plain)
-        parts.sort(key=lambda part: -part[0])
+        parts = sorted(self._parts(group), key=lambda part: -part[0])
         for own_sign, found, views in parts:
-            if _is_plain(group, found) and len(views) == 1:
+            if len(views) == 1 and _is_plain(group, found):
                 [value] = views
             else:
                 busy = total is not None and total.storage == storage
                 varies = not group.summed and any(view.varies for view in views)
                 busy = busy or varies != group.varies
-                place = self._store("computed", rows, varies) if busy else storage
-                value = View(place, varies, 0, found.dims, contiguous(found.dims))
+                place = self._store("computed", len(group.members), varies) if busy else storage
+                value = self._all(place, found.dims)
                 self._value(group, found, views, value)
             if total is None:
                 total, sign = value, own_sign
                 continue
             op = group.op if group.op is not ops.add or own_sign == sign else ops.subtract
-            total, value = _alike(total, value, target)
-            out = View(storage, group.varies, 0, total.dims, contiguous(total.dims))
+            if total.dims != value.dims:
+                total, value = alike(total, value)
+            out = self._all(storage, total.dims)
             self._step("row", out, (total, value), op)
             total = out
         assert total is not None
         if sign < 0 or total.storage != storage:
-            out = View(storage, group.varies, 0, total.dims, contiguous(total.dims))
+            out = self._all(storage, total.dims)
             self._step("row", out, (total,), ops.negative if sign < 0 else ops.stop_gradient)
+
+    def _parts(self, group: Group) -> list[Part]:
+        """The terms of each type, with their steps."""
+        if group.is_single():
+            return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
+        plain: list[Terms] = []
+        parts: list[Part] = []
+        for terms in group.terms:
+            if group.summed or terms.positions.shape[1] > 1:
+                found = self._regular(terms)
+                parts.append((terms.sign, found, self._views(terms, found)))
+            else:
+                plain.append(terms)
+        return parts + self._jointly_regular(plain) if plain else parts
 
     # One type of terms -------------------------------------------------------------------------
 
@@ -362,9 +370,26 @@ class Plan:
             views.append(View(source, varies, found.bases[f], dims, strides))
         return tuple(views)
 
-    def _out(self, group: Group, found: Nest) -> View:
-        storage = self.storage_of[group.index]
-        return View(storage, group.varies, 0, found.dims, contiguous(found.dims))
+    def _rows(self, terms: Terms) -> tuple[View, ...]:
+        """The operands of a single term."""
+        rows = terms.positions[0, 0].tolist()
+        return tuple(
+            [self._row_of(self.storage_of[group], row) for group, row in zip(terms.groups, rows)]
+        )
+
+    def _row_of(self, storage: int, row: int) -> View:
+        """A single row of a storage."""
+        view = self._rows_seen.get((storage, row))
+        if view is None:
+            view = View(storage, self.storages[storage].varies, row, (), ())
+            self._rows_seen[storage, row] = view
+        return view
+
+    def _all(self, storage: int, dims: tuple[int, ...]) -> View:
+        """All rows of a storage, by these dimensions."""
+        if not dims:
+            return self._row_of(storage, 0)
+        return View(storage, self.storages[storage].varies, 0, dims, contiguous(dims))
 
     def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
         self.steps.append(Step(kind, out, tuple(operands), detail))
@@ -387,12 +412,3 @@ def _axes(view: View, axes: Sequence[int]) -> View:
     """A view with these of its dimensions, in this order."""
     dims = tuple([view.dims[d] for d in axes])
     return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))
-
-
-def _alike(left: View, right: View, whole: View) -> tuple[View, View]:
-    """Two views of all members by the same dimensions; one without gaps takes the other's."""
-    if left.dims == right.dims:
-        return left, right
-    if left.strides == contiguous(left.dims):
-        return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
-    return left, right._replace(dims=left.dims, strides=contiguous(left.dims))

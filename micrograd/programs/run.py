@@ -101,8 +101,9 @@ class Workspace:
 
     def _bind(self, steps: Sequence[Step]) -> list[Call]:
         calls: list[Call] = []
+        by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
         for step in steps:
-            calls += getattr(self, f"_{step.kind}")(step)
+            calls += by_kind[step.kind](step)
         return calls
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
@@ -222,8 +223,7 @@ class Executable:
         patterns: Mapping[Value, str],
     ) -> None:
         self.parameters = list(parameters)
-        self.lifted = Lifted(tape, outputs, gradients, parameters, patterns)
-        self.plan = Plan(self.lifted)
+        self.plan = Plan(Lifted(tape, outputs, gradients, parameters, patterns))
         self.width = len(outputs)
         self._idle: list[Workspace] = []
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -25,7 +24,7 @@ from micrograd.ops import Op
 from micrograd.scalars import is_number
 from micrograd.scopes import Scope, scope_of
 
-PACKAGE = str(Path(__file__).parent.parent)
+PACKAGE = __name__.partition(".")[0]
 
 # The sum over all examples of what varies: where the gradients of the examples are added up.
 total = Op("total", lambda x: x, lambda x, out: 1.0)
@@ -49,13 +48,18 @@ class ProgramError(TypeError):
 
 
 def users_line() -> str:
-    """Name the line of the user's code that is running, outside of this package."""
+    """Name the line of the user's code that is running, not of this package or Python's own."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     file, line = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(file, line).strip()
     return f"{file}, line {line}{f': {text}' if text else ''}"
+
+
+def _is_ours(module: str) -> bool:
+    name = module.partition(".")[0]
+    return name == PACKAGE or name in sys.stdlib_module_names
 
 
 def refuse(what: str, instead: str) -> ProgramError:
@@ -253,11 +257,16 @@ class Tape:
             found = found.parent
         return found is not None
 
+    def is_constant(self, leaf: Value) -> bool:
+        """Whether the function made this leaf, and no parameter stands behind it."""
+        return self._is_fresh(leaf) and _original(leaf) is None
+
     def _expand(self, v: Value) -> int:
         """A Value that the function made: a number, or arithmetic on parameters."""
         if not v.parents:
-            original = getattr(v, "_original", None)  # of what a derivative is taken by
-            return self._constant(v.data) if original is None else self._index_of_argument(original)
+            if self.is_constant(v):
+                return self._constant(v._data)
+            return self._index_of_argument(_original(v))
         if v.op is identity:
             return self._index_of_argument(v.args[0])
         if v.op is None:
@@ -267,7 +276,7 @@ class Tape:
             )
         indices = tuple([self._index_of_argument(x) for x in v.args])
         if all(i in self.constants for i in indices):
-            return self._constant(v.data)
+            return self._constant(v._data)
         return self.record(v.op, indices, v.args).index
 
     def _index_of_argument(self, x: Any) -> int:
@@ -339,6 +348,11 @@ class Tape:
 
 
 _new = Value.__new__
+
+
+def _original(leaf: Value) -> Any:
+    """What a derivative is taken by, where `leaf` stands for it; else None."""
+    return getattr(leaf, "_original", None)
 
 
 def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:

@@ -97,3 +97,10 @@ def contiguous(dims: tuple[int, ...]) -> Strides:
         strides.append(size)
         size *= dim
     return tuple(reversed(strides))
+
+
+def alike(left: View, right: View) -> tuple[View, View]:
+    """Two views of all members by the same dimensions; one without gaps takes the other's."""
+    if left.strides == contiguous(left.dims):
+        return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
+    return left, right._replace(dims=left.dims, strides=contiguous(left.dims))
