@@ -16,7 +16,8 @@ from micrograd.ops import Op
 from micrograd.programs import rows
 
 if TYPE_CHECKING:
-    from micrograd.programs.plan import Step, Storage
+    from micrograd.programs.plan import Storage
+    from micrograd.programs.views import Step
 
 
 def share(

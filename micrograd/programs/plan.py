@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from micrograd import ops
 from micrograd.programs.biases import absorb
+from micrograd.programs.contractions import einsum, matrix_product, outer
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.memory import share
-from micrograd.programs.views import Nest, View, alike, contiguous, nest
+from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest
 
 
 class Storage:
@@ -25,15 +26,6 @@ class Storage:
         self.ones = False
         self.by_example = False  # whether an example's numbers lie side by side, as they are given
         self.memory: int | None = None  # which one it shares with others; None if it has its own
-
-
-class Step(NamedTuple):
-    """One call: what it does, where the result goes, on what."""
-
-    kind: str  # "row", "product", "outer", "sum", "einsum", "take" or "put"
-    out: View
-    operands: tuple[View, ...]
-    detail: Any = None
 
 
 # The terms of one type in a sum: their sign, their steps, and their factors.
@@ -224,13 +216,13 @@ class Plan:
         elif _is_plain(group, found):
             self._product_of(out, views)
         elif not group.summed and len(views) == 2 and len(varying) == 1:
-            self._matrix_product(out, found, views)
+            self.steps.append(matrix_product(out, found, views))
         elif group.summed and len(views) == 2 and len(varying) == 2:
-            self._outer(out, found, views)
+            self.steps.append(outer(out, found, views))
         elif len(views) == 1:
             self._step("sum", out, views, (ops.add, len(found.term_dims)))
         else:
-            self._einsum(out, found, views)
+            self.steps.append(einsum(out, found, views))
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
         # What is repeated along some dimension comes last: it is cheaper by whole rows.
@@ -239,63 +231,12 @@ class Plan:
         still = [v for v in views if v.varies and not any(v.strides)]
         if len(out.dims) == 1 and moving and still:
             # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
-            self._step("product", out, (moving[0], _axes(still[0], [])), (0, 1, 0))
+            self._step("product", out, (moving[0], along(still[0], [])), (0, 1, 0))
             rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
             first = out
         for view in rest:
             self._step("row", out, (first, view), ops.multiply)
             first = out
-
-    def _matrix_product(self, out: View, found: Nest, views: Sequence[View]) -> None:
-        """What is shared times what varies: rows of the one with columns of the other."""
-        shared, varying = views if views[1].varies else views[::-1]
-        depth = len(found.dims)
-        members, terms = range(depth), range(depth, depth + len(found.term_dims))
-        moves = [d for d in members if shared.strides[d] and not varying.strides[d]]
-        row = max(moves, key=lambda d: found.dims[d], default=None)
-        batch = [d for d in members if d != row]
-        rows = [] if row is None else [row]
-        self._step(
-            "product",
-            _axes(out, [*batch, *rows]),
-            (_axes(shared, [*batch, *rows, *terms]), _axes(varying, [*batch, *terms])),
-            (len(batch), len(rows), len(found.term_dims)),
-        )
-
-    def _outer(self, out: View, found: Nest, views: Sequence[View]) -> None:
-        """The sum over examples of a product: the outer grid of what varies."""
-        depth = len(found.dims)
-        members, terms = range(depth), list(range(depth, depth + len(found.term_dims)))
-        left, right = views
-        moved = [d for d in members if bool(left.strides[d]) != bool(right.strides[d])]
-        if moved and not left.strides[max(moved, key=lambda d: out.strides[d])]:
-            left, right = right, left  # so that the result is written row by row
-        only_left = [d for d in members if left.strides[d] and not right.strides[d]]
-        only_right = [d for d in members if right.strides[d] and not left.strides[d]]
-        rows = [max(only_left, key=lambda d: found.dims[d])] if only_left else []
-        columns = [max(only_right, key=lambda d: found.dims[d])] if only_right else []
-        batch = [d for d in members if d not in rows + columns]
-        self._step(
-            "outer",
-            _axes(out, [*batch, *rows, *columns]),
-            (_axes(left, [*terms, *batch, *rows]), _axes(right, [*terms, *batch, *columns])),
-            (len(terms), len(batch), len(rows), len(columns)),
-        )
-
-    def _einsum(self, out: View, found: Nest, views: Sequence[View]) -> None:
-        letters = "abcdefghijklmnopqrstuvwxy"[: len(found.dims) + len(found.term_dims)]
-        members = letters[: len(found.dims)]
-        written: set[str] = set()
-        inputs, used = [], []
-        for view in views:
-            axes = [d for d, s in enumerate(view.strides) if s or letters[d] not in written]
-            if view is not views[0]:
-                axes = [d for d in axes if view.strides[d] or letters[d] not in written]
-            written.update(letters[d] for d in axes)
-            inputs.append("".join(letters[d] for d in axes) + ("z" if view.varies else ""))
-            used.append(_axes(view, axes))
-        result = members + ("z" if out.varies else "")
-        self._step("einsum", out, used, f"{','.join(inputs)}->{result}")
 
     def _regular(self, terms: Terms) -> Nest:
         """The strides of the operands; what has none is gathered into an array of its own."""
@@ -406,9 +347,3 @@ def _tables(terms: Terms) -> list[Any]:
 
 def _whole(storage: int, varies: bool, rows: int) -> View:
     return View(storage, varies, 0, (rows,), (1,))
-
-
-def _axes(view: View, axes: Sequence[int]) -> View:
-    """A view with these of its dimensions, in this order."""
-    dims = tuple([view.dims[d] for d in axes])
-    return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))

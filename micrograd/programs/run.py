@@ -18,11 +18,11 @@ from micrograd.collector import uncollected
 from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
-from micrograd.programs.plan import Plan, Step
+from micrograd.programs.plan import Plan
 from micrograd.programs.products import fits_blas, outer, packed, product
 from micrograd.programs.rows import Call
 from micrograd.programs.trace import Tape
-from micrograd.programs.views import View
+from micrograd.programs.views import Step, View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

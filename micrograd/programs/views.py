@@ -1,7 +1,8 @@
-"""Regularity: tables of positions as strided views, where their steps are equal."""
+"""Strided views, on which a step works; and regularity: positions with equal steps are a view."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,15 @@ class View(NamedTuple):
     base: int
     dims: tuple[int, ...]
     strides: Strides
+
+
+class Step(NamedTuple):
+    """One call: what it does, where the result goes, on what."""
+
+    kind: str  # "row", "product", "outer", "sum", "einsum", "take" or "put"
+    out: View
+    operands: tuple[View, ...]
+    detail: Any = None
 
 
 class Nest(NamedTuple):
@@ -104,3 +114,9 @@ def alike(left: View, right: View) -> tuple[View, View]:
     if left.strides == contiguous(left.dims):
         return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
     return left, right._replace(dims=left.dims, strides=contiguous(left.dims))
+
+
+def along(view: View, axes: Sequence[int]) -> View:
+    """A view with these of its dimensions, in this order."""
+    dims = tuple([view.dims[d] for d in axes])
+    return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))
