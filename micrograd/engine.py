@@ -24,7 +24,7 @@ import importlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from micrograd import bulk, ops
@@ -42,23 +42,45 @@ def toposort(root: Value) -> list[Value]:
     ['a', 'b', '*', '+']
     """
     order: list[Value] = []
-    seen = {root}
-    # A walk in depth, on a stack of our own, since Python's allows only a thousand calls:
-    # `path` leads from the root to where we are, `todo` holds what each node on it has left.
-    path, todo = [root], [iter(root.parents)]
-    while path:
-        for operand in todo[-1]:
-            if operand not in seen:
-                seen.add(operand)
-                if operand.parents:
-                    path.append(operand)
-                    todo.append(iter(operand.parents))
-                    break
-                order.append(operand)  # a leaf
-        else:  # all operands are listed: now the node itself
-            todo.pop()
-            order.append(path.pop())
-    return order
+    seen: set[Any] = set()  # what is in that list, to be asked quickly
+    # A walk in depth. Python allows only a thousand nested calls, so where they would be nested
+    # there is a list: `path` leads from the root to the consumer of `v`.
+    path: list[Value] = []
+    others: dict[Operands, Iterator[Any]] = {}
+    v = root
+    while True:
+        first = v._first
+        while first is not None and first not in seen:
+            path.append(v)
+            v, first = first, first._first
+        second = v._second
+        while second is None or second in seen:  # then all operands of v are listed
+            seen.add(v)
+            order.append(v)
+            if not path:
+                return order
+            v = path.pop()
+            second = v._second
+        path.append(v)
+        if second.__class__ is not Operands:
+            v = second
+            continue
+        if second not in others:
+            others[second] = iter(second)
+        for v in others[second]:
+            if isinstance(v, Value) and v not in seen:
+                break
+        else:
+            seen.add(second)
+            v = path.pop()
+
+
+class Operands(tuple[Any, ...]):
+    """The operands of a node, where they are not one or two Values of a row in the table."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # by identity: Values compare by theirs anyway
+    __eq__ = object.__eq__
 
 
 class Value(Operators["Value"]):
@@ -74,13 +96,14 @@ class Value(Operators["Value"]):
     (10.0, 6.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_scope", "args", "op", "parents")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_first", "_grad", "_scope", "_second", "op")
 
     _data: float
     _grad: float
     op: Op | None  # the row of the table that made this node; None for a leaf
-    args: tuple[Any, ...]  # all its operands, in order
-    parents: tuple[Value, ...]  # the Values among them; a + a has two
+    # Its operands: one or two Values; else no first, and all of them as the second; see args.
+    _first: Value | None
+    _second: Any
     _scope: Any  # where it was recorded, see scopes.py; not set on what was made outside
 
     # What few nodes have: an instance that sets one of these gets an attribute of its own.
@@ -96,7 +119,7 @@ class Value(Operators["Value"]):
         self._data = to_float(data)
         self._grad = 0.0
         self.op = None
-        self.args = self.parents = _all_values(_children) if _children else ()
+        self.args = _all_values(_children) if _children else ()
         if _op:
             self._symbol = _op
         if label:
@@ -128,20 +151,30 @@ class Value(Operators["Value"]):
         out._local_grads = local_grads
         return out
 
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """All its operands, in order."""
+        first, second = self._first, self._second
+        if first is None:
+            return () if second is None else tuple(second)
+        return (first,) if second is None else (first, second)
+
+    @args.setter
+    def args(self, operands: tuple[Any, ...]) -> None:
+        if self.op in _SIMPLE_ROWS and all([x.__class__ is Value for x in (self, *operands)]):
+            self._first, self._second = operands if len(operands) == 2 else (*operands, None)
+        else:
+            self._first, self._second = None, Operands(operands) if operands else None
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The Values among the operands; a + a has two."""
+        return tuple([x for x in self.args if isinstance(x, Value)])
+
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute a row on the data of its operands, and record the result as a node."""
-        if len(operands) == 2:
-            # The loop below, unrolled, since nine nodes of ten have two operands.
-            x, y = operands
-            if x.__class__ is Value and y.__class__ is Value:
-                return _record(op, operands, operands, (x._data, y._data))
-        inputs = []
-        for operand in operands:
-            if operand.__class__ is not Value:
-                mixed: Value = _apply_mixed(op, operands)
-                return mixed
-            inputs.append(operand._data)
-        return _record(op, operands, operands, inputs)
+        result: Value = _apply_mixed(op, operands)
+        return result
 
     def backward(self) -> None:
         """Leave in every `v.grad` of this graph the derivative of self with respect to v.
@@ -155,19 +188,35 @@ class Value(Operators["Value"]):
         >>> x.grad
         27.0
         """
-        leaves: list[Value] = []
-        interior: list[Value] = []
-        for v in toposort(self):
-            (interior if v.parents or v._closure else leaves).append(v)
-        before = [leaf._grad for leaf in leaves]
-        for v in interior:
-            v._grad = 0.0
+        order = toposort(self)
+        before: dict[Value, float] = {}  # the grads of the leaves
+        for v in order:
+            if v._first is None and not v.parents and not v._closure:
+                before[v] = v._grad
+            else:
+                v._grad = 0.0
         self._grad = 1.0  # self rises by one unit per unit of itself
         try:
-            for v in reversed(interior):
-                v._backward()
+            for v in reversed(order):
+                # What _pass_on does, written out for a row of one or two Values.
+                x, y, grad = v._first, v._second, v._grad
+                if x is None:
+                    if v not in before:
+                        v._backward()
+                    continue
+                try:
+                    if y is None:
+                        x._grad += v.op.derivatives[0](x._data, v._data) * grad
+                    else:
+                        rule_x, rule_y = v.op.derivatives
+                        inputs = x._data, y._data, v._data
+                        slope_x, slope_y = rule_x(*inputs), rule_y(*inputs)
+                        x._grad += slope_x * grad
+                        y._grad += slope_y * grad
+                except ARITHMETIC_ERRORS:
+                    v._pass_on()  # meets the same error and explains it
         except BaseException:
-            for leaf, grad in zip(leaves, before):
+            for leaf, grad in before.items():
                 leaf._grad = grad
             raise
 
@@ -181,22 +230,10 @@ class Value(Operators["Value"]):
         if not callable(closure):
             raise TypeError(f"_backward must be a function without arguments, got {closure!r}")
         self._closure = closure
+        self._first, self._second = None, Operands(self.args)
 
     def _pass_on(self) -> None:
         """The chain rule: each operand gets its local derivative times what arrived here."""
-        rules = _TWO_RULES.get(self.op)
-        if rules is not None and self.parents is self.args:
-            # The loop below, unrolled for two Values: nine nodes of ten, and three times as fast.
-            x, y = self.parents
-            inputs = x._data, y._data, self._data
-            try:
-                slope_x, slope_y = rules[0](*inputs), rules[1](*inputs)
-            except ARITHMETIC_ERRORS:
-                pass  # the loop meets the same error and explains it
-            else:
-                x._grad += slope_x * self._grad
-                y._grad += slope_y * self._grad
-                return
         for operand, slope in zip(self.args, self._local_derivatives()):
             if slope is not None:
                 operand._grad += slope * self._grad
@@ -304,33 +341,25 @@ class Value(Operators["Value"]):
         return copying.reduce(self)
 
 
-def _record(
-    op: Op, args: tuple[Any, ...], parents: tuple[Value, ...], inputs: Sequence[float]
-) -> Value:
-    """Compute a row on `inputs`, the data of `args`, and make the node that remembers them."""
+def _record(op: Op, args: tuple[Any, ...]) -> Value:
+    """Compute a row on the data of `args`, and make the node that remembers them."""
     try:
-        data = op.value(*inputs)
+        data = op.value(*[x._data if isinstance(x, Value) else x for x in args])
     except ARITHMETIC_ERRORS as error:
         raise forward_error(error, op, args) from error
     out: Value = _new(Value)
-    if data.__class__ is not float:
-        data = to_float(data, f"the value of {op.name}")
-    out._data = data
+    out._data = to_float(data, f"the value of {op.name}")
     out._grad = 0.0
     out.op = op
     out.args = args
-    out.parents = parents
     if _marking:
         _mark(out)
     return out
 
 
 _new = Value.__new__
-_TWO_RULES: dict[Op | None, tuple[Rule, Rule]] = {
-    op: (op.derivatives[0], op.derivatives[1])
-    for op in ops.TABLE.values()
-    if len(op.derivatives) == 2 and op.derivatives[0] and op.derivatives[1]
-}
+# Whose nodes backward() sees to by itself: rows of one or two operands, with a rule for each.
+_SIMPLE_ROWS = {op for op in ops.TABLE.values() if len(op.derivatives) < 3 and all(op.derivatives)}
 
 
 def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
@@ -350,9 +379,7 @@ def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
             args.append(operand if type(operand) in (int, float) else float(operand))
         else:
             args.append(Value(operand))
-    parents = tuple(x for x in args if isinstance(x, Value))
-    inputs = [x._data if isinstance(x, Value) else x for x in args]
-    return _record(op, tuple(args), parents, inputs)
+    return _record(op, tuple(args))
 
 
 def _all_values(children: Iterable[Any]) -> tuple[Value, ...]:
@@ -395,13 +422,17 @@ def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
 # Until it asks, making a Value costs no more than a look at `_marking`.
 _marking = False
 _on_new: Callable[[Value], object] | None = None
-_thread = threading.local()
+
+
+class _Thread(threading.local):
+    scope: Any = None
+
+
+_thread = _Thread()
 
 
 def _mark(v: Value) -> None:
-    scope = getattr(_thread, "scope", None)
-    if scope is not None:
-        v._scope = scope
+    v._scope = _thread.scope
     if _on_new is not None:
         _on_new(v)
 
@@ -410,7 +441,7 @@ def _swap_scope(scope: Any) -> Any:
     """Let this thread record in a scope from now on, or in none; give the one before, or None."""
     global _marking
     _marking = True
-    before = getattr(_thread, "scope", None)
+    before = _thread.scope
     _thread.scope = scope
     return before
 
@@ -419,12 +450,15 @@ def _in_scope(call: Callable[..., Any], outside: Any) -> Any:
     """Make the method of a module that calls one of its methods in the scope of its calls."""
 
     def within(module: Any, *args: Any, **kwargs: Any) -> Any:
-        before = _swap_scope(None)
+        global _marking
+        _marking = True
+        before = _thread.scope
+        around = before or outside
+        _thread.scope = around._modules.get(id(module)) or around._of_module(module)
         try:
-            _swap_scope((before or outside)._of_module(module))
             return call(module, *args, **kwargs)
         finally:
-            _swap_scope(before)
+            _thread.scope = before
 
     _hasten(within, type(outside))
     return within
@@ -441,6 +475,57 @@ def _call_on_new(function: Callable[[Value], object] | None) -> None:
     _on_new = function
 
 
+# The short way to a node: what `_apply` does, written out for one or two Values of a simple row.
+
+
+def _unary(op: Op) -> Callable[[Any], Any]:
+    value = op.value
+
+    def method(x: Any) -> Any:
+        if x.__class__ is not Value:
+            return _apply_mixed(op, (x,))
+        try:
+            data = value(x._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x,)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = None
+        if _marking:
+            _mark(out)
+        return out
+
+    return method
+
+
+def _binary(op: Op) -> Callable[[Any, Any], Any]:
+    value = op.value
+
+    def method(x: Any, y: Any) -> Any:
+        if x.__class__ is not Value or y.__class__ is not Value:
+            return _apply_mixed(op, (x, y))
+        try:
+            data = value(x._data, y._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x, y)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = y
+        if _marking:
+            out._scope = _thread.scope
+            if _on_new is not None:
+                _on_new(out)
+        return out
+
+    return method
+
+
 # The same in C, where it was built, as heapq has it: all of the above says what it does, and what
 # it leaves out is taken from there. MICROGRAD_PURE=1 in the environment leaves it out altogether.
 core = "python"
@@ -450,7 +535,7 @@ if not os.environ.get("MICROGRAD_PURE"):
     except ImportError:
         pass
     else:
-        _kept = {*vars(_engine.Value), "__slots__", "__weakref__"} - {"__doc__"}
+        _kept = {*vars(_engine.Value), *Value.__slots__, "__slots__"} - {"__doc__"}
         for _name, _attribute in vars(Value).items():
             if _name not in _kept:
                 setattr(_engine.Value, _name, _attribute)
@@ -463,5 +548,10 @@ if not os.environ.get("MICROGRAD_PURE"):
         _hasten = _engine.hasten
         _new = Value.__new__
         core = "c"
+
+if core == "python":
+    Value.__add__ = _binary(ops.add)
+    Value.__mul__ = _binary(ops.multiply)
+    Value.relu = _unary(ops.relu)
 
 from micrograd import copying  # noqa: E402  (it stands on what is above)

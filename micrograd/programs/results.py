@@ -61,8 +61,6 @@ class Call(_Node):
         """A node on these parameters."""
         node: Call = Call.__new__(Call)
         node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
-        if core == "python":  # the other derives the parents from the args
-            node.parents = operands
         return node
 
     def receive(self, positions: Array | None, weight: float) -> None:

@@ -206,7 +206,7 @@ class Tape:
     def input(self, name: str, column: int) -> Traced:
         """A leaf for one column of an argument."""
         v = self._node(None, (), True, False)
-        v.op, v.args, v.parents = None, (), ()
+        v.op, v.args = None, ()
         self.inputs[v.index] = (name, column)
         return v
 
@@ -343,8 +343,6 @@ _new = Value.__new__
 
 def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:
     v.op, v.args = op, operands
-    if core == "python":  # the other derives the parents from the args
-        v.parents = tuple([x for x in operands if isinstance(x, Value)])
 
 
 def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:
