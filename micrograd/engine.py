@@ -28,9 +28,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from micrograd import bulk, ops
+from micrograd.comfort import Comfort
 from micrograd.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
-from micrograd.operators import Operators
-from micrograd.ops import Op, Rule
+from micrograd.ops import Op
 from micrograd.scalars import is_number, to_float
 
 
@@ -42,11 +42,11 @@ def toposort(root: Value) -> list[Value]:
     ['a', 'b', '*', '+']
     """
     order: list[Value] = []
-    seen: set[Any] = set()  # what is in that list, to be asked quickly
-    # A walk in depth. Python allows only a thousand nested calls, so where they would be nested
-    # there is a list: `path` leads from the root to the consumer of `v`.
+    seen: set[Any] = set()  # what is in that list
+    # A walk in depth. Python allows only a thousand nested calls, so there is a list in their
+    # place: `path` leads from the root to the node that waits for `v`.
     path: list[Value] = []
-    others: dict[Operands, Iterator[Any]] = {}
+    others: dict[Operands, Iterator[Any]] = {}  # those that are still to be walked
     v = root
     while True:
         first = v._first
@@ -54,7 +54,7 @@ def toposort(root: Value) -> list[Value]:
             path.append(v)
             v, first = first, first._first
         second = v._second
-        while second is None or second in seen:  # then all operands of v are listed
+        while second is None or second in seen:  # all operands of v are listed: now v itself
             seen.add(v)
             order.append(v)
             if not path:
@@ -76,14 +76,14 @@ def toposort(root: Value) -> list[Value]:
 
 
 class Operands(tuple[Any, ...]):
-    """The operands of a node, where they are not one or two Values of a row in the table."""
+    """All operands of a node, where they are not just one or two Values; equal only to itself."""
 
     __slots__ = ()
-    __hash__ = object.__hash__  # by identity: Values compare by theirs anyway
     __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
-class Value(Operators["Value"]):
+class Value(Comfort):
     """A number in a graph, with the gradient that `backward()` leaves in it.
 
     `data` and `grad` are floats and may be set; `label` is a name for people. Raises TypeError
@@ -101,9 +101,10 @@ class Value(Operators["Value"]):
     _data: float
     _grad: float
     op: Op | None  # the row of the table that made this node; None for a leaf
-    # Its operands: one or two Values; else no first, and all of them as the second; see args.
+    # Its operands. A node that a simple row made (see below) has one or two; any other node has no
+    # first, and all of them as the second. What reads a graph asks for `args` or `parents`.
     _first: Value | None
-    _second: Any
+    _second: Any  # a Value, Operands or None
     _scope: Any  # where it was recorded, see scopes.py; not set on what was made outside
 
     # What few nodes have: an instance that sets one of these gets an attribute of its own.
@@ -154,14 +155,13 @@ class Value(Operators["Value"]):
     @property
     def args(self) -> tuple[Any, ...]:
         """All its operands, in order."""
-        first, second = self._first, self._second
-        if first is None:
-            return () if second is None else tuple(second)
-        return (first,) if second is None else (first, second)
+        if self._first is None:
+            return tuple(self._second or ())
+        return (self._first,) if self._second is None else (self._first, self._second)
 
     @args.setter
     def args(self, operands: tuple[Any, ...]) -> None:
-        if self.op in _SIMPLE_ROWS and all([x.__class__ is Value for x in (self, *operands)]):
+        if self.op in _SIMPLE and all(x.__class__ is Value for x in (self, *operands)):
             self._first, self._second = operands if len(operands) == 2 else (*operands, None)
         else:
             self._first, self._second = None, Operands(operands) if operands else None
@@ -173,7 +173,8 @@ class Value(Operators["Value"]):
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute a row on the data of its operands, and record the result as a node."""
-        result: Value = _apply_mixed(op, operands)
+        simple = _SIMPLE.get(op)
+        result: Value = simple(*operands) if simple else _apply_mixed(op, operands)
         return result
 
     def backward(self) -> None:
@@ -198,19 +199,21 @@ class Value(Operators["Value"]):
         self._grad = 1.0  # self rises by one unit per unit of itself
         try:
             for v in reversed(order):
-                # What _pass_on does, written out for a row of one or two Values.
+                # The chain rule, as in _pass_on, written out for one or two Values.
                 x, y, grad = v._first, v._second, v._grad
                 if x is None:
                     if v not in before:
                         v._backward()
                     continue
+                op: Any = v.op
                 try:
                     if y is None:
-                        x._grad += v.op.derivatives[0](x._data, v._data) * grad
+                        x._grad += op.derivatives[0](x._data, v._data) * grad
                     else:
-                        rule_x, rule_y = v.op.derivatives
-                        inputs = x._data, y._data, v._data
-                        slope_x, slope_y = rule_x(*inputs), rule_y(*inputs)
+                        rule_x, rule_y = op.derivatives
+                        a, b, out = x._data, y._data, v._data
+                        slope_x = rule_x(a, b, out)
+                        slope_y = rule_y(a, b, out)
                         x._grad += slope_x * grad
                         y._grad += slope_y * grad
                 except ARITHMETIC_ERRORS:
@@ -257,7 +260,7 @@ class Value(Operators["Value"]):
             slopes.append(slope)
         return slopes
 
-    # The rest is comfort: checked attributes, the original's names, text, comparisons, copies.
+    # The rest is comfort: checked attributes, copies; text and comparisons are in comfort.py.
 
     @property
     def data(self) -> float:
@@ -283,10 +286,6 @@ class Value(Operators["Value"]):
         return dict(self.__dict__)
 
     @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
-
-    @property
     def _op(self) -> str:
         if self._symbol is not None:
             return self._symbol
@@ -299,37 +298,6 @@ class Value(Operators["Value"]):
     @_op.setter
     def _op(self, symbol: str) -> None:
         self._symbol = symbol
-
-    def __repr__(self) -> str:
-        return f"Value(data={self._data}, grad={self._grad})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else str(self)
-
-    def __float__(self) -> float:
-        raise TypeError(
-            "float(v) and the functions of math would drop the gradient of a Value: write the row "
-            "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
-        )
-
-    def __lt__(self, other: Any) -> Any:
-        return self._data < (other._data if isinstance(other, Value) else other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._data <= (other._data if isinstance(other, Value) else other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._data > (other._data if isinstance(other, Value) else other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._data >= (other._data if isinstance(other, Value) else other)
-
-    def __pos__(self) -> Value:
-        return self
-
-    def conjugate(self) -> Value:
-        """Self: a real number is its own conjugate. NumPy's var(), std() and norm() ask for it."""
-        return self
 
     def __copy__(self) -> Value:
         return copying.shallow_copy(self)
@@ -358,8 +326,6 @@ def _record(op: Op, args: tuple[Any, ...]) -> Value:
 
 
 _new = Value.__new__
-# Whose nodes backward() sees to by itself: rows of one or two operands, with a rule for each.
-_SIMPLE_ROWS = {op for op in ops.TABLE.values() if len(op.derivatives) < 3 and all(op.derivatives)}
 
 
 def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
@@ -418,6 +384,63 @@ def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
     return slopes
 
 
+# Rows of one or two operands with a rule for each, the table's most, are simple: what is above is
+# written out for them, which takes half the time. What they leave out goes that way.
+
+
+def _simple_unary(op: Op) -> Callable[[Any], Any]:
+    value = op.value
+
+    def apply(x: Any) -> Any:
+        if x.__class__ is not Value:
+            return _apply_mixed(op, (x,))
+        try:
+            data = value(x._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x,)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = None
+        if _marking:
+            _mark(out)
+        return out
+
+    return apply
+
+
+def _simple_binary(op: Op) -> Callable[[Any, Any], Any]:
+    value = op.value
+
+    def apply(x: Any, y: Any) -> Any:
+        if x.__class__ is not Value or y.__class__ is not Value:
+            return _apply_mixed(op, (x, y))
+        try:
+            data = value(x._data, y._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x, y)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = y
+        if _marking:
+            _mark(out)
+        return out
+
+    return apply
+
+
+_SIMPLE: dict[Op | None, Callable[..., Any]] = {
+    op: (_simple_unary if len(op.derivatives) == 1 else _simple_binary)(op)
+    for op in ops.TABLE.values()
+    if len(op.derivatives) < 3 and all(op.derivatives)
+}
+
+
 # What scopes.py asks for: new Values know the scope of their thread, and are shown to a function.
 # Until it asks, making a Value costs no more than a look at `_marking`.
 _marking = False
@@ -446,24 +469,6 @@ def _swap_scope(scope: Any) -> Any:
     return before
 
 
-def _in_scope(call: Callable[..., Any], outside: Any) -> Any:
-    """Make the method of a module that calls one of its methods in the scope of its calls."""
-
-    def within(module: Any, *args: Any, **kwargs: Any) -> Any:
-        global _marking
-        _marking = True
-        before = _thread.scope
-        around = before or outside
-        _thread.scope = around._modules.get(id(module)) or around._of_module(module)
-        try:
-            return call(module, *args, **kwargs)
-        finally:
-            _thread.scope = before
-
-    _hasten(within, type(outside))
-    return within
-
-
 def _hasten(within: Callable[..., Any], kind: type[Any]) -> None:
     """Let C, where it was built, do what `within` does."""
 
@@ -473,57 +478,6 @@ def _call_on_new(function: Callable[[Value], object] | None) -> None:
     global _marking, _on_new
     _marking = True
     _on_new = function
-
-
-# The short way to a node: what `_apply` does, written out for one or two Values of a simple row.
-
-
-def _unary(op: Op) -> Callable[[Any], Any]:
-    value = op.value
-
-    def method(x: Any) -> Any:
-        if x.__class__ is not Value:
-            return _apply_mixed(op, (x,))
-        try:
-            data = value(x._data)
-        except ARITHMETIC_ERRORS as error:
-            raise forward_error(error, op, (x,)) from error
-        out: Value = _new(Value)
-        out._data = data
-        out._grad = 0.0
-        out.op = op
-        out._first = x
-        out._second = None
-        if _marking:
-            _mark(out)
-        return out
-
-    return method
-
-
-def _binary(op: Op) -> Callable[[Any, Any], Any]:
-    value = op.value
-
-    def method(x: Any, y: Any) -> Any:
-        if x.__class__ is not Value or y.__class__ is not Value:
-            return _apply_mixed(op, (x, y))
-        try:
-            data = value(x._data, y._data)
-        except ARITHMETIC_ERRORS as error:
-            raise forward_error(error, op, (x, y)) from error
-        out: Value = _new(Value)
-        out._data = data
-        out._grad = 0.0
-        out.op = op
-        out._first = x
-        out._second = y
-        if _marking:
-            out._scope = _thread.scope
-            if _on_new is not None:
-                _on_new(out)
-        return out
-
-    return method
 
 
 # The same in C, where it was built, as heapq has it: all of the above says what it does, and what
@@ -548,10 +502,8 @@ if not os.environ.get("MICROGRAD_PURE"):
         _hasten = _engine.hasten
         _new = Value.__new__
         core = "c"
-
-if core == "python":
-    Value.__add__ = _binary(ops.add)
-    Value.__mul__ = _binary(ops.multiply)
-    Value.relu = _unary(ops.relu)
+if core == "python":  # the most usual operators need not ask for their row
+    for _name, _op in {"add": ops.add, "sub": ops.subtract, "mul": ops.multiply}.items():
+        setattr(Value, f"__{_name}__", _SIMPLE[_op])
 
 from micrograd import copying  # noqa: E402  (it stands on what is above)

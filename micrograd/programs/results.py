@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.bulk import add_grads
-from micrograd.engine import Value, core
+from micrograd.engine import Value
 from micrograd.operators import Operators
 from micrograd.ops import Op
 

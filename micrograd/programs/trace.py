@@ -19,7 +19,7 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.calls import identity
-from micrograd.engine import Value, core, toposort
+from micrograd.engine import Value, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
 from micrograd.scalars import is_number
