@@ -41,6 +41,8 @@ def toposort(root: Value) -> list[Value]:
     >>> [v.label or v._op for v in toposort(a * b + a)]
     ['a', 'b', '*', '+']
     """
+    if not root.parents:
+        return [root]
     order: list[Value] = []
     seen: set[Any] = set()  # what is in that list
     # A walk in depth. Python allows only a thousand nested calls, so there is a list in their
