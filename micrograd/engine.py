@@ -336,18 +336,23 @@ def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
     As in the original, a number becomes a leaf, but a number exponent stays a number.
     """
     args: list[Any] = []
+    simple = _SIMPLE.get(op)
     for position, operand in enumerate(operands):
-        if isinstance(operand, Value):
+        if operand.__class__ is Value:
+            args.append(operand)
+        elif isinstance(operand, Value):
             if type(operand)._apply is not Value._apply:
                 return operand._apply(op, operands)  # it has a way of its own
             args.append(operand)
+            simple = None
         elif not is_number(operand):
             return NotImplemented
         elif op is ops.power and position == 1:
             args.append(operand if type(operand) in (int, float) else float(operand))
+            simple = None
         else:
             args.append(Value(operand))
-    return _record(op, tuple(args))
+    return simple(*args) if simple else _record(op, tuple(args))
 
 
 def _all_values(children: Iterable[Any]) -> tuple[Value, ...]:
@@ -505,6 +510,7 @@ if not os.environ.get("MICROGRAD_PURE"):
         _swap_scope, _call_on_new = _engine.swap_scope, _engine.call_on_new
         _hasten = _engine.hasten
         _new = Value.__new__
+        _SIMPLE.clear()
         core = "c"
 if core == "python":  # the most usual operators are not asked for their row each time
     for _row, _operator in {
