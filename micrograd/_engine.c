@@ -41,7 +41,6 @@ typedef struct Value {
     uint64_t seen : 48;     /* the number of the walk that saw it last */
     uint64_t code : 8;      /* the row, where C has it */
     uint64_t shape : 2;     /* how the operands are stored */
-    uint64_t step : 2;      /* the next operand in a walk */
     uint64_t tracked : 1;   /* the cyclic collector looks at it */
     uint64_t used : 1;      /* it has been an operand */
 } Value;
@@ -52,16 +51,29 @@ typedef struct {
     Py_ssize_t size, room;
 } List;
 
+/* The lists of a walk through a graph. Owns them. */
+typedef struct {
+    List order;  /* operands before consumers */
+    List leaves; /* apart from the order, in a backward pass */
+    List path;   /* from the root to where the walk is: each node, and what is left of it */
+    int backward;
+} Walk;
+
 /* What C needs from Python: the functions for rare cases, and names. */
 #define BULK_FUNCTIONS(X)                                                                         \
     X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
-    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _modules) X(name, _of_module)    \
+    X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
+
+/* The scope of a module's calls within the one around. Owns it, and by it the one around. */
+typedef struct {
+    PyObject *around, *called, *scope;
+} Found;
 
 typedef struct {
     PyTypeObject *type;         /* Value. All objects in here are owned */
@@ -73,9 +85,10 @@ typedef struct {
     int freeing;
     Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
+    Walk spare;                 /* the memory of a walk that has ended, for the next one */
     Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
-    Py_ssize_t place;           /* in a Scope, of the dict of the modules that are called in it */
+    Found found[1024];          /* by addresses */
     uint64_t thread;            /* the thread that asked for its scope last, */
     PyObject *scope;            /* that scope, or NULL, */
     PyObject *own;              /* and its dict, where the scope waits while another one asks */
@@ -121,24 +134,23 @@ static inline int append(List *list, Value *v) {
 }
 
 /* Finds the scope of a thread that did not ask last; the state owns it, and the thread's dict. */
-static void change_thread(State *s, PyThreadState *thread) {
+static void change_thread(State *s) {
     PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
     if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
     PyObject *scope = own ? PyDict_GetItem(own, key) : NULL;
     Py_XSETREF(s->own, Py_XNewRef(own));
     Py_XSETREF(s->scope, scope == Py_None ? NULL : Py_XNewRef(scope));
-    s->thread = thread->id;
+    s->thread = PyThreadState_GetUnchecked()->id;
 }
 
 /* The scope that this thread records in, borrowed; NULL if there is none. */
 static inline PyObject *scope_here(State *s) {
-    PyThreadState *thread = PyThreadState_GetUnchecked();
-    if (s->thread != thread->id) change_thread(s, thread);
+    if (s->thread != PyThreadState_GetUnchecked()->id) change_thread(s);
     return s->scope;
 }
 
-/* Tells a new Value its scope, and on_new of the Value. Borrows it. */
-static int mark(State *s, Value *v) {
+/* Tells a new Value, borrowed, its scope, and on_new of the Value. */
+static inline int mark(State *s, Value *v) {
     v->scope = Py_XNewRef(scope_here(s));
     if (!s->on_new) return 0;
     PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
@@ -195,10 +207,10 @@ static void destroy(State *s, Value *v) {
     Py_DECREF(type);
 }
 
-/* Sorts nodes, borrowed, by falling address (radix sort): taken from the end, they follow in
- * memory order. */
+/* Sorts nodes, borrowed, by falling address, so that taken from the end they follow in memory order;
+ * a bit for each place where one may lie. Leaves them if few are out of order, or they lie far apart. */
 static void sort_by_address(Value **items, Py_ssize_t n) {
-    Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
+    const size_t place = 2 * sizeof(void *);
     uintptr_t low = UINTPTR_MAX, high = 0;
     Py_ssize_t rises = 0; /* few, if the graph was freed as it was made */
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -206,19 +218,19 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
         low = Py_MIN(low, (uintptr_t)items[i]);
         high = Py_MAX(high, (uintptr_t)items[i]);
     }
-    for (int shift = 4; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
-        Py_ssize_t place[2049] = {0};
-        for (Py_ssize_t i = 0; i < n; i++)
-            place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
-        for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];
-        for (Py_ssize_t i = 0; i < n; i++)
-            to[place[(high - (uintptr_t)from[i]) >> shift & 2047]++] = from[i];
-        Value **swap = from;
-        from = to;
-        to = swap;
+    size_t words = (high - low) / place / 64 + 1;
+    if (rises <= n / 8 || words > (size_t)n) return;
+    uint64_t *taken = PyMem_Calloc(words, sizeof(uint64_t));
+    for (Py_ssize_t i = 0; taken && i < n; i++) {
+        size_t at = ((uintptr_t)items[i] - low) / place;
+        taken[at / 64] |= (uint64_t)1 << at % 64;
     }
-    if (from != items) memcpy(items, from, n * sizeof(Value *));
-    PyMem_Free(spare);
+    for (size_t w = 0; taken && w < words; w++) {
+        uintptr_t at = low + 64 * w * place;
+        for (uint64_t bits = taken[w]; bits; bits >>= 1, at += place)
+            if (bits & 1) items[--n] = (Value *)at;
+    }
+    PyMem_Free(taken);
 }
 
 /* Frees a node, and those that die with it, without recursion. Owns `self`. */
@@ -684,79 +696,77 @@ static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(s
 
 /* The graph --------------------------------------------------------------------------------- */
 
-typedef struct {
-    List order;         /* operands before consumers */
-    List leaves;        /* apart from the order, in a backward pass */
-    List path;          /* from the root to where the walk is */
-    int backward;
-    Py_ssize_t *counts; /* for the MANY nodes on the path, the next operand. Owned */
-    Py_ssize_t depth, room;
-} Walk;
+/* A walk in the memory of the one before; the caller owns it. */
+static Walk new_walk(State *s, int backward) {
+    Walk w = s->spare;
+    s->spare = (Walk){.backward = 0};
+    w.order.size = w.leaves.size = w.path.size = 0;
+    w.backward = backward;
+    return w;
+}
 
 /* Releases the memory of a walk. */
 static void free_walk(Walk *w) {
     PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
-    PyMem_Free(w->counts);
+}
+
+/* Keeps the memory of a walk, or releases it if it is out of proportion to the nodes that are kept. */
+static void end_walk(State *s, Walk *w) {
+    Walk before = s->spare;
+    if (w->order.room > 2 * s->keep + 1024) { free_walk(w); return; }
+    s->spare = *w;
+    free_walk(&before);
 }
 
 /* Whether a function was assigned to a node's _backward. Borrows the node. */
-static int has_closure(State *s, Value *v) {
+static inline int has_closure(State *s, Value *v) {
     PyObject *closure = v->dict ? PyDict_GetItem(v->dict, s->objects[_closure_]) : NULL;
     return closure && closure != Py_None;
 }
 
-/* Lists a node, borrowed, whose operands are listed. A backward pass sets interior grads to 0. */
-static inline int list_node(State *s, Walk *w, Value *v) {
-    if (!w->backward) return append(&w->order, v);
-    if (v->shape == LEAF && !has_closure(s, v)) return append(&w->leaves, v);
-    v->grad = 0.0;
-    return append(&w->order, v);
+/* What will be left of a node after its first operand, so that it needn't be touched again: the
+ * second one, borrowed, or NULL; of MANY, the index of the next, times two, plus one. */
+static inline Value *rest_of(Value *v) {
+    if (v->shape == MANY) return (Value *)1;
+    return v->shape == TWO && v->code != POWER_OF_NUMBER ? (Value *)v->second : NULL;
 }
 
-/* Goes on to the operands of a node, which the path borrows. */
-static inline int enter(Walk *w, Value *v) {
-    v->step = 0;
-    if (append(&w->path, v) < 0) return -1;
-    if (v->shape != MANY) return 0;
-    int failed = w->depth == w->room && grow((void **)&w->counts, &w->room, sizeof(Py_ssize_t));
-    if (!failed) w->counts[w->depth++] = 0;
-    return -failed;
+/* The next Value among the operands of a node of MANY, borrowed, or NULL; changes what is left. */
+static Value *next_of_many(Value *v, Value **left) {
+    Py_ssize_t i = (uintptr_t)*left >> 1, n = PyTuple_GET_SIZE(v->first);
+    while (i < n && !is_value(PyTuple_GET_ITEM(v->first, i))) i++;
+    *left = i < n ? (Value *)((uintptr_t)(i + 1) << 1 | 1) : NULL;
+    return i < n ? (Value *)PyTuple_GET_ITEM(v->first, i) : NULL;
 }
 
-/* The next operand of a node that is a Value, borrowed; NULL when there are no more. */
-static inline Value *next_operand(Walk *w, Value *v) {
-    if (v->shape == MANY) {
-        Py_ssize_t *count = &w->counts[w->depth - 1];
-        while (*count < PyTuple_GET_SIZE(v->first)) {
-            PyObject *x = PyTuple_GET_ITEM(v->first, (*count)++);
-            if (is_value(x)) return (Value *)x;
-        }
-        w->depth--;
-        return NULL;
-    }
-    if (v->step == v->shape) return NULL;
-    if (v->step++ == 0) return (Value *)v->first;
-    return v->code == POWER_OF_NUMBER ? NULL : (Value *)v->second;
-}
-
-/* Lists the graph behind `root`, in depth, operands in order. A deep graph needs no stack of C's,
- * and no Python code runs meanwhile. Borrows the root. */
-static int walk(State *s, Walk *w, Value *root) {
+/* Lists the graph behind a root, in depth, operands in order; a backward pass sets interior grads
+ * to 0. A deep graph needs no stack of C's, and no Python code runs meanwhile. Borrows the root. */
+static int walk(State *s, Walk *w, Value *x) {
     uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
-    root->seen = number;
-    if (enter(w, root) < 0) return -1;
-    while (w->path.size) {
-        Value *v = w->path.items[w->path.size - 1], *x = next_operand(w, v);
-        if (!x) {
-            if (list_node(s, w, v) < 0) return -1;
-            w->path.size--;
-        }
-        else if (x->seen != number) {
+    for (;;) {
+        while (x && x->seen != number) {
             x->seen = number;
-            if (x->shape == LEAF ? list_node(s, w, x) < 0 : enter(w, x) < 0) return -1;
+            if (x->shape == LEAF && !has_closure(s, x)) {
+                if (append(w->backward ? &w->leaves : &w->order, x) < 0) return -1;
+                break;
+            }
+            if (append(&w->path, x) < 0 || append(&w->path, rest_of(x)) < 0) return -1;
+            if (w->backward) x->grad = 0.0;
+            x = x->shape == ONE || x->shape == TWO ? (Value *)x->first : NULL;
+        }
+        if (!w->path.size) return 0;
+        Value **top = w->path.items + w->path.size - 2;
+        if ((uintptr_t)top[1] & 1) {
+            x = next_of_many(top[0], &top[1]);
+        }
+        else if ((x = top[1])) {
+            top[1] = NULL;
+        }
+        else {
+            w->path.size -= 2;
+            if (append(&w->order, top[0]) < 0) return -1;
         }
     }
-    return 0;
 }
 
 /* toposort(root): a new list, which the caller owns. Borrows the root. */
@@ -764,12 +774,13 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     if (!is_value(root)) {
         return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
     }
-    Walk w = {.backward = 0};
-    int failed = walk(state_of(Py_TYPE(root)), &w, (Value *)root);
+    State *s = state_of(Py_TYPE(root));
+    Walk w = new_walk(s, 0);
+    int failed = walk(s, &w, (Value *)root);
     PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
     for (Py_ssize_t i = 0; result && i < w.order.size; i++)
         PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));
-    free_walk(&w);
+    end_walk(s, &w);
     return result;
 }
 
@@ -816,7 +827,7 @@ static inline int pass_on(State *s, Value *v) {
 /* Value.backward(): the caller's reference to the root keeps the graph alive. */
 static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     State *s = state_of(Py_TYPE(self));
-    Walk w = {.backward = 1};
+    Walk w = new_walk(s, 1);
     double *before = NULL;
     int failed = walk(s, &w, (Value *)self);
     Py_ssize_t n = w.leaves.size;
@@ -835,7 +846,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         for (Py_ssize_t i = 0; failed && i < n; i++) w.leaves.items[i]->grad = before[i];
     }
     PyMem_Free(before);
-    free_walk(&w);
+    end_walk(s, &w);
     if (failed) return NULL;
     Py_RETURN_NONE;
 }
@@ -930,19 +941,20 @@ static PyType_Spec value_spec = {
 
 /* Scopes ------------------------------------------------------------------------------------ */
 
-/* Lets this thread record in a scope, or in none (NULL). Borrows it. */
-static void change_scope(State *s, PyObject *scope) {
-    s->marking += (scope != NULL) - (scope_here(s) != NULL);
-    Py_XSETREF(s->scope, Py_XNewRef(scope));
+/* Lets this thread record in a scope, or in none (NULL), whose reference it steals; the caller owns
+ * the one before. */
+static inline PyObject *swap_scope(State *s, PyObject *scope) {
+    PyObject *before = scope_here(s);
+    s->marking += (scope != NULL) - (before != NULL);
+    s->scope = scope;
+    return before;
 }
 
-/* swap_scope(scope): lets this thread record in it, or in none (None). The caller owns the result,
- * the scope before. */
+/* swap_scope(scope), None for none: as above, but borrows it. */
 static PyObject *engine_swap_scope(PyObject *module, PyObject *scope) {
     State *s = PyModule_GetState(module);
-    PyObject *before = Py_NewRef(scope_here(s) ? s->scope : Py_None);
-    change_scope(s, scope == Py_None ? NULL : scope);
-    return before;
+    PyObject *before = swap_scope(s, scope == Py_None ? NULL : Py_NewRef(scope));
+    return before ? before : Py_NewRef(Py_None);
 }
 
 /* call_on_new(function): calls it on each new Value; None ends that. The state owns it. */
@@ -953,38 +965,48 @@ static PyObject *engine_call_on_new(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
+/* Forgets what was found of modules' calls: when one has died, so that its scopes may, too. */
+static void forget(State *s) {
+    for (int i = 0; i < 1024; i++) {
+        s->found[i].called = NULL;
+        Py_CLEAR(s->found[i].scope);
+    }
+}
+
+/* forget_calls(): as above. */
+static PyObject *engine_forget_calls(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+    forget(PyModule_GetState(module));
+    Py_RETURN_NONE;
+}
+
 /* The scope of a module's calls within the one around, which the caller owns. Borrows both. */
 static PyObject *scope_of_call(State *s, PyObject *around, PyObject *called) {
-    PyObject *key = PyLong_FromVoidPtr(called); /* as id() */
-    if (!s->place) {
-        PyObject *slot = PyObject_GetAttr((PyObject *)Py_TYPE(around), s->objects[_modules_]);
-        s->place = slot ? ((PyMemberDescrObject *)slot)->d_member->offset : 0;
-        Py_XDECREF(slot);
+    uint64_t mixed = ((uintptr_t)around ^ (uintptr_t)called) * 0x9E3779B97F4A7C15;
+    Found *found = &s->found[mixed >> 54];
+    if (found->called == called && found->around == around) return Py_NewRef(found->scope);
+    PyObject *scope = PyObject_CallMethodOneArg(around, s->objects[_of_module_], called);
+    if (scope) {
+        PyObject *before = found->scope;
+        *found = (Found){around, called, Py_NewRef(scope)};
+        Py_XDECREF(before); /* which may run Python */
     }
-    if (!key || !s->place) return NULL;
-    PyObject *found = PyDict_GetItemWithError(*(PyObject **)((char *)around + s->place), key);
-    Py_DECREF(key);
-    if (found || PyErr_Occurred()) return Py_XNewRef(found);
-    return PyObject_CallMethodOneArg(around, s->objects[_of_module_], called);
+    return scope;
 }
 
 /* Does what the Python function `within` of engine.py does; its closure has call and outside.
  * Borrows all; the caller owns the result. */
 static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
-    PyObject *closure = PyFunction_GET_CLOSURE(self), *result = NULL;
+    PyObject *closure = PyFunction_GET_CLOSURE(self);
     PyObject *call = PyCell_GET(PyTuple_GET_ITEM(closure, 0));
     PyObject *outside = PyCell_GET(PyTuple_GET_ITEM(closure, 1));
     State *s = PyType_GetModuleState(Py_TYPE(outside));
     if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(call, args, n, names); /* raises */
-    PyObject *before = Py_XNewRef(scope_here(s));
-    PyObject *scope = scope_of_call(s, before ? before : outside, args[0]);
-    if (scope) {
-        change_scope(s, scope);
-        result = PyObject_Vectorcall(call, args, n, names);
-        change_scope(s, before);
-    }
-    Py_XDECREF(scope);
-    Py_XDECREF(before);
+    PyObject *around = scope_here(s);
+    PyObject *scope = scope_of_call(s, around ? around : outside, args[0]);
+    if (!scope) return NULL;
+    PyObject *before = swap_scope(s, scope);
+    PyObject *result = PyObject_Vectorcall(call, args, n, names);
+    Py_XDECREF(swap_scope(s, before));
     return result;
 }
 
@@ -1004,21 +1026,21 @@ static PyObject *engine_hasten(PyObject *module, PyObject *args) {
 static int find_rows(State *s, PyObject *table) {
     static const char *const names[N_CODES] = {
 #define NAME(row) [ROW_##row] = #row,
-        UNARY_ROWS(NAME) BINARY_ROWS(NAME) [POWER_OF_NUMBER] = "power",
+        UNARY_ROWS(NAME) BINARY_ROWS(NAME)
     };
     PyObject *name, *op;
     Py_ssize_t position = 0;
     s->codes = PyDict_New();
     while (s->codes && PyDict_Next(table, &position, &name, &op)) {
-        PyObject *number = PyLong_FromLong(NO_ROW);
-        for (int code = 0; number && code < N_CODES; code++) {
-            if (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code]) != 0) continue;
-            s->rows[code] = Py_NewRef(op);
-            if (code != POWER_OF_NUMBER) Py_SETREF(number, PyLong_FromLong(code));
-        }
+        int code = N_CODES;
+        do code--;
+        while (code && (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code])));
+        PyObject *number = PyLong_FromLong(code);
+        if (code) s->rows[code] = Py_NewRef(op);
         if (!number || PyDict_SetItem(s->codes, op, number) < 0) Py_CLEAR(s->codes);
         Py_XDECREF(number);
     }
+    s->rows[POWER_OF_NUMBER] = Py_XNewRef(s->rows[ROW_power]);
     return s->codes ? 0 : -1;
 }
 
@@ -1060,6 +1082,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
+    for (int i = 0; i < 1024; i++) Py_VISIT(s->found[i].scope);
     return 0;
 }
 
@@ -1069,6 +1092,7 @@ static int engine_clear(PyObject *module) {
     Py_CLEAR(s->type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
+    forget(s);
     return 0;
 }
 
@@ -1082,6 +1106,7 @@ static void engine_free(void *module) {
         PyObject_GC_Del(dead);
     }
     PyMem_Free(s->kept.items);
+    free_walk(&s->spare);
 }
 
 #define BULK_METHOD(source, name)                                                                  \
@@ -1092,6 +1117,7 @@ static PyMethodDef engine_methods[] = {
     BULK_FUNCTIONS(BULK_METHOD)
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of engine.py in C."},
+    {"forget_calls", engine_forget_calls, METH_NOARGS, "Forget the scopes of modules' calls."},
     {"call_on_new", engine_call_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };

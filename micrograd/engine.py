@@ -482,6 +482,10 @@ def _hasten(within: Callable[..., Any], kind: type[Any]) -> None:
     """Let C, where it was built, do what `within` does."""
 
 
+def _forget_calls() -> None:
+    """Let C, where it was built, forget the scopes of calls that it remembers."""
+
+
 def _call_on_new(function: Callable[[Value], object] | None) -> None:
     """Call a function on each Value that any thread makes from now on, or none."""
     global _marking, _on_new
@@ -508,7 +512,7 @@ if not os.environ.get("MICROGRAD_PURE"):
         for _name in bulk.FUNCTIONS:
             setattr(bulk, _name, getattr(_engine, _name))
         _swap_scope, _call_on_new = _engine.swap_scope, _engine.call_on_new
-        _hasten = _engine.hasten
+        _hasten, _forget_calls = _engine.hasten, _engine.forget_calls
         _new = Value.__new__
         _SIMPLE.clear()
         core = "c"

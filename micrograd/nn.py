@@ -193,12 +193,12 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Any) -> Value:
-        inputs = _inputs(x)
-        if len(inputs) != len(self.w):
+        inputs, w = x if x.__class__ is list else _inputs(x), self.w
+        if len(inputs) != len(w):
             raise ValueError(
-                f"this neuron takes {len(self.w)} inputs, got {len(inputs)}: give one per weight"
+                f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        return self.activate(sum(map(mul, self.w, inputs), self.b))
+        return self.activate(sum(map(mul, w, inputs), self.b))
 
     def activate(self, z: Value) -> Value:
         """Apply the activation to the weighted sum z; without one, give z itself.
@@ -206,11 +206,11 @@ class Neuron(Module):
         >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
         0.0
         """
-        if not self.nonlin or self.activation == "linear":
+        if not self.nonlin or (activation := self.activation) == "linear":
             return z
-        if callable(self.activation):
-            return self.activation(z)
-        activated: Value = getattr(z, self.activation)()
+        if callable(activation):
+            return activation(z)
+        activated: Value = getattr(z, activation)()
         return activated
 
     def __repr__(self) -> str:
@@ -220,8 +220,6 @@ class Neuron(Module):
 
 def _inputs(x: Any) -> list[Any]:
     """List the inputs; a Value or a number alone is one of them."""
-    if x.__class__ is list:
-        return x
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 

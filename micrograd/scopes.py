@@ -71,7 +71,7 @@ class Scope:
         found = modules.get(key)
         if found is None:
             found = Scope(type(module).__name__, self._as_parent())
-            found._module = weakref.ref(module, lambda _: modules.pop(key, None))
+            found._module = weakref.ref(module, lambda _: _forget(modules, key))
             modules[key] = found
         return found
 
@@ -81,6 +81,12 @@ class Scope:
 
 def _nothing() -> None:
     return None
+
+
+def _forget(modules: dict[int, Scope], key: int) -> None:
+    """Let the scope of a dead module go, once no Value belongs to it."""
+    modules.pop(key, None)
+    engine._forget_calls()
 
 
 _outside = Scope("")  # holds the outermost scopes; no Value belongs to it

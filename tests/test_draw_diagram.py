@@ -442,7 +442,9 @@ def test_draw_dot_is_a_digraph_with_every_value(tmp_path: Path) -> None:
     assert len(re.findall(r"^\tb\d+ \[", dot.source, re.MULTILINE)) == len(toposort(out))
     assert "rankdir=LR" in draw_dot(Value(1.0) + 1).source
     a = Value(2.0, label="a")
-    assert draw_dot(a + a)._repr_image_svg_xml().count('class="edge"') == 2
+    shown = draw_dot(a + a)._repr_mimebundle_()["image/svg+xml"]
+    assert shown.count('class="edge"') == 2
+    assert 'aria-label="Computation graph. A graph of 2 Values' in shown
     written = draw_dot(a + a).render(tmp_path / "sum", cleanup=True)
     assert Path(written).read_text(encoding="utf-8").count('class="edge"') == 2
 

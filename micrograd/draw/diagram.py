@@ -78,8 +78,10 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.
     >>> draw_dot(a + a).source.count("->")
     2
     """
-    dot = graph(root, fold=None, rankdir=rankdir).digraph
+    diagram = graph(root, fold=None, rankdir=rankdir)
+    dot = diagram.digraph
     dot.format = format
+    dot._repr_image_svg_xml = diagram._of_digraph  # in a notebook, with alt text too
     return dot
 
 
@@ -114,7 +116,13 @@ class Diagram:
     @cached_property
     def svg(self) -> str:
         """The picture as SVG. Raises RuntimeError where there is no Graphviz."""
-        drawn = layout.render(self.source, "svg").decode()
+        return self._accessible(layout.render(self.source, "svg").decode())
+
+    def _of_digraph(self) -> str:
+        """The same of the digraph as it is now, and by its own engine: they may be changed."""
+        return self._accessible(self.digraph.pipe("svg", encoding="utf-8"))
+
+    def _accessible(self, drawn: str) -> str:
         sheet = self._sheet
         words = {f"b{i}": sheet.writings[b].words for i, b in enumerate(sheet.folding.boxes)}
         return accessible(drawn, self.title, self.description, words)
