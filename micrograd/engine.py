@@ -23,11 +23,11 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from micrograd import bulk, ops
+from micrograd.by_hand import all_values, given_derivatives, one_per_parent
 from micrograd.comfort import Comfort
 from micrograd.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
 from micrograd.ops import Op
@@ -122,7 +122,7 @@ class Value(Comfort):
         self._data = to_float(data)
         self._grad = 0.0
         self.op = None
-        self.args = _all_values(_children) if _children else ()
+        self.args = all_values(_children) if _children else ()
         if _op:
             self._symbol = _op
         if label:
@@ -150,7 +150,7 @@ class Value(Comfort):
         """
         out = Value(data, parents, _op)
         if not callable(local_grads):
-            local_grads = _one_per_parent(local_grads, out)
+            local_grads = one_per_parent(local_grads, out)
         out._local_grads = local_grads
         return out
 
@@ -246,7 +246,7 @@ class Value(Comfort):
     def _local_derivatives(self) -> Sequence[float | None]:
         """Evaluate the rule for each operand on the data as it is now; None where there is none."""
         if self.op is None:
-            return _local_derivatives_by_hand(self)
+            return given_derivatives(self)
         inputs = [x._data if isinstance(x, Value) else x for x in self.args]
         slopes: list[float | None] = []
         for operand, rule in zip(self.args, self.op.derivatives):
@@ -353,42 +353,6 @@ def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
         else:
             args.append(Value(operand))
     return simple(*args) if simple else _record(op, tuple(args))
-
-
-def _all_values(children: Iterable[Any]) -> tuple[Value, ...]:
-    children = tuple(children)
-    for child in children:
-        if not isinstance(child, Value):
-            raise TypeError(
-                f"the children of a Value are Values, got {child!r}: wrap it in Value()"
-            )
-    return children
-
-
-def _local_derivatives_by_hand(node: Value) -> Sequence[float]:
-    """The local derivatives of a node that no row made: those given to `Value.node`, or none."""
-    slopes = node._local_grads
-    if callable(slopes):
-        slopes = slopes(*[parent._data for parent in node.parents], node._data)
-        return _one_per_parent(slopes, node)
-    if slopes is None and node.parents:
-        warnings.warn(
-            f"no gradient passes {node!r}: it has children, but no rule. Assign its _backward, "
-            "or make it with Value.node or a row of the table",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return slopes or ()
-
-
-def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
-    slopes = tuple(to_float(slope, "a local derivative") for slope in slopes)
-    if len(slopes) != len(node.parents):
-        raise ValueError(
-            f"Value.node needs one local derivative per parent: "
-            f"got {len(slopes)} for {len(node.parents)} parents"
-        )
-    return slopes
 
 
 # Most rows of the table are simple: one or two operands, and a rule for each. For those, what is
