@@ -48,7 +48,7 @@ def toposort(root: Value) -> list[Value]:
     # A walk in depth. Python allows only a thousand nested calls, so there is a list in their
     # place: `path` leads from the root to the node that waits for `v`.
     path: list[Value] = []
-    others: dict[Operands, Iterator[Any]] = {}  # those that are still to be walked
+    others: dict[_Operands, Iterator[Any]] = {}  # those that are still to be walked
     v = root
     while True:
         first = v._first
@@ -64,7 +64,7 @@ def toposort(root: Value) -> list[Value]:
             v = path.pop()
             second = v._second
         path.append(v)
-        if second.__class__ is not Operands:
+        if second.__class__ is not _Operands:
             v = second
             continue
         if second not in others:
@@ -77,7 +77,7 @@ def toposort(root: Value) -> list[Value]:
             v = path.pop()
 
 
-class Operands(tuple[Any, ...]):
+class _Operands(tuple[Any, ...]):
     """All operands of a node, where they are not just one or two Values; equal only to itself."""
 
     __slots__ = ()
@@ -106,7 +106,7 @@ class Value(Comfort):
     # Its operands. A node that a simple row made (see below) has one or two; any other node has no
     # first, and all of them as the second. What reads a graph asks for `args` or `parents`.
     _first: Value | None
-    _second: Any  # a Value, Operands or None
+    _second: Any  # a Value, _Operands or None
     _scope: Any  # where it was recorded, see scopes.py; not set on what was made outside
 
     # What few nodes have: an instance that sets one of these gets an attribute of its own.
@@ -166,7 +166,7 @@ class Value(Comfort):
         if self.op in _SIMPLE and all(x.__class__ is Value for x in (self, *operands)):
             self._first, self._second = operands if len(operands) == 2 else (*operands, None)
         else:
-            self._first, self._second = None, Operands(operands) if operands else None
+            self._first, self._second = None, _Operands(operands) if operands else None
 
     @property
     def parents(self) -> tuple[Value, ...]:
@@ -235,7 +235,7 @@ class Value(Comfort):
         if not callable(closure):
             raise TypeError(f"_backward must be a function without arguments, got {closure!r}")
         self._closure = closure
-        self._first, self._second = None, Operands(self.args)
+        self._first, self._second = None, _Operands(self.args)
 
     def _pass_on(self) -> None:
         """The chain rule: each operand gets its local derivative times what arrived here."""
