@@ -66,7 +66,7 @@ typedef struct {
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
     X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)                      \
-    X(engine, _traces) X(engine, _compare) X(engine, _read) BULK_FUNCTIONS(X)
+    X(comfort, _traces) X(comfort, _compare) X(comfort, _read) BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
@@ -623,15 +623,6 @@ static int set_args(PyObject *self, PyObject *args, void *Py_UNUSED(closure)) {
     return failed;
 }
 
-/* The parents follow from args; setting them to what they are is what engine.py does. Borrows. */
-static int set_parents(PyObject *self, PyObject *parents, void *Py_UNUSED(closure)) {
-    PyObject *own = get_operands(self, "values");
-    int same = !own ? -1 : parents ? PyObject_RichCompareBool(own, parents, Py_EQ) : 0;
-    Py_XDECREF(own);
-    if (!same) PyErr_SetString(PyExc_AttributeError, "parents are the Values among the args");
-    return same == 1 ? 0 : -1;
-}
-
 /* data or grad, named by `what`: where the node, borrowed, stores it. */
 static double *place_of(PyObject *self, void *what) {
     return *(const char *)what == 'd' ? &((Value *)self)->data : &((Value *)self)->grad;
@@ -912,7 +903,7 @@ static PyGetSetDef value_getset[] = {
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
     {"op", get_op, set_op, "The row of the table that made this node; None for a leaf.", NULL},
     {"args", get_operands, set_args, "All its operands, in order.", NULL},
-    {"parents", get_operands, set_parents, "The Values among them; a + a has two.", "values"},
+    {"parents", get_operands, NULL, "The Values among them; a + a has two.", "values"},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -1000,7 +991,7 @@ static PyObject *scope_of_call(State *s, PyObject *around, PyObject *called) {
     return scope;
 }
 
-/* Does what the Python function `within` of engine.py does; its closure has call and outside.
+/* Does what the Python function `within` of scopes.py does; its closure has call and outside.
  * Borrows all; the caller owns the result. */
 static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
     PyObject *closure = PyFunction_GET_CLOSURE(self);
@@ -1065,8 +1056,9 @@ static int engine_exec(PyObject *module) {
     PyObject *engine = PyImport_ImportModule("micrograd.engine");
     PyObject *_cycles = PyImport_ImportModule("micrograd._cycles");
     PyObject *bulk = PyImport_ImportModule("micrograd.bulk");
+    PyObject *comfort = PyImport_ImportModule("micrograd.comfort");
     PyObject *ops = PyImport_ImportModule("micrograd.ops");
-    int failed = !engine || !_cycles || !bulk || !ops ||
+    int failed = !engine || !_cycles || !bulk || !comfort || !ops ||
                  !(Value = PyObject_GetAttrString(engine, "Value")) ||
                  !(bases = PyObject_GetAttrString(Value, "__bases__")) ||
                  !(table = PyObject_GetAttrString(ops, "TABLE")) || find_rows(s, table) < 0;
@@ -1078,7 +1070,7 @@ static int engine_exec(PyObject *module) {
         s->type->tp_vectorcall = value_vectorcall;
         failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0;
     }
-    PyObject *borrowed[] = {engine, _cycles, bulk, ops, table, Value, bases};
+    PyObject *borrowed[] = {engine, _cycles, bulk, comfort, ops, table, Value, bases};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }
@@ -1123,7 +1115,7 @@ static PyMethodDef engine_methods[] = {
      "List every Value that `root` is made of, operands before their consumers, root last."},
     BULK_FUNCTIONS(BULK_METHOD)
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
-    {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of engine.py in C."},
+    {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of scopes.py in C."},
     {"forget_calls", engine_forget_calls, METH_NOARGS, "Forget the scopes of modules' calls."},
     {"call_on_new", engine_call_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},

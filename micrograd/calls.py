@@ -114,7 +114,7 @@ def leaf_for(original: Any) -> Any:
 def tie(leaf: Any, original: Any) -> None:
     """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
     if isinstance(original, Value):
-        leaf.op, leaf.args, leaf.parents = identity, (original,), (original,)
+        leaf.op, leaf.args = identity, (original,)
         vars(leaf).pop("_original", None)
 
 

@@ -80,7 +80,6 @@ def _make(kind: type[Value], data: float, grad: float, op: Any, args: tuple[Any,
     if engine._marking:  # in C, __new__ sees to it
         engine._mark(new)
     new.data, new.grad, new.op, new.args = data, grad, op, args
-    new.parents = tuple(x for x in args if isinstance(x, Value))
     return new
 
 

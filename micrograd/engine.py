@@ -21,17 +21,16 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 from __future__ import annotations
 
 import importlib
-import operator
 import os
 import threading
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from micrograd import bulk, ops
+from micrograd.by_hand import all_values, given_derivatives, one_per_parent
+from micrograd.comfort import Comfort, _read, _traces
 from micrograd.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
-from micrograd.operators import Operators
-from micrograd.ops import Op, Rule
+from micrograd.ops import Op
 from micrograd.scalars import is_number, to_float
 
 
@@ -42,27 +41,51 @@ def toposort(root: Value) -> list[Value]:
     >>> [v.label or v._op for v in toposort(a * b + a)]
     ['a', 'b', '*', '+']
     """
+    if not root.parents:
+        return [root]
     order: list[Value] = []
-    seen = {root}
-    # A walk in depth, on a stack of our own, since Python's allows only a thousand calls:
-    # `path` leads from the root to where we are, `todo` holds what each node on it has left.
-    path, todo = [root], [iter(root.parents)]
-    while path:
-        for operand in todo[-1]:
-            if operand not in seen:
-                seen.add(operand)
-                if operand.parents:
-                    path.append(operand)
-                    todo.append(iter(operand.parents))
-                    break
-                order.append(operand)  # a leaf
-        else:  # all operands are listed: now the node itself
-            todo.pop()
-            order.append(path.pop())
-    return order
+    seen: set[Any] = set()  # what is in that list
+    # A walk in depth. Python allows only a thousand nested calls, so there is a list in their
+    # place: `path` leads from the root to the node that waits for `v`.
+    path: list[Value] = []
+    others: dict[_Operands, Iterator[Any]] = {}  # those that are still to be walked
+    v = root
+    while True:
+        first = v._first
+        while first is not None and first not in seen:
+            path.append(v)
+            v, first = first, first._first
+        second = v._second
+        while second is None or second in seen:  # all operands of v are listed: now v itself
+            seen.add(v)
+            order.append(v)
+            if not path:
+                return order
+            v = path.pop()
+            second = v._second
+        path.append(v)
+        if second.__class__ is not _Operands:
+            v = second
+            continue
+        if second not in others:
+            others[second] = iter(second)
+        for v in others[second]:
+            if isinstance(v, Value) and v not in seen:
+                break
+        else:
+            seen.add(second)
+            v = path.pop()
 
 
-class Value(Operators["Value"]):
+class _Operands(tuple[Any, ...]):
+    """All operands of a node, where they are not just one or two Values; equal only to itself."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class Value(Comfort):
     """A number in a graph, with the gradient that `backward()` leaves in it.
 
     `data` and `grad` are floats and may be set; `label` is a name for people. Raises TypeError
@@ -75,13 +98,15 @@ class Value(Operators["Value"]):
     (10.0, 6.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_scope", "args", "op", "parents")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_first", "_grad", "_scope", "_second", "op")
 
     _data: float
     _grad: float
     op: Op | None  # the row of the table that made this node; None for a leaf
-    args: tuple[Any, ...]  # all its operands, in order
-    parents: tuple[Value, ...]  # the Values among them; a + a has two
+    # Its operands. A node that a simple row made (see below) has one or two; any other node has no
+    # first, and all of them as the second. What reads a graph asks for `args` or `parents`.
+    _first: Value | None
+    _second: Any  # a Value, _Operands or None
     _scope: Any  # where it was recorded, see scopes.py; not set on what was made outside
 
     # What few nodes have: an instance that sets one of these gets an attribute of its own.
@@ -97,7 +122,7 @@ class Value(Operators["Value"]):
         self._data = to_float(data)
         self._grad = 0.0
         self.op = None
-        self.args = self.parents = _all_values(_children) if _children else ()
+        self.args = all_values(_children) if _children else ()
         if _op:
             self._symbol = _op
         if label:
@@ -125,24 +150,34 @@ class Value(Operators["Value"]):
         """
         out = Value(data, parents, _op)
         if not callable(local_grads):
-            local_grads = _one_per_parent(local_grads, out)
+            local_grads = one_per_parent(local_grads, out)
         out._local_grads = local_grads
         return out
 
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """All its operands, in order."""
+        if self._first is None:
+            return tuple(self._second or ())
+        return (self._first,) if self._second is None else (self._first, self._second)
+
+    @args.setter
+    def args(self, operands: tuple[Any, ...]) -> None:
+        if self.op in _SIMPLE and all(x.__class__ is Value for x in (self, *operands)):
+            self._first, self._second = operands if len(operands) == 2 else (*operands, None)
+        else:
+            self._first, self._second = None, _Operands(operands) if operands else None
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The Values among the operands; a + a has two."""
+        return tuple([x for x in self.args if isinstance(x, Value)])
+
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute a row on the data of its operands, and record the result as a node."""
-        if len(operands) == 2:
-            # The loop below, unrolled, since nine nodes of ten have two operands.
-            x, y = operands
-            if x.__class__ is Value and y.__class__ is Value:
-                return _record(op, operands, operands, (x._data, y._data))
-        inputs = []
-        for operand in operands:
-            if operand.__class__ is not Value:
-                mixed: Value = _apply_mixed(op, operands)
-                return mixed
-            inputs.append(operand._data)
-        return _record(op, operands, operands, inputs)
+        simple = _SIMPLE.get(op)
+        result: Value = simple(*operands) if simple else _apply_mixed(op, operands)
+        return result
 
     def backward(self) -> None:
         """Leave in every `v.grad` of this graph the derivative of self with respect to v.
@@ -156,19 +191,37 @@ class Value(Operators["Value"]):
         >>> x.grad
         27.0
         """
-        leaves: list[Value] = []
-        interior: list[Value] = []
-        for v in toposort(self):
-            (interior if v.parents or v._closure else leaves).append(v)
-        before = [leaf._grad for leaf in leaves]
-        for v in interior:
-            v._grad = 0.0
+        order = toposort(self)
+        before: dict[Value, float] = {}  # the grads of the leaves
+        for v in order:
+            if v._first is None and not v.parents and not v._closure:
+                before[v] = v._grad
+            else:
+                v._grad = 0.0
         self._grad = 1.0  # self rises by one unit per unit of itself
         try:
-            for v in reversed(interior):
-                v._backward()
+            for v in reversed(order):
+                # The chain rule, as in _pass_on, written out for one or two Values.
+                x, y, grad = v._first, v._second, v._grad
+                if x is None:
+                    if v not in before:
+                        v._backward()
+                    continue
+                op: Any = v.op
+                try:
+                    if y is None:
+                        x._grad += op.derivatives[0](x._data, v._data) * grad
+                    else:
+                        rule_x, rule_y = op.derivatives
+                        a, b, out = x._data, y._data, v._data
+                        slope_x = rule_x(a, b, out)
+                        slope_y = rule_y(a, b, out)
+                        x._grad += slope_x * grad
+                        y._grad += slope_y * grad
+                except ARITHMETIC_ERRORS:
+                    v._pass_on()  # meets the same error and explains it
         except BaseException:
-            for leaf, grad in zip(leaves, before):
+            for leaf, grad in before.items():
                 leaf._grad = grad
             raise
 
@@ -182,22 +235,10 @@ class Value(Operators["Value"]):
         if not callable(closure):
             raise TypeError(f"_backward must be a function without arguments, got {closure!r}")
         self._closure = closure
+        self._first, self._second = None, _Operands(self.args)
 
     def _pass_on(self) -> None:
         """The chain rule: each operand gets its local derivative times what arrived here."""
-        rules = _TWO_RULES.get(self.op)
-        if rules is not None and self.parents is self.args:
-            # The loop below, unrolled for two Values: nine nodes of ten, and three times as fast.
-            x, y = self.parents
-            inputs = x._data, y._data, self._data
-            try:
-                slope_x, slope_y = rules[0](*inputs), rules[1](*inputs)
-            except ARITHMETIC_ERRORS:
-                pass  # the loop meets the same error and explains it
-            else:
-                x._grad += slope_x * self._grad
-                y._grad += slope_y * self._grad
-                return
         for operand, slope in zip(self.args, self._local_derivatives()):
             if slope is not None:
                 operand._grad += slope * self._grad
@@ -205,7 +246,7 @@ class Value(Operators["Value"]):
     def _local_derivatives(self) -> Sequence[float | None]:
         """Evaluate the rule for each operand on the data as it is now; None where there is none."""
         if self.op is None:
-            return _local_derivatives_by_hand(self)
+            return given_derivatives(self)
         inputs = [x._data if isinstance(x, Value) else x for x in self.args]
         slopes: list[float | None] = []
         for operand, rule in zip(self.args, self.op.derivatives):
@@ -221,7 +262,7 @@ class Value(Operators["Value"]):
             slopes.append(slope)
         return slopes
 
-    # The rest is comfort: checked attributes, the original's names, text, comparisons, copies.
+    # The rest is comfort: checked attributes, copies; text and comparisons are in comfort.py.
 
     @property
     def data(self) -> float:
@@ -247,10 +288,6 @@ class Value(Operators["Value"]):
         return dict(self.__dict__)
 
     @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
-
-    @property
     def _op(self) -> str:
         if self._symbol is not None:
             return self._symbol
@@ -264,45 +301,6 @@ class Value(Operators["Value"]):
     def _op(self, symbol: str) -> None:
         self._symbol = symbol
 
-    def __repr__(self) -> str:
-        return f"Value(data={self._data}, grad={self._grad})"
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else str(self)
-
-    def __float__(self) -> float:
-        raise TypeError(
-            "float(v) and the functions of math would drop the gradient of a Value: write the row "
-            "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
-        )
-
-    def __lt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.lt)
-        return self._data < (other._data if isinstance(other, Value) else other)
-
-    def __le__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.le)
-        return self._data <= (other._data if isinstance(other, Value) else other)
-
-    def __gt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.gt)
-        return self._data > (other._data if isinstance(other, Value) else other)
-
-    def __ge__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.ge)
-        return self._data >= (other._data if isinstance(other, Value) else other)
-
-    def __pos__(self) -> Value:
-        return self
-
-    def conjugate(self) -> Value:
-        """Self: a real number is its own conjugate. NumPy's var(), std() and norm() ask for it."""
-        return self
-
     def __copy__(self) -> Value:
         return copying.shallow_copy(self)
 
@@ -313,33 +311,23 @@ class Value(Operators["Value"]):
         return copying.reduce(self)
 
 
-def _record(
-    op: Op, args: tuple[Any, ...], parents: tuple[Value, ...], inputs: Sequence[float]
-) -> Value:
-    """Compute a row on `inputs`, the data of `args`, and make the node that remembers them."""
+def _record(op: Op, args: tuple[Any, ...]) -> Value:
+    """Compute a row on the data of `args`, and make the node that remembers them."""
     try:
-        data = op.value(*inputs)
+        data = op.value(*[x._data if isinstance(x, Value) else x for x in args])
     except ARITHMETIC_ERRORS as error:
         raise forward_error(error, op, args) from error
     out: Value = _new(Value)
-    if data.__class__ is not float:
-        data = to_float(data, f"the value of {op.name}")
-    out._data = data
+    out._data = to_float(data, f"the value of {op.name}")
     out._grad = 0.0
     out.op = op
     out.args = args
-    out.parents = parents
     if _marking:
         _mark(out)
     return out
 
 
 _new = Value.__new__
-_TWO_RULES: dict[Op | None, tuple[Rule, Rule]] = {
-    op: (op.derivatives[0], op.derivatives[1])
-    for op in ops.TABLE.values()
-    if len(op.derivatives) == 2 and op.derivatives[0] and op.derivatives[1]
-}
 
 
 def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
@@ -348,69 +336,99 @@ def _apply_mixed(op: Op, operands: tuple[Any, ...]) -> Any:
     As in the original, a number becomes a leaf, but a number exponent stays a number.
     """
     args: list[Any] = []
+    simple = _SIMPLE.get(op)
     for position, operand in enumerate(operands):
-        if isinstance(operand, Value):
+        if operand.__class__ is Value:
+            args.append(operand)
+        elif isinstance(operand, Value):
             if type(operand)._apply is not Value._apply:
                 return operand._apply(op, operands)  # it has a way of its own
             args.append(operand)
+            simple = None
         elif not is_number(operand):
             return NotImplemented
         elif op is ops.power and position == 1:
             args.append(operand if type(operand) in (int, float) else float(operand))
+            simple = None
         else:
             args.append(Value(operand))
-    parents = tuple(x for x in args if isinstance(x, Value))
-    inputs = [x._data if isinstance(x, Value) else x for x in args]
-    return _record(op, tuple(args), parents, inputs)
+    return simple(*args) if simple else _record(op, tuple(args))
 
 
-def _all_values(children: Iterable[Any]) -> tuple[Value, ...]:
-    children = tuple(children)
-    for child in children:
-        if not isinstance(child, Value):
-            raise TypeError(
-                f"the children of a Value are Values, got {child!r}: wrap it in Value()"
-            )
-    return children
+# Most rows of the table are simple: one or two operands, and a rule for each. For those, what is
+# above is written out here, which takes a third of the time; what is rare is left to it.
 
 
-def _local_derivatives_by_hand(node: Value) -> Sequence[float]:
-    """The local derivatives of a node that no row made: those given to `Value.node`, or none."""
-    slopes = node._local_grads
-    if callable(slopes):
-        slopes = slopes(*[parent._data for parent in node.parents], node._data)
-        return _one_per_parent(slopes, node)
-    if slopes is None and node.parents:
-        warnings.warn(
-            f"no gradient passes {node!r}: it has children, but no rule. Assign its _backward, "
-            "or make it with Value.node or a row of the table",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return slopes or ()
+def _simple_unary(op: Op) -> Callable[[Any], Any]:
+    value = op.value
+
+    def apply(x: Any) -> Any:
+        if x.__class__ is not Value:
+            return _apply_mixed(op, (x,))
+        try:
+            data = value(x._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x,)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = None
+        if _marking:
+            _mark(out)
+        return out
+
+    return apply
 
 
-def _one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
-    slopes = tuple(to_float(slope, "a local derivative") for slope in slopes)
-    if len(slopes) != len(node.parents):
-        raise ValueError(
-            f"Value.node needs one local derivative per parent: "
-            f"got {len(slopes)} for {len(node.parents)} parents"
-        )
-    return slopes
+def _simple_binary(op: Op) -> Callable[[Any, Any], Any]:
+    value = op.value
+
+    def apply(x: Any, y: Any) -> Any:
+        if x.__class__ is not Value or y.__class__ is not Value:
+            return _apply_mixed(op, (x, y))
+        try:
+            data = value(x._data, y._data)
+        except ARITHMETIC_ERRORS as error:
+            raise forward_error(error, op, (x, y)) from error
+        out: Value = _new(Value)
+        out._data = data
+        out._grad = 0.0
+        out.op = op
+        out._first = x
+        out._second = y
+        if _marking:  # as _mark does
+            out._scope = _thread.scope
+            if _on_new is not None:
+                _on_new(out)
+        return out
+
+    return apply
+
+
+_SIMPLE: dict[Op | None, Callable[..., Any]] = {
+    op: (_simple_unary if len(op.derivatives) == 1 else _simple_binary)(op)
+    for op in ops.TABLE.values()
+    if len(op.derivatives) < 3 and all(op.derivatives)
+}
 
 
 # What scopes.py asks for: new Values know the scope of their thread, and are shown to a function.
 # Until it asks, making a Value costs no more than a look at `_marking`.
 _marking = False
 _on_new: Callable[[Value], object] | None = None
-_thread = threading.local()
+
+
+class _Thread(threading.local):
+    scope: Any = None
+
+
+_thread = _Thread()
 
 
 def _mark(v: Value) -> None:
-    scope = getattr(_thread, "scope", None)
-    if scope is not None:
-        v._scope = scope
+    v._scope = _thread.scope
     if _on_new is not None:
         _on_new(v)
 
@@ -419,24 +437,9 @@ def _swap_scope(scope: Any) -> Any:
     """Let this thread record in a scope from now on, or in none; give the one before, or None."""
     global _marking
     _marking = True
-    before = getattr(_thread, "scope", None)
+    before = _thread.scope
     _thread.scope = scope
     return before
-
-
-def _in_scope(call: Callable[..., Any], outside: Any) -> Any:
-    """Make the method of a module that calls one of its methods in the scope of its calls."""
-
-    def within(module: Any, *args: Any, **kwargs: Any) -> Any:
-        before = _swap_scope(None)
-        try:
-            _swap_scope((before or outside)._of_module(module))
-            return call(module, *args, **kwargs)
-        finally:
-            _swap_scope(before)
-
-    _hasten(within, type(outside))
-    return within
 
 
 def _hasten(within: Callable[..., Any], kind: type[Any]) -> None:
@@ -454,31 +457,6 @@ def _call_on_new(function: Callable[[Value], object] | None) -> None:
     _on_new = function
 
 
-# What programs/asking.py asks for: by thread, what answers for the Values that a program compares
-# while it is traced there, and is told of those whose numbers it reads.
-_traces: dict[int, Any] = {}
-_COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
-
-
-def _compare(v: Value, other: Any, comparison: Any) -> Any:
-    """Compare while a program is traced, perhaps by another thread; C numbers the comparisons."""
-    if comparison.__class__ is int:
-        comparison = _COMPARISONS[comparison]
-    answers = _traces.get(threading.get_ident())
-    answer = None if answers is None else answers.compare(v, other, comparison)
-    if answer is not None:
-        return answer
-    return comparison(v._data, other._data if isinstance(other, Value) else other)
-
-
-def _read(v: Value, name: str) -> float:
-    """Give data or grad while a program is traced, perhaps by another thread."""
-    answers = _traces.get(threading.get_ident())
-    if answers is not None:
-        answers.read(v, name)
-    return v._data if name == "data" else v._grad
-
-
 # The same in C, where it was built, as heapq has it: all of the above says what it does, and what
 # it leaves out is taken from there. MICROGRAD_PURE=1 in the environment leaves it out altogether.
 core = "python"
@@ -488,7 +466,7 @@ if not os.environ.get("MICROGRAD_PURE"):
     except ImportError:
         pass
     else:
-        _kept = {*vars(_engine.Value), "__slots__", "__weakref__"} - {"__doc__"}
+        _kept = {*vars(_engine.Value), *Value.__slots__, "__slots__"} - {"__doc__"}
         for _name, _attribute in vars(Value).items():
             if _name not in _kept:
                 setattr(_engine.Value, _name, _attribute)
@@ -500,6 +478,15 @@ if not os.environ.get("MICROGRAD_PURE"):
         _swap_scope, _call_on_new = _engine.swap_scope, _engine.call_on_new
         _hasten, _forget_calls = _engine.hasten, _engine.forget_calls
         _new = Value.__new__
+        _SIMPLE.clear()
         core = "c"
+if core == "python":  # the most usual operators are not asked for their row each time
+    for _row, _operator in {
+        ops.add: "__add__",
+        ops.subtract: "__sub__",
+        ops.multiply: "__mul__",
+        ops.divide: "__truediv__",
+    }.items():
+        setattr(Value, _operator, _SIMPLE[_row])
 
 from micrograd import copying  # noqa: E402  (it stands on what is above)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from micrograd import engine
 from micrograd.engine import Value
@@ -130,9 +130,26 @@ def scope_calls(module: type[Module]) -> None:
     """Make every call of a class of modules a scope, unless it inherits one that is."""
     call = next((vars(k)["__call__"] for k in module.__mro__ if "__call__" in vars(k)), None)
     if isinstance(call, FunctionType) and not hasattr(call, "_in_scope"):
-        within = engine._in_scope(call, _outside)
+        within = _in_scope(call, _outside)
         within._in_scope = True
         module.__call__ = functools.update_wrapper(within, call)  # type: ignore[method-assign]
+
+
+def _in_scope(call: Callable[..., Any], outside: Scope) -> Any:
+    """Make the method of a module that calls one of its methods in the scope of its calls."""
+
+    def within(module: Module, *args: Any, **kwargs: Any) -> Any:
+        before = engine._swap_scope(None)
+        try:
+            around = before or outside
+            found = around._modules.get(id(module))  # nearly always there: ask before calling
+            engine._swap_scope(found or around._of_module(module))
+            return call(module, *args, **kwargs)
+        finally:
+            engine._swap_scope(before)
+
+    engine._hasten(within, Scope)
+    return within
 
 
 # Whether this thread keeps lines, and how many threads do.

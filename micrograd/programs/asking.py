@@ -14,7 +14,8 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
-from micrograd.engine import _traces, toposort
+from micrograd.comfort import _traces
+from micrograd.engine import toposort
 from micrograd.programs.trace import ProgramError, Traced, users_line
 
 if TYPE_CHECKING:

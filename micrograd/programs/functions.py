@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.engine import Value, _traces
+from micrograd.comfort import _traces
+from micrograd.engine import Value
 from micrograd.programs.asking import refuse_numbers
 from micrograd.programs.equations import as_latex, as_text
 from micrograd.programs.paths import Paths

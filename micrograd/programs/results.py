@@ -63,10 +63,8 @@ class Call(_Node):
         """A node on these parameters."""
         node: Call = Call.__new__(Call)
         node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
-        if core == "python":  # the other derives the parents from the args, and knows the scope
-            node.parents = operands
-            if engine._marking:
-                engine._mark(node)
+        if core == "python" and engine._marking:  # the other knows the scope
+            engine._mark(node)
         return node
 
     def receive(self, positions: Array | None, weight: float) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.calls import identity
-from micrograd.engine import Value, core, toposort
+from micrograd.engine import Value, toposort
 from micrograd.operators import Operators
 from micrograd.ops import Op
 from micrograd.scalars import is_number
@@ -210,7 +210,7 @@ class Tape:
     def input(self, name: str, column: int) -> Traced:
         """A leaf for one column of an argument."""
         v = self._node(None, (), True, False)
-        v.op, v.args, v.parents = None, (), ()
+        v.op, v.args = None, ()
         self.inputs[v.index] = (name, column)
         return v
 
@@ -357,8 +357,6 @@ def _original(leaf: Value) -> Any:
 
 def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:
     v.op, v.args = op, operands
-    if core == "python":  # the other derives the parents from the args
-        v.parents = tuple([x for x in operands if isinstance(x, Value)])
 
 
 def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:
