@@ -88,10 +88,10 @@ typedef struct {
     Walk spare;                 /* the memory of a walk that has ended, for the next one */
     Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
-    Found found[1024];          /* by addresses */
     uint64_t thread;            /* the thread that asked for its scope last, */
     PyObject *scope;            /* that scope, or NULL, */
     PyObject *own;              /* and its dict, where the scope waits while another one asks */
+    Found found[1024];          /* by addresses */
 } State;
 
 static void value_dealloc(PyObject *self);
@@ -991,19 +991,20 @@ static PyObject *scope_of_call(State *s, PyObject *around, PyObject *called) {
     return scope;
 }
 
-/* Does what the Python function `within` of scopes.py does; its closure has call and outside.
- * Borrows all; the caller owns the result. */
+/* Does what the Python function `within` of scopes.py does; its closure has call, a function, and
+ * outside. Borrows all; the caller owns the result. */
 static PyObject *call_within(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
     PyObject *closure = PyFunction_GET_CLOSURE(self);
     PyObject *call = PyCell_GET(PyTuple_GET_ITEM(closure, 0));
     PyObject *outside = PyCell_GET(PyTuple_GET_ITEM(closure, 1));
-    State *s = PyType_GetModuleState(Py_TYPE(outside));
-    if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(call, args, n, names); /* raises */
+    State *s = PyModule_GetState(((PyHeapTypeObject *)Py_TYPE(outside))->ht_module);
+    vectorcallfunc run = ((PyFunctionObject *)call)->vectorcall;
+    if (!PyVectorcall_NARGS(n)) return run(call, args, n, names); /* raises */
     PyObject *around = scope_here(s);
     PyObject *scope = scope_of_call(s, around ? around : outside, args[0]);
     if (!scope) return NULL;
     PyObject *before = swap_scope(s, scope);
-    PyObject *result = PyObject_Vectorcall(call, args, n, names);
+    PyObject *result = run(call, args, n, names);
     Py_XDECREF(swap_scope(s, before));
     return result;
 }
