@@ -52,7 +52,7 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [p for p, _ in _leaves(self)]
+        return [v for v in _values(self) if not v.parents]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """List the parameters with the paths of attributes that lead to them.
@@ -60,8 +60,11 @@ class Module:
         >>> [name for name, _ in Layer(1, 2).named_parameters()]
         ['neurons[0].w[0]', 'neurons[0].b', 'neurons[1].w[0]', 'neurons[1].b']
         """
-        names = {p: _name(way) for p, way in reversed(_leaves(self))}
-        return [(names.get(p, f"parameters()[{i}]"), p) for i, p in enumerate(self.parameters())]
+        ways = _values(self)
+        return [
+            (_name(ways[p]) if p in ways else f"parameters()[{i}]", p)
+            for i, p in enumerate(self.parameters())
+        ]
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """List this module, with the path "", and those in it, with the paths that lead to them.
@@ -69,9 +72,9 @@ class Module:
         >>> [name for name, _ in MLP(1, [2, 1]).named_modules()][:4]
         ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
         """
-        modules: list[tuple[Module, _Way]] = []
-        _collect([(self, ((), "", ""))], [], modules, set())
-        return [(_name(way), module) for module, way in modules]
+        modules: dict[int, tuple[Module, _Way]] = {}
+        _collect([(self, _HERE)], {}, modules)
+        return [(_name(way), module) for module, way in modules.values()]
 
     def state_dict(self) -> dict[str, float]:
         """Give the data of every parameter by its name.
@@ -107,6 +110,7 @@ class Module:
 
 # The way to a leaf: the way to what holds it, how to write the last step, and that step.
 _Way = tuple[Any, str, Any]
+_HERE: _Way = ((), "", "")
 
 
 def held_values(module: Module) -> list[tuple[str, Value]]:
@@ -117,38 +121,30 @@ def held_values(module: Module) -> list[tuple[str, Value]]:
     >>> [name for name, _ in held_values(neuron)]
     ['w[0]', 'b']
     """
-    return [(_name(way), v) for v, way in _values(module)]
+    return [(_name(way), v) for v, way in _values(module).items()]
 
 
-def _leaves(thing: Any) -> list[tuple[Value, _Way]]:
-    """Walk attributes, lists, arrays and dicts; give each leaf Value once, with the way to it."""
-    return [(v, way) for v, way in _values(thing) if not v.parents]
-
-
-def _values(thing: Any) -> list[tuple[Value, _Way]]:
-    values: list[tuple[Value, _Way]] = []
-    _collect([(thing, ((), "", ""))], values, [], set())
+def _values(module: Module) -> dict[Value, _Way]:
+    """All Values in a module, each with the first way that leads to it."""
+    values: dict[Value, _Way] = {}
+    _collect([(module, _HERE)], values, {})
     return values
 
 
 def _collect(
     parts: Iterable[tuple[Any, _Way]],
-    values: list[tuple[Value, _Way]],
-    modules: list[tuple[Module, _Way]],
-    seen: set[int],
+    values: dict[Value, _Way],
+    modules: dict[int, tuple[Module, _Way]],
 ) -> None:
+    """Walk attributes, lists, arrays, dicts; modules go by their id, since they may be equal."""
     for thing, way in parts:
         inner: Iterable[tuple[Any, _Way]] = ()
-        if isinstance(thing, (Value, Module)):
-            if id(thing) in seen:
-                continue
-            seen.add(id(thing))
         if isinstance(thing, Value):
-            values.append((thing, way))
-            continue
-        if isinstance(thing, Module):
-            modules.append((thing, way))
-            inner = [(part, (way, ".{}", name)) for name, part in vars(thing).items()]
+            values.setdefault(thing, way)
+        elif isinstance(thing, Module):
+            if id(thing) not in modules:
+                modules[id(thing)] = thing, way
+                inner = [(part, (way, ".{}", name)) for name, part in vars(thing).items()]
         elif isinstance(thing, (list, tuple)):
             inner = [(part, (way, "[{}]", i)) for i, part in enumerate(thing)]
         elif isinstance(thing, dict):
@@ -156,7 +152,7 @@ def _collect(
         elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
             inner = [(thing.tolist(), way)]
         if inner:
-            _collect(inner, values, modules, seen)
+            _collect(inner, values, modules)
 
 
 def _name(way: _Way) -> str:
