@@ -729,25 +729,21 @@ static inline Value *rest_of(Value *v) {
     return v->shape == TWO && v->code != POWER_OF_NUMBER ? (Value *)v->second : NULL;
 }
 
-/* The next Value among the operands of a node of MANY, borrowed, or NULL; changes what is left. */
-static Value *next_of_many(Value *v, Value **left) {
-    Py_ssize_t i = (uintptr_t)*left >> 1, n = PyTuple_GET_SIZE(v->first);
-    while (i < n && !is_value(PyTuple_GET_ITEM(v->first, i))) i++;
-    *left = i < n ? (Value *)((uintptr_t)(i + 1) << 1 | 1) : NULL;
-    return i < n ? (Value *)PyTuple_GET_ITEM(v->first, i) : NULL;
+/* Lists a Value, borrowed, if it is a leaf: 1 then, 0 if it is none, -1 if memory is short. */
+static inline int list_leaf(State *s, Walk *w, Value *x) {
+    if (x->shape != LEAF || has_closure(s, x)) return 0;
+    return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
 }
 
 /* Lists the graph behind a root, in depth, operands in order; a backward pass sets interior grads
  * to 0. A deep graph needs no stack of C's, and no Python code runs meanwhile. Borrows the root. */
 static int walk(State *s, Walk *w, Value *x) {
     uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
-    for (;;) {
+    for (int leaf;;) {
         while (x && x->seen != number) {
             x->seen = number;
-            if (x->shape == LEAF && !has_closure(s, x)) {
-                if (append(w->backward ? &w->leaves : &w->order, x) < 0) return -1;
-                break;
-            }
+            if ((leaf = list_leaf(s, w, x)) < 0) return -1;
+            if (leaf) break;
             if (append(&w->path, x) < 0 || append(&w->path, rest_of(x)) < 0) return -1;
             if (w->backward) x->grad = 0.0;
             x = x->shape == ONE || x->shape == TWO ? (Value *)x->first : NULL;
@@ -755,7 +751,16 @@ static int walk(State *s, Walk *w, Value *x) {
         if (!w->path.size) return 0;
         Value **top = w->path.items + w->path.size - 2;
         if ((uintptr_t)top[1] & 1) {
-            x = next_of_many(top[0], &top[1]);
+            Py_ssize_t i = (uintptr_t)top[1] >> 1, n = PyTuple_GET_SIZE(top[0]->first);
+            PyObject **operands = ((PyTupleObject *)top[0]->first)->ob_item;
+            for (x = NULL; i < n && !x; i++) {
+                __builtin_prefetch(operands[Py_MIN(i + 8, n - 1)]);
+                if (!is_value(operands[i]) || ((Value *)operands[i])->seen == number) continue;
+                if ((leaf = list_leaf(s, w, (Value *)operands[i])) < 0) return -1;
+                if (leaf) ((Value *)operands[i])->seen = number;
+                else x = (Value *)operands[i];
+            }
+            top[1] = i < n ? (Value *)((uintptr_t)i << 1 | 1) : NULL;
         }
         else if ((x = top[1])) {
             top[1] = NULL;
