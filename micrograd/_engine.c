@@ -207,10 +207,10 @@ static void destroy(State *s, Value *v) {
     Py_DECREF(type);
 }
 
-/* Sorts nodes, borrowed, by falling address, so that taken from the end they follow in memory order;
- * a bit for each place where one may lie. Leaves them if few are out of order, or they lie far apart. */
+/* Sorts nodes, borrowed, by falling address (radix sort; none lies within 64 bytes of another):
+ * taken from the end, they follow in memory order. */
 static void sort_by_address(Value **items, Py_ssize_t n) {
-    const size_t place = 2 * sizeof(void *);
+    Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
     uintptr_t low = UINTPTR_MAX, high = 0;
     Py_ssize_t rises = 0; /* few, if the graph was freed as it was made */
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -218,19 +218,19 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
         low = Py_MIN(low, (uintptr_t)items[i]);
         high = Py_MAX(high, (uintptr_t)items[i]);
     }
-    size_t words = (high - low) / place / 64 + 1;
-    if (rises <= n / 8 || words > (size_t)n) return;
-    uint64_t *taken = PyMem_Calloc(words, sizeof(uint64_t));
-    for (Py_ssize_t i = 0; taken && i < n; i++) {
-        size_t at = ((uintptr_t)items[i] - low) / place;
-        taken[at / 64] |= (uint64_t)1 << at % 64;
+    for (int shift = 6; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
+        Py_ssize_t place[2049] = {0};
+        for (Py_ssize_t i = 0; i < n; i++)
+            place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
+        for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];
+        for (Py_ssize_t i = 0; i < n; i++)
+            to[place[(high - (uintptr_t)from[i]) >> shift & 2047]++] = from[i];
+        Value **swap = from;
+        from = to;
+        to = swap;
     }
-    for (size_t w = 0; taken && w < words; w++) {
-        uintptr_t at = low + 64 * w * place;
-        for (uint64_t bits = taken[w]; bits; bits >>= 1, at += place)
-            if (bits & 1) items[--n] = (Value *)at;
-    }
-    PyMem_Free(taken);
+    if (from != items) memcpy(items, from, n * sizeof(Value *));
+    PyMem_Free(spare);
 }
 
 /* Frees a node, and those that die with it, without recursion. Owns `self`. */
