@@ -1,8 +1,8 @@
 """How fast it is: `make bench`, a table of ratios, also written as JSON to out/benchmarks.json.
 
 Each contestant is a process of its own. In every round each does the work for a tenth of a second,
-once at least, one after the other; the ratio is taken within the round, and the median over the rounds is reported, so that a
-machine that is slow for a while is slow for all.
+once at least, one after the other; the ratio is taken within the round, and the median over the
+rounds is reported, so that a machine that is slow for a while is slow for all.
 """
 
 from __future__ import annotations
