@@ -628,7 +628,7 @@ static double *place_of(PyObject *self, void *what) {
     return *(const char *)what == 'd' ? &((Value *)self)->data : &((Value *)self)->grad;
 }
 
-/* The state, if any thread traces a program: then Python sees to what asks for a number. Else NULL. */
+/* The state, if any thread traces a program: then Python sees to who asks for a number; or NULL. */
 static inline State *tracing(PyObject *self) {
     State *s = state_of(Py_TYPE(self));
     return s && s->objects[_traces_] && PyDict_GET_SIZE(s->objects[_traces_]) ? s : NULL;
@@ -708,7 +708,7 @@ static void free_walk(Walk *w) {
     PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
 }
 
-/* Keeps the memory of a walk, or releases it if it is out of proportion to the nodes that are kept. */
+/* Keeps the memory of a walk; releases it if it is out of proportion to the nodes that are kept. */
 static void end_walk(State *s, Walk *w) {
     Walk before = s->spare;
     if (w->order.room > 2 * s->keep + 1024) { free_walk(w); return; }
@@ -907,8 +907,10 @@ static PyGetSetDef value_getset[] = {
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
     {"op", get_op, set_op, "The row of the table that made this node; None for a leaf.", NULL},
-    {"args", get_operands, set_args, "All its operands, in order.", NULL},
-    {"parents", get_operands, NULL, "The Values among them; a + a has two.", "values"},
+    {"args", get_operands, set_args,
+     "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
+    {"parents", get_operands, NULL,
+     "The Values among the operands, in order; `a + a` has two.", "values"},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

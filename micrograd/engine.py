@@ -156,7 +156,7 @@ class Value(Comfort):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """All its operands, in order."""
+        """All operands in order, a number that stayed one (the 3 of `x**3`) among them."""
         if self._first is None:
             return tuple(self._second or ())
         return (self._first,) if self._second is None else (self._first, self._second)
@@ -170,7 +170,7 @@ class Value(Comfort):
 
     @property
     def parents(self) -> tuple[Value, ...]:
-        """The Values among the operands; a + a has two."""
+        """The Values among the operands, in order; `a + a` has two."""
         return tuple([x for x in self.args if isinstance(x, Value)])
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
