@@ -24,7 +24,17 @@ import micrograd
 from micrograd.ops import Op
 
 # What users need not see: how the public modules do it (docs/reading.md says what each is for).
-INTERNAL = {"calls", "chain_rule", "collector", "copying", "errors", "operators", "scalars"}
+INTERNAL = {
+    "by_hand",
+    "calls",
+    "chain_rule",
+    "collector",
+    "comfort",
+    "copying",
+    "errors",
+    "operators",
+    "scalars",
+}
 
 # What somebody who is taking the course would search for, as the search shortens it.
 WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
