@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from micrograd.comfort import Comfort
+
 if TYPE_CHECKING:
     from micrograd.engine import Value
 
@@ -18,7 +20,8 @@ FUNCTIONS = ("read_data", "write_data", "read_grads", "write_grads", "add_grads"
 def read_data(values: Sequence[Value], buffer: Any) -> None:
     """Copy the data of Values into a buffer.
 
-    Raises ValueError when their lengths differ, TypeError when the buffer holds something else.
+    Raises ValueError when their lengths differ, TypeError when the buffer holds something else or
+    one of them is no Value; nothing is changed then.
 
     >>> from array import array
     >>> from micrograd import Value
@@ -98,6 +101,9 @@ def _float64(values: Sequence[Value], buffer: Any) -> Any:
             f"a one-dimensional buffer of float64 is needed, got format {numbers.format!r} in "
             f"{numbers.ndim} dimensions: give an array('d') or a NumPy array of float64"
         )
+    for v in values:
+        if not isinstance(v, Comfort):
+            raise TypeError(f"the numbers of Values are read and written in bulk, got {v!r}")
     if len(numbers) != len(values):
         raise ValueError(
             f"the buffer holds {len(numbers)} numbers for {len(values)} Values: one each is needed"

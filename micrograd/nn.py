@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import mul
 from typing import Any, Union
 
-from micrograd.bulk import write_grads
 from micrograd.engine import Value
 from micrograd.scalars import is_number, to_float
 from micrograd.scopes import scope_calls
@@ -43,8 +41,8 @@ class Module:
         >>> neuron.b.grad
         0.0
         """
-        parameters = self.parameters()
-        write_grads(parameters, array("d", bytes(8 * len(parameters))))
+        for p in self.parameters():
+            p.grad = 0.0
 
     def parameters(self) -> list[Value]:
         """List the parameters, each once.

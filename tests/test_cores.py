@@ -129,6 +129,7 @@ BAD_CALLS: list[Callable[[Any], Any]] = [
     lambda mg: mg.bulk.read_grads([mg.Value(1.0)], memoryview(array("d", [1.0])).toreadonly()),
     lambda mg: mg.bulk.write_data([mg.Value(1.0)], array("d")),
     lambda mg: mg.bulk.write_grads(None, array("d")),
+    lambda mg: mg.bulk.write_grads([mg.Value(1.0), math], array("d", [0.0, 0.0])),
     lambda mg: mg.bulk.read_data([mg.Value(1.0)]),
 ]
 

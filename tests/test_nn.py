@@ -438,3 +438,18 @@ def test_an_array_of_values_in_an_attribute_holds_parameters() -> None:
 
 def test_a_row_of_the_table_as_activation_gives_its_name() -> None:
     assert repr(Neuron(1, activation=mg.softplus)) == "softplusNeuron(1)"
+
+
+def test_parameters_may_be_a_generator_of_anything_that_has_a_grad() -> None:
+    class Foreign:
+        grad = 3.0
+
+    foreign, own = Foreign(), Value(1.0)
+    own.grad = 2.0
+
+    class Mixed(Module):
+        def parameters(self) -> Any:
+            yield from (own, foreign)
+
+    Mixed().zero_grad()
+    assert own.grad == foreign.grad == 0.0
