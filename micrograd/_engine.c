@@ -854,40 +854,47 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
-/* If the arguments are a list or tuple of Values and as many float64, owns `view` and gives the
- * Values, borrowed; else NULL, without an error. */
-static Value **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int flags) {
+/* If the arguments are a list or tuple and as many float64, owns `view` and gives the items,
+ * borrowed; else NULL, without an error. */
+static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int flags) {
     if (n != 2 || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0]))) return NULL;
     if (PyObject_GetBuffer(args[1], view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
         PyErr_Clear();
         return NULL;
     }
-    PyObject **items = PySequence_Fast_ITEMS(args[0]);
-    Py_ssize_t size = Py_SIZE(args[0]), i = 0;
-    while (i < size && is_value(items[i])) i++;
-    if (i == size && view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 &&
-        view->len == size * 8) return (Value **)items;
+    if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 &&
+        view->len == Py_SIZE(args[0]) * 8) return PySequence_Fast_ITEMS(args[0]);
     PyBuffer_Release(view);
     return NULL;
 }
 
-/* read_data(values, buffer) and the like: what does not fit, Python explains. Borrows both. */
-#define BULK(name, flags, number, what)                                                            \
+/* read_data(values, buffer) and the like, in one pass over memory: what changes Values remembers
+ * them, in case one of the items is none. What does not fit, Python explains. Borrows both. */
+#define BULK(name, flags, field, what)                                                             \
     static PyObject *bulk_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) {          \
         Py_buffer view;                                                                            \
-        Value **v = fit(args, n, &view, flags);                                                    \
+        PyObject **items = fit(args, n, &view, flags);                                             \
         PyObject *python = ((State *)PyModule_GetState(module))->objects[name##_];                 \
-        if (!v) return PyObject_Vectorcall(python, args, n, NULL);                                 \
-        double *number = view.buf;                                                                 \
-        for (Value **end = v + view.len / 8; v < end; v++, number++) what;                         \
+        if (!items) return PyObject_Vectorcall(python, args, n, NULL);                             \
+        double *x = view.buf, *before = flags ? NULL : PyMem_Malloc(view.len + 1);                 \
+        Py_ssize_t i = 0, size = flags || before ? view.len / 8 : 0;                               \
+        for (; i < size && is_value(items[i]); i++) {                                              \
+            Value *v = (Value *)items[i];                                                          \
+            if (before) before[i] = v->field;                                                      \
+            what;                                                                                  \
+        }                                                                                          \
+        int done = i == view.len / 8;                                                              \
+        while (!done && before && i--) ((Value *)items[i])->field = before[i];                     \
+        PyMem_Free(before);                                                                        \
         PyBuffer_Release(&view);                                                                   \
+        if (!done) return PyObject_Vectorcall(python, args, n, NULL);                              \
         Py_RETURN_NONE;                                                                            \
     }
-BULK(read_data, PyBUF_WRITABLE, x, *x = (*v)->data)
-BULK(write_data, 0, x, (*v)->data = *x)
-BULK(read_grads, PyBUF_WRITABLE, x, *x = (*v)->grad)
-BULK(write_grads, 0, x, (*v)->grad = *x)
-BULK(add_grads, 0, x, (*v)->grad += *x)
+BULK(read_data, PyBUF_WRITABLE, data, x[i] = v->data)
+BULK(write_data, 0, data, v->data = x[i])
+BULK(read_grads, PyBUF_WRITABLE, grad, x[i] = v->grad)
+BULK(write_grads, 0, grad, v->grad = x[i])
+BULK(add_grads, 0, grad, v->grad += x[i])
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},

@@ -249,6 +249,19 @@ def test_bulk_access_does_the_same() -> None:
     assert grads == [7.0, 8.0, 4.0, 5.5, 7.0]
 
 
+def test_bulk_access_changes_nothing_where_it_fails() -> None:
+    def add(mg: Any) -> Any:
+        values = [mg.Value(0.1) for _ in range(3)]
+        for v in values:
+            v.grad = 0.1
+        for change in (mg.bulk.add_grads, mg.bulk.write_grads, mg.bulk.write_data):
+            with pytest.raises(TypeError, match="in bulk"):
+                change([*values, "no Value"], array("d", [0.2] * 4))
+        return [(v.data, v.grad) for v in values]
+
+    assert on_both(add) == [(0.1, 0.1)] * 3
+
+
 def test_the_rules_in_c_are_those_of_the_table() -> None:
     root = Path(__file__).parent.parent
     if not (root / "micrograd" / "_ops.h").is_file():
