@@ -586,39 +586,26 @@ static PyObject *get_operands(PyObject *self, void *only_values) {
 /* The getter of op: the row that made a node, or None. The caller owns the result. */
 static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
-    PyObject *op = v->shape == MANY ? v->second : state_of(Py_TYPE(self))->rows[v->code];
+    int named = v->shape == MANY || v->shape == LEAF;
+    PyObject *op = named ? v->second : state_of(Py_TYPE(self))->rows[v->code];
     return Py_NewRef(op ? op : Py_None);
 }
 
-/* Whether a node's operands are still to be set (a row in waiting is MANY of none); else raises.
- * Borrows both. */
-static int awaits_operands(Value *v, PyObject *value) {
-    if (value && (v->shape == LEAF || (v->shape == MANY && !PyTuple_GET_SIZE(v->first)))) return 1;
-    PyErr_SetString(PyExc_AttributeError, "op, args and parents are set when a Value is made");
-    return 0;
-}
-
-/* The setter of op, before that of args. Borrows the row. */
-static int set_op(PyObject *self, PyObject *op, void *Py_UNUSED(closure)) {
+/* The setter of op, if `is_op` is set, which waits in the place of an operand for those of args; or
+ * of args. Only a leaf is made a node. Borrows what is set. */
+static int set_making(PyObject *self, PyObject *x, void *is_op) {
     Value *v = (Value *)self;
-    if (!awaits_operands(v, op)) return -1;
-    int none = op == Py_None;
-    Py_XSETREF(v->first, none ? NULL : PyTuple_New(0));
-    Py_XSETREF(v->second, none ? NULL : Py_NewRef(op));
-    v->shape = none ? LEAF : MANY;
-    return 0;
-}
-
-/* The setter of args, after that of op. Borrows the tuple. */
-static int set_args(PyObject *self, PyObject *args, void *Py_UNUSED(closure)) {
-    Value *v = (Value *)self;
-    if (!awaits_operands(v, args)) return -1;
-    if (!PyTuple_Check(args)) return PyErr_Format(PyExc_TypeError, "args is a tuple") ? 0 : -1;
-    PyObject *nothing = v->first, *op = v->second;
-    v->first = v->second = NULL;
-    v->shape = LEAF;
-    int failed = set_operands(state_of(Py_TYPE(self)), v, op, args);
-    Py_XDECREF(nothing);
+    if (!x || v->shape != LEAF || (!is_op && !PyTuple_Check(x))) {
+        PyErr_SetString(PyExc_AttributeError, "op, then args, a tuple, are set to make a node");
+        return -1;
+    }
+    if (is_op) {
+        Py_XSETREF(v->second, x == Py_None ? NULL : Py_NewRef(x));
+        return 0;
+    }
+    PyObject *op = v->second;
+    v->second = NULL;
+    int failed = set_operands(state_of(Py_TYPE(self)), v, op, x);
     Py_XDECREF(op);
     return failed;
 }
@@ -913,8 +900,8 @@ static PyGetSetDef value_getset[] = {
     {"data", get_number, set_number, "The number itself.", "data"},
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
-    {"op", get_op, set_op, "The row of the table that made this node; None for a leaf.", NULL},
-    {"args", get_operands, set_args,
+    {"op", get_op, set_making, "The row of the table that made this node; None for a leaf.", "op"},
+    {"args", get_operands, set_making,
      "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
     {"parents", get_operands, NULL,
      "The Values among the operands, in order; `a + a` has two.", "values"},
