@@ -16,6 +16,7 @@ from micrograd.ops import Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from micrograd.programs.run import Executable, State
 
@@ -35,6 +36,15 @@ class _Node(Value):
         "the result of a program cannot be copied or pickled, since its backward() adds to the "
         "parameters of that very call: take its number, .data"
     )
+
+    @classmethod
+    def on(cls, operands: tuple[Value, ...], data: float = 0.0) -> Self:
+        """A node on these operands, without what __init__ would check."""
+        node = cls.__new__(cls)
+        node.data, node.grad, node.op, node.args = data, 0.0, None, operands
+        if core == "python" and engine._marking:  # the other knows the scope
+            engine._mark(node)
+        return node
 
     @property
     def _closure(self) -> Callable[[], object]:  # type: ignore[override]
@@ -57,15 +67,6 @@ class Call(_Node):
     runs: list[Run]
     shape: tuple[int, ...]  # of the results
     seeds: Array | float  # what has arrived at each result; one number if that is the same
-
-    @staticmethod
-    def on(operands: tuple[Value, ...]) -> Call:
-        """A node on these parameters."""
-        node: Call = Call.__new__(Call)
-        node.data, node.grad, node.op, node.args = 0.0, 0.0, None, operands
-        if core == "python" and engine._marking:  # the other knows the scope
-            engine._mark(node)
-        return node
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
@@ -115,8 +116,9 @@ class Lease:
 class Reduction(_Node):
     """The sum or mean of results: a Value in the ordinary graph."""
 
-    __slots__ = ("call", "positions", "weight")
+    __slots__ = ("_symbol", "call", "positions", "weight")
 
+    _symbol: str  # in a slot: most nodes with a symbol have a dict for it
     call: Lease
     positions: Array | None
     weight: float
@@ -181,8 +183,9 @@ class Result(Operators[Any]):
         return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction(number, (self._made_by.node,), symbol)
+        value = Reduction.on((self._made_by.node,), number)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
+        value._symbol = symbol
         return value
 
     def __getitem__(self, key: Any) -> Result | Value:
