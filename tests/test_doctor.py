@@ -12,8 +12,8 @@ import pytest
 from micrograd import Op, Value, exp, log, maximum, power, sqrt, toposort, where
 from micrograd.examples import ng_ex4
 from micrograd.explain import diagnose
-from micrograd.explain import doctor as kinds
-from micrograd.explain.doctor import Finding
+from micrograd.explain import findings as kinds
+from micrograd.explain.findings import Finding
 from micrograd.losses import hinge
 from micrograd.nn import MLP, Layer, Module, Neuron
 from micrograd.optim import SGD

@@ -2,90 +2,40 @@
 
 from __future__ import annotations
 
-import linecache
 import math
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from html import escape
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
 
 from micrograd import ops
 from micrograd.collector import uncollected
 from micrograd.engine import Value, toposort
 from micrograd.errors import ARITHMETIC_ERRORS
+from micrograd.explain.findings import (
+    DEAD_RELU,
+    INFINITY_BACKWARD,
+    INFINITY_FORWARD,
+    NAN_BACKWARD,
+    NAN_FORWARD,
+    NO_DEPENDENCE,
+    NO_DERIVATIVE,
+    NOT_RUN,
+    NOT_ZEROED,
+    STALE,
+    Diagnosis,
+    Finding,
+    counted,
+    listed,
+)
 from micrograd.explain.names import called, expression
+from micrograd.explain.parameters import faults_of_model, interior_parameters
 from micrograd.explain.places import modules_around
-from micrograd.nn import Module, Neuron, held_values
-from micrograd.scopes import Scope, line_of, scope_of
+from micrograd.nn import Module
+from micrograd.scopes import Scope, scope_of
 from micrograd.steps import Step, backward_steps
 
-# What is found, by name.
-NAN_FORWARD = "NaN in the forward pass"
-INFINITY_FORWARD = "infinity in the forward pass"
-NAN_BACKWARD = "NaN in the backward pass"
-INFINITY_BACKWARD = "infinity in the backward pass"
-NO_DERIVATIVE = "no derivative at this point"
-STALE = "data changed after recording"
-NOT_RUN = "backward not run"
-NOT_ZEROED = "grads not zeroed"
-DEAD_RELU = "dead ReLU"
-NO_DEPENDENCE = "the output does not depend on it"
-INTERIOR_PARAMETER = "a parameter is an interior node"
-
-_PATHS = {STALE: "outdated with it"}  # what a path is called, if not poisoned
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
-_SHOWN = 3  # names in a row, and nodes at either end of a path
-
-
-class Finding(NamedTuple):
-    """One thing that is wrong: what, at which node, and what to do about it."""
-
-    kind: str
-    node: Value | None  # the first cause
-    text: str
-    advice: str
-    path: list[Value]  # from the cause on: what it has poisoned
-
-    @property
-    def line(self) -> tuple[str, int] | None:
-        """The file and line that made the node, if it was recorded within `source_lines`."""
-        return None if self.node is None else line_of(self.node)
-
-    def __str__(self) -> str:
-        lines = [f"{self.kind}: {self.text}"]
-        if self.line is not None:
-            file, number = self.line
-            code = linecache.getline(file, number).strip()
-            lines.append(f"made in {Path(file).name}, line {number}: {code}".rstrip(": "))
-        if len(self.path) > 1:
-            lines.append(f"{_PATHS.get(self.kind, 'poisoned')}: {_arrows(self.path)}")
-        return "\n  ".join([*lines, self.advice])
-
-
-class Diagnosis:
-    """What `diagnose` found: `.data`, a Finding for each cause, the gravest first."""
-
-    def __init__(self, subject: str, data: list[Finding]) -> None:
-        self.subject, self.data = subject, data
-
-    def __str__(self) -> str:
-        if not self.data:
-            return f"{self.subject}: nothing wrong was found"
-        findings = [f"{i}. {finding}" for i, finding in enumerate(self.data, start=1)]
-        return "\n".join([f"{self.subject}: {_count(len(self.data), 'finding')}", *findings])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        items = "".join(
-            f"<li>{'<br>'.join(map(escape, str(finding).splitlines()))}</li>"
-            for finding in self.data
-        )
-        title = str(Diagnosis(self.subject, [])) if not self.data else self.subject
-        return f"<p>{escape(title)}</p>" + (f"<ol>{items}</ol>" if items else "")
 
 
 @uncollected()
@@ -112,7 +62,7 @@ def diagnose(root_or_model: Value | Module) -> Diagnosis:
     if isinstance(root_or_model, Value):
         return Diagnosis(called(root_or_model), _Graph(root_or_model).findings())
     if isinstance(root_or_model, Module):
-        return Diagnosis(type(root_or_model).__name__, _of_model(root_or_model))
+        return Diagnosis(type(root_or_model).__name__, faults_of_model(root_or_model))
     raise TypeError(
         f"diagnose: a recorded Value (a loss, say) or a Module is needed, got {root_or_model!r}"
     )
@@ -165,7 +115,7 @@ class _Graph:
             return
         cause = causes[0]
         kind = NAN_FORWARD if math.isnan(cause.data) else INFINITY_FORWARD
-        others = f"; {_count(len(causes) - 1, 'other cause')} besides" if causes[1:] else ""
+        others = f"; {counted(len(causes) - 1, 'other cause')} besides" if causes[1:] else ""
         if not cause.parents:
             text = f"{self.name(cause)} was given as {cause.data}{others}"
             advice = "Look at where this number comes from: the data, an update, a weight."
@@ -318,7 +268,7 @@ class _Graph:
         dead = {s: found for s, found in uses.items() if found[1:] and all(map(_off, found))}
         if dead:
             found = next(iter(dead.values()))
-            names = _names([self._path(scope) for scope in dead])
+            names = listed([self._path(scope) for scope in dead])
             text = f"{names}: off in all {len(found)} uses, so no gradient passes"
             yield Finding(DEAD_RELU, found[0], text, advice, [])
         elif relus and all(map(_off, relus)):
@@ -343,7 +293,7 @@ class _Graph:
         open_ways = self._reached([step for step in self.steps if not _off(step.consumer)])
         blocked = [v for v in self.leaves if v not in open_ways and len(gates.get(v, ())) > 1]
         if blocked:
-            names = _names([self.name(v) for v in blocked])
+            names = listed([self.name(v) for v in blocked])
             text = f"{names}: all ways to the output lead through ReLUs that are off"
             relu = next(v for v in self.nodes if v in gates[blocked[0]])
             yield Finding(DEAD_RELU, relu, text, advice, [])
@@ -363,7 +313,7 @@ class _Graph:
             ways = pairwise(self._upward(cut_off[0]))
             last = next(consumer for x, consumer in ways if (x, consumer) not in passing)
             text = (
-                f"{_names([self.name(v) for v in cut_off])}: no derivative passes through "
+                f"{listed([self.name(v) for v in cut_off])}: no derivative passes through "
                 f"{expression(last)}"
             )
             advice = "A comparison, stop_gradient and a node without a rule pass nothing on."
@@ -371,7 +321,7 @@ class _Graph:
         nodes = set(self.nodes)
         unused = [(name, p) for p, name in self.names.items() if p not in nodes]
         if unused:
-            text = f"{_names([name for name, _ in unused])}: not used in this graph"
+            text = f"{listed([name for name, _ in unused])}: not used in this graph"
             advice = "Use it in what computes the output, or leave it out of the model."
             yield Finding(NO_DEPENDENCE, unused[0][1], text, advice, [])
 
@@ -385,63 +335,7 @@ class _Graph:
 
     def held(self) -> Iterable[Finding]:
         for model in self.models:
-            yield from _interior_parameters(model)
-
-
-# A model alone -----------------------------------------------------------------------------------
-
-
-def _of_model(model: Module) -> list[Finding]:
-    named = model.named_parameters()
-    findings: list[Finding] = []
-    for name, p in named:
-        if not _finite(p):
-            kind = NAN_FORWARD if math.isnan(p.data) else INFINITY_FORWARD
-            text = f"the data of {name} is {p.data}"
-        elif not math.isfinite(p.grad):
-            kind = NAN_BACKWARD if math.isnan(p.grad) else INFINITY_BACKWARD
-            text = f"the grad of {name} is {p.grad}"
-        else:
-            continue
-        advice = "Load or draw the parameters anew, then diagnose the loss, to see what makes it."
-        findings.append(Finding(kind, p, text, advice, []))
-        break
-    if named and not any(p.grad for _, p in named):
-        text = "the grads of all parameters are 0"
-        advice = "Call backward() on the loss, then look at the grads."
-        findings.append(Finding(NOT_RUN, None, text, advice, []))
-    else:
-        findings += _neurons_without_grads(model)
-    return [*findings, *_interior_parameters(model)]
-
-
-def _neurons_without_grads(model: Module) -> Iterable[Finding]:
-    idle = [
-        (path, module)
-        for path, module in model.named_modules()
-        if isinstance(module, Neuron) and module.nonlin and module.activation == "relu"
-        if not any(p.grad for p in module.parameters())
-    ]
-    if idle:
-        text = f"{_names([path or repr(module) for path, module in idle])}: no gradient came"
-        advice = "Diagnose the loss over all examples, to see whether it is off for each of them."
-        yield Finding(DEAD_RELU, idle[0][1].b, text, advice, [])
-
-
-def _interior_parameters(model: Module) -> Iterable[Finding]:
-    """Values that the model holds which were computed, and from none of its parameters."""
-    parameters = model.named_parameters()
-    own = {p for _, p in parameters if not p.parents}
-    computed = [(name, v) for name, v in [*parameters, *held_values(model)] if v.parents]
-    wrong = {v: name for name, v in computed if own.isdisjoint(toposort(v))}
-    if wrong:
-        first = next(iter(wrong))
-        text = (
-            f"{_names(list(wrong.values()))}: computed as {expression(first)}, so it is no leaf: "
-            "its grad does not accumulate, and no optimiser sees it"
-        )
-        advice = "Make it a leaf, Value(number), and update its data: w.data -= rate * w.grad."
-        yield Finding(INTERIOR_PARAMETER, first, text, advice, [])
+            yield from interior_parameters(model)
 
 
 # Small help --------------------------------------------------------------------------------------
@@ -477,20 +371,3 @@ def _off(v: Value) -> bool:
 
 def _close(x: float, y: float) -> bool:
     return math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
-def _arrows(path: Sequence[Value]) -> str:
-    names = [called(v) for v in path]
-    if len(names) > 2 * _SHOWN:
-        left_out = f"({len(names) - 2 * _SHOWN} more)"
-        names = [*names[:_SHOWN], left_out, *names[-_SHOWN:]]
-    return " -> ".join(names)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")
