@@ -32,6 +32,7 @@ INTERNAL = {
     "comfort",
     "copying",
     "errors",
+    "languages",
     "operators",
     "scalars",
 }
