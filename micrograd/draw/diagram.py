@@ -81,7 +81,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.
     diagram = graph(root, fold=None, rankdir=rankdir)
     dot = diagram.digraph
     dot.format = format
-    dot._repr_image_svg_xml = diagram._of_digraph  # in a notebook, with alt text too
+    dot.described = diagram._accessible
     return dot
 
 
@@ -117,10 +117,6 @@ class Diagram:
     def svg(self) -> str:
         """The picture as SVG. Raises RuntimeError where there is no Graphviz."""
         return self._accessible(layout.render(self.source, "svg").decode())
-
-    def _of_digraph(self) -> str:
-        """The same of the digraph as it is now, and by its own engine: they may be changed."""
-        return self._accessible(self.digraph.pipe("svg", encoding="utf-8"))
 
     def _accessible(self, drawn: str) -> str:
         sheet = self._sheet

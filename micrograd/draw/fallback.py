@@ -1,8 +1,9 @@
-"""A `graphviz.Digraph` that draws itself where `dot` is missing and pygraphviz is there."""
+"""A `graphviz.Digraph` with alt text, which pygraphviz draws where `dot` is missing."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from micrograd.draw import layout
 
 class Digraph(graphviz.Digraph):  # type: ignore[misc]
     """What `draw_dot` returns; `pipe` and `render` raise RuntimeError where both are missing."""
+
+    described: Callable[[str], str] = staticmethod(str)  # what gives a drawn SVG its alt text
+
+    def _repr_image_svg_xml(self) -> str:
+        return self.described(self.pipe("svg", encoding="utf-8"))
 
     def pipe(self, format: str | None = None, encoding: str | None = None, **kwargs: Any) -> Any:
         """Draw it and give the picture, as a notebook does."""
