@@ -40,7 +40,7 @@ FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=of
 ENGINE = Extension(
     "micrograd._engine",
     sources=["micrograd/_engine.c"],
-    depends=["micrograd/_ops.h"],
+    depends=["micrograd/_ops.h", "micrograd/_block.h"],
     extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )

@@ -43,6 +43,8 @@ typedef struct Value {
     uint64_t shape : 2;     /* how the operands are stored */
     uint64_t tracked : 1;   /* the cyclic collector looks at it */
     uint64_t used : 1;      /* it has been an operand */
+    uint64_t bound : 1;     /* a leaf of a block, see _block.h */
+    uint64_t hides : 1;     /* what it gives its leaves goes to blocks: a backward pass skips them */
 } Value;
 
 /* A list of borrowed Values. Owns its memory. */
@@ -57,6 +59,8 @@ typedef struct {
     List leaves; /* apart from the order, in a backward pass */
     List path;   /* from the root to where the walk is: each node, and what is left of it */
     int backward;
+    int bound;           /* a bound leaf has been listed, or may be among the nodes */
+    PyObject *collected; /* what goes to blocks when all is done; or NULL */
 } Walk;
 
 /* What C needs from Python: the functions for rare cases, and names. */
@@ -66,7 +70,8 @@ typedef struct {
 #define OBJECTS(X)                                                                                \
     X(engine, _apply_mixed) X(engine, to_float) X(_cycles, hung_late) X(Value, __init__)          \
     X(name, _apply) X(name, _backward) X(name, _closure) X(name, _of_module)                      \
-    X(comfort, _traces) X(comfort, _compare) X(comfort, _read) BULK_FUNCTIONS(X)
+    X(comfort, _traces) X(comfort, _compare) X(comfort, _read) X(name, _collect)                  \
+    BULK_FUNCTIONS(X)
 #define INDEX(source, object) object##_,
 enum { OBJECTS(INDEX) N_OBJECTS };
 
@@ -75,8 +80,14 @@ typedef struct {
     PyObject *around, *called, *scope;
 } Found;
 
+typedef struct Block Block;
+
 typedef struct {
     PyTypeObject *type;         /* Value. All objects in here are owned */
+    PyTypeObject *block_type;
+    Block *ahead;               /* the block, borrowed, whose leaves have yet to get its numbers */
+    uint64_t changes[2];        /* how often data, and grads, of bound Values were changed */
+    int hung;                   /* a bound Value was made a node: none is hidden any more */
     PyObject *rows[N_CODES];    /* code -> Op */
     PyObject *codes;            /* every Op of the table -> code, 0 where C has none */
     PyObject *objects[N_OBJECTS];
@@ -113,6 +124,8 @@ static inline State *state_of(PyTypeObject *type) {
     PyObject *module = ((PyHeapTypeObject *)value_type(type))->ht_module;
     return module ? (State *)PyModule_GetState(module) : NULL;
 }
+
+#include "_block.h"
 
 /* Making and freeing ------------------------------------------------------------------------ */
 
@@ -341,7 +354,11 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     Value *v = (Value *)self;
     State *s = state_of(Py_TYPE(self));
     if (PyTuple_GET_SIZE(args) == 1 && !kwargs && v->shape == LEAF) {
-        if (as_double(s, PyTuple_GET_ITEM(args, 0), "data", &v->data) < 0) return -1;
+        double data;
+        if (as_double(s, PyTuple_GET_ITEM(args, 0), "data", &data) < 0) return -1;
+        change(s, v->bound, DATA);
+        change(s, v->bound, GRAD);
+        v->data = data;
         v->grad = 0.0;
         return 0;
     }
@@ -450,6 +467,7 @@ static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value
         Value *x, *y;                                                                             \
         State *s = take_pair(left, right, &x, &y);                                                \
         if (s) {                                                                                  \
+            look(s, x->bound | y->bound);                                                         \
             double out = name##_value(x->data, y->data);                                          \
             if (isfinite(out)) return record(s, ROW_##name, x, (PyObject *)y, out);               \
             Py_DECREF(x);                                                                         \
@@ -464,8 +482,9 @@ BINARY_ROWS(BINARY)
     static PyObject *name##_operator(PyObject *self) { \
         Value *x = (Value *)self;                                                                 \
         if (is_exact(Py_TYPE(self))) {                                                            \
-            double out = name##_value(x->data);                                                   \
             State *s = state_of(Py_TYPE(self));                                                   \
+            look(s, x->bound);                                                                    \
+            double out = name##_value(x->data);                                                   \
             if (isfinite(out)) return record(s, ROW_##name, (Value *)Py_NewRef(x), NULL, out);    \
         }                                                                                         \
         return apply_in_python(ROW_##name, self, NULL);                                           \
@@ -489,11 +508,11 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
     if (is_exact(Py_TYPE(left)) && plain_number(right, &exponent)) {
         Value *x = (Value *)left;
+        State *s = state_of(Py_TYPE(left));
+        look(s, x->bound);
         double out = power_value(x->data, exponent);
-        if (isfinite(out)) {
-            return record(state_of(Py_TYPE(left)), POWER_OF_NUMBER, (Value *)Py_NewRef(x),
-                          Py_NewRef(right), out);
-        }
+        if (isfinite(out))
+            return record(s, POWER_OF_NUMBER, (Value *)Py_NewRef(x), Py_NewRef(right), out);
     }
     else if (is_exact(Py_TYPE(left)) && !is_value(right)) {
         return apply_in_python(ROW_power, left, right);
@@ -536,6 +555,7 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
 /* Gives a node without operands its row (NULL or None for none) and operands; borrows them. */
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
+    s->hung |= v->bound;
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
     if ((!known && PyErr_Occurred()) || ((v->used || (op && !known)) && hang(s, v) < 0)) return -1;
     int code = known && is_exact(Py_TYPE(v)) ? (int)PyLong_AsLong(known) : NO_ROW;
@@ -610,39 +630,53 @@ static int set_making(PyObject *self, PyObject *x, void *is_op) {
     return failed;
 }
 
-/* data or grad, named by `what`: where the node, borrowed, stores it. */
-static double *place_of(PyObject *self, void *what) {
-    return *(const char *)what == 'd' ? &((Value *)self)->data : &((Value *)self)->grad;
-}
-
 /* The state, if any thread traces a program: then Python sees to who asks for a number; or NULL. */
 static inline State *tracing(PyObject *self) {
     State *s = state_of(Py_TYPE(self));
     return s && s->objects[_traces_] && PyDict_GET_SIZE(s->objects[_traces_]) ? s : NULL;
 }
 
-/* The getter of data and grad. The caller owns the result. */
-static PyObject *get_number(PyObject *self, void *what) {
-    State *s = tracing(self);
-    if (s) return PyObject_CallFunction(s->objects[_read_], "Os", self, what);
-    return PyFloat_FromDouble(*place_of(self, what));
+/* Whether a name, as getters and setters get it, is that of data or of grad. */
+static inline int which_of(const char *name) { return name[0] == 'd' ? DATA : GRAD; }
+
+/* The getter of _data and _grad. The caller owns the result. */
+static PyObject *get_raw(PyObject *self, void *name) {
+    Value *v = (Value *)self;
+    if (v->bound) look_at_all(state_of(Py_TYPE(self)));
+    return PyFloat_FromDouble(*number_of(self, which_of(name)));
 }
 
-/* The setter of data and grad. Borrows the number. */
-static int set_number(PyObject *self, PyObject *number, void *what) {
-    if (number) return as_double(state_of(Py_TYPE(self)), number, what, place_of(self, what));
-    PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", what);
-    return -1;
+/* The getter of data and grad. The caller owns the result. */
+static PyObject *get_number(PyObject *self, void *name) {
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(s->objects[_read_], "Os", self, name);
+    return get_raw(self, name);
+}
+
+/* The setter of all four. Borrows the number. */
+static int set_number(PyObject *self, PyObject *number, void *name) {
+    State *s = state_of(Py_TYPE(self));
+    double x;
+    if (!number) {
+        PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", name);
+        return -1;
+    }
+    if (as_double(s, number, name, &x) < 0) return -1;
+    change(s, ((Value *)self)->bound, which_of(name));
+    *number_of(self, which_of(name)) = x;
+    return 0;
 }
 
 /* The dict of attributes itself: what will be put into it is not known, so the node is tracked. */
 static PyObject *get_dict(PyObject *self, void *closure) {
+    state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;
     return PyObject_GenericGetDict(self, closure);
 }
 
 /* The setter of the dict. Borrows it. */
 static int set_dict(PyObject *self, PyObject *dict, void *closure) {
+    state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
     return PyObject_GenericSetDict(self, dict, closure);
 }
@@ -658,6 +692,7 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     if (x && can_cycle(x)) {
         State *s = state_of(Py_TYPE(self));
         PyObject *own = PyDict_GetItem(s->type->tp_dict, name);
+        if (((Value *)self)->bound && PyUnicode_Compare(name, s->objects[_closure_]) == 0) s->hung = 1;
         if (!(own && Py_TYPE(own)->tp_descr_set) && hang(s, (Value *)self) < 0) return -1;
     }
     return PyObject_GenericSetAttr(self, name, x);
@@ -668,6 +703,7 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
+    look_at_all(state_of(Py_TYPE(self)));
     double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
     if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
     PyObject *number = PyFloat_FromDouble(x);
@@ -687,6 +723,7 @@ static Walk new_walk(State *s, int backward) {
     s->spare = (Walk){.backward = 0};
     w.order.size = w.leaves.size = w.path.size = 0;
     w.backward = backward;
+    w.bound = s->hung;
     return w;
 }
 
@@ -716,9 +753,13 @@ static inline Value *rest_of(Value *v) {
     return v->shape == TWO && v->code != POWER_OF_NUMBER ? (Value *)v->second : NULL;
 }
 
+/* Whether the leaves of a node, which all are leaves of blocks, get theirs from these. */
+static inline int hides(State *s, Value *v) { return v->hides && !s->hung; }
+
 /* Lists a Value, borrowed, if it is a leaf: 1 then, 0 if it is none, -1 if memory is short. */
 static inline int list_leaf(State *s, Walk *w, Value *x) {
     if (x->shape != LEAF || has_closure(s, x)) return 0;
+    w->bound |= x->bound;
     return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
 }
 
@@ -740,6 +781,7 @@ static int walk(State *s, Walk *w, Value *x) {
         if ((uintptr_t)top[1] & 1) {
             Py_ssize_t i = (uintptr_t)top[1] >> 1, n = PyTuple_GET_SIZE(top[0]->first);
             PyObject **operands = ((PyTupleObject *)top[0]->first)->ob_item;
+            if (w->backward && hides(s, top[0])) i = n;
             for (x = NULL; i < n && !x; i++) {
                 __builtin_prefetch(operands[Py_MIN(i + 8, n - 1)]);
                 if (!is_value(operands[i]) || ((Value *)operands[i])->seen == number) continue;
@@ -774,21 +816,34 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     return result;
 }
 
+/* Takes the step of a node that hides its leaves: what they and their blocks will get is kept, as
+ * pairs of a block and an array, until nothing can fail any more. Borrows it. */
+static int collect(State *s, Walk *w, Value *v) {
+    PyObject *pairs = PyObject_CallMethodNoArgs((PyObject *)v, s->objects[_collect_]);
+    if (!w->collected) w->collected = PyList_New(0);
+    Py_ssize_t end = w->collected ? PyList_GET_SIZE(w->collected) : 0;
+    int failed = !pairs || !w->collected || PyList_SetSlice(w->collected, end, end, pairs) < 0;
+    Py_XDECREF(pairs);
+    return -failed;
+}
+
 /* Takes the step of a node, borrowed, in Python: its closure, its rules where C has none, or the
  * error. */
-static int pass_on_in_python(State *s, Value *v) {
+static int pass_on_in_python(State *s, Walk *w, Value *v) {
+    if (hides(s, v)) return collect(s, w, v);
     PyObject *step = PyObject_GetAttr((PyObject *)v, s->objects[_backward_]);
     PyObject *done = step ? PyObject_CallNoArgs(step) : NULL;
     Py_XDECREF(step);
     Py_XDECREF(done);
+    look(s, w->bound); /* it may have had a backward pass of its own */
     return done ? 0 : -1;
 }
 
 /* Takes the step of a node: gives each operand its local derivative times what arrived here.
  * Borrows the node. */
-static inline int pass_on(State *s, Value *v) {
+static inline int pass_on(State *s, Walk *w, Value *v) {
     double slope, other = 0.0, out = v->data;
-    if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, v);
+    if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, w, v);
     Value *x = (Value *)v->first, *y = (Value *)v->second;
     switch (v->code) {
 #define RULE1(name) case ROW_##name: slope = name##_slope_0(x->data, out); break;
@@ -801,7 +856,7 @@ static inline int pass_on(State *s, Value *v) {
     case ROW_##name:                                                                              \
         slope = name##_slope_0(x->data, y->data, out);                                            \
         other = name##_slope_1(x->data, y->data, out);                                            \
-        if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, v);                 \
+        if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, w, v);                 \
         x->grad += slope * v->grad;                                                               \
         y->grad += other * v->grad;                                                               \
         return 0;
@@ -809,35 +864,62 @@ static inline int pass_on(State *s, Value *v) {
     default:
         Py_UNREACHABLE();
     }
-    if (!isfinite(slope)) return pass_on_in_python(s, v);
+    if (!isfinite(slope)) return pass_on_in_python(s, w, v);
     x->grad += slope * v->grad;
     return 0;
+}
+
+/* Adds what was collected to the grads of the blocks. Borrows it. */
+static int add_collected(State *s, PyObject *collected) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collected); i++) {
+        PyObject *pair = PyList_GET_ITEM(collected, i);
+        if (add_to_block(s, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0) return -1;
+    }
+    return 0;
+}
+
+/* The backward pass of what a walk has listed, `before` of it are the grads of the leaves, and these
+ * are so again where it fails. Borrows everything. */
+static int pass_back(State *s, Walk *w, Value *root, double *before) {
+    int failed = 0;
+    Py_ssize_t n = w->leaves.size;
+    change(s, w->bound, GRAD); /* and again at the end: blocks may be used meanwhile */
+    for (Py_ssize_t i = 0; i < n; i++) before[i] = w->leaves.items[i]->grad;
+    root->grad = 1.0;
+    for (Py_ssize_t i = w->order.size - 1; i >= 0 && !failed; i--) {
+        if (i >= 8) __builtin_prefetch(&w->order.items[i - 8]->data);
+        failed = pass_on(s, w, w->order.items[i]);
+    }
+    for (Py_ssize_t i = 0; failed && i < n; i++) w->leaves.items[i]->grad = before[i];
+    change(s, w->bound, GRAD);
+    return failed || !w->collected ? failed : add_collected(s, w->collected);
 }
 
 /* Value.backward(): the caller's reference to the root keeps the graph alive. */
 static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     State *s = state_of(Py_TYPE(self));
+    look(s, s->hung);
     Walk w = new_walk(s, 1);
     double *before = NULL;
     int failed = walk(s, &w, (Value *)self);
-    Py_ssize_t n = w.leaves.size;
-    if (failed || !(before = PyMem_Malloc((n + 1) * sizeof(double)))) {
+    if (failed || !(before = PyMem_Malloc((w.leaves.size + 1) * sizeof(double)))) {
         PyErr_NoMemory();
         failed = -1;
     }
     else {
         trim(s);
-        for (Py_ssize_t i = 0; i < n; i++) before[i] = w.leaves.items[i]->grad;
-        ((Value *)self)->grad = 1.0;
-        for (Py_ssize_t i = w.order.size - 1; i >= 0 && !failed; i--) {
-            if (i >= 8) __builtin_prefetch(&w.order.items[i - 8]->data);
-            failed = pass_on(s, w.order.items[i]);
-        }
-        for (Py_ssize_t i = 0; failed && i < n; i++) w.leaves.items[i]->grad = before[i];
+        failed = pass_back(s, &w, (Value *)self, before);
     }
     PyMem_Free(before);
+    Py_CLEAR(w.collected);
     end_walk(s, &w);
     if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* hide_leaves(node): see above; there is no way back. Borrows it. */
+static PyObject *engine_hide_leaves(PyObject *Py_UNUSED(module), PyObject *node) {
+    if (is_value(node)) ((Value *)node)->hides = 1;
     Py_RETURN_NONE;
 }
 
@@ -857,14 +939,16 @@ static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int 
 
 /* read_data(values, buffer) and the like, in one pass over memory: what changes Values remembers
  * them, in case one of the items is none. What does not fit, Python explains. Borrows both. */
-#define BULK(name, flags, field, what)                                                             \
+#define BULK(name, flags, which, field, what)                                                            \
     static PyObject *bulk_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) {          \
         Py_buffer view;                                                                            \
         PyObject **items = fit(args, n, &view, flags);                                             \
-        PyObject *python = ((State *)PyModule_GetState(module))->objects[name##_];                 \
+        State *s = PyModule_GetState(module);                                                      \
+        PyObject *python = s->objects[name##_];                                                    \
         if (!items) return PyObject_Vectorcall(python, args, n, NULL);                             \
         double *x = view.buf, *before = flags ? NULL : PyMem_Malloc(view.len + 1);                 \
         Py_ssize_t i = 0, size = flags || before ? view.len / 8 : 0;                               \
+        flags ? look_at_all(s) : change(s, 1, which);                                              \
         for (; i < size && is_value(items[i]); i++) {                                              \
             Value *v = (Value *)items[i];                                                          \
             if (before) before[i] = v->field;                                                      \
@@ -877,11 +961,11 @@ static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int 
         if (!done) return PyObject_Vectorcall(python, args, n, NULL);                              \
         Py_RETURN_NONE;                                                                            \
     }
-BULK(read_data, PyBUF_WRITABLE, data, x[i] = v->data)
-BULK(write_data, 0, data, v->data = x[i])
-BULK(read_grads, PyBUF_WRITABLE, grad, x[i] = v->grad)
-BULK(write_grads, 0, grad, v->grad = x[i])
-BULK(add_grads, 0, grad, v->grad += x[i])
+BULK(read_data, PyBUF_WRITABLE, DATA, data, x[i] = v->data)
+BULK(write_data, 0, DATA, data, v->data = x[i])
+BULK(read_grads, PyBUF_WRITABLE, GRAD, grad, x[i] = v->grad)
+BULK(write_grads, 0, GRAD, grad, v->grad = x[i])
+BULK(add_grads, 0, GRAD, grad, v->grad += x[i])
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
@@ -900,6 +984,8 @@ static PyGetSetDef value_getset[] = {
     {"data", get_number, set_number, "The number itself.", "data"},
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
+    {"_data", get_raw, set_number, NULL, "data"},
+    {"_grad", get_raw, set_number, NULL, "grad"},
     {"op", get_op, set_making, "The row of the table that made this node; None for a leaf.", "op"},
     {"args", get_operands, set_making,
      "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
@@ -913,8 +999,6 @@ static PyGetSetDef value_getset[] = {
 static PyMemberDef value_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(Value, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Value, weakrefs), READONLY, NULL},
-    {"_data", T_DOUBLE, offsetof(Value, data), 0, NULL},
-    {"_grad", T_DOUBLE, offsetof(Value, grad), 0, NULL},
     {"_scope", T_OBJECT, offsetof(Value, scope), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -1070,7 +1154,9 @@ static int engine_exec(PyObject *module) {
                              module, &value_spec, bases));
     if (!failed) {
         s->type->tp_vectorcall = value_vectorcall;
-        failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0;
+        failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0 ||
+                 !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &block_spec, NULL)) ||
+                 PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0;
     }
     PyObject *borrowed[] = {engine, _cycles, bulk, comfort, ops, table, Value, bases};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
@@ -1080,7 +1166,7 @@ static int engine_exec(PyObject *module) {
 /* Visits what the module owns. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
-    Py_VISIT(s->type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
+    Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     for (int i = 0; i < 1024; i++) Py_VISIT(s->found[i].scope);
@@ -1090,7 +1176,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Releases what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
-    Py_CLEAR(s->type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
+    Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     forget(s);
@@ -1116,6 +1202,7 @@ static PyMethodDef engine_methods[] = {
     {"toposort", engine_toposort, METH_O,
      "List every Value that `root` is made of, operands before their consumers, root last."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"hasten", engine_hasten, METH_VARARGS, "Call a function like `within` of scopes.py in C."},
     {"forget_calls", engine_forget_calls, METH_NOARGS, "Forget the scopes of modules' calls."},

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from typing import Any, Union
 
-from micrograd.bulk import read_data, read_grads, write_data, write_grads
+from micrograd.blocks import block_of
 from micrograd.engine import Value
 
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
@@ -22,6 +22,8 @@ class Optimizer:
 
     Raises TypeError for parameters that are not Values, ValueError for none or the same twice.
     """
+
+    _known_block: Any = None
 
     def __init__(self, parameters: Iterable[Value], lr: LearningRate) -> None:
         self.parameters = list(parameters)
@@ -46,7 +48,9 @@ class Optimizer:
         >>> p.grad
         0.0
         """
-        write_grads(self.parameters, _zeros(len(self.parameters)))
+        block = self._block()
+        memoryview(block.grad).cast("B")[:] = bytes(8 * len(self.parameters))
+        block.push_grads()
 
     def step(self) -> None:
         """Move every parameter once, by the gradients that are in `grad` now.
@@ -64,6 +68,40 @@ class Optimizer:
         raise TypeError(
             f"{type(self).__name__} does not say how it moves the parameters: _move(lr)"
         )
+
+    def _block(self) -> Any:
+        """The block of the parameters, found anew where the list was changed."""
+        if self._known_block is None or not self._known_block.has(self.parameters):
+            self._known_block = block_of(self.parameters)
+        return self._known_block
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: x for name, x in vars(self).items() if name != "_known_block"}
+
+    def _move_all(self, move: Callable[..., None], *memories: array[float]) -> None:
+        """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one of arrays.
+
+        What it does to one parameter, it does to arrays as well, number by number the same.
+        """
+        np: Any = sys.modules.get("numpy")  # to import it takes longer than many steps
+        if np is not None and len(self.parameters) > FEW:
+            block = self._block()
+            block.pull_data()
+            block.pull_grads()
+            all_as_one = _Arrays(np.array(block.data), np.asarray(block.grad))
+            remembered = [[np.asarray(memory)] for memory in memories]
+            try:
+                with np.errstate(all="raise", under="ignore"):
+                    move(np, [all_as_one], *remembered)
+            except FloatingPointError:
+                pass  # one by one, it is seen what it is
+            else:
+                for memory, [numbers] in zip(memories, remembered):
+                    np.asarray(memory)[:] = numbers
+                np.asarray(block.data)[:] = all_as_one.data
+                block.push_data()
+                return
+        move(math, self.parameters, *memories)
 
 
 class SGD(Optimizer):
@@ -102,7 +140,7 @@ class SGD(Optimizer):
                 velocity[i] = v = momentum * velocity[i] + p.grad
                 p.data -= lr * v
 
-        _move_all(move, self.parameters, self.velocity)
+        self._move_all(move, self.velocity)
 
 
 class AdamW(Optimizer):
@@ -152,39 +190,15 @@ class AdamW(Optimizer):
                 slope = mean / weight1 / (sqrt(square / weight2) + eps)
                 p.data = data - lr * (slope + decay * data)
 
-        _move_all(move, self.parameters, self.means, self.squares)
+        self._move_all(move, self.means, self.squares)
 
 
-class _Block:
+class _Arrays:
     """All parameters as one: arrays of their data and grads."""
 
     def __init__(self, data: Any, grad: Any) -> None:
         self.data = data
         self.grad = grad
-
-
-def _move_all(move: Callable[..., None], parameters: list[Value], *memories: array[float]) -> None:
-    """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one block of all.
-
-    What it does to one parameter, it does to arrays as well, number by number the same.
-    """
-    np: Any = sys.modules.get("numpy")  # to import it takes longer than many steps
-    if np is not None and len(parameters) > FEW:
-        block = _Block(*[np.empty(len(parameters)) for _ in range(2)])
-        read_data(parameters, block.data)
-        read_grads(parameters, block.grad)
-        remembered = [[np.frombuffer(memory)] for memory in memories]
-        try:
-            with np.errstate(all="raise", under="ignore"):
-                move(np, [block], *remembered)
-        except FloatingPointError:
-            pass  # one by one, it is seen what it is
-        else:
-            for memory, [numbers] in zip(memories, remembered):
-                memory[:] = array("d", numbers.tobytes())
-            write_data(parameters, block.data)
-            return
-    move(math, parameters, *memories)
 
 
 def _zeros(n: int) -> array[float]:

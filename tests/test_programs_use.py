@@ -148,8 +148,7 @@ def test_two_reductions_of_one_call_are_seen_step_by_step() -> None:
     assert steps.totals(total)[w] == w.grad
 
 
-def test_more_parameters_than_a_node_has_operands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micrograd.programs.paths.MOST_OPERANDS", 1)
+def test_what_a_program_gives_to_leaves_and_nodes_adds_up_with_what_others_give() -> None:
     w, v = Value(2.0), Value(3.0)
     square = v * v
     total = program(lambda x: w * x + square * w)([1.0]).sum() + w

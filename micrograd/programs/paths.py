@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 MOST_PATHS = 64
-# To walk more leaves than this in every backward() would cost more than the arithmetic: then a call
-# adds to their grads without them being its operands.
-MOST_OPERANDS = 10_000
 Truths = tuple[bool, ...]
 Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
 
@@ -82,11 +79,15 @@ class Path(NamedTuple):
         """The node of a call, and where it belongs afterwards."""
         probe = Value(0.0)
         if scope_of(probe) is not None or line_of(probe) is not None:
-            return Call.on(self.operands), None  # it knows where it was made
+            return self.new_node(), None  # it knows where it was made
         try:
             return self.idle.pop(), self.idle
         except IndexError:
-            return Call.on(self.operands), self.idle
+            return self.new_node(), self.idle
+
+    def new_node(self) -> Call:
+        """A node on the parameters."""
+        return Call.of(self.operands, [self.program])
 
 
 class Part(NamedTuple):
@@ -143,7 +144,8 @@ class Paths:
                 values, state = path.program.forward(select(inputs, rows), len(rows))
                 data[rows] = values.T
             runs.append(Run(path.program, rows, state))
-        node = Call.on(tuple(dict.fromkeys(p for part in parts for p in part.path.operands)))
+        operands = dict.fromkeys(p for part in parts for p in part.path.operands)
+        node = Call.of(tuple(operands), [run.program for run in runs])
         node.runs, node.shape = runs, shape
         return Result(data.reshape(shape), Lease(node))
 
@@ -227,11 +229,8 @@ class Paths:
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
-        operands = tuple(program.parameters)
-        if len(operands) > MOST_OPERANDS:
-            operands = tuple([p for p in operands if p.parents])
         # A node without operands would count as a leaf, and never be asked to pass anything on.
-        operands = operands or (Value(0.0),)
+        operands = tuple(program.parameters) or (Value(0.0),)
         width = len(outputs) if several else None
         return Path(program, operands, tape, outputs, gradients, width, [])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd import engine
-from micrograd.bulk import add_grads
+from micrograd.blocks import Block, hide_leaves
 from micrograd.engine import Value, core
 from micrograd.operators import Operators
 from micrograd.ops import Op
@@ -68,6 +68,14 @@ class Call(_Node):
     shape: tuple[int, ...]  # of the results
     seeds: Array | float  # what has arrived at each result; one number if that is the same
 
+    @classmethod
+    def of(cls, operands: tuple[Value, ...], programs: list[Executable]) -> Call:
+        """A node of these programs; a backward pass skips operands that all are in blocks."""
+        node = cls.on(operands)
+        if not any(isinstance(program.block, Block) for program in programs):
+            hide_leaves(node)
+        return node
+
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
         # backward() sets it to 0 before it starts, and steps.py to -0 between two that arrive.
@@ -81,14 +89,21 @@ class Call(_Node):
         self.grad = 1.0
 
     def _backward(self) -> None:
+        for block, gradients in self._collect():
+            block.add(gradients)
+
+    def _collect(self) -> list[tuple[Any, Array]]:
+        """What is to be added to which block; where parameters hide, backward() asks for it."""
         if self.grad == 0.0 or not self.shape[0]:
-            return
+            return []
         seeds = self.seeds
         if not isinstance(seeds, float):
             seeds = seeds.reshape(self.shape[0], -1).T
+        collected = []
         for program, rows, state in self.runs:
             some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
-            add_grads(program.parameters, program.backward(state, some))
+            collected.append((program.block, program.backward(state, some)))
+        return collected
 
 
 class Lease:

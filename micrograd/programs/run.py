@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from micrograd.bulk import read_data
+from micrograd.blocks import block_of
 from micrograd.collector import uncollected
 from micrograd.engine import Value
 from micrograd.programs import rows
@@ -57,6 +57,7 @@ class Workspace:
                 buffer[:] = plan.constants
             self.buffers.append(buffer)
         self.parameters = self.buffers[0]
+        self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients = self.buffers[plan.gradients]
         given = [
             (storage.name, buffer[: storage.rows])
@@ -223,6 +224,8 @@ class Executable:
         patterns: Mapping[Value, str],
     ) -> None:
         self.parameters = list(parameters)
+        self.block = block_of(self.parameters)
+        self._numbers = np.asarray(self.block.data)
         self.plan = Plan(Lifted(tape, outputs, gradients, parameters, patterns))
         self.width = len(outputs)
         self._idle: list[Workspace] = []
@@ -232,11 +235,14 @@ class Executable:
         out = np.empty((self.width, n))
         if n <= BLOCK:
             workspace = self._workspace(n)
-            read_data(self.parameters, workspace.parameters)
+            changes = self.block.pull_data()
+            if changes != workspace.changes:
+                workspace.parameters[:] = self._numbers
+                workspace.changes = changes
             workspace.forward(inputs, out)
             return out, workspace
-        numbers = np.empty(len(self.parameters))
-        read_data(self.parameters, numbers)
+        self.block.pull_data()
+        numbers = self._numbers.copy()
         if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
         kept = Kept(inputs, numbers, n)
@@ -269,6 +275,7 @@ class Executable:
     def _block(self, kept: Kept, span: slice, out: Array) -> Workspace:
         workspace = self._workspace(span.stop - span.start)
         workspace.parameters[:] = kept.numbers
+        workspace.changes = -1
         workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
         return workspace
 
