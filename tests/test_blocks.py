@@ -90,7 +90,7 @@ class Real:
         self.values[i].grad = x
 
     def again(self, i: int, x: float) -> None:
-        self.values[i].__init__(x)
+        Value.__init__(self.values[i], x)
 
     def move(self, b: int, x: float) -> None:
         block = self.block(b)
@@ -172,6 +172,11 @@ class Mine(Value):
     """A subclass, whose rows run in Python."""
 
 
+def after_backward(x: Value) -> Any:
+    x.backward()
+    return x.data, x.grad
+
+
 WAYS: dict[str, Callable[[Value], Any]] = {
     "+": lambda x: (x + 1).data,
     "number first": lambda x: (1 + x).data,
@@ -181,14 +186,14 @@ WAYS: dict[str, Callable[[Value], Any]] = {
     "row": lambda x: mg.exp(x).data,
     "row of a subclass": lambda x: (Mine(1.0) * x).data,
     "method": lambda x: x.maximum(2).data,
-    "comparison": lambda x: (x > 4, 4 < x, x <= 4),
+    "comparison": lambda x: (x > 4, x <= 4),
     "text": lambda x: (repr(x), f"{x:.1f}"),
     "copy": lambda x: (copy.copy(x).data, copy.deepcopy(x).grad),
     "pickle": lambda x: pickle.loads(pickle.dumps(x)).data,
     "grad first": lambda x: (x.grad, x.data),
-    "backward from it": lambda x: (x.backward(), x.data, x.grad),
+    "backward from it": after_backward,
     "derivative": lambda x: mg.grad(x * x, x).data,
-    "sum": lambda x: sum([x, x]).data,
+    "sum": lambda x: (x + x).data,
     "step of a node": lambda x: ((x * x)._backward(), x.grad),
 }
 
