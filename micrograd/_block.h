@@ -148,6 +148,12 @@ BLOCK_METHOD(pull_grads, pull, GRAD)
 BLOCK_METHOD(push_data, push, DATA)
 BLOCK_METHOD(push_grads, push, GRAD)
 
+/* block.zero_grads(). */
+static PyObject *block_zero_grads(PyObject *self, PyObject *unused) {
+    memset(((Block *)self)->numbers[GRAD].buf, 0, ((Block *)self)->numbers[GRAD].len);
+    return block_push_grads(self, unused);
+}
+
 /* block.add(gradients). Borrows them. */
 static PyObject *block_add(PyObject *self, PyObject *gradients) {
     if (add_to_block(PyType_GetModuleState(Py_TYPE(self)), self, gradients) < 0) return NULL;
@@ -172,7 +178,8 @@ static PyObject *get_numbers(PyObject *self, void *which) {
 static PyMethodDef block_methods[] = {
     {"pull_data", block_pull_data, METH_NOARGS, NULL}, {"push_data", block_push_data, METH_NOARGS, NULL},
     {"pull_grads", block_pull_grads, METH_NOARGS, NULL}, {"push_grads", block_push_grads, METH_NOARGS, NULL},
-    {"add", block_add, METH_O, NULL}, {"has", block_has, METH_O, NULL},
+    {"zero_grads", block_zero_grads, METH_NOARGS, NULL}, {"add", block_add, METH_O, NULL},
+    {"has", block_has, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -52,6 +52,11 @@ class Block:
         bulk.write_grads(self.leaves, self.grad)
         return next(self._changes)
 
+    def zero_grads(self) -> None:
+        """Let the leaves have grads of 0."""
+        self.grad[:] = array("d", bytes(8 * len(self.leaves)))
+        self.push_grads()
+
     def add(self, gradients: Any) -> None:
         """Add a buffer of as many float64 to the grads."""
         bulk.add_grads(self.leaves, gradients)

@@ -48,9 +48,7 @@ class Optimizer:
         >>> p.grad
         0.0
         """
-        block = self._block()
-        memoryview(block.grad).cast("B")[:] = bytes(8 * len(self.parameters))
-        block.push_grads()
+        self._block().zero_grads()
 
     def step(self) -> None:
         """Move every parameter once, by the gradients that are in `grad` now.
@@ -89,15 +87,17 @@ class Optimizer:
             block.pull_data()
             block.pull_grads()
             all_as_one = _Arrays(np.array(block.data), np.asarray(block.grad))
-            remembered = [[np.asarray(memory)] for memory in memories]
+            arrays = [np.asarray(memory) for memory in memories]
+            remembered = [[x] for x in arrays]
             try:
                 with np.errstate(all="raise", under="ignore"):
                     move(np, [all_as_one], *remembered)
             except FloatingPointError:
                 pass  # one by one, it is seen what it is
             else:
-                for memory, [numbers] in zip(memories, remembered):
-                    np.asarray(memory)[:] = numbers
+                for before, [now] in zip(arrays, remembered):
+                    if now is not before:
+                        before[:] = now
                 np.asarray(block.data)[:] = all_as_one.data
                 block.push_data()
                 return

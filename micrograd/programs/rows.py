@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
+LARGE = 2**14  # elements; below, it is the number of calls that costs
+
 
 def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     """The calls that compute a row on these operands into `out`.
@@ -28,6 +30,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     """
     if op is ops.where:
         return [(_where, (*operands, out))]
+    if op is ops.sign and out.size >= LARGE:
+        return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.stop_gradient:
         return [(np.copyto, (out, operands[0]))]
     ufunc = getattr(np, op.name, None)
@@ -68,6 +72,15 @@ def _filled(shape: tuple[int, ...], number: float) -> Array:
 
 def _apply(op: Op, operands: list[Array], out: Array) -> None:
     out[...] = op(*operands)
+
+
+def _sign(x: Array, out: Array, is_above: Array) -> None:
+    """The sign, in half of the time that NumPy takes where nothing is negative: behind a relu."""
+    if not np.minimum.reduce(x, None) >= 0:  # or it is nan
+        np.sign(x, out)
+        return
+    np.greater(x, 0.0, is_above)
+    np.copyto(out, is_above)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:
