@@ -25,6 +25,7 @@ from micrograd.ops import Op
 
 # What users need not see: how the public modules do it (docs/reading.md says what each is for).
 INTERNAL = {
+    "blocks",
     "by_hand",
     "calls",
     "chain_rule",
