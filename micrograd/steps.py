@@ -121,14 +121,16 @@ def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> li
     The call of a program forgets what has arrived there when its grad is 0, as it is where
     `backward()` starts; -0 is nothing either, and tells it that this is not the first to arrive.
     """
-    parents = dict.fromkeys(node.parents)
+    parents: dict[Value, int] = {}  # and where each stands first
+    for position, v in enumerate(node.parents):
+        parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
             v.grad = -0.0 if v in arrived else 0.0
         node.grad = upstream
         node._backward()
-        return [(node.parents.index(v), None, v.grad + 0.0) for v in parents]
+        return [(position, None, v.grad + 0.0) for v, position in parents.items()]
     finally:
         for v, grad in before:
             v.grad = grad

@@ -236,6 +236,7 @@ class _Units:
         self.folded = folded
         self.unit: list[Group | int] = [group or i for i, group in enumerate(folded)]
         self.pattern: dict[int, str] = {}  # what a unit of several Values is
+        self._places: dict[int, dict[int, int]] = {}
 
     def members(self) -> dict[Group | int, list[int]]:
         """The Values of each unit, units in the order of their last Values."""
@@ -349,11 +350,22 @@ class _Units:
                 if isinstance(user, Group) or user in self.pattern:
                     place = -1  # anywhere
                 else:
-                    place = graph.operands[j].index(i)
+                    place = self._place(i, j)
                 uses.add((user if isinstance(user, Group) else role[user], place))
         v = graph.order[unit]
         what = self.pattern.get(unit) or v._op
         return what, graph.kinds[unit], graph.homes[unit], frozenset(uses)
+
+    def _place(self, i: int, j: int) -> int:
+        """Where `i` first stands among the operands of `j`."""
+        operands = self.graph.operands[j]
+        if len(operands) <= MANY:
+            return operands.index(i)
+        if j not in self._places:  # the call of a program may have thousands
+            self._places[j] = {}
+            for place, x in enumerate(operands):
+                self._places[j].setdefault(x, place)
+        return self._places[j][i]
 
     def _pattern_of_many(self, number: int, unit: int) -> str:
         if unit in self.pattern:
