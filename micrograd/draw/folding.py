@@ -347,10 +347,8 @@ class _Units:
                 user = self.unit[j]
                 if user == unit:
                     continue
-                if isinstance(user, Group) or user in self.pattern:
-                    place = -1  # anywhere
-                else:
-                    place = self._place(i, j)
+                anywhere = isinstance(user, Group) or user in self.pattern
+                place = -1 if anywhere else self._place(i, j)
                 uses.add((user if isinstance(user, Group) else role[user], place))
         v = graph.order[unit]
         what = self.pattern.get(unit) or v._op

@@ -14,6 +14,8 @@ from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted,
 from micrograd.programs.memory import share
 from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest
 
+SHORT = 8  # numbers of an example: to turn so few round costs less than to read them as given
+
 
 class Storage:
     """An array of rows: one number each, or one per example. `ones` adds a row of ones behind."""
@@ -97,10 +99,10 @@ class Plan:
         return needed
 
     def _lay_out_inputs(self) -> None:
-        """Leave inputs as they are given where only matrix products read them."""
+        """Leave inputs as they are given where only matrix products read them, if they are long."""
         inputs = {i: s for i, s in enumerate(self.storages) if s.kind == INPUT}
         for storage in inputs.values():
-            storage.by_example = True
+            storage.by_example = storage.rows > SHORT
         for step in [*self.forward, *self.backward]:
             as_matrix = step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
             for view in step.operands:
