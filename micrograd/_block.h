@@ -70,7 +70,7 @@ static void push(State *s, Block *b, int which) {
 static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
     Py_buffer view;
     if (!Py_IS_TYPE(block, s->block_type))
-        return PyErr_Format(PyExc_TypeError, "add needs a Block, got %R", block), -1;
+        return PyErr_BadInternalCall(), -1;
     Block *b = (Block *)block;
     if (PyObject_GetBuffer(gradients, &view, PyBUF_C_CONTIGUOUS) < 0) return -1;
     int fits = view.len == b->numbers[GRAD].len && view.itemsize == sizeof(double);
@@ -176,9 +176,12 @@ static PyObject *get_numbers(PyObject *self, void *which) {
 }
 
 static PyMethodDef block_methods[] = {
-    {"pull_data", block_pull_data, METH_NOARGS, NULL}, {"push_data", block_push_data, METH_NOARGS, NULL},
-    {"pull_grads", block_pull_grads, METH_NOARGS, NULL}, {"push_grads", block_push_grads, METH_NOARGS, NULL},
-    {"zero_grads", block_zero_grads, METH_NOARGS, NULL}, {"add", block_add, METH_O, NULL},
+    {"pull_data", block_pull_data, METH_NOARGS, NULL},
+    {"pull_grads", block_pull_grads, METH_NOARGS, NULL},
+    {"push_data", block_push_data, METH_NOARGS, NULL},
+    {"push_grads", block_push_grads, METH_NOARGS, NULL},
+    {"zero_grads", block_zero_grads, METH_NOARGS, NULL},
+    {"add", block_add, METH_O, NULL},
     {"has", block_has, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -669,7 +669,6 @@ static int set_number(PyObject *self, PyObject *number, void *name) {
 
 /* The dict of attributes itself: what will be put into it is not known, so the node is tracked. */
 static PyObject *get_dict(PyObject *self, void *closure) {
-    state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;
     return PyObject_GenericGetDict(self, closure);
 }
@@ -692,7 +691,7 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     if (x && can_cycle(x)) {
         State *s = state_of(Py_TYPE(self));
         PyObject *own = PyDict_GetItem(s->type->tp_dict, name);
-        if (((Value *)self)->bound && PyUnicode_Compare(name, s->objects[_closure_]) == 0) s->hung = 1;
+        if (((Value *)self)->bound && !PyUnicode_Compare(name, s->objects[_closure_])) s->hung = 1;
         if (!(own && Py_TYPE(own)->tp_descr_set) && hang(s, (Value *)self) < 0) return -1;
     }
     return PyObject_GenericSetAttr(self, name, x);
@@ -703,7 +702,8 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
-    look_at_all(state_of(Py_TYPE(self)));
+    look(state_of(Py_TYPE(self)),
+         ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
     double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
     if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
     PyObject *number = PyFloat_FromDouble(x);
@@ -830,13 +830,19 @@ static int collect(State *s, Walk *w, Value *v) {
 /* Takes the step of a node, borrowed, in Python: its closure, its rules where C has none, or the
  * error. */
 static int pass_on_in_python(State *s, Walk *w, Value *v) {
-    if (hides(s, v)) return collect(s, w, v);
-    PyObject *step = PyObject_GetAttr((PyObject *)v, s->objects[_backward_]);
-    PyObject *done = step ? PyObject_CallNoArgs(step) : NULL;
-    Py_XDECREF(step);
-    Py_XDECREF(done);
-    look(s, w->bound); /* it may have had a backward pass of its own */
-    return done ? 0 : -1;
+    int failed;
+    if (hides(s, v)) {
+        failed = collect(s, w, v);
+    }
+    else {
+        PyObject *step = PyObject_GetAttr((PyObject *)v, s->objects[_backward_]);
+        PyObject *done = step ? PyObject_CallNoArgs(step) : NULL;
+        failed = done ? 0 : -1;
+        Py_XDECREF(step);
+        Py_XDECREF(done);
+    }
+    look(s, w->bound); /* Python ran, perhaps a backward pass within this one */
+    return failed;
 }
 
 /* Takes the step of a node: gives each operand its local derivative times what arrived here.
@@ -856,7 +862,7 @@ static inline int pass_on(State *s, Walk *w, Value *v) {
     case ROW_##name:                                                                              \
         slope = name##_slope_0(x->data, y->data, out);                                            \
         other = name##_slope_1(x->data, y->data, out);                                            \
-        if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, w, v);                 \
+        if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, w, v);              \
         x->grad += slope * v->grad;                                                               \
         y->grad += other * v->grad;                                                               \
         return 0;
@@ -939,7 +945,7 @@ static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int 
 
 /* read_data(values, buffer) and the like, in one pass over memory: what changes Values remembers
  * them, in case one of the items is none. What does not fit, Python explains. Borrows both. */
-#define BULK(name, flags, which, field, what)                                                            \
+#define BULK(name, flags, which, field, what)                                                      \
     static PyObject *bulk_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) {          \
         Py_buffer view;                                                                            \
         PyObject **items = fit(args, n, &view, flags);                                             \
@@ -1152,10 +1158,11 @@ static int engine_exec(PyObject *module) {
     OBJECTS(TAKE)
     failed = failed || !(s->type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &value_spec, bases));
+    failed = failed || !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(
+                             module, &block_spec, NULL));
     if (!failed) {
         s->type->tp_vectorcall = value_vectorcall;
         failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0 ||
-                 !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &block_spec, NULL)) ||
                  PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0;
     }
     PyObject *borrowed[] = {engine, _cycles, bulk, comfort, ops, table, Value, bases};
@@ -1166,7 +1173,8 @@ static int engine_exec(PyObject *module) {
 /* Visits what the module owns. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
-    Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes); Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
+    Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes);
+    Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     for (int i = 0; i < 1024; i++) Py_VISIT(s->found[i].scope);
@@ -1176,7 +1184,8 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Releases what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
-    Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes); Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
+    Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes);
+    Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     forget(s);

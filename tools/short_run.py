@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import contextlib
 
 from micrograd import Op, Value, bulk, engine, ops
+from micrograd.blocks import block_of
 
 assert engine.core == "c"
 
@@ -55,8 +56,14 @@ def everything() -> None:
     numbers = array("d", bytes(16))
     for name in bulk.FUNCTIONS:
         getattr(bulk, name)([x, y], numbers)
-    for bad in (lambda: Value("a"), lambda: (Value(0.0).sqrt() + x).backward(), lambda: x + "a"):
-        with contextlib.suppress(TypeError, ZeroDivisionError):
+    block = block_of([x, y])
+    for use in (block.pull_data, block.push_data, block.pull_grads, block.push_grads):
+        use()
+    block.add(numbers)
+    block.zero_grads()
+    assert not block.has([x])
+    for bad in (lambda: block.add(array("d")), lambda: Value("a"), lambda: (Value(0.0).sqrt() + x).backward(), lambda: x + "a"):
+        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
             bad()
     x.end = [out]
     del nodes, total, out, x, y, pass_on
