@@ -62,11 +62,16 @@ def everything() -> None:
     block.add(numbers)
     block.zero_grads()
     assert not block.has([x])
-    for bad in (lambda: block.add(array("d")), lambda: Value("a"), lambda: (Value(0.0).sqrt() + x).backward(), lambda: x + "a"):
+    for bad in (
+        lambda: block.add(array("d")),
+        lambda: Value("a"),
+        lambda: (Value(0.0).sqrt() + x).backward(),
+        lambda: x + "a",
+    ):
         with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
             bad()
     x.end = [out]
-    del nodes, total, out, x, y, pass_on
+    del block, use, nodes, total, out, x, y, pass_on
     gc.collect()
     assert not any(ref() for ref in refs)
 
