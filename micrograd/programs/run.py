@@ -171,8 +171,8 @@ class Workspace:
         elif op is ops.add and not any(view.strides[depth - terms :]):
             # The same term several times, as in the derivative of p * p.
             times = float(np.prod(view.dims[depth - terms :]))
-            once = array[(*[slice(None)] * (depth - terms), *[0] * terms, ...)]
-            return [(np.multiply, (once, times, out))]
+            once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
+            return [(np.multiply, (array[once], times, out))]
         return [(getattr(np, op.name).reduce, (array, axes, None, out))]
 
     def _einsum(self, step: Step) -> Any:
