@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,19 @@ from micrograd.ops import Op
 from micrograd.programs import rows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from micrograd.programs.plan import Storage
     from micrograd.programs.views import Step
+
+LINE = 8  # numbers in a line of the processor's cache
+
+
+def aligned(rows: int, columns: int) -> NDArray[Any]:
+    """An array, not filled, that begins at the start of a line: sums and products are quicker."""
+    numbers = np.empty(rows * columns + LINE)
+    start = -(numbers.ctypes.data // numbers.itemsize) % LINE
+    return numbers[start : start + rows * columns].reshape(rows, columns)
 
 
 def share(

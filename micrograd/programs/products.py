@@ -63,7 +63,8 @@ def _pieces(left: Array, right: Array, n: int) -> list[slice]:
 def _one(left: Array, right: Array, out: Array) -> Call:
     """The quicker of NumPy's two matrix products: `dot` has less to prepare."""
     small = 0 < _work(left, right) < 300_000
-    return (np.dot if small and out.flags.c_contiguous else np.matmul), (left, right, out)
+    as_they_lie = left.flags.forc and right.flags.forc and out.flags.c_contiguous
+    return (np.dot if small and as_they_lie else np.matmul), (left, right, out)
 
 
 def fits_blas(matrix: Array) -> bool:

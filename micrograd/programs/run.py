@@ -19,7 +19,8 @@ from micrograd.collector import uncollected
 from micrograd.engine import Value
 from micrograd.programs import rows
 from micrograd.programs.lift import CONSTANTS, INPUT, Lifted
-from micrograd.programs.plan import Plan
+from micrograd.programs.memory import LINE, aligned
+from micrograd.programs.plan import Plan, Storage
 from micrograd.programs.products import fits_blas, outer, packed, product
 from micrograd.programs.rows import Call
 from micrograd.programs.trace import Tape
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
+MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
 KEPT = 4  # idle workspaces
 
 
@@ -39,24 +41,18 @@ class Workspace:
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        self.buffers: list[Array] = []
-        memories = [np.empty((rows, n)) for rows in plan.memories]
-        for storage in plan.storages:
-            kind = storage.kind
-            if storage.varies:
-                rows = storage.rows + storage.ones
-                buffer: Array
-                if storage.memory is not None:
-                    buffer = memories[storage.memory][:rows]
-                else:
-                    buffer = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
-                if storage.ones:
-                    buffer[-1] = 1.0
-            else:
-                buffer = np.zeros(storage.rows)
-            if kind == CONSTANTS:
+        memories = [aligned(rows, n) for rows in plan.memories]
+        # Each as it lies in memory, and by rows.
+        self._lying = [_lying(storage, n, memories) for storage in plan.storages]
+        self.buffers = [
+            x.T[: s.rows + s.ones] if s.by_example else x
+            for x, s in zip(self._lying, plan.storages)
+        ]
+        for storage, buffer in zip(plan.storages, self.buffers):
+            if storage.kind == CONSTANTS:
                 buffer[:] = plan.constants
-            self.buffers.append(buffer)
+            elif storage.ones:
+                buffer[-1] = 1.0
         self.parameters = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients = self.buffers[plan.gradients]
@@ -119,7 +115,7 @@ class Workspace:
             dims, strides = (*dims, self.n), (*strides, buffer.strides[1])
         elif broadcast:
             dims, strides = (*dims, 1), (*strides, 0)
-        return np.ndarray(dims, np.float64, _memory(buffer), view.base * row, strides)
+        return np.ndarray(dims, np.float64, self._lying[view.storage], view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
         out = self._array(step.out)
@@ -191,14 +187,23 @@ class Workspace:
         return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
+def _lying(storage: Storage, n: int, memories: Sequence[Array]) -> Array:
+    """The buffer of a storage for `n` examples."""
+    rows = storage.rows + storage.ones
+    if not storage.varies:
+        buffer: Array = aligned(1, rows)[0]
+        buffer[:] = 0.0
+        return buffer
+    if storage.memory is not None:
+        return memories[storage.memory][:rows]
+    if storage.by_example:
+        return aligned(n, -(-rows // LINE) * LINE if rows * n > MUCH else rows)
+    return aligned(rows, n)
+
+
 def _run(calls: Sequence[Call]) -> None:
     for call, arguments in calls:
         call(*arguments)
-
-
-def _memory(buffer: Array) -> Array:
-    """The buffer as it lies in memory, examples first or last."""
-    return buffer if buffer.flags.c_contiguous else buffer.T
 
 
 class Kept(NamedTuple):
