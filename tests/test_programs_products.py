@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd import Value, program
+from micrograd import Value, ops, program
 from micrograd.programs.products import outer, product
+from micrograd.programs.rows import LARGE, calls
 
 Array = Any
 
@@ -19,8 +20,8 @@ def matrix(rows: int, columns: int, order: Any) -> Array:
     return np.array(numbers, order=order)
 
 
-def run(calls: list[Any]) -> None:
-    for call, arguments in calls:
+def run(steps: list[Any]) -> None:
+    for call, arguments in steps:
         call(*arguments)
 
 
@@ -43,10 +44,10 @@ def test_products_are_numpys(sizes: Any, left_order: str, right_order: str) -> N
 def test_a_weight_that_changes_is_packed_anew() -> None:
     left, right = matrix(32, 65, "C"), matrix(65, 100, "F")
     out = np.empty((32, 100))
-    calls = product(left, right, out)
-    run(calls)
+    product_calls = product(left, right, out)
+    run(product_calls)
     left *= 2
-    run(calls)
+    run(product_calls)
     np.testing.assert_allclose(out, left @ right, rtol=1e-12, atol=1e-12)
 
 
@@ -63,6 +64,25 @@ def test_long_thin_networks_agree_with_plain_numpy() -> None:
     hidden = delta @ weights[1] * (1 - a * a)
     for grads, expected in zip(found, (hidden.T @ x, delta.T @ a)):
         assert np.abs(grads - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+def test_one_neuron_on_long_examples() -> None:
+    x = np.random.default_rng(0).normal(size=(2000, 64))
+    neuron = mg.nn.Neuron(64, activation="linear")
+    result = program(lambda x: neuron(x))(x)
+    w = np.array([v.data for v in neuron.w])
+    np.testing.assert_allclose(result.data, x @ w + neuron.b.data, rtol=1e-12, atol=1e-12)
+    result.sum().backward()
+    np.testing.assert_allclose([v.grad for v in neuron.w], x.sum(axis=0), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("lowest", [-3.0, 0.0, float("nan")])
+def test_the_sign_of_many_numbers(lowest: float) -> None:
+    numbers = np.maximum(np.random.default_rng(0).normal(size=LARGE + 1), lowest)
+    numbers[0] = lowest
+    out = np.empty_like(numbers)
+    run(calls(ops.sign, [numbers], out))
+    np.testing.assert_array_equal(out, np.sign(numbers))
 
 
 def test_what_is_not_needed_at_the_same_time_shares_memory() -> None:

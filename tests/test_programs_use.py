@@ -159,6 +159,13 @@ def test_what_a_program_gives_to_leaves_and_nodes_adds_up_with_what_others_give(
     assert w.grad == 1.0
 
 
+def test_each_of_thousands_of_parameters_is_seen_step_by_step() -> None:
+    weights = [Value(float(i)) for i in range(20_000)]
+    total = program(lambda x: x * sum(weights))([1.0, 2.0]).sum()
+    found = steps.totals(total)
+    assert {found[w] for w in weights} == {3.0}
+
+
 def test_a_failing_derivative_elsewhere_leaves_the_grads_as_they_were() -> None:
     w, zero = Value(2.0), Value(0.0)
     total = zero.sqrt() + program(lambda x: w * x)([1.0]).sum()
