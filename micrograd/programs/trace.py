@@ -97,7 +97,7 @@ class Traced(Value):
                     return NotImplemented
                 indices.append(index)
                 # A derivative may be taken by a Value, if it is a constant here too.
-                number |= index in tape.constants and not isinstance(x, Value)
+                number = number or not isinstance(x, Value)
         found = tape.unchanged(op, indices, operands) if number else None
         return tape.record(op, tuple(indices), operands) if found is None else found
 
@@ -192,7 +192,8 @@ class Tape:
         self._known = known
         self._decide = decide
         self._values: list[Traced] = []
-        self._written: dict[tuple[Any, ...], int] = {}
+        self._written: dict[tuple[Op, tuple[int, ...]], int] = {}
+        self._numbers: dict[float | str, int] = {}
         self._expanded: dict[Value, int] = {}
         self.in_function = True  # whether the nodes also get args, so that `grad` can walk them
 
@@ -216,6 +217,8 @@ class Tape:
 
     def index_of(self, x: Any) -> int | None:
         """Where a number or a Value stands on the tape; None for anything else."""
+        if x.__class__ is float:
+            return self._constant(x)
         if isinstance(x, Traced):
             if x.tape is not self:
                 raise ProgramError(
@@ -228,10 +231,10 @@ class Tape:
         return self._constant(float(x)) if is_number(x) else None
 
     def _constant(self, number: float) -> int:
-        key = ("constant", repr(number))  # 0.0 and -0.0 differ
-        index = self._written.get(key)
+        key = number if number else repr(number)  # 0.0 and -0.0 differ
+        index = self._numbers.get(key)
         if index is None:
-            index = self._written[key] = self._node(None, (), False, False).index
+            index = self._numbers[key] = self._node(None, (), False, False).index
             self.constants[index] = number
         return index
 
@@ -288,7 +291,7 @@ class Tape:
         """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
         for i, index in enumerate(indices):
             number = self.constants.get(index)
-            if number is None:
+            if number is None or (number != 0 and number != 1):
                 continue
             if (op, i, number) in _IDENTITIES:
                 return operands[1 - i]
@@ -298,7 +301,7 @@ class Tape:
 
     def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Traced:
         """Write a node, unless it is there already."""
-        key = (op, *indices)
+        key = (op, indices)
         found = self._written.get(key)
         if found is not None:
             v = self._values[found]
@@ -306,22 +309,22 @@ class Tape:
                 return self.again(found, op, operands)
             return v
         varies = active = False
+        all_varies, all_active = self.varies, self.active
         for index, rule in zip(indices, op.derivatives):
-            if self.varies[index]:
+            if all_varies[index]:
                 varies = True
-            if self.active[index] and rule is not None:
+            if all_active[index] and rule is not None:
                 active = True
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
-            _set_operands(v, op, operands)
+            v.op, v.args = op, operands
         self._written[key] = v.index
         return v
 
     def again(self, index: int, op: Op | None, operands: tuple[Any, ...]) -> Traced:
         """Another Traced for what is written: the same number, at another place in the graph."""
         v: Traced = _new(Traced)
-        v.tape, v.index = self, index
-        _set_operands(v, op, operands)
+        v.tape, v.index, v.op, v.args = self, index, op, operands
         return v
 
     def value(self, index: int) -> Any:
@@ -344,6 +347,7 @@ class Tape:
         """Let go of the traced scalars: the tape is complete."""
         self._values.clear()
         self._written.clear()
+        self._numbers.clear()
         self._expanded.clear()
 
 
@@ -353,10 +357,6 @@ _new = Value.__new__
 def _original(leaf: Value) -> Any:
     """What a derivative is taken by, where `leaf` stands for it; else None."""
     return getattr(leaf, "_original", None)
-
-
-def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:
-    v.op, v.args = op, operands
 
 
 def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:
