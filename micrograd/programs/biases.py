@@ -23,12 +23,20 @@ def absorb(lifted: Lifted) -> set[int]:
     """
     ones: set[int] = set()
     for group in lifted.groups:
-        if group.kind == "sum" and group.op is ops.add and not group.summed:
+        if group.kind == "sum" and group.op is ops.add and not group.summed and not group.single:
             _absorb_bias(lifted, group, ones)
-    gradients = [g for g in lifted.groups if g.gradient and len(g.terms) == 1]
-    for group in gradients:
-        if len(group.terms[0].groups) == 1 and group.terms[0].positions.shape[1] == 1:
-            _absorb_gradient(lifted, group, gradients, ones)
+    biases: list[Group] = []
+    products: dict[int, list[Group]] = {}  # the gradients that are products, by a factor
+    for group in lifted.groups:
+        if group.gradient and len(group.terms) == 1:
+            [terms] = group.terms
+            if len(terms.groups) == 2:
+                for factor in set(terms.groups):
+                    products.setdefault(factor, []).append(group)
+            elif len(terms.groups) == 1 and (group.single or terms.positions.shape[1] == 1):
+                biases.append(group)
+    for bias in biases:
+        _absorb_gradient(lifted, bias, products.get(bias.terms[0].groups[0], []), ones)
     return ones
 
 
@@ -67,13 +75,11 @@ def _is_product(groups: list[Group], terms: Terms) -> bool:
     return weight.kind == PARAMETERS and source.varies and not source.gradient
 
 
-def _absorb_gradient(lifted: Lifted, bias: Group, gradients: list[Group], ones: set[int]) -> None:
+def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: set[int]) -> None:
     """Give the outer product of a layer one more column: that of the row of ones."""
     [delta] = bias.terms
-    for group in gradients:
+    for group in products:
         [terms] = group.terms
-        if len(terms.groups) != 2 or delta.groups[0] not in terms.groups or not group.members:
-            continue
         if terms.sign != delta.sign or terms.positions.shape[1] > 1:
             continue
         at = terms.groups.index(delta.groups[0])
@@ -88,6 +94,7 @@ def _absorb_gradient(lifted: Lifted, bias: Group, gradients: list[Group], ones: 
         if nest([*tables, lifted.position[members[order]][:, None]]) is not None:
             terms.positions = positions
             group.members = members[order].tolist()
+            group.single = False
             bias.members = []
             ones.add(source.index)
             return

@@ -46,23 +46,34 @@ PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
 
 
 class Terms:
-    """All terms of one type in a group: `positions` has the shape (members, terms, factors)."""
+    """All terms of one type in a group: what they multiply, nodes at first, then positions."""
 
-    __slots__ = ("flat", "gathered", "groups", "positions", "sign")
+    __slots__ = ("_positions", "flat", "gathered", "groups", "sign")
 
     def __init__(self, sign: int, groups: tuple[int, ...]) -> None:
         self.sign = sign
         self.groups = groups
-        self.flat: list[int] = []
-        self.positions: Any = None
-        self.gathered: dict[int, int] = {}  # the storages of factors that had to be gathered
+        self.flat: list[int] = []  # the nodes, then the positions of a single term
+        self.gathered: dict[int, int] | None = None  # the storages of factors, if gathered
+        self._positions: Any = None
+
+    @property
+    def positions(self) -> Any:
+        """An array of shape (members, terms, factors)."""
+        if self._positions is None:
+            self._positions = np.array(self.flat).reshape(1, 1, -1)
+        return self._positions
+
+    @positions.setter
+    def positions(self, positions: Any) -> None:
+        self._positions = positions
 
 
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
 
     __slots__ = (
-        "gradient", "index", "kind", "members", "name", "op", "summed", "terms", "varies",
+        "gradient", "index", "kind", "members", "name", "op", "single", "summed", "terms", "varies",
     )  # fmt: skip
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
@@ -75,14 +86,7 @@ class Group:
         self.members: list[int] = []
         self.terms: list[Terms] = []
         self.gradient = False  # whether its members are the gradients of parameters
-
-    def is_single(self) -> bool:
-        """Whether there is one member, with one term of each type, of one example."""
-        return (
-            len(self.members) == 1
-            and not self.summed
-            and all(terms.positions.shape[1] == 1 for terms in self.terms)
-        )
+        self.single = False  # whether there is one member, with one term of each type
 
 
 class Lifted:
@@ -102,7 +106,7 @@ class Lifted:
         flat = Flat(tape, [*outputs, *gradients.values()])
         self.tape = tape
         self.groups: list[Group] = []
-        self.group_of: dict[int, int] = {}
+        self.group_of = [-1] * len(tape.ops)
         self.position = np.full(len(tape.ops), -1)
         self._keys: dict[Any, Group] = {}
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
@@ -113,20 +117,19 @@ class Lifted:
         self.gradients = {rank[p]: flat.same[i] for p, i in gradients.items()}
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
-            if tape.ops[i] is not None:
-                self._group_node(flat, i)
+            op = tape.ops[i]
+            if op is not None:
+                group = self._group_node(flat, i, op)
+                group.members.append(i)
+                self.group_of[i] = group.index
         self._mark_gradients()
         for group in self.groups:
             if group.terms:
                 self._order(group)
 
-    def _join(
-        self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False
-    ) -> Group:
-        group = self._keys.get(key)
-        if group is None:
-            group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
-            self.groups.append(group)
+    def _new(self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False) -> Group:
+        group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
+        self.groups.append(group)
         return group
 
     def _group_leaves(
@@ -144,55 +147,61 @@ class Lifted:
                 self._add_leaf(INPUT, name, i, column)
 
     def _add_leaf(self, kind: str, name: str, i: int, position: int) -> None:
-        group = self._join((kind, name), kind, None, kind == INPUT)
-        group.name = name
+        group = self._keys.get((kind, name))
+        if group is None:
+            group = self._new((kind, name), kind, None, kind == INPUT)
+            group.name = name
         group.members.append(i)
         self.group_of[i] = group.index
         self.position[i] = position
 
-    def _group_node(self, flat: Flat, i: int) -> None:
+    def _group_node(self, flat: Flat, i: int, op: Op) -> Group:
         """Find the group of a node by its key, and put down its operands there."""
         found = flat.sums[i]
-        op = self.tape.ops[i]
-        assert op is not None
         if found is None:
             operands = flat.operands(i)
             exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
-            group = self._of_single(i, op, exponent, False, 1, tuple(operands))
-        elif len(found.terms) == 1:
+            return self._of_single(i, op, exponent, False, 1, operands)
+        if len(found.terms) == 1:
             sign, factors = found.terms[0]
-            factors = tuple(sorted(factors, key=self.group_of.__getitem__))
             sign *= found.sign
-            group = self._of_single(i, found.combine, "sum", op is total, sign, factors)
-        else:
-            group = self._of_sum(i, found)
-        group.members.append(i)
-        self.group_of[i] = group.index
+            factors = self._by_group(factors)
+            return self._of_single(i, found.combine, "sum", op is total, sign, factors)
+        return self._of_sum(i, found, op is total)
+
+    def _by_group(self, factors: tuple[int, ...]) -> tuple[int, ...]:
+        """The factors of a term, sorted by group."""
+        if len(factors) == 1:
+            return factors
+        if len(factors) == 2:  # most are
+            x, y = factors
+            return factors if self.group_of[x] <= self.group_of[y] else (y, x)
+        return tuple(sorted(factors, key=self.group_of.__getitem__))
 
     def _of_single(
-        self, i: int, op: Op, kind: Any, summed: bool, sign: int, operands: tuple[int, ...]
+        self, i: int, op: Op, kind: Any, summed: bool, sign: int, operands: Sequence[int]
     ) -> Group:
         """The group of a row, or of a sum of one term."""
-        groups = tuple([self.group_of[x] for x in operands])
+        group_of = self.group_of
+        groups = tuple([group_of[x] for x in operands])
         key = (op, kind, summed, sign, groups)
         group = self._keys.get(key)
         if group is None:
             written = "sum" if kind == "sum" else "row"
-            group = self._join(key, written, op, self.tape.varies[i], summed)
+            group = self._new(key, written, op, self.tape.varies[i], summed)
             group.terms = [Terms(sign, groups)]
         group.terms[0].flat.extend(operands)
         return group
 
-    def _of_sum(self, i: int, found: Sum) -> Group:
+    def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
         """The group of a sum, by how many terms of each type it has."""
-        summed = self.tape.ops[i] is total
         factors = self._factors_by_type(found.terms, found.sign)
         types = sorted(factors)
         counts = tuple([(t, len(factors[t])) for t in types])
-        group = self._join(
-            (found.combine, summed, counts), "sum", found.combine, self.tape.varies[i], summed
-        )
-        if not group.terms:
+        key = (found.combine, summed, counts)
+        group = self._keys.get(key)
+        if group is None:
+            group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
             group.terms = [Terms(*self._types[t]) for t in types]
         for terms, t in zip(group.terms, types):
             for nodes in factors[t]:
@@ -206,8 +215,7 @@ class Lifted:
         factors: dict[int, list[tuple[int, ...]]] = {}
         group_of = self.group_of
         for own_sign, nodes in terms:
-            if len(nodes) > 1:
-                nodes = tuple(sorted(nodes, key=group_of.__getitem__))
+            nodes = self._by_group(nodes)
             written = own_sign * sign, tuple([group_of[x] for x in nodes])
             t = self._type_of.get(written)
             if t is None:
@@ -225,18 +233,26 @@ class Lifted:
         for rank, i in self.gradients.items():
             of_node.setdefault(i, rank)
         for group in self.groups:
-            if group.kind == "sum" and group.summed and all(i in of_node for i in group.members):
-                group.gradient = True
-                self.position[group.members] = [of_node[i] for i in group.members]
+            if group.kind == "sum" and group.summed:
+                ranks = [of_node.get(i, -1) for i in group.members]
+                if -1 not in ranks:
+                    group.gradient = True
+                    for i, rank in zip(group.members, ranks):
+                        self.position[i] = rank
 
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
+        count = len(group.members)
+        group.single = count == 1
         for terms in group.terms:
-            shape = len(group.members), -1, len(terms.groups)
-            positions = self.position.take(terms.flat).reshape(shape)
+            if count == 1 and len(terms.flat) == len(terms.groups):
+                terms.flat = [self.position.item(i) for i in terms.flat]
+                continue
+            positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))
             terms.flat = []
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
-        if len(group.members) > 1:
+            group.single = False
+        if count > 1:
             self._order_members(group)
         elif not group.gradient:
             self.position[group.members[0]] = 0

@@ -76,10 +76,11 @@ class Plan:
         # Gradients that are no group of their own are copied to their places:
         # from which storage, which places, which rows.
         copied: dict[int, list[tuple[int, int]]] = {}
-        for rank, i in lifted.gradients.items():
-            if not self._in_place(rank, i):
-                storage, row = self._row(i)
-                copied.setdefault(storage, []).append((rank, row))
+        gradients = lifted.position.take(list(lifted.gradients.values()))
+        for (rank, i), row in zip(lifted.gradients.items(), gradients.tolist()):
+            group = lifted.groups[lifted.group_of[i]]
+            if not group.gradient or row != rank:
+                copied.setdefault(self.storage_of[group.index], []).append((rank, row))
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
@@ -93,7 +94,8 @@ class Plan:
         needed = {self.lifted.group_of[i] for i in self.lifted.outputs}
         for group in reversed(self.lifted.groups):
             if group.index in needed:
-                needed.update(g for terms in group.terms for g in terms.groups)
+                for terms in group.terms:
+                    needed.update(terms.groups)
         return needed
 
     def _lay_out_inputs(self) -> None:
@@ -102,17 +104,17 @@ class Plan:
         for storage in inputs.values():
             storage.by_example = True
         for step in [*self.forward, *self.backward]:
-            as_matrix = step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
             for view in step.operands:
-                if view.storage in inputs:
-                    inputs[view.storage].by_example &= as_matrix
+                if view.storage in inputs and not _as_matrix(step):
+                    inputs[view.storage].by_example = False
 
     def _lifetimes(self, copied: Iterable[int]) -> tuple[list[Step], dict[int, int]]:
         """All steps, and until when what is read from outside must stay."""
         steps = [*self.forward, *self.backward]
         needed = {storage: len(self.forward) for storage, _ in self.outputs}
         for step in self.backward:  # which may be taken again
-            needed.update(dict.fromkeys([v.storage for v in step.operands], len(steps)))
+            for view in step.operands:
+                needed[view.storage] = len(steps)
         for step in self.backward:
             needed.pop(step.out.storage, None)
         return steps, needed | dict.fromkeys(copied, len(steps))
@@ -121,18 +123,13 @@ class Plan:
         """The storage of a node, and its row there."""
         return self.storage_of[self.lifted.group_of[i]], int(self.lifted.position[i])
 
-    def _in_place(self, rank: int, i: int) -> bool:
-        group = self.lifted.groups[self.lifted.group_of[i]]
-        return group.gradient and bool(self.lifted.position[i] == rank)
-
     # One group ---------------------------------------------------------------------------------
 
     def _plan(self, group: Group) -> None:
         if group.kind == "row":
             [terms] = group.terms
-            single = group.is_single()
-            found = _SINGLE if single else self._regular(terms)
-            views = self._rows(terms) if single else self._views(terms, found)
+            found = _SINGLE if group.single else self._regular(terms)
+            views = self._rows(terms) if group.single else self._views(terms, found)
             out = self._all(self.storage_of[group.index], found.dims)
             self._step("row", out, views, group.op)
             return
@@ -148,17 +145,20 @@ class Plan:
 
     def _plan_in_place(self, group: Group) -> bool:
         """Plan a group of gradients right into their places, if these are regular."""
-        places = self.lifted.position[group.members][:, None]
         if len(group.terms) > 1:
             return False
         [terms] = group.terms
-        count = terms.positions.shape[1]
-        tables = [terms.positions[:, :, f] for f in range(terms.positions.shape[2])]
-        found = nest([*tables, np.repeat(places, count, axis=1)])
-        if found is None or any(found.term_strides[-1]):
-            return False
-        out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
-        self._value(group, found, self._views(terms, found), out)
+        if group.single:
+            out = self._row_of(self.gradients, self.lifted.position.item(group.members[0]))
+            self._value(group, _SINGLE, self._rows(terms), out)
+        else:
+            places = self.lifted.position[group.members][:, None]
+            count = terms.positions.shape[1]
+            found = nest([*_tables(terms), np.repeat(places, count, axis=1)])
+            if found is None or any(found.term_strides[-1]):
+                return False
+            out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
+            self._value(group, found, self._views(terms, found), out)
         if terms.sign < 0:
             self._step("row", out, (out,), ops.negative)
         return True
@@ -167,14 +167,15 @@ class Plan:
         """Add up the types of terms: the value of each, then all together."""
         total: View | None = None
         sign = 1
-        parts = sorted(self._parts(group), key=lambda part: -part[0])
+        parts = self._parts(group)
+        if len(parts) > 1:
+            parts.sort(key=_subtracted)
         for own_sign, found, views in parts:
             if len(views) == 1 and _is_plain(group, found):
                 [value] = views
             else:
-                busy = total is not None and total.storage == storage
-                varies = not group.summed and any(view.varies for view in views)
-                busy = busy or varies != group.varies
+                varies = not group.summed and any([view.varies for view in views])
+                busy = varies != group.varies or (total is not None and total.storage == storage)
                 place = self._store("computed", len(group.members), varies) if busy else storage
                 value = self._all(place, found.dims)
                 self._value(group, found, views, value)
@@ -194,7 +195,7 @@ class Plan:
 
     def _parts(self, group: Group) -> list[Part]:
         """The terms of each type, with their steps."""
-        if group.is_single():
+        if group.single:
             return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
         plain: list[Terms] = []
         parts: list[Part] = []
@@ -210,12 +211,14 @@ class Plan:
 
     def _value(self, group: Group, found: Nest, views: Sequence[View], out: View) -> None:
         """The sum over the terms of one type, of the products of their factors."""
-        varying = [v for v in views if v.varies]
         if group.op is not ops.add:
             self._step("sum", out, views, (group.op, len(found.term_dims)))
-        elif _is_plain(group, found):
+            return
+        if _is_plain(group, found):
             self._product_of(out, views)
-        elif not group.summed and len(views) == 2 and len(varying) == 1:
+            return
+        varying = [v for v in views if v.varies]
+        if not group.summed and len(views) == 2 and len(varying) == 1:
             self.steps.append(matrix_product(out, found, views))
         elif group.summed and len(views) == 2 and len(varying) == 2:
             self.steps.append(outer(out, found, views))
@@ -226,14 +229,15 @@ class Plan:
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
         # What is repeated along some dimension comes last: it is cheaper by whole rows.
-        first, *rest = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
-        moving = [v for v in views if not v.varies and v.strides and 0 not in v.strides]
-        still = [v for v in views if v.varies and not any(v.strides)]
-        if len(out.dims) == 1 and moving and still:
-            # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
-            self._step("product", out, (moving[0], along(still[0], [])), (0, 1, 0))
-            rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
-            first = out
+        first, *rest = sorted(views, key=_repeated)
+        if len(out.dims) == 1:
+            moving = [v for v in views if not v.varies and v.strides and 0 not in v.strides]
+            still = [v for v in views if v.varies and not any(v.strides)]
+            if moving and still:
+                # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
+                self._step("product", out, (moving[0], along(still[0], [])), (0, 1, 0))
+                rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
+                first = out
         for view in rest:
             self._step("row", out, (first, view), ops.multiply)
             first = out
@@ -282,11 +286,15 @@ class Plan:
 
     def _gather(self, terms: Terms, f: int) -> None:
         index = terms.positions[:, :, f].reshape(-1)
-        source = terms.gathered.get(f, self.storage_of[terms.groups[f]])
-        gathered = self._take(source, index)
+        gathered = self._take(self._source(terms, f), index)
         terms.positions = terms.positions.copy()
         terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
-        terms.gathered[f] = gathered
+        terms.gathered = {**(terms.gathered or {}), f: gathered}
+
+    def _source(self, terms: Terms, f: int) -> int:
+        """The storage of a factor."""
+        own = self.storage_of[terms.groups[f]]
+        return own if terms.gathered is None else terms.gathered.get(f, own)
 
     def _take(self, source: int, index: Any) -> int:
         """The storage of these rows; backward also uses what forward has gathered."""
@@ -304,8 +312,8 @@ class Plan:
     def _views(self, terms: Terms, found: Nest) -> tuple[View, ...]:
         views = []
         dims = found.dims + found.term_dims
-        for f, group in enumerate(terms.groups):
-            source = terms.gathered.get(f, self.storage_of[group])
+        for f in range(len(terms.groups)):
+            source = self._source(terms, f)
             varies = self.storages[source].varies
             strides = found.strides[f] + found.term_strides[f]
             views.append(View(source, varies, found.bases[f], dims, strides))
@@ -313,17 +321,15 @@ class Plan:
 
     def _rows(self, terms: Terms) -> tuple[View, ...]:
         """The operands of a single term."""
-        rows = terms.positions[0, 0].tolist()
-        return tuple(
-            [self._row_of(self.storage_of[group], row) for group, row in zip(terms.groups, rows)]
-        )
+        storage_of, row_of = self.storage_of, self._row_of
+        return tuple([row_of(storage_of[g], row) for g, row in zip(terms.groups, terms.flat)])
 
     def _row_of(self, storage: int, row: int) -> View:
         """A single row of a storage."""
-        view = self._rows_seen.get((storage, row))
+        key = storage, row
+        view = self._rows_seen.get(key)
         if view is None:
-            view = View(storage, self.storages[storage].varies, row, (), ())
-            self._rows_seen[storage, row] = view
+            view = self._rows_seen[key] = View(storage, self.storages[storage].varies, row, (), ())
         return view
 
     def _all(self, storage: int, dims: tuple[int, ...]) -> View:
@@ -334,6 +340,19 @@ class Plan:
 
     def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
         self.steps.append(Step(kind, out, tuple(operands), detail))
+
+
+def _subtracted(part: Part) -> bool:
+    return part[0] < 0
+
+
+def _repeated(view: View) -> tuple[bool, bool]:
+    return not view.varies, 0 in view.strides
+
+
+def _as_matrix(step: Step) -> bool:
+    """Whether it reads its operands as BLAS does, examples first or last."""
+    return step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
 
 
 def _is_plain(group: Group, found: Nest) -> bool:
