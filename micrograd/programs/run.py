@@ -46,7 +46,9 @@ class Workspace:
                 rows = storage.rows + storage.ones
                 buffer: Array
                 if storage.memory is not None:
-                    buffer = memories[storage.memory][:rows]
+                    buffer = memories[storage.memory]
+                    if len(buffer) > rows:
+                        buffer = buffer[:rows]
                 else:
                     buffer = np.empty((n, rows)).T if storage.by_example else np.empty((rows, n))
                 if storage.ones:
@@ -71,8 +73,10 @@ class Workspace:
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
+        self._numbers = _Numbers(self.buffers)
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
+        del self._numbers  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
         """Compute the results for these inputs, into `out` of shape (k, n)."""
@@ -108,8 +112,10 @@ class Workspace:
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
+        if not view.dims:
+            return self._numbers[view]
         buffer = self.buffers[view.storage]
-        if not view.dims or (broadcast and not view.varies and not any(view.strides)):
+        if broadcast and not view.varies and not any(view.strides):
             return buffer[view.base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
@@ -120,8 +126,12 @@ class Workspace:
         return np.ndarray(dims, np.float64, _memory(buffer), view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
-        out = self._array(step.out)
-        operands = [self._array(v, step.out.varies) for v in step.operands]
+        if step.out.dims:
+            out = self._array(step.out)
+            operands = [self._array(v, step.out.varies) for v in step.operands]
+        else:
+            out = self._numbers[step.out]
+            operands = [self._numbers[v] for v in step.operands]
         return rows.calls(step.detail, operands, out)
 
     def _product(self, step: Step) -> Any:
@@ -145,6 +155,8 @@ class Workspace:
         terms, _, height, width = step.detail
         out = self._array(step.out)
         left, right = map(self._array, step.operands)
+        if left.ndim == right.ndim == 1:
+            return [(np.dot, (left, right, out))]
         if not height:
             left, out = np.expand_dims(left, -2), np.expand_dims(out, out.ndim - width)
         if not width:
@@ -180,6 +192,17 @@ class Workspace:
         [source] = step.operands
         places = self.buffers[step.out.storage]
         return [(places.__setitem__, (step.detail, self._array(source)))]
+
+
+class _Numbers(dict[View, "Array"]):
+    """Single rows of the buffers, by their views; each is made once."""
+
+    def __init__(self, buffers: Sequence[Array]) -> None:
+        self._buffers = buffers
+
+    def __missing__(self, view: View) -> Array:
+        self[view] = number = self._buffers[view.storage][view.base, ...]
+        return number
 
 
 def _run(calls: Sequence[Call]) -> None:
