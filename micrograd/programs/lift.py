@@ -46,22 +46,22 @@ PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
 
 
 class Terms:
-    """All terms of one type in a group: what they multiply, nodes at first, then positions."""
+    """All terms of one type in a group: their factors, as nodes while the group may still grow."""
 
-    __slots__ = ("_positions", "flat", "gathered", "groups", "sign")
+    gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
 
-    def __init__(self, sign: int, groups: tuple[int, ...]) -> None:
+    def __init__(self, sign: int, groups: tuple[int, ...], position: Any) -> None:
         self.sign = sign
         self.groups = groups
-        self.flat: list[int] = []  # the nodes, then the positions of a single term
-        self.gathered: dict[int, int] | None = None  # the storages of factors, if gathered
+        self.flat: list[int] = []  # the nodes, kept for a single term only
+        self._position = position  # of all nodes
         self._positions: Any = None
 
     @property
     def positions(self) -> Any:
         """An array of shape (members, terms, factors)."""
         if self._positions is None:
-            self._positions = np.array(self.flat).reshape(1, 1, -1)
+            self._positions = self._position.take(self.flat).reshape(1, 1, -1)
         return self._positions
 
     @positions.setter
@@ -72,9 +72,9 @@ class Terms:
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
 
-    __slots__ = (
-        "gradient", "index", "kind", "members", "name", "op", "single", "summed", "terms", "varies",
-    )  # fmt: skip
+    name = ""  # of an argument, or the pattern of the parameters' names
+    gradient = False  # whether its members are the gradients of parameters
+    single = False  # whether there is one member, with one term of each type
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index
@@ -82,11 +82,8 @@ class Group:
         self.op = op  # the row; how the terms of a sum are combined
         self.varies = varies
         self.summed = summed  # over the examples
-        self.name = ""  # of an argument, or the pattern of the parameters' names
         self.members: list[int] = []
         self.terms: list[Terms] = []
-        self.gradient = False  # whether its members are the gradients of parameters
-        self.single = False  # whether there is one member, with one term of each type
 
 
 class Lifted:
@@ -189,7 +186,7 @@ class Lifted:
         if group is None:
             written = "sum" if kind == "sum" else "row"
             group = self._new(key, written, op, self.tape.varies[i], summed)
-            group.terms = [Terms(sign, groups)]
+            group.terms = [Terms(sign, groups, self.position)]
         group.terms[0].flat.extend(operands)
         return group
 
@@ -202,7 +199,7 @@ class Lifted:
         group = self._keys.get(key)
         if group is None:
             group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
-            group.terms = [Terms(*self._types[t]) for t in types]
+            group.terms = [Terms(*self._types[t], self.position) for t in types]
         for terms, t in zip(group.terms, types):
             for nodes in factors[t]:
                 terms.flat.extend(nodes)
@@ -246,7 +243,6 @@ class Lifted:
         group.single = count == 1
         for terms in group.terms:
             if count == 1 and len(terms.flat) == len(terms.groups):
-                terms.flat = [self.position.item(i) for i in terms.flat]
                 continue
             positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))
             terms.flat = []

@@ -12,20 +12,21 @@ from micrograd.programs.biases import absorb
 from micrograd.programs.contractions import einsum, matrix_product, outer
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.memory import share
-from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest
+from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest, row_view
 
 
 class Storage:
-    """An array of rows: one number each, or one per example. `ones` adds a row of ones behind."""
+    """An array of rows: one number each, or one per example."""
+
+    ones = False  # whether a row of ones is added behind
+    by_example = False  # whether an example's numbers lie side by side, as they are given
+    memory: int | None = None  # which one it shares with others; None if it has its own
 
     def __init__(self, kind: str, rows: int, varies: bool, name: str = "") -> None:
         self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "gradients" or "computed"
         self.rows = rows
         self.varies = varies
         self.name = name
-        self.ones = False
-        self.by_example = False  # whether an example's numbers lie side by side, as they are given
-        self.memory: int | None = None  # which one it shares with others; None if it has its own
 
 
 # The terms of one type in a sum: their sign, their steps, and their factors.
@@ -43,7 +44,7 @@ class Plan:
         self.forward: list[Step] = []
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
-        self._rows_seen: dict[tuple[int, int], View] = {}  # by storage and row
+        self._row_views: list[View | None] = [None] * len(lifted.tape.ops)  # by node
         self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
@@ -84,7 +85,7 @@ class Plan:
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
-        del self.lifted, self.storage_of, self._taken, self._rows_seen
+        del self.lifted, self.storage_of, self._taken, self._row_views
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
@@ -121,7 +122,7 @@ class Plan:
 
     def _row(self, i: int) -> tuple[int, int]:
         """The storage of a node, and its row there."""
-        return self.storage_of[self.lifted.group_of[i]], int(self.lifted.position[i])
+        return self.storage_of[self.lifted.group_of[i]], self.lifted.position.item(i)
 
     # One group ---------------------------------------------------------------------------------
 
@@ -149,7 +150,7 @@ class Plan:
             return False
         [terms] = group.terms
         if group.single:
-            out = self._row_of(self.gradients, self.lifted.position.item(group.members[0]))
+            out = self._row_view(group.members[0])
             self._value(group, _SINGLE, self._rows(terms), out)
         else:
             places = self.lifted.position[group.members][:, None]
@@ -289,12 +290,11 @@ class Plan:
         gathered = self._take(self._source(terms, f), index)
         terms.positions = terms.positions.copy()
         terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
-        terms.gathered = {**(terms.gathered or {}), f: gathered}
+        terms.gathered = {**terms.gathered, f: gathered}
 
     def _source(self, terms: Terms, f: int) -> int:
         """The storage of a factor."""
-        own = self.storage_of[terms.groups[f]]
-        return own if terms.gathered is None else terms.gathered.get(f, own)
+        return terms.gathered.get(f, self.storage_of[terms.groups[f]])
 
     def _take(self, source: int, index: Any) -> int:
         """The storage of these rows; backward also uses what forward has gathered."""
@@ -321,22 +321,21 @@ class Plan:
 
     def _rows(self, terms: Terms) -> tuple[View, ...]:
         """The operands of a single term."""
-        storage_of, row_of = self.storage_of, self._row_of
-        return tuple([row_of(storage_of[g], row) for g, row in zip(terms.groups, terms.flat)])
+        known = self._row_views
+        return tuple([known[i] or self._row_view(i) for i in terms.flat])
 
-    def _row_of(self, storage: int, row: int) -> View:
-        """A single row of a storage."""
-        key = storage, row
-        view = self._rows_seen.get(key)
-        if view is None:
-            view = self._rows_seen[key] = View(storage, self.storages[storage].varies, row, (), ())
+    def _row_view(self, i: int) -> View:
+        """The row of a node."""
+        storage, row = self._row(i)
+        view = self._row_views[i] = row_view(storage, self.storages[storage].varies, row)
         return view
 
     def _all(self, storage: int, dims: tuple[int, ...]) -> View:
         """All rows of a storage, by these dimensions."""
+        varies = self.storages[storage].varies
         if not dims:
-            return self._row_of(storage, 0)
-        return View(storage, self.storages[storage].varies, 0, dims, contiguous(dims))
+            return row_view(storage, varies, 0)
+        return View(storage, varies, 0, dims, contiguous(dims))
 
     def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
         self.steps.append(Step(kind, out, tuple(operands), detail))

@@ -33,6 +33,14 @@ class Step(NamedTuple):
     detail: Any = None
 
 
+def row_view(storage: int, varies: bool, row: int) -> View:
+    """A single row, which has no dimensions.
+
+    There is one for each number of a program without structure, so it is made as quickly as can be.
+    """
+    return tuple.__new__(View, (storage, varies, row, (), ()))
+
+
 class Nest(NamedTuple):
     """Tables with equal steps: where each starts, and its strides by member and by term."""
 
