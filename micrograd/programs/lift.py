@@ -104,7 +104,7 @@ class Lifted:
         self.tape = tape
         self.groups: list[Group] = []
         self.group_of = [-1] * len(tape.ops)
-        self.position = np.full(len(tape.ops), -1)
+        self.position = np.zeros(len(tape.ops), int)
         self._keys: dict[Any, Group] = {}
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -240,18 +240,15 @@ class Lifted:
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
         count = len(group.members)
-        group.single = count == 1
+        if count == 1 and all([len(terms.flat) == len(terms.groups) for terms in group.terms]):
+            group.single = True
+            return
         for terms in group.terms:
-            if count == 1 and len(terms.flat) == len(terms.groups):
-                continue
             positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))
             terms.flat = []
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
-            group.single = False
         if count > 1:
             self._order_members(group)
-        elif not group.gradient:
-            self.position[group.members[0]] = 0
 
     def _order_members(self, group: Group) -> None:
         members = np.array(group.members)

@@ -127,14 +127,14 @@ class Plan:
     # One group ---------------------------------------------------------------------------------
 
     def _plan(self, group: Group) -> None:
-        if group.kind == "row":
+        if group.single and len(group.terms) == 1:
+            self._plan_number(group)
+        elif group.kind == "row":
             [terms] = group.terms
-            found = _SINGLE if group.single else self._regular(terms)
-            views = self._rows(terms) if group.single else self._views(terms, found)
+            found = self._regular(terms)
             out = self._all(self.storage_of[group.index], found.dims)
-            self._step("row", out, views, group.op)
-            return
-        if group.gradient and not self._plan_in_place(group):
+            self._step("row", out, self._views(terms, found), group.op)
+        elif group.gradient and not self._plan_in_place(group):
             # The places are irregular: an array of its own, then number by number.
             rows = len(group.members)
             own = self._store("computed", rows, False)
@@ -144,22 +144,31 @@ class Plan:
         elif not group.gradient:
             self._sum(group, self.storage_of[group.index])
 
+    def _plan_number(self, group: Group) -> None:
+        """Plan a group of one member, of one term, right into its place: each operand is a row."""
+        [terms] = group.terms
+        out, operands = self._row_view(group.members[0]), self._rows(terms)
+        if group.kind == "row":
+            self._step("row", out, operands, group.op)
+        elif len(operands) == 1 and not group.summed:
+            self._step("row", out, operands, ops.negative if terms.sign < 0 else ops.stop_gradient)
+        else:
+            self._value(group, _SINGLE, operands, out)
+            if terms.sign < 0:
+                self._step("row", out, (out,), ops.negative)
+
     def _plan_in_place(self, group: Group) -> bool:
         """Plan a group of gradients right into their places, if these are regular."""
         if len(group.terms) > 1:
             return False
         [terms] = group.terms
-        if group.single:
-            out = self._row_view(group.members[0])
-            self._value(group, _SINGLE, self._rows(terms), out)
-        else:
-            places = self.lifted.position[group.members][:, None]
-            count = terms.positions.shape[1]
-            found = nest([*_tables(terms), np.repeat(places, count, axis=1)])
-            if found is None or any(found.term_strides[-1]):
-                return False
-            out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
-            self._value(group, found, self._views(terms, found), out)
+        places = self.lifted.position[group.members][:, None]
+        count = terms.positions.shape[1]
+        found = nest([*_tables(terms), np.repeat(places, count, axis=1)])
+        if found is None or any(found.term_strides[-1]):
+            return False
+        out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
+        self._value(group, found, self._views(terms, found), out)
         if terms.sign < 0:
             self._step("row", out, (out,), ops.negative)
         return True
@@ -229,6 +238,9 @@ class Plan:
             self.steps.append(einsum(out, found, views))
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
+        if not out.dims and len(views) == 2:
+            self._step("row", out, views, ops.multiply)
+            return
         # What is repeated along some dimension comes last: it is cheaper by whole rows.
         first, *rest = sorted(views, key=_repeated)
         if len(out.dims) == 1:
@@ -337,7 +349,7 @@ class Plan:
             return row_view(storage, varies, 0)
         return View(storage, varies, 0, dims, contiguous(dims))
 
-    def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
+    def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any) -> None:
         self.steps.append(Step(kind, out, tuple(operands), detail))
 
 
