@@ -23,20 +23,18 @@ def absorb(lifted: Lifted) -> set[int]:
     """
     ones: set[int] = set()
     for group in lifted.groups:
-        if group.kind == "sum" and group.op is ops.add and not group.summed and not group.single:
+        if not group.single and group.kind == "sum" and group.op is ops.add and not group.summed:
             _absorb_bias(lifted, group, ones)
-    biases: list[Group] = []
-    products: dict[int, list[Group]] = {}  # the gradients that are products, by a factor
-    for group in lifted.groups:
-        if group.gradient and len(group.terms) == 1:
-            [terms] = group.terms
-            if len(terms.groups) == 2:
-                for factor in set(terms.groups):
-                    products.setdefault(factor, []).append(group)
-            elif len(terms.groups) == 1 and (group.single or terms.positions.shape[1] == 1):
-                biases.append(group)
+    gradients = [g for g in lifted.groups if g.gradient and len(g.terms) == 1]
+    biases = [g for g in gradients if _is_bias(g.terms[0])]
+    products: dict[int, list[Group]] = {bias.terms[0].groups[0]: [] for bias in biases}
+    for group in gradients if biases else ():
+        factors = group.terms[0].groups
+        if len(factors) == 2:
+            for factor in set(factors) & products.keys():
+                products[factor].append(group)
     for bias in biases:
-        _absorb_gradient(lifted, bias, products.get(bias.terms[0].groups[0], []), ones)
+        _absorb_gradient(lifted, bias, products[bias.terms[0].groups[0]], ones)
     return ones
 
 
@@ -73,6 +71,11 @@ def _is_product(groups: list[Group], terms: Terms) -> bool:
         return False
     weight, source = [groups[g] for g in terms.groups]
     return weight.kind == PARAMETERS and source.varies and not source.gradient
+
+
+def _is_bias(terms: Terms) -> bool:
+    """Whether a gradient of these terms is the sum of one number over the examples."""
+    return len(terms.groups) == 1 and terms.positions.shape[1] == 1
 
 
 def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: set[int]) -> None:

@@ -187,29 +187,27 @@ class Lifted:
             written = "sum" if kind == "sum" else "row"
             group = self._new(key, written, op, self.tape.varies[i], summed)
             group.terms = [Terms(sign, groups, self.position)]
-        group.terms[0].flat.extend(operands)
+        group.terms[0].flat += operands
         return group
 
     def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
         """The group of a sum, by how many terms of each type it has."""
         factors = self._factors_by_type(found.terms, found.sign)
         types = sorted(factors)
-        counts = tuple([(t, len(factors[t])) for t in types])
-        key = (found.combine, summed, counts)
+        key = (found.combine, summed, tuple([(t, len(factors[t])) for t in types]))
         group = self._keys.get(key)
         if group is None:
             group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
             group.terms = [Terms(*self._types[t], self.position) for t in types]
         for terms, t in zip(group.terms, types):
-            for nodes in factors[t]:
-                terms.flat.extend(nodes)
+            terms.flat += factors[t]
         return group
 
     def _factors_by_type(
         self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int
-    ) -> dict[int, list[tuple[int, ...]]]:
-        """The factors of the terms of each type that occurs, sorted by group."""
-        factors: dict[int, list[tuple[int, ...]]] = {}
+    ) -> dict[int, list[int]]:
+        """The factors of all terms of each type that occurs, within each term sorted by group."""
+        factors: dict[int, list[int]] = {}
         group_of = self.group_of
         for own_sign, nodes in terms:
             nodes = self._by_group(nodes)
@@ -219,9 +217,9 @@ class Lifted:
                 t = self._type_of[written] = len(self._types)
                 self._types.append(written)
             if t in factors:
-                factors[t].append(nodes)
+                factors[t] += nodes
             else:
-                factors[t] = [nodes]
+                factors[t] = [*nodes]
         return factors
 
     def _mark_gradients(self) -> None:

@@ -12,7 +12,7 @@ from micrograd.programs.biases import absorb
 from micrograd.programs.contractions import einsum, matrix_product, outer
 from micrograd.programs.lift import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.memory import share
-from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest, row_view
+from micrograd.programs.views import Nest, Step, View, alike, along, contiguous, nest, row_view, step
 
 
 class Storage:
@@ -338,7 +338,8 @@ class Plan:
 
     def _row_view(self, i: int) -> View:
         """The row of a node."""
-        storage, row = self._row(i)
+        storage = self.storage_of[self.lifted.group_of[i]]
+        row = self.lifted.position.item(i)
         view = self._row_views[i] = row_view(storage, self.storages[storage].varies, row)
         return view
 
@@ -350,7 +351,7 @@ class Plan:
         return View(storage, varies, 0, dims, contiguous(dims))
 
     def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any) -> None:
-        self.steps.append(Step(kind, out, tuple(operands), detail))
+        self.steps.append(step(kind, out, tuple(operands), detail))
 
 
 def _subtracted(part: Part) -> bool:

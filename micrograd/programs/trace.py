@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from types import FunctionType
 from typing import Any
@@ -192,7 +193,7 @@ class Tape:
         self._known = known
         self._decide = decide
         self._values: list[Traced] = []
-        self._written: dict[tuple[Op, tuple[int, ...]], int] = {}
+        self._written: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
         self._numbers: dict[float | str, int] = {}
         self._expanded: dict[Value, int] = {}
         self.in_function = True  # whether the nodes also get args, so that `grad` can walk them
@@ -301,8 +302,8 @@ class Tape:
 
     def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Traced:
         """Write a node, unless it is there already."""
-        key = (op, indices)
-        found = self._written.get(key)
+        written = self._written[op]
+        found = written.get(indices)
         if found is not None:
             v = self._values[found]
             if self.in_function and not _has_operands(v, operands):
@@ -318,7 +319,7 @@ class Tape:
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
             v.op, v.args = op, operands
-        self._written[key] = v.index
+        written[indices] = v.index
         return v
 
     def again(self, index: int, op: Op | None, operands: tuple[Any, ...]) -> Traced:
