@@ -44,7 +44,7 @@ class Flat:
         self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
-        flatten: dict[Op | None, Callable[[int, Op], Sum | None]] = {
+        flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
             ops.add: self._add,
             ops.subtract: self._add,
             ops.negative: self._negative,
@@ -55,9 +55,9 @@ class Flat:
             total: self._total,
         }
         for i, op in enumerate(tape.ops):
-            rule = flatten.get(op)
-            if rule is not None and self._uses[i]:
-                self.sums[i] = rule(i, op)
+            if op is not None and self._uses[i]:
+                rule = flatten.get(op)
+                self.sums[i] = None if rule is None else rule(i, op)
         self.nodes = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:

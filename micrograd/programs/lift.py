@@ -39,7 +39,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
-from micrograd.programs.flatten import Flat, Sum
+from micrograd.programs.flatten import Factors, Flat, Sum, Term
 from micrograd.programs.trace import Tape, total
 
 PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
@@ -158,29 +158,37 @@ class Lifted:
         if found is None:
             operands = flat.operands(i)
             exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
-            return self._of_single(i, op, exponent, False, 1, operands)
+            groups = tuple([self.group_of[x] for x in operands])
+            return self._of_single(i, op, exponent, False, 1, operands, groups)
         if len(found.terms) == 1:
             sign, factors = found.terms[0]
             sign *= found.sign
-            factors = self._by_group(factors)
-            return self._of_single(i, found.combine, "sum", op is total, sign, factors)
+            factors, groups = self._by_group(factors)
+            return self._of_single(i, found.combine, "sum", op is total, sign, factors, groups)
         return self._of_sum(i, found, op is total)
 
-    def _by_group(self, factors: tuple[int, ...]) -> tuple[int, ...]:
-        """The factors of a term, sorted by group."""
-        if len(factors) == 1:
-            return factors
-        if len(factors) == 2:  # most are
+    def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
+        """The factors of a term, sorted by group, and their groups."""
+        group_of = self.group_of
+        if len(factors) == 2:  # most are, and to sort them takes three times as long
             x, y = factors
-            return factors if self.group_of[x] <= self.group_of[y] else (y, x)
-        return tuple(sorted(factors, key=self.group_of.__getitem__))
+            g, h = group_of[x], group_of[y]
+            return (factors, (g, h)) if g <= h else ((y, x), (h, g))
+        if len(factors) > 2:
+            factors = tuple(sorted(factors, key=group_of.__getitem__))
+        return factors, tuple([group_of[x] for x in factors])
 
     def _of_single(
-        self, i: int, op: Op, kind: Any, summed: bool, sign: int, operands: Sequence[int]
+        self,
+        i: int,
+        op: Op,
+        kind: Any,
+        summed: bool,
+        sign: int,
+        operands: Sequence[int],
+        groups: tuple[int, ...],
     ) -> Group:
         """The group of a row, or of a sum of one term."""
-        group_of = self.group_of
-        groups = tuple([group_of[x] for x in operands])
         key = (op, kind, summed, sign, groups)
         group = self._keys.get(key)
         if group is None:
@@ -203,15 +211,12 @@ class Lifted:
             terms.flat += factors[t]
         return group
 
-    def _factors_by_type(
-        self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int
-    ) -> dict[int, list[int]]:
+    def _factors_by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
         """The factors of all terms of each type that occurs, within each term sorted by group."""
         factors: dict[int, list[int]] = {}
-        group_of = self.group_of
         for own_sign, nodes in terms:
-            nodes = self._by_group(nodes)
-            written = own_sign * sign, tuple([group_of[x] for x in nodes])
+            nodes, groups = self._by_group(nodes)
+            written = own_sign * sign, groups
             t = self._type_of.get(written)
             if t is None:
                 t = self._type_of[written] = len(self._types)
@@ -238,8 +243,11 @@ class Lifted:
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
         count = len(group.members)
-        if count == 1 and all([len(terms.flat) == len(terms.groups) for terms in group.terms]):
-            group.single = True
+        single = count == 1
+        for terms in group.terms:
+            single = single and len(terms.flat) == len(terms.groups)
+        group.single = single
+        if single:
             return
         for terms in group.terms:
             positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))

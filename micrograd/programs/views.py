@@ -33,20 +33,6 @@ class Step(NamedTuple):
     detail: Any = None
 
 
-# A program without structure has a view and a step for every number of it: these are made as tuples,
-# in less than half the time that it takes to call the class.
-
-
-def row_view(storage: int, varies: bool, row: int) -> View:
-    """A single row, which has no dimensions."""
-    return tuple.__new__(View, (storage, varies, row, (), ()))
-
-
-def step(kind: str, out: View, operands: tuple[View, ...], detail: Any) -> Step:
-    """A step, as `Step` itself makes it."""
-    return tuple.__new__(Step, (kind, out, operands, detail))
-
-
 class Nest(NamedTuple):
     """Tables with equal steps: where each starts, and its strides by member and by term."""
 
