@@ -87,6 +87,8 @@ def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: s
             continue
         at = terms.groups.index(delta.groups[0])
         source = lifted.groups[terms.groups[1 - at]]
+        if group.single and source.index not in ones:
+            continue  # two products of rows take about as long, and need no row of ones
         more = np.empty((len(bias.members), 1, 2), int)
         more[:, 0, at] = delta.positions[:, 0, 0]
         more[:, 0, 1 - at] = _rows(lifted, source)
