@@ -126,7 +126,8 @@ class Flat:
         return Sum(ops.add, [(sign, factors)], dense)
 
     def _add(self, i: int, op: Op) -> Sum:
-        x, y = self.operands(i)
+        x, y = self._operands[i]
+        x, y = self.same[x], self.same[y]
         sign = -1 if op is ops.subtract else 1
         left, right = self._part(x, i), self._part(y, i)
         mixed = left.dense != right.dense

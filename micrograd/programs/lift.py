@@ -170,12 +170,13 @@ class Lifted:
     def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
         """The factors of a term, sorted by group, and their groups."""
         group_of = self.group_of
-        if len(factors) == 2:  # most are, and to sort them takes three times as long
+        if len(factors) == 2:  # most have: to sort them takes three times as long
             x, y = factors
             g, h = group_of[x], group_of[y]
             return (factors, (g, h)) if g <= h else ((y, x), (h, g))
-        if len(factors) > 2:
-            factors = tuple(sorted(factors, key=group_of.__getitem__))
+        if len(factors) == 1:
+            return factors, (group_of[factors[0]],)
+        factors = tuple(sorted(factors, key=group_of.__getitem__))
         return factors, tuple([group_of[x] for x in factors])
 
     def _of_single(

@@ -55,14 +55,7 @@ class Plan:
         needed = self._needed_for_outputs()
         ones = absorb(lifted)
         for group in lifted.groups:
-            if group.kind == PARAMETERS:
-                self.storage_of.append(parameters)
-            elif group.kind == CONSTANTS:
-                self.storage_of.append(constants)
-            elif group.kind == INPUT:
-                rows = int(lifted.position[group.members].max()) + 1
-                self.storage_of.append(self._store(INPUT, rows, True, group.name))
-            else:
+            if group.terms:
                 rows = len(group.members)
                 own = (
                     self.gradients
@@ -71,8 +64,15 @@ class Plan:
                 )
                 self.storage_of.append(own)
                 self.steps = self.forward if group.index in needed else self.backward
-                if group.members:
+                if rows:
                     self._plan(group)
+            elif group.kind == PARAMETERS:
+                self.storage_of.append(parameters)
+            elif group.kind == CONSTANTS:
+                self.storage_of.append(constants)
+            else:
+                rows = int(lifted.position[group.members].max()) + 1
+                self.storage_of.append(self._store(INPUT, rows, True, group.name))
             if group.index in ones:
                 self.storages[self.storage_of[-1]].ones = True
         self._lay_out_inputs()
