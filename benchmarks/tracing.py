@@ -1,16 +1,17 @@
-"""What tracing and lifting take: microseconds for each node of the tape, at the first call.
+"""What the first call of a program takes: microseconds for each node of the tape.
 
     python benchmarks/tracing.py
 
-The first call of a program traces its function and the reverse pass, lifts and plans them, and
-makes the buffers and calls for its examples. A node is one on the tape: the leaves, and what the
-function and its reverse pass compute from them, each number once. Every round makes each work anew;
-the median is reported, and the spread.
+It traces the function and its reverse pass, lifts and plans them, and makes the buffers and calls
+for 100 examples. The nodes are those on the tape: leaves, and what the function and its reverse
+pass compute, each number once. Each round takes all works once, each made anew; the median over the
+rounds is reported, the range, and the median of the ratios to the large network within the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import statistics
 import time
@@ -37,13 +38,27 @@ def network(sizes: list[int]) -> tuple[Function, int]:
 
 
 def lines(steps: int) -> tuple[Function, int]:
-    """A chain of steps `s w + a`, each with a weight of its own."""
+    """A chain of steps `s w + 0.1`, each with a weight of its own."""
     weights = [Value(random.uniform(0.9, 1.0)) for _ in range(steps)]
 
     def loss(x: Any) -> Any:
         s = x[0]
         for w in weights:
             s = s * w + 0.1
+        return s * s
+
+    return loss, 1
+
+
+def biased(steps: int) -> tuple[Function, int]:
+    """A chain of steps `s w + b`, each with a weight and a bias of its own."""
+    weights = [Value(random.uniform(0.9, 1.0)) for _ in range(steps)]
+    biases = [Value(0.1) for _ in range(steps)]
+
+    def loss(x: Any) -> Any:
+        s = x[0]
+        for w, b in zip(weights, biases):
+            s = s * w + b
         return s * s
 
     return loss, 1
@@ -78,7 +93,8 @@ def mixture(steps: int) -> tuple[Function, int]:
 WORKS: dict[str, tuple[Callable[..., tuple[Function, int]], Any]] = {
     "network 64-32-10": (network, [64, 32, 10]),
     "network 784-128-10": (network, [784, 128, 10]),
-    "chain of s w + a": (lines, 4_000),
+    "chain of s w + 0.1": (lines, 4_000),
+    "chain of s w + b": (biased, 4_000),
     "chain of tanh(0.999 s + w)": (tanhs, 4_000),
     "chain of different rows": (mixture, 12_000),
 }
@@ -90,6 +106,7 @@ def measure(work: str) -> tuple[float, int]:
     function, width = make(size)
     program = mg.program(function)
     examples = np.random.default_rng(0).normal(size=(100, width))
+    gc.collect()
     start = time.perf_counter()
     program(examples)
     taken = time.perf_counter() - start
@@ -102,18 +119,19 @@ def measure(work: str) -> tuple[float, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="one work")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    for work in [options.only] if options.only else WORKS:
-        measured = [measure(work) for _ in range(options.rounds)]
-        nodes = measured[0][1]
-        each = sorted(1e6 * taken / nodes for taken, _ in measured)
-        seconds = statistics.median(taken for taken, _ in measured)
+    rounds = parser.parse_args().rounds
+    nodes: dict[str, int] = {}
+    taken: dict[str, list[float]] = {work: [] for work in WORKS}  # microseconds a node
+    for _ in range(rounds):
+        for work in WORKS:
+            seconds, nodes[work] = measure(work)
+            taken[work].append(1e6 * seconds / nodes[work])
+    for work, each in taken.items():
+        ratio = statistics.median(x / y for x, y in zip(each, taken["network 784-128-10"]))
         print(
-            f"{work:28} {nodes:8} nodes {seconds:6.2f} s   {statistics.median(each):5.1f} us a node"
-            f"   ({each[0]:.1f}-{each[-1]:.1f})",
-            flush=True,
+            f"{work:28} {nodes[work]:7} nodes {statistics.median(each):6.1f} us a node "
+            f"({min(each):.1f}-{max(each):.1f})   {ratio:.2f} times as much as the large network"
         )
 
 
