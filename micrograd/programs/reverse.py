@@ -21,7 +21,7 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
     """
     tape.in_function = False
     arrived = _Arrived(tape)
-    values = [tape.value(i) for i in range(len(tape.ops))]
+    values = tape.values()
     active = tape.active
     for output, seed in zip(outputs, seeds):
         if active[output]:

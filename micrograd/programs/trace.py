@@ -328,10 +328,12 @@ class Tape:
         v.tape, v.index, v.op, v.args = self, index, op, operands
         return v
 
-    def value(self, index: int) -> Any:
-        """The node as the rules take it: a number, a parameter, or a traced scalar."""
-        number = self.constants.get(index)
-        return self._values[index] if number is None else number
+    def values(self) -> list[Any]:
+        """The nodes as the rules take them: numbers, and traced scalars."""
+        values: list[Any] = self._values.copy()
+        for index, number in self.constants.items():
+            values[index] = number
+        return values
 
     def decide(self, index: int) -> bool:
         """The truth of a comparison on this path, which becomes a guard of it."""
