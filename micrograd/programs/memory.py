@@ -28,16 +28,7 @@ def share(
     `needed` are the times, as indices of steps, until which some storages are read from outside.
     """
     memories = _Memories(storages)
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for time, step in enumerate(steps):
-        out = step.out.storage
-        first.setdefault(out, time)
-        last[out] = time
-        for view in step.operands:
-            last[view.storage] = time
-    for storage, time in needed.items():
-        last[storage] = max(time, last.get(storage, 0))
+    first, last = _times(steps, needed)
     ending: dict[int, list[int]] = {}
     for storage, time in last.items():
         if memories.shares[storage]:
@@ -64,6 +55,23 @@ def share(
         if begins and over is None:
             memories.leave(out)
     return memories.rows
+
+
+def _times(
+    steps: Sequence[Step], needed: Mapping[int, int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """When each storage is written first, and when it is used last."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for time, step in enumerate(steps):
+        out = step.out.storage
+        first.setdefault(out, time)
+        last[out] = time
+        for view in step.operands:
+            last[view.storage] = time
+    for storage, time in needed.items():
+        last[storage] = max(time, last.get(storage, 0))
+    return first, last
 
 
 class _Memories:

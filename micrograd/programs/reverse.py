@@ -32,8 +32,7 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
         if op is None or adjoint is None:
             continue
         operands = tape.operands[index]
-        arguments = [values[i] for i in operands]
-        arguments.append(values[index])
+        arguments = [values[i] for i in (*operands, index)]
         for operand, rule in zip(operands, op.derivatives):
             if active[operand] and rule is not None:
                 product = _times(rule(*arguments), adjoint)

@@ -232,7 +232,8 @@ class Tape:
         return self._constant(float(x)) if is_number(x) else None
 
     def _constant(self, number: float) -> int:
-        key = number if number else repr(number)  # 0.0 and -0.0 differ
+        # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
+        key = number if abs(number) > 0 else repr(number)
         index = self._numbers.get(key)
         if index is None:
             index = self._numbers[key] = self._node(None, (), False, False).index
@@ -292,7 +293,7 @@ class Tape:
         """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
         for i, index in enumerate(indices):
             number = self.constants.get(index)
-            if number is None or (number != 0 and number != 1):
+            if number not in (0.0, 1.0):
                 continue
             if (op, i, number) in _IDENTITIES:
                 return operands[1 - i]
