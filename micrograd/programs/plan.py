@@ -198,7 +198,7 @@ class Plan:
             op = group.op if group.op is not ops.add or own_sign == sign else ops.subtract
             if total.dims != value.dims:
                 total, value = alike(total, value)
-            out = self._all(storage, total.dims)
+            out = total if total.storage == storage else self._all(storage, total.dims)
             self._step("row", out, (total, value), op)
             total = out
         assert total is not None
