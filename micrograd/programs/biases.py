@@ -23,12 +23,18 @@ def absorb(lifted: Lifted) -> set[int]:
     """
     ones: set[int] = set()
     for group in lifted.groups:
-        if group.kind == "sum" and group.op is ops.add and not group.summed:
+        if not group.single and group.kind == "sum" and group.op is ops.add and not group.summed:
             _absorb_bias(lifted, group, ones)
     gradients = [g for g in lifted.groups if g.gradient and len(g.terms) == 1]
-    for group in gradients:
-        if len(group.terms[0].groups) == 1 and group.terms[0].positions.shape[1] == 1:
-            _absorb_gradient(lifted, group, gradients, ones)
+    biases = [g for g in gradients if _is_bias(g.terms[0])]
+    products: dict[int, list[Group]] = {bias.terms[0].groups[0]: [] for bias in biases}
+    for group in gradients if biases else ():
+        factors = group.terms[0].groups
+        if len(factors) == 2:
+            for factor in set(factors) & products.keys():
+                products[factor].append(group)
+    for bias in biases:
+        _absorb_gradient(lifted, bias, products[bias.terms[0].groups[0]], ones)
     return ones
 
 
@@ -67,17 +73,22 @@ def _is_product(groups: list[Group], terms: Terms) -> bool:
     return weight.kind == PARAMETERS and source.varies and not source.gradient
 
 
-def _absorb_gradient(lifted: Lifted, bias: Group, gradients: list[Group], ones: set[int]) -> None:
+def _is_bias(terms: Terms) -> bool:
+    """Whether a gradient of these terms is the sum of one number over the examples."""
+    return len(terms.groups) == 1 and terms.positions.shape[1] == 1
+
+
+def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: set[int]) -> None:
     """Give the outer product of a layer one more column: that of the row of ones."""
     [delta] = bias.terms
-    for group in gradients:
+    for group in products:
         [terms] = group.terms
-        if len(terms.groups) != 2 or delta.groups[0] not in terms.groups or not group.members:
-            continue
         if terms.sign != delta.sign or terms.positions.shape[1] > 1:
             continue
         at = terms.groups.index(delta.groups[0])
         source = lifted.groups[terms.groups[1 - at]]
+        if group.single and source.index not in ones:
+            continue  # two products of rows take about as long, and need no row of ones
         more = np.empty((len(bias.members), 1, 2), int)
         more[:, 0, at] = delta.positions[:, 0, 0]
         more[:, 0, 1 - at] = _rows(lifted, source)
@@ -88,6 +99,7 @@ def _absorb_gradient(lifted: Lifted, bias: Group, gradients: list[Group], ones: 
         if nest([*tables, lifted.position[members[order]][:, None]]) is not None:
             terms.positions = positions
             group.members = members[order].tolist()
+            group.single = False
             bias.members = []
             ones.add(source.index)
             return

@@ -26,9 +26,11 @@ def matrix_product(out: View, found: Nest, views: Sequence[View]) -> Step:
 
 def outer(out: View, found: Nest, views: Sequence[View]) -> Step:
     """The sum over examples of a product: the outer grid of what varies."""
+    left, right = views
+    if not left.dims:
+        return Step("outer", out, (left, right), (0, 0, 0, 0))
     depth = len(found.dims)
     members, terms = range(depth), list(range(depth, depth + len(found.term_dims)))
-    left, right = views
     moved = [d for d in members if bool(left.strides[d]) != bool(right.strides[d])]
     if moved and not left.strides[max(moved, key=lambda d: out.strides[d])]:
         left, right = right, left  # so that the result is written row by row

@@ -9,8 +9,7 @@ that multiplies parameters ends where something else than such products is added
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from micrograd import ops
 from micrograd.ops import Op
@@ -39,12 +38,13 @@ class Flat:
     """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left."""
 
     def __init__(self, tape: Tape, roots: Iterable[int]) -> None:
-        self.tape = tape
+        self._ops, self._operands = tape.ops, tape.operands
+        self._varies, self._constants = tape.varies, tape.constants
         roots = list(roots)
         self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
-        flatten = {
+        flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
             ops.add: self._add,
             ops.subtract: self._add,
             ops.negative: self._negative,
@@ -55,17 +55,18 @@ class Flat:
             total: self._total,
         }
         for i, op in enumerate(tape.ops):
-            if op in flatten and self._uses[i]:
-                self.sums[i] = flatten[op](i, op)
+            if op is not None and self._uses[i]:
+                rule = flatten.get(op)
+                self.sums[i] = None if rule is None else rule(i, op)
         self.nodes = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:
         """The operands of a node that is no sum."""
-        return [self.same[x] for x in self.tape.operands[i]]
+        return [self.same[x] for x in self._operands[i]]
 
     def _count_uses(self, roots: list[int]) -> list[int]:
-        operands, same = self.tape.operands, self.same
-        for i, op in enumerate(self.tape.ops):
+        operands, same = self._operands, self.same
+        for i, op in enumerate(self._ops):
             if op is ops.stop_gradient:
                 same[i] = same[operands[i][0]]
         uses = [0] * len(operands)
@@ -82,62 +83,67 @@ class Flat:
         found = self.sums[x]
         if found is None or found.combine is not combine or self._uses[x] != 1:
             return None
-        varies = self.tape.varies
+        varies = self._varies
         return found if varies[x] == varies[consumer] else None
 
     def _product(self, x: int, consumer: int) -> Term:
         """`x` as sign and factors."""
         found = self.sums[x]
-        if found is not None and len(found.terms) == 1 and found.combine is ops.add:
-            sign, factors = found.terms[0]
-            is_total = self.tape.ops[x] is total
-            if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
-                return sign * found.sign, factors
+        if found is None or len(found.terms) > 1 or found.combine is not ops.add:
+            return 1, (x,)
+        sign, factors = found.terms[0]
+        is_total = self._ops[x] is total
+        if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
+            return sign * found.sign, factors
         return 1, (x,)
 
     def _multiply(self, i: int, op: Op) -> Sum:
-        x, y = self.tape.operands[i]
-        sign_x, factors_x = self._product(self.same[x], i)
-        sign_y, factors_y = self._product(self.same[y], i)
-        return self._single(i, sign_x * sign_y, factors_x + factors_y)
+        x, y = self._operands[i]
+        x, y = self.same[x], self.same[y]
+        sign, factors = self._product(x, i) if self.sums[x] is not None else (1, (x,))
+        other, more = self._product(y, i) if self.sums[y] is not None else (1, (y,))
+        return self._single(i, sign * other, factors + more)
 
     def _power(self, i: int, op: Op) -> Sum | None:
         x, exponent = self.operands(i)
-        return self._single(i, 1, (x, x)) if self.tape.constants.get(exponent) == 2 else None
+        return self._single(i, 1, (x, x)) if self._constants.get(exponent) == 2 else None
 
     def _negative(self, i: int, op: Op) -> Sum:
         [x] = self.operands(i)
         inlined = self._inlined(x, i)
-        if inlined is not None and self.tape.ops[x] is not total:
+        if inlined is not None and self._ops[x] is not total:
             inlined.sign = -inlined.sign
             return inlined
         return self._single(i, -1, (x,))
 
     def _single(self, i: int, sign: int, factors: Factors) -> Sum:
         dense = False
-        if self.tape.varies[i]:
+        varies = self._varies
+        if varies[i]:
             for x in factors:
-                if not self.tape.varies[x] and x not in self.tape.constants:
+                if not varies[x] and x not in self._constants:
                     dense = True
         return Sum(ops.add, [(sign, factors)], dense)
 
     def _add(self, i: int, op: Op) -> Sum:
-        x, y = self.operands(i)
+        x, y = self._operands[i]
+        x, y = self.same[x], self.same[y]
         sign = -1 if op is ops.subtract else 1
         left, right = self._part(x, i), self._part(y, i)
         mixed = left.dense != right.dense
-        if mixed and left.dense and self.tape.varies[y]:
+        if mixed and left.dense and self._varies[y]:
             left = Sum(ops.add, [(1, (x,))])
-        if mixed and right.dense and self.tape.varies[x]:
+        if mixed and right.dense and self._varies[x]:
             right = Sum(ops.add, [(1, (y,))])
         return self._joined(left, right, sign)
 
     def _part(self, x: int, consumer: int) -> Sum:
+        if self.sums[x] is None:
+            return Sum(ops.add, [(1, (x,))])
         inlined = self._inlined(x, consumer)
-        if inlined is not None and self.tape.ops[x] is not total:
+        if inlined is not None and self._ops[x] is not total:
             return inlined
-        sign, factors = self._product(x, consumer) if self.sums[x] is not None else (1, (x,))
-        return Sum(ops.add, [(sign, factors)])
+        return Sum(ops.add, [self._product(x, consumer)])
 
     def _joined(self, left: Sum, right: Sum, sign: int) -> Sum:
         """Extend the longer by the shorter, so that a chain in either direction stays linear."""
@@ -147,8 +153,10 @@ class Flat:
             longer, shorter, factor = right, left, sign
             longer.sign *= sign
             factor = 1
-        relative = longer.sign * shorter.sign * factor
-        longer.terms += [(s * relative, factors) for s, factors in shorter.terms]
+        if longer.sign * shorter.sign * factor > 0:
+            longer.terms += shorter.terms
+        else:
+            longer.terms += [(-s, factors) for s, factors in shorter.terms]
         longer.dense = dense
         return longer
 
@@ -174,14 +182,18 @@ class Flat:
 
     def _reached(self, roots: list[int]) -> list[int]:
         """What the roots are made of, operands first, without what went into a consumer."""
-        reached = [False] * len(self.sums)
+        sums, same, operands = self.sums, self.same, self._operands
+        reached = [False] * len(sums)
         for root in roots:
             reached[root] = True
         for i in range(len(reached) - 1, -1, -1):
             if reached[i]:
-                found: Any = self.sums[i]
-                parts = (f for _, f in found.terms) if found else (self.operands(i),)
-                for nodes in parts:
-                    for x in nodes:
-                        reached[x] = True
+                found = sums[i]
+                if found is None:
+                    for x in operands[i]:
+                        reached[same[x]] = True
+                else:
+                    for _, nodes in found.terms:
+                        for x in nodes:
+                            reached[x] = True
         return [i for i, wanted in enumerate(reached) if wanted]

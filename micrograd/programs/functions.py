@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from micrograd.collector import uncollected
 from micrograd.comfort import _traces
 from micrograd.engine import Value
 from micrograd.programs.asking import refuse_numbers
@@ -209,7 +210,8 @@ class Program:
     def _paths(self, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Paths:
         version = self._known.version
         if version is None or not version.references.unchanged():
-            version = self._known.version = _Version(References(self.function), {})
+            with uncollected():
+                version = self._known.version = _Version(References(self.function), {})
         paths = version.paths.get((names, shapes))
         if paths is None:
             arguments = list(zip(names, shapes))

@@ -39,31 +39,42 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
-from micrograd.programs.flatten import Flat, Sum
+from micrograd.programs.flatten import Factors, Flat, Sum, Term
 from micrograd.programs.trace import Tape, total
 
 PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
 
 
 class Terms:
-    """All terms of one type in a group: `positions` has the shape (members, terms, factors)."""
+    """All terms of one type in a group: their factors, as nodes while the group may still grow."""
 
-    __slots__ = ("flat", "gathered", "groups", "positions", "sign")
+    gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
 
-    def __init__(self, sign: int, groups: tuple[int, ...]) -> None:
+    def __init__(self, sign: int, groups: tuple[int, ...], position: Any) -> None:
         self.sign = sign
         self.groups = groups
-        self.flat: list[int] = []
-        self.positions: Any = None
-        self.gathered: dict[int, int] = {}  # the storages of factors that had to be gathered
+        self.flat: list[int] = []  # the nodes, kept for a single term only
+        self._position = position  # of all nodes
+        self._positions: Any = None
+
+    @property
+    def positions(self) -> Any:
+        """An array of shape (members, terms, factors)."""
+        if self._positions is None:
+            self._positions = self._position.take(self.flat).reshape(1, 1, -1)
+        return self._positions
+
+    @positions.setter
+    def positions(self, positions: Any) -> None:
+        self._positions = positions
 
 
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
 
-    __slots__ = (
-        "gradient", "index", "kind", "members", "name", "op", "summed", "terms", "varies",
-    )  # fmt: skip
+    name = ""  # of an argument, or the pattern of the parameters' names
+    gradient = False  # whether its members are the gradients of parameters
+    single = False  # whether there is one member, with one term of each type
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index
@@ -71,18 +82,8 @@ class Group:
         self.op = op  # the row; how the terms of a sum are combined
         self.varies = varies
         self.summed = summed  # over the examples
-        self.name = ""  # of an argument, or the pattern of the parameters' names
         self.members: list[int] = []
         self.terms: list[Terms] = []
-        self.gradient = False  # whether its members are the gradients of parameters
-
-    def is_single(self) -> bool:
-        """Whether there is one member, with one term of each type, of one example."""
-        return (
-            len(self.members) == 1
-            and not self.summed
-            and all(terms.positions.shape[1] == 1 for terms in self.terms)
-        )
 
 
 class Lifted:
@@ -102,8 +103,8 @@ class Lifted:
         flat = Flat(tape, [*outputs, *gradients.values()])
         self.tape = tape
         self.groups: list[Group] = []
-        self.group_of: dict[int, int] = {}
-        self.position = np.full(len(tape.ops), -1)
+        self.group_of = [-1] * len(tape.ops)
+        self.position = np.zeros(len(tape.ops), int)
         self._keys: dict[Any, Group] = {}
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -113,20 +114,19 @@ class Lifted:
         self.gradients = {rank[p]: flat.same[i] for p, i in gradients.items()}
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
-            if tape.ops[i] is not None:
-                self._group_node(flat, i)
+            op = tape.ops[i]
+            if op is not None:
+                group = self._group_node(flat, i, op)
+                group.members.append(i)
+                self.group_of[i] = group.index
         self._mark_gradients()
         for group in self.groups:
             if group.terms:
                 self._order(group)
 
-    def _join(
-        self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False
-    ) -> Group:
-        group = self._keys.get(key)
-        if group is None:
-            group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
-            self.groups.append(group)
+    def _new(self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False) -> Group:
+        group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
+        self.groups.append(group)
         return group
 
     def _group_leaves(
@@ -144,79 +144,88 @@ class Lifted:
                 self._add_leaf(INPUT, name, i, column)
 
     def _add_leaf(self, kind: str, name: str, i: int, position: int) -> None:
-        group = self._join((kind, name), kind, None, kind == INPUT)
-        group.name = name
+        group = self._keys.get((kind, name))
+        if group is None:
+            group = self._new((kind, name), kind, None, kind == INPUT)
+            group.name = name
         group.members.append(i)
         self.group_of[i] = group.index
         self.position[i] = position
 
-    def _group_node(self, flat: Flat, i: int) -> None:
+    def _group_node(self, flat: Flat, i: int, op: Op) -> Group:
         """Find the group of a node by its key, and put down its operands there."""
         found = flat.sums[i]
-        op = self.tape.ops[i]
-        assert op is not None
         if found is None:
             operands = flat.operands(i)
             exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
-            group = self._of_single(i, op, exponent, False, 1, tuple(operands))
-        elif len(found.terms) == 1:
+            groups = tuple([self.group_of[x] for x in operands])
+            return self._of_single(i, op, exponent, False, 1, operands, groups)
+        if len(found.terms) == 1:
             sign, factors = found.terms[0]
-            factors = tuple(sorted(factors, key=self.group_of.__getitem__))
             sign *= found.sign
-            group = self._of_single(i, found.combine, "sum", op is total, sign, factors)
-        else:
-            group = self._of_sum(i, found)
-        group.members.append(i)
-        self.group_of[i] = group.index
+            factors, groups = self._by_group(factors)
+            return self._of_single(i, found.combine, "sum", op is total, sign, factors, groups)
+        return self._of_sum(i, found, op is total)
+
+    def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
+        """The factors of a term, sorted by group, and their groups."""
+        group_of = self.group_of
+        if len(factors) == 2:  # most have: to sort them takes three times as long
+            x, y = factors
+            g, h = group_of[x], group_of[y]
+            return (factors, (g, h)) if g <= h else ((y, x), (h, g))
+        if len(factors) == 1:
+            return factors, (group_of[factors[0]],)
+        factors = tuple(sorted(factors, key=group_of.__getitem__))
+        return factors, tuple([group_of[x] for x in factors])
 
     def _of_single(
-        self, i: int, op: Op, kind: Any, summed: bool, sign: int, operands: tuple[int, ...]
+        self,
+        i: int,
+        op: Op,
+        kind: Any,
+        summed: bool,
+        sign: int,
+        operands: Sequence[int],
+        groups: tuple[int, ...],
     ) -> Group:
         """The group of a row, or of a sum of one term."""
-        groups = tuple([self.group_of[x] for x in operands])
         key = (op, kind, summed, sign, groups)
         group = self._keys.get(key)
         if group is None:
             written = "sum" if kind == "sum" else "row"
-            group = self._join(key, written, op, self.tape.varies[i], summed)
-            group.terms = [Terms(sign, groups)]
-        group.terms[0].flat.extend(operands)
+            group = self._new(key, written, op, self.tape.varies[i], summed)
+            group.terms = [Terms(sign, groups, self.position)]
+        group.terms[0].flat += operands
         return group
 
-    def _of_sum(self, i: int, found: Sum) -> Group:
+    def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
         """The group of a sum, by how many terms of each type it has."""
-        summed = self.tape.ops[i] is total
         factors = self._factors_by_type(found.terms, found.sign)
         types = sorted(factors)
-        counts = tuple([(t, len(factors[t])) for t in types])
-        group = self._join(
-            (found.combine, summed, counts), "sum", found.combine, self.tape.varies[i], summed
-        )
-        if not group.terms:
-            group.terms = [Terms(*self._types[t]) for t in types]
+        key = (found.combine, summed, tuple([(t, len(factors[t])) for t in types]))
+        group = self._keys.get(key)
+        if group is None:
+            group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
+            group.terms = [Terms(*self._types[t], self.position) for t in types]
         for terms, t in zip(group.terms, types):
-            for nodes in factors[t]:
-                terms.flat.extend(nodes)
+            terms.flat += factors[t]
         return group
 
-    def _factors_by_type(
-        self, terms: Sequence[tuple[int, tuple[int, ...]]], sign: int
-    ) -> dict[int, list[tuple[int, ...]]]:
-        """The factors of the terms of each type that occurs, sorted by group."""
-        factors: dict[int, list[tuple[int, ...]]] = {}
-        group_of = self.group_of
+    def _factors_by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
+        """The factors of all terms of each type that occurs, within each term sorted by group."""
+        factors: dict[int, list[int]] = {}
         for own_sign, nodes in terms:
-            if len(nodes) > 1:
-                nodes = tuple(sorted(nodes, key=group_of.__getitem__))
-            written = own_sign * sign, tuple([group_of[x] for x in nodes])
+            nodes, groups = self._by_group(nodes)
+            written = own_sign * sign, groups
             t = self._type_of.get(written)
             if t is None:
                 t = self._type_of[written] = len(self._types)
                 self._types.append(written)
             if t in factors:
-                factors[t].append(nodes)
+                factors[t] += nodes
             else:
-                factors[t] = [nodes]
+                factors[t] = [*nodes]
         return factors
 
     def _mark_gradients(self) -> None:
@@ -225,21 +234,28 @@ class Lifted:
         for rank, i in self.gradients.items():
             of_node.setdefault(i, rank)
         for group in self.groups:
-            if group.kind == "sum" and group.summed and all(i in of_node for i in group.members):
-                group.gradient = True
-                self.position[group.members] = [of_node[i] for i in group.members]
+            if group.kind == "sum" and group.summed:
+                ranks = [of_node.get(i, -1) for i in group.members]
+                if -1 not in ranks:
+                    group.gradient = True
+                    for i, rank in zip(group.members, ranks):
+                        self.position[i] = rank
 
     def _order(self, group: Group) -> None:
         """Sort the terms within each member, and the members by the positions of their operands."""
+        count = len(group.members)
+        single = count == 1
         for terms in group.terms:
-            shape = len(group.members), -1, len(terms.groups)
-            positions = self.position.take(terms.flat).reshape(shape)
+            single = single and len(terms.flat) == len(terms.groups)
+        group.single = single
+        if single:
+            return
+        for terms in group.terms:
+            positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))
             terms.flat = []
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
-        if len(group.members) > 1:
+        if count > 1:
             self._order_members(group)
-        elif not group.gradient:
-            self.position[group.members[0]] = 0
 
     def _order_members(self, group: Group) -> None:
         members = np.array(group.members)

@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 LINE = 8  # numbers in a line of the processor's cache
 
 
-def aligned(rows: int, columns: int) -> NDArray[Any]:
-    """An array, not filled, that begins at the start of a line: sums and products are quicker."""
-    numbers = np.empty(rows * columns + LINE)
+def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
+    """Arrays, not filled, that begin at the starts of lines: sums and products are quicker."""
+    sizes = [rows * columns for rows, columns in shapes]
+    numbers = np.empty(sum(sizes) + LINE * (len(sizes) + 1))
     start = -(numbers.ctypes.data // numbers.itemsize) % LINE
-    return numbers[start : start + rows * columns].reshape(rows, columns)
+    arrays = []
+    for size, shape in zip(sizes, shapes):
+        arrays.append(numbers[start : start + size].reshape(shape))
+        start += -(-size // LINE) * LINE
+    return arrays
 
 
 def share(
@@ -38,29 +43,27 @@ def share(
 
     `needed` are the times, as indices of steps, until which some storages are read from outside.
     """
-    first: dict[int, int] = {}
-    last = dict(needed)
-    for time, step in enumerate(steps):
-        first.setdefault(step.out.storage, time)
-        for view in (step.out, *step.operands):
-            last[view.storage] = max(time, last.get(view.storage, 0))
+    memories = _Memories(storages)
+    first, last = _times(steps, needed)
     ending: dict[int, list[int]] = {}
     for storage, time in last.items():
-        ending.setdefault(time, []).append(storage)
-    memories = _Memories(storages)
+        if memories.shares[storage]:
+            ending.setdefault(time, []).append(storage)
+    for storage in ending.pop(len(steps), ()):
+        memories.place(storage)
     # From the end to the start: what is read last at a time is placed there, and a place is free
     # before the time at which it is written.
-    for time in range(len(steps), -1, -1):
-        step_here = steps[time] if time < len(steps) else None
-        out = -1 if step_here is None else step_here.out.storage
-        begins = first.get(out) == time
-        if last.get(out) == time:
+    for time in range(len(steps) - 1, -1, -1):
+        step = steps[time]
+        out = step.out.storage
+        begins = first[out] == time
+        if last[out] == time:
             memories.place(out)
         over = None
         for storage in ending.get(time, ()):
             if storage == out:
                 continue
-            if begins and step_here and over is None and memories.fits(storage, step_here):
+            if begins and over is None and memories.fits(storage, step):
                 over = storage
                 memories.place_over(storage, out)
             else:
@@ -70,46 +73,66 @@ def share(
     return memories.rows
 
 
+def _times(
+    steps: Sequence[Step], needed: Mapping[int, int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """When each storage is written first, and when it is used last."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for time, step in enumerate(steps):
+        out = step.out.storage
+        first.setdefault(out, time)
+        last[out] = time
+        for view in step.operands:
+            last[view.storage] = time
+    for storage, time in needed.items():
+        last[storage] = max(time, last.get(storage, 0))
+    return first, last
+
+
 class _Memories:
     """The memories so far, and which are free."""
 
     def __init__(self, storages: Sequence[Storage]) -> None:
         self._storages = storages
         self.rows: list[int] = []
-        self._free: list[int] = []
+        self.shares: list[bool] = []  # whether a storage is given a memory here
+        self._free: dict[int, list[int]] = {}  # by their rows, the one that was used last behind
         for storage in storages:
-            if storage.kind == "computed" and storage.varies and storage.ones:
+            computed = storage.kind == "computed" and storage.varies
+            self.shares.append(computed and not storage.ones)
+            if computed and storage.ones:
                 storage.memory = self._new(storage.rows + 1)  # its own: the ones must stay
 
     def _new(self, rows: int) -> int:
         self.rows.append(rows)
         return len(self.rows) - 1
 
-    def _is_shared(self, index: int) -> bool:
-        storage = self._storages[index]
-        return storage.kind == "computed" and storage.varies and not storage.ones
-
     def place(self, index: int) -> None:
         """Choose the free memory that is nearest in size, of these the one that was used last."""
-        if not self._is_shared(index):
+        if not self.shares[index]:
             return
         storage = self._storages[index]
-        if not self._free:
-            storage.memory = self._new(storage.rows)
-            return
-        memory = min(reversed(self._free), key=lambda m: abs(self.rows[m] - storage.rows))
-        self._free.remove(memory)
-        self.rows[memory] = max(self.rows[memory], storage.rows)
-        storage.memory = memory
+        rows = storage.rows
+        free = self._free.get(rows)
+        if not free:
+            sizes = [size for size, memories in self._free.items() if memories]
+            if not sizes:
+                storage.memory = self._new(rows)
+                return
+            free = self._free[min(sizes, key=lambda size: abs(size - rows))]
+        memory = storage.memory = free.pop()
+        self.rows[memory] = max(self.rows[memory], rows)
 
     def fits(self, index: int, step: Step) -> bool:
         """Whether a step may write over this operand, which is not read later."""
         out = self._storages[step.out.storage]
-        if step.kind != "row" or out.memory is None or not self._is_shared(index):
+        if step.kind != "row" or out.memory is None:
             return False
-        alike = step.out._replace(storage=index)
-        if any(view != alike for view in step.operands if view.storage == index):
-            return False
+        same_rows = step.out[1:]
+        for view in step.operands:
+            if view.storage == index and view[1:] != same_rows:
+                return False
         return self._storages[index].rows <= out.rows and _is_one_call(step.detail)
 
     def place_over(self, index: int, out: int) -> None:
@@ -119,8 +142,8 @@ class _Memories:
     def leave(self, index: int) -> None:
         """Let a memory be used before it is written here."""
         memory = self._storages[index].memory
-        if memory is not None and self._is_shared(index):
-            self._free.append(memory)
+        if memory is not None and self.shares[index]:
+            self._free.setdefault(self.rows[memory], []).append(memory)
 
 
 @cache

@@ -18,20 +18,24 @@ SHORT = 8  # numbers of an example: to turn so few round costs less than to read
 
 
 class Storage:
-    """An array of rows: one number each, or one per example. `ones` adds a row of ones behind."""
+    """An array of rows: one number each, or one per example."""
+
+    ones = False  # whether a row of ones is added behind
+    by_example = False  # whether an example's numbers lie side by side, as they are given
+    memory: int | None = None  # which one it shares with others; None if it has its own
 
     def __init__(self, kind: str, rows: int, varies: bool, name: str = "") -> None:
         self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "gradients" or "computed"
         self.rows = rows
         self.varies = varies
         self.name = name
-        self.ones = False
-        self.by_example = False  # whether an example's numbers lie side by side, as they are given
-        self.memory: int | None = None  # which one it shares with others; None if it has its own
 
 
 # The terms of one type in a sum: their sign, their steps, and their factors.
 Part = tuple[int, Nest, tuple[View, ...]]
+# A program without structure has a view and a step for each of its numbers: these are made as
+# tuples, in less than half the time that it takes to call their class.
+_new = tuple.__new__
 _SINGLE = Nest((), (), (), (), ())  # a single term of a single member has no steps
 
 
@@ -45,7 +49,7 @@ class Plan:
         self.forward: list[Step] = []
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
-        self._rows_seen: dict[tuple[int, int], View] = {}  # by storage and row
+        self._row_views: list[View | None] = [None] * len(lifted.tape.ops)  # by node
         self.constants = list(lifted.tape.constants.values())
         parameters = self._store(PARAMETERS, lifted.parameters, False)
         constants = self._store(CONSTANTS, len(self.constants), False)
@@ -53,14 +57,7 @@ class Plan:
         needed = self._needed_for_outputs()
         ones = absorb(lifted)
         for group in lifted.groups:
-            if group.kind == PARAMETERS:
-                self.storage_of.append(parameters)
-            elif group.kind == CONSTANTS:
-                self.storage_of.append(constants)
-            elif group.kind == INPUT:
-                rows = int(lifted.position[group.members].max()) + 1
-                self.storage_of.append(self._store(INPUT, rows, True, group.name))
-            else:
+            if group.terms:
                 rows = len(group.members)
                 own = (
                     self.gradients
@@ -69,8 +66,15 @@ class Plan:
                 )
                 self.storage_of.append(own)
                 self.steps = self.forward if group.index in needed else self.backward
-                if group.members:
+                if rows:
                     self._plan(group)
+            elif group.kind == PARAMETERS:
+                self.storage_of.append(parameters)
+            elif group.kind == CONSTANTS:
+                self.storage_of.append(constants)
+            else:
+                rows = int(lifted.position[group.members].max()) + 1
+                self.storage_of.append(self._store(INPUT, rows, True, group.name))
             if group.index in ones:
                 self.storages[self.storage_of[-1]].ones = True
         self._lay_out_inputs()
@@ -78,14 +82,15 @@ class Plan:
         # Gradients that are no group of their own are copied to their places:
         # from which storage, which places, which rows.
         copied: dict[int, list[tuple[int, int]]] = {}
-        for rank, i in lifted.gradients.items():
-            if not self._in_place(rank, i):
-                storage, row = self._row(i)
-                copied.setdefault(storage, []).append((rank, row))
+        gradients = lifted.position.take(list(lifted.gradients.values()))
+        for (rank, i), row in zip(lifted.gradients.items(), gradients.tolist()):
+            group = lifted.groups[lifted.group_of[i]]
+            if not group.gradient or row != rank:
+                copied.setdefault(self.storage_of[group.index], []).append((rank, row))
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
-        del self.lifted, self.storage_of, self._taken, self._rows_seen
+        del self.lifted, self.storage_of, self._taken, self._row_views
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
@@ -95,7 +100,8 @@ class Plan:
         needed = {self.lifted.group_of[i] for i in self.lifted.outputs}
         for group in reversed(self.lifted.groups):
             if group.index in needed:
-                needed.update(g for terms in group.terms for g in terms.groups)
+                for terms in group.terms:
+                    needed.update(terms.groups)
         return needed
 
     def _lay_out_inputs(self) -> None:
@@ -104,41 +110,36 @@ class Plan:
         for storage in inputs.values():
             storage.by_example = storage.rows > SHORT
         for step in [*self.forward, *self.backward]:
-            as_matrix = step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
             for view in step.operands:
-                if view.storage in inputs:
-                    inputs[view.storage].by_example &= as_matrix
+                if view.storage in inputs and not _as_matrix(step):
+                    inputs[view.storage].by_example = False
 
     def _lifetimes(self, copied: Iterable[int]) -> tuple[list[Step], dict[int, int]]:
         """All steps, and until when what is read from outside must stay."""
         steps = [*self.forward, *self.backward]
         needed = {storage: len(self.forward) for storage, _ in self.outputs}
         for step in self.backward:  # which may be taken again
-            needed.update(dict.fromkeys([v.storage for v in step.operands], len(steps)))
+            for view in step.operands:
+                needed[view.storage] = len(steps)
         for step in self.backward:
             needed.pop(step.out.storage, None)
         return steps, needed | dict.fromkeys(copied, len(steps))
 
     def _row(self, i: int) -> tuple[int, int]:
         """The storage of a node, and its row there."""
-        return self.storage_of[self.lifted.group_of[i]], int(self.lifted.position[i])
-
-    def _in_place(self, rank: int, i: int) -> bool:
-        group = self.lifted.groups[self.lifted.group_of[i]]
-        return group.gradient and bool(self.lifted.position[i] == rank)
+        return self.storage_of[self.lifted.group_of[i]], self.lifted.position.item(i)
 
     # One group ---------------------------------------------------------------------------------
 
     def _plan(self, group: Group) -> None:
-        if group.kind == "row":
+        if group.single and len(group.terms) == 1:
+            self._plan_number(group)
+        elif group.kind == "row":
             [terms] = group.terms
-            single = group.is_single()
-            found = _SINGLE if single else self._regular(terms)
-            views = self._rows(terms) if single else self._views(terms, found)
+            found = self._regular(terms)
             out = self._all(self.storage_of[group.index], found.dims)
-            self._step("row", out, views, group.op)
-            return
-        if group.gradient and not self._plan_in_place(group):
+            self._step("row", out, self._views(terms, found), group.op)
+        elif group.gradient and not self._plan_in_place(group):
             # The places are irregular: an array of its own, then number by number.
             rows = len(group.members)
             own = self._store("computed", rows, False)
@@ -148,15 +149,27 @@ class Plan:
         elif not group.gradient:
             self._sum(group, self.storage_of[group.index])
 
+    def _plan_number(self, group: Group) -> None:
+        """Plan a group of one member, of one term, right into its place: each operand is a row."""
+        [terms] = group.terms
+        out, operands = self._row_view(group.members[0]), self._rows(terms)
+        if group.kind == "row":
+            self._step("row", out, operands, group.op)
+        elif len(operands) == 1 and not group.summed:
+            self._step("row", out, operands, ops.negative if terms.sign < 0 else ops.stop_gradient)
+        else:
+            self._value(group, _SINGLE, operands, out)
+            if terms.sign < 0:
+                self._step("row", out, (out,), ops.negative)
+
     def _plan_in_place(self, group: Group) -> bool:
         """Plan a group of gradients right into their places, if these are regular."""
-        places = self.lifted.position[group.members][:, None]
         if len(group.terms) > 1:
             return False
         [terms] = group.terms
+        places = self.lifted.position[group.members][:, None]
         count = terms.positions.shape[1]
-        tables = [terms.positions[:, :, f] for f in range(terms.positions.shape[2])]
-        found = nest([*tables, np.repeat(places, count, axis=1)])
+        found = nest([*_tables(terms), np.repeat(places, count, axis=1)])
         if found is None or any(found.term_strides[-1]):
             return False
         out = View(self.gradients, False, found.bases[-1], found.dims, found.strides[-1])
@@ -169,14 +182,15 @@ class Plan:
         """Add up the types of terms: the value of each, then all together."""
         total: View | None = None
         sign = 1
-        parts = sorted(self._parts(group), key=lambda part: -part[0])
+        parts = self._parts(group)
+        if len(parts) > 1:
+            parts.sort(key=_subtracted)
         for own_sign, found, views in parts:
             if len(views) == 1 and _is_plain(group, found):
                 [value] = views
             else:
-                busy = total is not None and total.storage == storage
                 varies = not group.summed and any(view.varies for view in views)
-                busy = busy or varies != group.varies
+                busy = varies != group.varies or (total is not None and total.storage == storage)
                 place = self._store("computed", len(group.members), varies) if busy else storage
                 value = self._all(place, found.dims)
                 self._value(group, found, views, value)
@@ -186,7 +200,7 @@ class Plan:
             op = group.op if group.op is not ops.add or own_sign == sign else ops.subtract
             if total.dims != value.dims:
                 total, value = alike(total, value)
-            out = self._all(storage, total.dims)
+            out = total if total.storage == storage else self._all(storage, total.dims)
             self._step("row", out, (total, value), op)
             total = out
         assert total is not None
@@ -196,7 +210,7 @@ class Plan:
 
     def _parts(self, group: Group) -> list[Part]:
         """The terms of each type, with their steps."""
-        if group.is_single():
+        if group.single:
             return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
         plain: list[Terms] = []
         parts: list[Part] = []
@@ -212,12 +226,14 @@ class Plan:
 
     def _value(self, group: Group, found: Nest, views: Sequence[View], out: View) -> None:
         """The sum over the terms of one type, of the products of their factors."""
-        varying = [v for v in views if v.varies]
         if group.op is not ops.add:
             self._step("sum", out, views, (group.op, len(found.term_dims)))
-        elif _is_plain(group, found):
+            return
+        if _is_plain(group, found):
             self._product_of(out, views)
-        elif not group.summed and len(views) == 2 and len(varying) == 1:
+            return
+        varying = [v for v in views if v.varies]
+        if not group.summed and len(views) == 2 and len(varying) == 1:
             self.steps.append(matrix_product(out, found, views))
         elif group.summed and len(views) == 2 and len(varying) == 2:
             self.steps.append(outer(out, found, views))
@@ -227,15 +243,19 @@ class Plan:
             self.steps.append(einsum(out, found, views))
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
+        if not out.dims and len(views) == 2:
+            self._step("row", out, views, ops.multiply)
+            return
         # What is repeated along some dimension comes last: it is cheaper by whole rows.
-        first, *rest = sorted(views, key=lambda v: (not v.varies, 0 in v.strides))
-        moving = [v for v in views if not v.varies and v.strides and 0 not in v.strides]
-        still = [v for v in views if v.varies and not any(v.strides)]
-        if len(out.dims) == 1 and moving and still:
-            # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
-            self._step("product", out, (moving[0], along(still[0], [])), (0, 1, 0))
-            rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
-            first = out
+        first, *rest = sorted(views, key=_repeated)
+        if len(out.dims) == 1:
+            moving = [v for v in views if not v.varies and v.strides and 0 not in v.strides]
+            still = [v for v in views if v.varies and not any(v.strides)]
+            if moving and still:
+                # A column times a row, as w' delta of a layer of one neuron, is a matrix product.
+                self._step("product", out, (moving[0], along(still[0], [])), (0, 1, 0))
+                rest = [v for v in [first, *rest] if v is not moving[0] and v is not still[0]]
+                first = out
         for view in rest:
             self._step("row", out, (first, view), ops.multiply)
             first = out
@@ -284,11 +304,14 @@ class Plan:
 
     def _gather(self, terms: Terms, f: int) -> None:
         index = terms.positions[:, :, f].reshape(-1)
-        source = terms.gathered.get(f, self.storage_of[terms.groups[f]])
-        gathered = self._take(source, index)
+        gathered = self._take(self._source(terms, f), index)
         terms.positions = terms.positions.copy()
         terms.positions[:, :, f] = np.arange(len(index)).reshape(terms.positions.shape[:2])
-        terms.gathered[f] = gathered
+        terms.gathered = {**terms.gathered, f: gathered}
+
+    def _source(self, terms: Terms, f: int) -> int:
+        """The storage of a factor."""
+        return terms.gathered.get(f, self.storage_of[terms.groups[f]])
 
     def _take(self, source: int, index: Any) -> int:
         """The storage of these rows; backward also uses what forward has gathered."""
@@ -306,8 +329,8 @@ class Plan:
     def _views(self, terms: Terms, found: Nest) -> tuple[View, ...]:
         views = []
         dims = found.dims + found.term_dims
-        for f, group in enumerate(terms.groups):
-            source = terms.gathered.get(f, self.storage_of[group])
+        for f in range(len(terms.groups)):
+            source = self._source(terms, f)
             varies = self.storages[source].varies
             strides = found.strides[f] + found.term_strides[f]
             views.append(View(source, varies, found.bases[f], dims, strides))
@@ -315,27 +338,37 @@ class Plan:
 
     def _rows(self, terms: Terms) -> tuple[View, ...]:
         """The operands of a single term."""
-        rows = terms.positions[0, 0].tolist()
-        return tuple(
-            [self._row_of(self.storage_of[group], row) for group, row in zip(terms.groups, rows)]
-        )
+        known = self._row_views
+        return tuple([known[i] or self._row_view(i) for i in terms.flat])
 
-    def _row_of(self, storage: int, row: int) -> View:
-        """A single row of a storage."""
-        view = self._rows_seen.get((storage, row))
-        if view is None:
-            view = View(storage, self.storages[storage].varies, row, (), ())
-            self._rows_seen[storage, row] = view
+    def _row_view(self, i: int) -> View:
+        """The row of a node."""
+        storage = self.storage_of[self.lifted.group_of[i]]
+        row = self.lifted.position.item(i)
+        varies = self.storages[storage].varies
+        view = self._row_views[i] = _new(View, (storage, varies, row, (), ()))
         return view
 
     def _all(self, storage: int, dims: tuple[int, ...]) -> View:
         """All rows of a storage, by these dimensions."""
-        if not dims:
-            return self._row_of(storage, 0)
-        return View(storage, self.storages[storage].varies, 0, dims, contiguous(dims))
+        varies = self.storages[storage].varies
+        return _new(View, (storage, varies, 0, dims, contiguous(dims) if dims else ()))
 
-    def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any = None) -> None:
-        self.steps.append(Step(kind, out, tuple(operands), detail))
+    def _step(self, kind: str, out: View, operands: Sequence[View], detail: Any) -> None:
+        self.steps.append(_new(Step, (kind, out, tuple(operands), detail)))
+
+
+def _subtracted(part: Part) -> bool:
+    return part[0] < 0
+
+
+def _repeated(view: View) -> tuple[bool, bool]:
+    return not view.varies, 0 in view.strides
+
+
+def _as_matrix(step: Step) -> bool:
+    """Whether it reads its operands as BLAS does, examples first or last."""
+    return step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
 
 
 def _is_plain(group: Group, found: Nest) -> bool:

@@ -138,8 +138,9 @@ def _parts(
             return
         thing = thing.tolist()  # an array of Values
     if isinstance(thing, (list, tuple)):
+        pattern += "[]"
         for i, part in enumerate(thing):
-            yield part, f"{pattern}[]", (*indices, i)
+            yield part, pattern, (*indices, i)
     elif isinstance(thing, dict):
         for key, part in thing.items():
             yield part, f"{pattern}[]", (*indices, key)

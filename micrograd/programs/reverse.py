@@ -21,17 +21,18 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
     """
     tape.in_function = False
     arrived = _Arrived(tape)
-    values = [tape.value(i) for i in range(len(tape.ops))]
-    for output, seed in zip(outputs, seeds):
-        arrived.add(output, seed)
+    values = tape.values()
     active = tape.active
+    for output, seed in zip(outputs, seeds):
+        if active[output]:
+            arrived.add(output, seed)
     for index in range(len(values) - 1, -1, -1):
         op = tape.ops[index]
-        adjoint = arrived.take(index) if op is not None else None
+        adjoint = None if op is None else arrived.take(index)
         if op is None or adjoint is None:
             continue
         operands = tape.operands[index]
-        arguments = [*[values[i] for i in operands], values[index]]
+        arguments = [values[i] for i in (*operands, index)]
         for operand, rule in zip(operands, op.derivatives):
             if active[operand] and rule is not None:
                 product = _times(rule(*arguments), adjoint)
@@ -44,6 +45,8 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
 def _times(slope: Any, adjoint: Traced) -> Traced | None:
     if isinstance(slope, Value):
         return slope * adjoint  # type: ignore[return-value]
+    if slope == 1:
+        return adjoint
     if slope == 0:
         return None
     return -adjoint if slope == -1 else adjoint * slope  # type: ignore[return-value]
@@ -58,19 +61,19 @@ class _Arrived:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
+        self.varies = tape.varies
         self.varying: list[Traced | None] = [None] * len(tape.ops)
         self.shared: list[Traced | None] = [None] * len(tape.ops)
 
     def add(self, index: int, adjoint: Traced) -> None:
-        if self.tape.active[index]:
-            sums = self.varying if self.tape.varies[adjoint.index] else self.shared
-            before = sums[index]
-            sums[index] = adjoint if before is None else _sum(before, adjoint)
+        sums = self.varying if self.varies[adjoint.index] else self.shared
+        before = sums[index]
+        sums[index] = adjoint if before is None else _sum(before, adjoint)
 
     def take(self, index: int) -> Traced | None:
         varying, shared = self.varying[index], self.shared[index]
-        if varying is not None and not self.tape.varies[index]:
+        if varying is None:
+            return shared
+        if not self.varies[index]:
             varying = self.tape.record(total, (varying.index,), ())
-        if varying is None or shared is None:
-            return shared if varying is None else varying
-        return _sum(varying, shared)
+        return varying if shared is None else _sum(varying, shared)

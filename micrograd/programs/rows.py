@@ -28,23 +28,30 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     A row that is made of other rows runs as these; one that is only known for floats runs element
     by element.
     """
+    ufunc = _ufunc(op)
+    if ufunc is not None:
+        if op is ops.maximum or op is ops.minimum:  # which want to be told by name
+            return [(partial(ufunc, out=out), tuple(operands))]
+        return [(ufunc, (*operands, out))]
     if op is ops.where:
         return [(_where, (*operands, out))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.stop_gradient:
         return [(np.copyto, (out, operands[0]))]
-    ufunc = getattr(np, op.name, None)
-    if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc):
-        if op in (ops.maximum, ops.minimum):  # which want to be told by name
-            return [(partial(ufunc, out=out), tuple(operands))]
-        return [(ufunc, (*operands, out))]
     formula = of_row(op) if ops.TABLE.get(op.name) is op else None
     if formula is None or formula.op is op:
         return [(_apply, (op, operands, out))]
     found: list[Call] = []
     _write(formula, dict(zip(operand_names(op), operands)), out, found)
     return found
+
+
+@cache
+def _ufunc(op: Op) -> Callable[..., Any] | None:
+    """NumPy's function for a row of the table, if there is one."""
+    ufunc = getattr(np, op.name, None)
+    return ufunc if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc) else None
 
 
 def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Call]) -> None:

@@ -41,9 +41,8 @@ class Workspace:
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        memories = [aligned(rows, n) for rows in plan.memories]
         # Each as it lies in memory, and by rows.
-        self._lying = [_lying(storage, n, memories) for storage in plan.storages]
+        self._lying = _allocate(plan, n)
         self.buffers = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
@@ -69,8 +68,10 @@ class Workspace:
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
+        self._numbers = _Numbers(self.buffers)
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
+        del self._numbers  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
         """Compute the results for these inputs, into `out` of shape (k, n)."""
@@ -106,8 +107,10 @@ class Workspace:
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
+        if not view.dims:
+            return self._numbers[view]
         buffer = self.buffers[view.storage]
-        if not view.dims or (broadcast and not view.varies and not any(view.strides)):
+        if broadcast and not view.varies and not any(view.strides):
             return buffer[view.base, ...]
         row = buffer.strides[0]
         dims, strides = view.dims, tuple([s * row for s in view.strides])
@@ -118,8 +121,12 @@ class Workspace:
         return np.ndarray(dims, np.float64, self._lying[view.storage], view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
-        out = self._array(step.out)
-        operands = [self._array(v, step.out.varies) for v in step.operands]
+        if step.out.dims:
+            out = self._array(step.out)
+            operands = [self._array(v, step.out.varies) for v in step.operands]
+        else:
+            out = self._numbers[step.out]
+            operands = [self._numbers[v] for v in step.operands]
         return rows.calls(step.detail, operands, out)
 
     def _product(self, step: Step) -> Any:
@@ -143,6 +150,8 @@ class Workspace:
         terms, _, height, width = step.detail
         out = self._array(step.out)
         left, right = map(self._array, step.operands)
+        if left.ndim == right.ndim == 1:
+            return [(np.dot, (left, right, out))]
         if not height:
             left, out = np.expand_dims(left, -2), np.expand_dims(out, out.ndim - width)
         if not width:
@@ -187,18 +196,41 @@ class Workspace:
         return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
-def _lying(storage: Storage, n: int, memories: Sequence[Array]) -> Array:
-    """The buffer of a storage for `n` examples."""
+class _Numbers(dict[View, "Array"]):
+    """Single rows of the buffers, by their views; each is made once."""
+
+    def __init__(self, buffers: Sequence[Array]) -> None:
+        self._buffers = buffers
+
+    def __missing__(self, view: View) -> Array:
+        self[view] = number = self._buffers[view.storage][view.base, ...]
+        return number
+
+
+def _allocate(plan: Plan, n: int) -> list[Array]:
+    """The buffers of the storages, for `n` examples; what does not vary begins with zeros."""
+    own = [s for s in plan.storages if s.memory is None]
+    arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
+    memories = [next(arrays) for _ in plan.memories]
+    buffers = []
+    for storage in plan.storages:
+        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
+        if not storage.varies:
+            buffer = buffer[0]
+            buffer[:] = 0.0
+        elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
+            buffer = buffer[: storage.rows + storage.ones]
+        buffers.append(buffer)
+    return buffers
+
+
+def _shape(storage: Storage, n: int) -> tuple[int, int]:
     rows = storage.rows + storage.ones
     if not storage.varies:
-        buffer: Array = aligned(1, rows)[0]
-        buffer[:] = 0.0
-        return buffer
-    if storage.memory is not None:
-        return memories[storage.memory][:rows]
-    if storage.by_example:
-        return aligned(n, -(-rows // LINE) * LINE if rows * n > MUCH else rows)
-    return aligned(rows, n)
+        return 1, rows
+    if not storage.by_example:
+        return rows, n
+    return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
 
 
 def _run(calls: Sequence[Call]) -> None:

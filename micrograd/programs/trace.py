@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from types import FunctionType
 from typing import Any
@@ -97,7 +98,7 @@ class Traced(Value):
                     return NotImplemented
                 indices.append(index)
                 # A derivative may be taken by a Value, if it is a constant here too.
-                number |= index in tape.constants and not isinstance(x, Value)
+                number = number or not isinstance(x, Value)
         found = tape.unchanged(op, indices, operands) if number else None
         return tape.record(op, tuple(indices), operands) if found is None else found
 
@@ -192,7 +193,8 @@ class Tape:
         self._known = known
         self._decide = decide
         self._values: list[Traced] = []
-        self._written: dict[tuple[Any, ...], int] = {}
+        self._written: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
+        self._numbers: dict[float | str, int] = {}
         self._expanded: dict[Value, int] = {}
         self.in_function = True  # whether the nodes also get args, so that `grad` can walk them
 
@@ -216,6 +218,8 @@ class Tape:
 
     def index_of(self, x: Any) -> int | None:
         """Where a number or a Value stands on the tape; None for anything else."""
+        if x.__class__ is float:
+            return self._constant(x)
         if isinstance(x, Traced):
             if x.tape is not self:
                 raise ProgramError(
@@ -228,10 +232,11 @@ class Tape:
         return self._constant(float(x)) if is_number(x) else None
 
     def _constant(self, number: float) -> int:
-        key = ("constant", repr(number))  # 0.0 and -0.0 differ
-        index = self._written.get(key)
+        # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
+        key = number if abs(number) > 0 else repr(number)
+        index = self._numbers.get(key)
         if index is None:
-            index = self._written[key] = self._node(None, (), False, False).index
+            index = self._numbers[key] = self._node(None, (), False, False).index
             self.constants[index] = number
         return index
 
@@ -288,7 +293,7 @@ class Tape:
         """The operand that a row leaves as it is, as `x * 1` does; None if it computes."""
         for i, index in enumerate(indices):
             number = self.constants.get(index)
-            if number is None:
+            if number not in (0.0, 1.0):
                 continue
             if (op, i, number) in _IDENTITIES:
                 return operands[1 - i]
@@ -298,36 +303,38 @@ class Tape:
 
     def record(self, op: Op, indices: tuple[int, ...], operands: tuple[Any, ...]) -> Traced:
         """Write a node, unless it is there already."""
-        key = (op, *indices)
-        found = self._written.get(key)
+        written = self._written[op]
+        found = written.get(indices)
         if found is not None:
             v = self._values[found]
             if self.in_function and not _has_operands(v, operands):
                 return self.again(found, op, operands)
             return v
         varies = active = False
+        all_varies, all_active = self.varies, self.active
         for index, rule in zip(indices, op.derivatives):
-            if self.varies[index]:
+            if all_varies[index]:
                 varies = True
-            if self.active[index] and rule is not None:
+            if all_active[index] and rule is not None:
                 active = True
         v = self._node(op, indices, varies and op is not total, active)
         if self.in_function:
-            _set_operands(v, op, operands)
-        self._written[key] = v.index
+            v.op, v.args = op, operands
+        written[indices] = v.index
         return v
 
     def again(self, index: int, op: Op | None, operands: tuple[Any, ...]) -> Traced:
         """Another Traced for what is written: the same number, at another place in the graph."""
         v: Traced = _new(Traced)
-        v.tape, v.index = self, index
-        _set_operands(v, op, operands)
+        v.tape, v.index, v.op, v.args = self, index, op, operands
         return v
 
-    def value(self, index: int) -> Any:
-        """The node as the rules take it: a number, a parameter, or a traced scalar."""
-        number = self.constants.get(index)
-        return self._values[index] if number is None else number
+    def values(self) -> list[Any]:
+        """The nodes as the rules take them: numbers, and traced scalars."""
+        values: list[Any] = self._values.copy()
+        for index, number in self.constants.items():
+            values[index] = number
+        return values
 
     def decide(self, index: int) -> bool:
         """The truth of a comparison on this path, which becomes a guard of it."""
@@ -344,6 +351,7 @@ class Tape:
         """Let go of the traced scalars: the tape is complete."""
         self._values.clear()
         self._written.clear()
+        self._numbers.clear()
         self._expanded.clear()
 
 
@@ -353,10 +361,6 @@ _new = Value.__new__
 def _original(leaf: Value) -> Any:
     """What a derivative is taken by, where `leaf` stands for it; else None."""
     return getattr(leaf, "_original", None)
-
-
-def _set_operands(v: Traced, op: Op | None, operands: tuple[Any, ...]) -> None:
-    v.op, v.args = op, operands
 
 
 def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:
