@@ -28,6 +28,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     A row that is made of other rows runs as these; one that is only known for floats runs element
     by element.
     """
+    if op is ops.sign and out.size >= LARGE:
+        return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     ufunc = _ufunc(op)
     if ufunc is not None:
         if op is ops.maximum or op is ops.minimum:  # which want to be told by name
@@ -35,8 +37,6 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         return [(ufunc, (*operands, out))]
     if op is ops.where:
         return [(_where, (*operands, out))]
-    if op is ops.sign and out.size >= LARGE:
-        return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.stop_gradient:
         return [(np.copyto, (out, operands[0]))]
     formula = of_row(op) if ops.TABLE.get(op.name) is op else None
