@@ -5,7 +5,8 @@
 It traces the function and its reverse pass, lifts and plans them, and makes the buffers and calls
 for 100 examples. The nodes are those on the tape: leaves, and what the function and its reverse
 pass compute, each number once. Each round takes all works once, each made anew; the median over the
-rounds is reported, the range, and the median of the ratios to the large network within the rounds.
+rounds is reported, the range, how much of it is not spent on plan and buffers, and the median of
+the ratios to the large network within the rounds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import Value, nn
+from micrograd.collector import uncollected
+from micrograd.programs.lift import Lifted
+from micrograd.programs.plan import Plan
+from micrograd.programs.run import Workspace
 
 Function = Callable[..., Any]
 
@@ -100,8 +105,8 @@ WORKS: dict[str, tuple[Callable[..., tuple[Function, int]], Any]] = {
 }
 
 
-def measure(work: str) -> tuple[float, int]:
-    """Seconds of the first call, for 100 examples; the nodes on the tape."""
+def measure(work: str) -> tuple[float, float, int]:
+    """Seconds of the first call, for 100 examples; of these in plan and buffers; the nodes."""
     make, size = WORKS[work]
     function, width = make(size)
     program = mg.program(function)
@@ -114,7 +119,13 @@ def measure(work: str) -> tuple[float, int]:
     assert version is not None
     [paths] = version.paths.values()
     [path] = paths.found
-    return taken, len(path.tape.ops)
+    lifted = Lifted(path.tape, path.outputs, path.gradients, path.program.parameters, {})
+    with uncollected():  # as it is in the call
+        start = time.perf_counter()
+        workspace = Workspace(Plan(lifted), len(examples))
+        planning = time.perf_counter() - start
+    del workspace
+    return taken, planning, len(path.tape.ops)
 
 
 def main() -> None:
@@ -123,15 +134,18 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     nodes: dict[str, int] = {}
     taken: dict[str, list[float]] = {work: [] for work in WORKS}  # microseconds a node
+    lifting: dict[str, list[float]] = {work: [] for work in WORKS}  # of these, before the plan
     for _ in range(rounds):
         for work in WORKS:
-            seconds, nodes[work] = measure(work)
+            seconds, planning, nodes[work] = measure(work)
             taken[work].append(1e6 * seconds / nodes[work])
+            lifting[work].append(1e6 * (seconds - planning) / nodes[work])
     for work, each in taken.items():
         ratio = statistics.median(x / y for x, y in zip(each, taken["network 784-128-10"]))
         print(
             f"{work:28} {nodes[work]:7} nodes {statistics.median(each):6.1f} us a node "
-            f"({min(each):.1f}-{max(each):.1f})   {ratio:.2f} times as much as the large network"
+            f"({min(each):.1f}-{max(each):.1f}), tracing and lifting "
+            f"{statistics.median(lifting[work]):4.1f}   {ratio:.2f} times the large network's"
         )
 
 
