@@ -1,7 +1,7 @@
 """The numbers of many Values at once, from and to a buffer of float64: `array('d')` or NumPy's.
 
-What optimisers and programs are built on. The C core, where it was built, does the same at a few
-nanoseconds per Value.
+For arrays of one's own; optimisers and programs share theirs, see blocks.py. The C core, where it
+was built, does the same at a few nanoseconds per Value.
 """
 
 from __future__ import annotations
