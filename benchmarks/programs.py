@@ -23,6 +23,7 @@ WORKS = [
     "network 64-32-10 1797",
     "network 784-128-10 128",
     "training 2-16-16-1 100",
+    "training 784-128-10 128",
     "moons",
     "options 1000000",
 ]
