@@ -702,8 +702,8 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(s->objects[_compare_], "OOi", self, other, op);
-    look(state_of(Py_TYPE(self)),
-         ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
+    s = state_of(Py_TYPE(self));
+    if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
     double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
     if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
     PyObject *number = PyFloat_FromDouble(x);
