@@ -51,46 +51,48 @@ class Plan:
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
         self._row_views: list[View | None] = [None] * len(lifted.tape.ops)  # by node
         self.constants = list(lifted.tape.constants.values())
-        parameters = self._store(PARAMETERS, lifted.parameters, False)
-        constants = self._store(CONSTANTS, len(self.constants), False)
+        self._leaves = {
+            PARAMETERS: self._store(PARAMETERS, lifted.parameters, False),
+            CONSTANTS: self._store(CONSTANTS, len(self.constants), False),
+        }
         self.gradients = self._store("gradients", lifted.parameters, False)
         needed = self._needed_for_outputs()
         ones = absorb(lifted)
         for group in lifted.groups:
-            if group.terms:
-                rows = len(group.members)
-                own = (
-                    self.gradients
-                    if group.gradient
-                    else self._store("computed", rows, group.varies)
-                )
-                self.storage_of.append(own)
-                self.steps = self.forward if group.index in needed else self.backward
-                if rows:
-                    self._plan(group)
-            elif group.kind == PARAMETERS:
-                self.storage_of.append(parameters)
-            elif group.kind == CONSTANTS:
-                self.storage_of.append(constants)
-            else:
-                rows = int(lifted.position[group.members].max()) + 1
-                self.storage_of.append(self._store(INPUT, rows, True, group.name))
-            if group.index in ones:
-                self.storages[self.storage_of[-1]].ones = True
+            self.storage_of.append(self._storage(group))
+            self.storages[self.storage_of[-1]].ones |= group.index in ones
+            self.steps = self.forward if group.index in needed else self.backward
+            if group.terms and group.members:
+                self._plan(group)
         self._lay_out_inputs()
         self.outputs = [self._row(i) for i in lifted.outputs]
-        # Gradients that are no group of their own are copied to their places:
-        # from which storage, which places, which rows.
-        copied: dict[int, list[tuple[int, int]]] = {}
-        gradients = lifted.position.take(list(lifted.gradients.values()))
-        for (rank, i), row in zip(lifted.gradients.items(), gradients.tolist()):
-            group = lifted.groups[lifted.group_of[i]]
-            if not group.gradient or row != rank:
-                copied.setdefault(self.storage_of[group.index], []).append((rank, row))
+        copied = self._elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
-        del self.lifted, self.storage_of, self._taken, self._row_views
+        del self.lifted, self.storage_of, self._leaves, self._taken, self._row_views
+
+    def _storage(self, group: Group) -> int:
+        """Where the members of a group are kept."""
+        if group.gradient:
+            return self.gradients
+        if group.terms:
+            return self._store("computed", len(group.members), group.varies)
+        if group.kind in self._leaves:
+            return self._leaves[group.kind]
+        rows = int(self.lifted.position[group.members].max()) + 1
+        return self._store(INPUT, rows, True, group.name)
+
+    def _elsewhere(self) -> dict[int, list[tuple[int, int]]]:
+        """The gradients that are no group of their own: by storage, the places and the rows."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        lifted = self.lifted
+        rows = lifted.position.take(list(lifted.gradients.values())).tolist()
+        for (rank, i), row in zip(lifted.gradients.items(), rows):
+            group = lifted.groups[lifted.group_of[i]]
+            if not group.gradient or row != rank:
+                found.setdefault(self.storage_of[group.index], []).append((rank, row))
+        return found
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))
