@@ -27,6 +27,7 @@ class Model:
     def __init__(self) -> None:
         self.data = [float(i + 1) for i in range(N)]
         self.grads = [0.0] * N
+        self.waiting: list[list[tuple[int, float]]] = []
 
     def set_data(self, i: int, x: float) -> None:
         self.data[i] = x
@@ -67,6 +68,17 @@ class Model:
         self.data[i] += x
         return self.data[i]
 
+    def call(self, b: int, x: float) -> None:
+        self.keep(b, x)
+        self.go_back(b, x)
+
+    def keep(self, b: int, x: float) -> None:
+        self.waiting.append([(i, 2 * x * self.data[i]) for i in BLOCKS[b]])
+
+    def go_back(self, b: int, x: float) -> None:
+        for i, gradient in self.waiting.pop() if self.waiting else ():
+            self.grads[i] += gradient
+
     def forget(self, b: int, x: float) -> None:
         pass
 
@@ -77,6 +89,8 @@ class Real:
     def __init__(self) -> None:
         self.values = [Value(float(i + 1)) for i in range(N)]
         self.kept: dict[int, Any] = {}
+        self.programs: dict[int, Any] = {}
+        self.waiting: list[Value] = []
 
     def block(self, b: int) -> Any:
         if b not in self.kept:
@@ -129,13 +143,27 @@ class Real:
         mg.bulk.write_data(some, number)
         return number[0]
 
+    def call(self, b: int, x: float) -> None:
+        self.keep(b, x)
+        self.go_back(b, x)
+
+    def keep(self, b: int, x: float) -> None:
+        if b not in self.programs:
+            some = [self.values[i] for i in BLOCKS[b]]
+            self.programs[b] = program(lambda t: t * sum(v * v for v in some))
+        self.waiting.append(self.programs[b]([x]).sum())
+
+    def go_back(self, b: int, x: float) -> None:
+        if self.waiting:
+            self.waiting.pop().backward()
+
     def forget(self, b: int, x: float) -> None:
         self.kept.pop(b, None)
         gc.collect(0)
 
 
 OF_ONE = ["set_data", "set_grad", "again", "product", "squares", "compare", "in_bulk"]
-OF_BLOCK = ["move", "zero", "add", "forget"]
+OF_BLOCK = ["move", "zero", "add", "forget", "call", "keep", "go_back"]
 small = st.sampled_from([-1.0, 0.5, 2.0])
 steps = st.one_of(
     st.tuples(st.sampled_from(OF_ONE), st.integers(0, N - 1), small),
