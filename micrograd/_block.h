@@ -14,6 +14,22 @@ struct Block {
     PyObject *weakrefs;
 };
 
+/* Which of the two a name means, as getters and setters get it. */
+static inline int which_of(const char *name) { return name[0] == 'd' ? DATA : GRAD; }
+
+/* If an object is a buffer of `n` float64 in one dimension, owns `view` of it: true then. Sets no
+ * error. */
+static int take_float64(PyObject *x, Py_ssize_t n, int flags, Py_buffer *view) {
+    if (PyObject_GetBuffer(x, view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
+        PyErr_Clear();
+        view->obj = NULL;
+        return 0;
+    }
+    if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 && view->len == n * 8) return 1;
+    PyBuffer_Release(view);
+    return 0;
+}
+
 /* Where a Value stores its data or grad. */
 static inline double *number_of(PyObject *v, int which) {
     return which == DATA ? &((Value *)v)->data : &((Value *)v)->grad;
@@ -68,22 +84,18 @@ static void push(State *s, Block *b, int which) {
 /* Adds to the grads of a block. Borrows both. */
 static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
     Py_buffer view;
-    if (!Py_IS_TYPE(block, s->block_type))
-        return PyErr_BadInternalCall(), -1;
     Block *b = (Block *)block;
-    if (PyObject_GetBuffer(gradients, &view, PyBUF_C_CONTIGUOUS) < 0) return -1;
-    int fits = view.len == b->numbers[GRAD].len && view.itemsize == sizeof(double);
-    if (fits) {
-        pull(s, b, GRAD);
-        double *grads = b->numbers[GRAD].buf, *x = view.buf;
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(b->leaves); i++) grads[i] += x[i];
-        push(s, b, GRAD);
-    }
-    else {
+    Py_ssize_t n = Py_IS_TYPE(block, s->block_type) ? PyTuple_GET_SIZE(b->leaves) : -1;
+    if (n < 0 || !take_float64(gradients, n, 0, &view)) {
         PyErr_SetString(PyExc_ValueError, "a block of Values adds as many float64 as it has leaves");
+        return -1;
     }
+    pull(s, b, GRAD);
+    double *grads = b->numbers[GRAD].buf, *x = view.buf;
+    for (Py_ssize_t i = 0; i < n; i++) grads[i] += x[i];
+    push(s, b, GRAD);
     PyBuffer_Release(&view);
-    return fits ? 0 : -1;
+    return 0;
 }
 
 /* Block(leaves, data, grad): a tuple, and buffers of as many float64, whose contents do not count. */
@@ -94,23 +106,18 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
     Block *b = (Block *)type->tp_alloc(type, 0);
     if (!b) return NULL;
     b->leaves = Py_NewRef(leaves);
+    Py_ssize_t n = PyTuple_GET_SIZE(leaves);
     int fits = 1;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(leaves); i++)
-        fits = fits && is_value(PyTuple_GET_ITEM(leaves, i));
+    for (Py_ssize_t i = 0; i < n; i++) fits = fits && is_value(PyTuple_GET_ITEM(leaves, i));
     for (int which = DATA; which <= GRAD; which++) {
         b->seen[which] = s->changes[which] - 1;
-        if (PyObject_GetBuffer(numbers[which], &b->numbers[which], PyBUF_WRITABLE) < 0) {
-            Py_DECREF(b);
-            return NULL;
-        }
-        fits = fits && b->numbers[which].len == PyTuple_GET_SIZE(leaves) * (Py_ssize_t)sizeof(double);
+        fits = fits && take_float64(numbers[which], n, PyBUF_WRITABLE, &b->numbers[which]);
     }
     if (!fits) {
         Py_DECREF(b);
         return PyErr_Format(PyExc_ValueError, "a block needs Values, and as many float64 twice");
     }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(leaves); i++)
-        ((Value *)PyTuple_GET_ITEM(leaves, i))->bound = 1;
+    for (Py_ssize_t i = 0; i < n; i++) ((Value *)PyTuple_GET_ITEM(leaves, i))->bound = 1;
     return (PyObject *)b;
 }
 
@@ -135,14 +142,19 @@ static int block_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-/* pull_data() and the like; the count of changes tells whether anything is new since another one. */
+/* block.pull_data(): the count of changes tells whether anything is new since another call. */
+static PyObject *block_pull_data(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    State *s = PyType_GetModuleState(Py_TYPE(self));
+    pull(s, (Block *)self, DATA);
+    return PyLong_FromUnsignedLongLong(s->changes[DATA]);
+}
+
+/* block.pull_grads() and the like. */
 #define BLOCK_METHOD(name, what, which)                                                            \
     static PyObject *block_##name(PyObject *self, PyObject *Py_UNUSED(ignored)) {                  \
-        State *s = PyType_GetModuleState(Py_TYPE(self));                                           \
-        what(s, (Block *)self, which);                                                             \
-        return PyLong_FromUnsignedLongLong(s->changes[which]);                                     \
+        what(PyType_GetModuleState(Py_TYPE(self)), (Block *)self, which);                          \
+        Py_RETURN_NONE;                                                                            \
     }
-BLOCK_METHOD(pull_data, pull, DATA)
 BLOCK_METHOD(pull_grads, pull, GRAD)
 BLOCK_METHOD(push_data, push, DATA)
 BLOCK_METHOD(push_grads, push, GRAD)
@@ -170,8 +182,8 @@ static PyObject *block_has(PyObject *self, PyObject *values) {
 }
 
 /* block.data and block.grad: the buffers that it was given. */
-static PyObject *get_numbers(PyObject *self, void *which) {
-    return Py_NewRef(((Block *)self)->numbers[*(const char *)which == 'd' ? DATA : GRAD].obj);
+static PyObject *get_numbers(PyObject *self, void *name) {
+    return Py_NewRef(((Block *)self)->numbers[which_of(name)].obj);
 }
 
 static PyMethodDef block_methods[] = {

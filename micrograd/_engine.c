@@ -636,9 +636,6 @@ static inline State *tracing(PyObject *self) {
     return s && s->objects[_traces_] && PyDict_GET_SIZE(s->objects[_traces_]) ? s : NULL;
 }
 
-/* Whether a name, as getters and setters get it, is that of data or of grad. */
-static inline int which_of(const char *name) { return name[0] == 'd' ? DATA : GRAD; }
-
 /* The getter of _data and _grad. The caller owns the result. */
 static PyObject *get_raw(PyObject *self, void *name) {
     Value *v = (Value *)self;
@@ -933,14 +930,7 @@ static PyObject *engine_hide_leaves(PyObject *Py_UNUSED(module), PyObject *node)
  * borrowed; else NULL, without an error. */
 static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int flags) {
     if (n != 2 || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0]))) return NULL;
-    if (PyObject_GetBuffer(args[1], view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
-        PyErr_Clear();
-        return NULL;
-    }
-    if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 &&
-        view->len == Py_SIZE(args[0]) * 8) return PySequence_Fast_ITEMS(args[0]);
-    PyBuffer_Release(view);
-    return NULL;
+    return take_float64(args[1], Py_SIZE(args[0]), flags, view) ? PySequence_Fast_ITEMS(args[0]) : NULL;
 }
 
 /* read_data(values, buffer) and the like, in one pass over memory: what changes Values remembers

@@ -24,33 +24,30 @@ class Block:
     Whoever uses a buffer pulls it before, and pushes it when he has changed it.
     """
 
-    __slots__ = ("__weakref__", "_changes", "data", "grad", "leaves")
+    __slots__ = ("__weakref__", "_pulls", "data", "grad", "leaves")
 
     def __init__(self, leaves: tuple[Value, ...], data: array[float], grad: array[float]) -> None:
         self.leaves = leaves
         self.data = data
         self.grad = grad
-        self._changes = count()
+        self._pulls = count()
 
     def pull_data(self) -> int:
         """Make `data` what the leaves have; an equal result says that nothing is new."""
         bulk.read_data(self.leaves, self.data)
-        return next(self._changes)
+        return next(self._pulls)
 
-    def pull_grads(self) -> int:
+    def pull_grads(self) -> None:
         """Make `grad` what the leaves have."""
         bulk.read_grads(self.leaves, self.grad)
-        return next(self._changes)
 
-    def push_data(self) -> int:
+    def push_data(self) -> None:
         """Let the leaves have what is in `data`."""
         bulk.write_data(self.leaves, self.data)
-        return next(self._changes)
 
-    def push_grads(self) -> int:
+    def push_grads(self) -> None:
         """Let the leaves have what is in `grad`."""
         bulk.write_grads(self.leaves, self.grad)
-        return next(self._changes)
 
     def zero_grads(self) -> None:
         """Let the leaves have grads of 0."""

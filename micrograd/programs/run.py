@@ -121,12 +121,8 @@ class Workspace:
         return np.ndarray(dims, np.float64, self._lying[view.storage], view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
-        if step.out.dims:
-            out = self._array(step.out)
-            operands = [self._array(v, step.out.varies) for v in step.operands]
-        else:
-            out = self._numbers[step.out]
-            operands = [self._numbers[v] for v in step.operands]
+        out = self._array(step.out)
+        operands = [self._array(v, step.out.varies) for v in step.operands]
         return rows.calls(step.detail, operands, out)
 
     def _product(self, step: Step) -> Any:
@@ -292,7 +288,7 @@ class Executable:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
         kept = Kept(inputs, numbers, n)
         for span in kept.spans():
-            self.give_back(self._block(kept, span, out[:, span]))
+            self.give_back(self._run_span(kept, span, out[:, span]))
         return out, kept
 
     def backward(self, state: State, seeds: Array | float) -> Array:
@@ -305,7 +301,7 @@ class Executable:
         gradients = np.zeros(len(self.parameters))
         for span in state.spans():
             out = np.empty((self.width, span.stop - span.start))
-            workspace = self._block(state, span, out)
+            workspace = self._run_span(state, span, out)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
             gradients += workspace.backward(some)
             self.give_back(workspace)
@@ -317,7 +313,7 @@ class Executable:
             self._idle.append(state)
             del self._idle[:-KEPT]
 
-    def _block(self, kept: Kept, span: slice, out: Array) -> Workspace:
+    def _run_span(self, kept: Kept, span: slice, out: Array) -> Workspace:
         workspace = self._workspace(span.stop - span.start)
         workspace.parameters[:] = kept.numbers
         workspace.changes = -1
