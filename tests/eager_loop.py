@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value, program
-from micrograd.programs.functions import Program
+from micrograd.programs.api import Program
 
 Function = Callable[..., Any]
 

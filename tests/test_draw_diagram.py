@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, draw_dot, toposort
-from micrograd.draw import Diagram, graph, layout
-from micrograd.draw.boxes import broken, number, visible
+from micrograd.draw import Diagram, graph
+from micrograd.draw.diagram import layout
+from micrograd.draw.scene.labels import broken, number, visible
 from micrograd.nn import MLP, Neuron
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -97,7 +98,7 @@ def test_kinds_are_told_apart_by_shape_and_by_colour() -> None:
 
 def test_the_palette_is_legible() -> None:
     """Contrast of at least 4.5 between text and what it stands on (WCAG, AA)."""
-    from micrograd.draw import dot
+    from micrograd.draw.diagram import dot
 
     def luminance(colour: str) -> float:
         channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

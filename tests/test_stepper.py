@@ -22,8 +22,8 @@ from stepper_works import WORKS, engine_trace, network, neuron, twice
 import micrograd as mg
 from micrograd import Value, toposort
 from micrograd.draw import Stepper, stepper
+from micrograd.graph.steps import backward_steps
 from micrograd.nn import MLP
-from micrograd.steps import backward_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -355,7 +355,7 @@ def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
     def missing(source: str, format: str) -> bytes:
         raise RuntimeError("drawing needs Graphviz")
 
-    monkeypatch.setattr("micrograd.draw.layout.render", missing)
+    monkeypatch.setattr("micrograd.draw.diagram.layout.render", missing)
     shown = stepper(twice())
     assert shown._repr_mimebundle_() == {"text/plain": f"{shown}\n(drawing needs Graphviz)"}
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import Diagram, draw_dot, graph
-from micrograd.draw.page import Stepper, stepper
+from micrograd.draw.diagram.graph_picture import Diagram, draw_dot, graph
+from micrograd.draw.stepping.page import Stepper, stepper
 
 if TYPE_CHECKING:
     from micrograd.draw.training import decision_boundary, loss_curve

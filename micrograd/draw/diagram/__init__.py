@@ -1,0 +1,4 @@
+"""Still pictures of graphs, laid out by Graphviz.
+
+May import scene. Begin with graph_picture.py.
+"""
