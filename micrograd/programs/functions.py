@@ -222,8 +222,11 @@ class Program:
         if paths is None:
             bound = self._known.signature.bind(*args, **kwargs)
             trace = functools.partial(
-                *(_trace, _getter(self.function), list(zip(names, shapes))),
-                *(len(bound.args), tuple(bound.kwargs)),
+                _trace,
+                _getter(self.function),
+                list(zip(names, shapes)),
+                len(bound.args),
+                tuple(bound.kwargs),
             )
             found = Paths(trace, version.references.names)
             paths = version.paths.setdefault((names, shapes), found)
