@@ -1,4 +1,4 @@
-"""Neurons, layers and multi-layer perceptrons, made of Values."""
+"""Neurons, layers and multi-layer perceptrons made of Values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
 from micrograd.value.numbers import is_number, to_float
 
-# The name of a method of Value, "linear" for none, or any function of a Value.
+# The name of a method of Value, "linear" for no activation, or a function of a Value.
 Activation = Union[str, Callable[[Value], Value]]
 
 
@@ -33,7 +33,7 @@ class Module:
         scope_calls(cls)
 
     def zero_grad(self) -> None:
-        """Set the grad of every parameter to 0, since `backward()` adds to what is there.
+        """Set the grad of every parameter to 0, because `backward()` accumulates.
 
         >>> neuron = Neuron(2)
         >>> neuron([1.0, 2.0]).backward()
@@ -45,7 +45,7 @@ class Module:
             p.grad = 0.0
 
     def parameters(self) -> list[Value]:
-        """List the parameters, each once.
+        """Return the parameters, each once.
 
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
@@ -53,7 +53,7 @@ class Module:
         return [v for v in _values(self) if not v.parents]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """List the parameters with the paths of attributes that lead to them.
+        """Return the parameters with their attribute paths.
 
         >>> [name for name, _ in Layer(1, 2).named_parameters()]
         ['neurons[0].w[0]', 'neurons[0].b', 'neurons[1].w[0]', 'neurons[1].b']
@@ -65,7 +65,7 @@ class Module:
         ]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """List this module, with the path "", and those in it, with the paths that lead to them.
+        """Return this module, under the path "", and its submodules with their attribute paths.
 
         >>> [name for name, _ in MLP(1, [2, 1]).named_modules()][:4]
         ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
@@ -75,7 +75,7 @@ class Module:
         return [(_name(way), module) for module, way in modules.values()]
 
     def state_dict(self) -> dict[str, float]:
-        """Give the data of every parameter by its name.
+        """Return the data of every parameter by name.
 
         >>> sorted(Neuron(1).state_dict())
         ['b', 'w[0]']
@@ -83,10 +83,10 @@ class Module:
         return {name: p.data for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set every parameter's data from a `state_dict()`.
+        """Set the data of every parameter from a `state_dict()`.
 
-        Raises KeyError when names are missing or unknown, TypeError when a number is not one;
-        nothing is changed then.
+        Raises KeyError for missing or unknown names and TypeError for data that is not a number;
+        no parameter is changed then.
 
         >>> neuron = Neuron(1)
         >>> neuron.load_state_dict({"w[0]": 0.5, "b": -1.0})
@@ -165,11 +165,11 @@ _ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "line
 
 
 class Neuron(Module):
-    """A weighted sum of `nin` inputs plus a bias, then the activation if `nonlin`.
+    """Compute a weighted sum of `nin` inputs plus a bias, then the activation if `nonlin`.
 
-    The weights are drawn by `random.uniform(-1, 1)`. `activation` is "relu", "tanh", "sigmoid",
-    "linear" or a function of a Value. Called on a sequence of `nin` numbers or Values, or on one
-    alone if `nin` is 1; raises ValueError for any other number of inputs.
+    Weights are drawn with `random.uniform(-1, 1)`. `activation` is "relu", "tanh", "sigmoid",
+    "linear" or a function of a Value. Call the neuron on `nin` numbers or Values (on one alone if
+    `nin` is 1); another number of inputs raises ValueError.
 
     >>> neuron = Neuron(2, activation="tanh")
     >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = -3.0, 1.0, 6.8813735870195432
@@ -198,7 +198,7 @@ class Neuron(Module):
         return self.activate(sum(map(mul, w, inputs), self.b))
 
     def activate(self, z: Value) -> Value:
-        """Apply the activation to the weighted sum z; without one, give z itself.
+        """Apply the activation to the weighted sum z; without one, return z itself.
 
         >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
         0.0
@@ -216,7 +216,7 @@ class Neuron(Module):
 
 
 def _inputs(x: Any) -> list[Any]:
-    """List the inputs; a Value or a number alone is one of them."""
+    """Return the inputs as a list; a Value or a number alone is one input."""
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 
@@ -228,9 +228,9 @@ def _activation_name(activation: Activation) -> str:
 
 
 class Layer(Module):
-    """`nout` neurons that see the same `nin` inputs; keyword arguments go to each Neuron.
+    """Apply `nout` neurons to the same `nin` inputs; keyword arguments go to each Neuron.
 
-    Called on the inputs, it gives a list of Values, or a single Value if `nout` is 1.
+    A call returns a list of Values, or a single Value if `nout` is 1.
 
     >>> Layer(2, 3, activation="sigmoid")
     Layer of [SigmoidNeuron(2), SigmoidNeuron(2), SigmoidNeuron(2)]
@@ -240,7 +240,7 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
-        # A number becomes one Value that all neurons share, not one for each of their weights.
+        # A number becomes one Value shared by all neurons, not one per weight.
         x = [x if isinstance(x, Value) or not is_number(x) else Value(x) for x in _inputs(x)]
         out = [n(x) for n in self.neurons]
         return out[0] if len(out) == 1 else out
@@ -250,9 +250,9 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """A multi-layer perceptron: `nin` inputs, then layers of `nouts` neurons, the last one linear.
+    """Stack layers of `nouts` neurons on `nin` inputs, the last layer linear.
 
-    Called on the inputs, it gives a list of Values, or a single Value if the last layer has one.
+    A call returns a list of Values, or a single Value if the last layer has one neuron.
 
     >>> MLP(2, [3, 1])
     MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(3)]]

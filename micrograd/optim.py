@@ -1,4 +1,4 @@
-"""Optimisers: how a step along the gradients changes the parameters."""
+"""Optimisers: rules that move parameters along their gradients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from micrograd.native.blocks import block_of
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]
 
-FEW = 32  # parameters; for fewer, an array does not pay
+FEW = 32  # up to so many parameters a loop beats arrays
 
 
 class Optimizer:
-    """Parameters, a learning rate and a count of steps; a subclass says what one step does.
+    """Hold the parameters, the learning rate and the number of steps; subclasses define a step.
 
-    Raises TypeError for parameters that are not Values, ValueError for none or the same twice.
+    Raises TypeError for parameters that are not Values, ValueError for none or duplicates.
     """
 
     _known_block: Any = None
@@ -40,7 +40,7 @@ class Optimizer:
             raise ValueError("a parameter is given twice and would be moved twice; give each once")
 
     def zero_grad(self) -> None:
-        """Set the grad of every parameter to 0, since `backward()` adds to what is there.
+        """Set the grad of every parameter to 0, because `backward()` accumulates.
 
         >>> p = Value(1.0)
         >>> p.backward()
@@ -51,7 +51,7 @@ class Optimizer:
         self._block().zero_grads()
 
     def step(self) -> None:
-        """Move every parameter once, by the gradients that are in `grad` now.
+        """Move every parameter once, by the gradient in its `grad`.
 
         >>> p = Value(1.0)
         >>> p.grad = 2.0
@@ -68,7 +68,7 @@ class Optimizer:
         )
 
     def _block(self) -> Any:
-        """The block of the parameters, found anew where the list was changed."""
+        """Return the block of the parameters, which gives their numbers as arrays."""
         if self._known_block is None or not self._known_block.has(self.parameters):
             self._known_block = block_of(self.parameters)
         return self._known_block
@@ -77,11 +77,11 @@ class Optimizer:
         return {name: x for name, x in vars(self).items() if name != "_known_block"}
 
     def _move_all(self, move: Callable[..., None], *memories: array[float]) -> None:
-        """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one of arrays.
+        """Call `move(math, parameters, *memories)`, or the same on arrays if NumPy is loaded.
 
-        What it does to one parameter, it does to arrays as well, number by number the same.
+        `move` does to arrays, number by number, what it does to a parameter.
         """
-        np: Any = sys.modules.get("numpy")  # to import it takes longer than many steps
+        np: Any = sys.modules.get("numpy")  # importing it takes longer than many steps
         if np is not None and len(self.parameters) > FEW:
             block = self._block()
             block.pull_data()
@@ -93,7 +93,7 @@ class Optimizer:
                 with np.errstate(all="raise", under="ignore"):
                     move(np, [all_as_one], *remembered)
             except FloatingPointError:
-                pass  # one by one, it is seen what it is
+                pass  # the loop below raises the error of that parameter
             else:
                 for before, [now] in zip(arrays, remembered):
                     if now is not before:
@@ -105,7 +105,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
+    """Step by gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
 
     `lr` is a number or a function of the number of steps taken. Raises ValueError for a momentum
     outside [0, 1). Source: Sutskever et al., On the importance of initialization and momentum in
@@ -144,9 +144,9 @@ class SGD(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay; with `weight_decay=0` it is Adam.
+    """Step by Adam with decoupled weight decay; with `weight_decay=0` it is Adam.
 
-    Running means of the gradient and of its square, m and v, are divided by their weights so far;
+    Keep running means m of the gradient and v of its square, corrected for their start at 0;
     then data -= lr * (m / (sqrt(v) + eps) + weight_decay * data). Raises ValueError for betas
     outside [0, 1). Sources: Kingma and Ba, Adam (2015), algorithm 1; Loshchilov and Hutter,
     Decoupled weight decay regularization (2019), algorithm 2.
@@ -194,7 +194,7 @@ class AdamW(Optimizer):
 
 
 class _Arrays:
-    """All parameters as one: arrays of their data and grads."""
+    """Stand for all parameters at once, with arrays as data and grad."""
 
     def __init__(self, data: Any, grad: Any) -> None:
         self.data = data
