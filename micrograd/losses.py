@@ -19,7 +19,8 @@ from micrograd.value.numbers import is_number
 def hinge(score: Any, label: Any) -> Any:
     """Return the hinge loss max(0, 1 - label * score), for a label of -1 or +1.
 
-    Raises ValueError for any other label. Source: Cortes and Vapnik, Support-Vector Networks (1995).
+    Raises ValueError for any other label. Source: Cortes and Vapnik, Support-Vector Networks
+    (1995).
 
     >>> hinge(0.25, 1), hinge(3.0, 1)
     (0.75, 0.0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from typing import Any, Union
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
+from micrograd.value.contents import Path, walk, written
 from micrograd.value.numbers import is_number, to_float
 
 # The name of a method of Value, "linear" for no activation, or a function of a Value.
@@ -16,10 +17,11 @@ Activation = Union[str, Callable[[Value], Value]]
 
 
 class Module:
-    """Something with parameters: every leaf Value in its attributes, lists, arrays, submodules.
+    """Own parameters: every leaf Value in attributes, containers, objects and submodules.
 
-    A subclass may say which they are by overriding `parameters`; the rest follows. The Values that
-    a call of a module records know it: see `scopes.scope_of`.
+    A subclass may override `parameters`; the other methods follow it. Values that only a function
+    refers to (the w of `lambda x: w * x`) are not found: keep them in an attribute too. The Values
+    recorded by a call of a module know the module: see `scopes.scope_of`.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -50,7 +52,7 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [v for v in _values(self) if not v.parents]
+        return [v for v, _ in _values(self) if not v.parents]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their attribute paths.
@@ -58,9 +60,9 @@ class Module:
         >>> [name for name, _ in Layer(1, 2).named_parameters()]
         ['neurons[0].w[0]', 'neurons[0].b', 'neurons[1].w[0]', 'neurons[1].b']
         """
-        ways = _values(self)
+        paths = {id(v): path for v, path in _values(self)}
         return [
-            (_name(ways[p]) if p in ways else f"parameters()[{i}]", p)
+            (written(paths[id(p)]) if id(p) in paths else f"parameters()[{i}]", p)
             for i, p in enumerate(self.parameters())
         ]
 
@@ -70,9 +72,7 @@ class Module:
         >>> [name for name, _ in MLP(1, [2, 1]).named_modules()][:4]
         ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
         """
-        modules: dict[int, tuple[Module, _Way]] = {}
-        _collect([(self, _HERE)], {}, modules)
-        return [(_name(way), module) for module, way in modules.values()]
+        return [(written(path), part) for part, path in walk(self) if isinstance(part, Module)]
 
     def state_dict(self) -> dict[str, float]:
         """Return the data of every parameter by name.
@@ -106,59 +106,19 @@ class Module:
             p.data = data[name]
 
 
-# The way to a leaf: the way to what holds it, how to write the last step, and that step.
-_Way = tuple[Any, str, Any]
-_HERE: _Way = ((), "", "")
-
-
 def held_values(module: Module) -> list[tuple[str, Value]]:
-    """List all Values in a module with the paths that lead to them: those too that are no leaves.
+    """Return all Values in a module with their attribute paths, leaves or not.
 
     >>> neuron = Neuron(1)
     >>> neuron.b = neuron.b - 0.1
     >>> [name for name, _ in held_values(neuron)]
     ['w[0]', 'b']
     """
-    return [(_name(way), v) for v, way in _values(module).items()]
+    return [(written(path), v) for v, path in _values(module)]
 
 
-def _values(module: Module) -> dict[Value, _Way]:
-    """All Values in a module, each with the first way that leads to it."""
-    values: dict[Value, _Way] = {}
-    _collect([(module, _HERE)], values, {})
-    return values
-
-
-def _collect(
-    parts: Iterable[tuple[Any, _Way]],
-    values: dict[Value, _Way],
-    modules: dict[int, tuple[Module, _Way]],
-) -> None:
-    """Walk attributes, lists, arrays, dicts; modules go by their id, since they may be equal."""
-    for thing, way in parts:
-        inner: Iterable[tuple[Any, _Way]] = ()
-        if isinstance(thing, Value):
-            values.setdefault(thing, way)
-        elif isinstance(thing, Module):
-            if id(thing) not in modules:
-                modules[id(thing)] = thing, way
-                inner = [(part, (way, ".{}", name)) for name, part in vars(thing).items()]
-        elif isinstance(thing, (list, tuple)):
-            inner = [(part, (way, "[{}]", i)) for i, part in enumerate(thing)]
-        elif isinstance(thing, dict):
-            inner = [(part, (way, "[{!r}]", key)) for key, part in thing.items()]
-        elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-            inner = [(thing.tolist(), way)]
-        if inner:
-            _collect(inner, values, modules)
-
-
-def _name(way: _Way) -> str:
-    steps = []
-    while way:
-        way, written, step = way
-        steps.append(written.format(step))
-    return "".join(reversed(steps)).lstrip(".")
+def _values(module: Module) -> list[tuple[Value, Path]]:
+    return [(thing, path) for thing, path in walk(module) if isinstance(thing, Value)]
 
 
 _ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "linear": "Linear"}
@@ -195,7 +155,10 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        return self.activate(sum(map(mul, w, inputs), self.b))
+        z = sum(map(mul, w, inputs), self.b)
+        if hasattr(z, "dtype"):
+            raise _no_example(x)
+        return self.activate(z)
 
     def activate(self, z: Value) -> Value:
         """Apply the activation to the weighted sum z; without one, return z itself.
@@ -220,6 +183,26 @@ def _inputs(x: Any) -> list[Any]:
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
 
 
+def _shared(element: Any, x: Any) -> Any:
+    """Return one of the inputs x as it goes to several neurons."""
+    if isinstance(element, Value):
+        return element
+    if is_number(element):
+        return Value(element)
+    if hasattr(element, "__len__"):
+        raise _no_example(x)
+    return element
+
+
+def _no_example(x: Any) -> TypeError:
+    shape = getattr(x, "shape", None)
+    found = f"an array of shape {shape}" if shape is not None else f"{len(x)} rows"
+    return TypeError(
+        f"a module takes one example, a sequence of numbers or Values, but got {found}: call it "
+        "row by row, [model(x) for x in X], or on all rows at once, micrograd.program(model)(X)"
+    )
+
+
 def _activation_name(activation: Activation) -> str:
     if isinstance(activation, str):
         return _ACTIVATION_NAMES[activation]
@@ -241,8 +224,8 @@ class Layer(Module):
 
     def __call__(self, x: Any) -> Any:
         # A number becomes one Value shared by all neurons, not one per weight.
-        x = [x if isinstance(x, Value) or not is_number(x) else Value(x) for x in _inputs(x)]
-        out = [n(x) for n in self.neurons]
+        inputs = [_shared(element, x) for element in _inputs(x)]
+        out = [n(inputs) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def __repr__(self) -> str:
