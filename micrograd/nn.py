@@ -155,10 +155,9 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        z = sum(map(mul, w, inputs), self.b)
-        if hasattr(z, "dtype"):
+        if inputs and getattr(inputs[0], "shape", ()):
             raise _no_example(x)
-        return self.activate(z)
+        return self.activate(sum(map(mul, w, inputs), self.b))
 
     def activate(self, z: Value) -> Value:
         """Apply the activation to the weighted sum z; without one, return z itself.
