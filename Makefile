@@ -77,8 +77,7 @@ $(VENV)/peers.made: $(VENV)/made
 	touch $@
 
 # One environment; each job installs what it needs (the extras of pyproject.toml) once.
-SOURCES := $(wildcard micrograd/native/*.[ch])
-$(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py $(SOURCES)
+$(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py $(wildcard micrograd/native/*.[ch])
 	echo "Installing micrograd[$*] into $(VENV), with its C core where there is a compiler:"
 	set -o pipefail; $(BIN)/python $(PIP) install --progress-bar=off --editable '.[$*]' | \
 		while read -r word name rest; do case "$$word" in \
