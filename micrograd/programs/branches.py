@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -26,6 +27,7 @@ from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.parameter_guards import answers
 from micrograd.programs.trace.tape import ProgramError, Tape, users_line
+from micrograd.value.base import _traces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +112,7 @@ class Paths:
         self._rank = {v: i for i, v in enumerate(names)}
         self._nodes: dict[Truths, Union[Branch, Path]] = {}
         self.found: list[Path] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def call(self, inputs: Inputs, n: int) -> Result:
         """Run every row on its path; the results are in the order of the rows."""
@@ -125,7 +127,7 @@ class Paths:
         return self._call_parts(inputs, n)
 
     def _call_parts(self, inputs: Inputs, n: int) -> Result:
-        with self._lock:
+        with self._in_turn():
             parts = self.parts(inputs, n)
         width = parts[0].path.width
         shape = (n,) if width is None else (n, width)
@@ -148,6 +150,20 @@ class Paths:
         node = Call.of(tuple(operands), [run.program for run in runs])
         node.runs, node.shape = runs, shape
         return Result(data.reshape(shape), Lease(node))
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread after another trace, except one that is tracing a function already.
+
+        That function has called a program on arrays, this one or another; if it waited, it could
+        be for a thread that waits for it.
+        """
+        held = self._lock.acquire(blocking=threading.get_ident() not in _traces)
+        try:
+            yield
+        finally:
+            if held:
+                self._lock.release()
 
     def parts(self, inputs: Inputs, n: int) -> list[Part]:
         """Divide the rows among the paths, and trace those that are not known yet."""
@@ -188,7 +204,7 @@ class Paths:
         return on_parameters
 
     def _too_many(self, truths: Truths) -> ProgramError:
-        last = self._nodes[truths[:-1]]
+        last = self._nodes.get(truths[:-1])
         line = last.line if isinstance(last, Branch) else ""
         return ProgramError(
             f"the function has more than {MOST_PATHS} paths; one more begins at {line}. "
@@ -215,8 +231,9 @@ class Paths:
         with uncollected():
             path = self._path(Tape(self._names, decide))
         if n:
-            self._nodes[tuple(truth for _, truth in path.tape.guards)] = path
-            self.found.append(path)
+            truths = tuple([truth for _, truth in path.tape.guards])
+            if self._nodes.setdefault(truths, path) is path:  # the function may have called itself
+                self.found.append(path)
             return None
         return path
 
@@ -256,7 +273,7 @@ class Paths:
         truths = tuple(truth for _, truth in path.tape.guards)
         ways = []
         for i, truth in enumerate(truths):
-            node = self._nodes[truths[:i]]
+            node = self._nodes.get(truths[:i])
             if isinstance(node, Branch):
                 ways.append(f"{'true' if truth else 'false'} at {node.line}")
         return "; ".join(ways)
