@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -217,3 +217,18 @@ def line_of(v: Value) -> tuple[str, int] | None:
     True
     """
     return v._line
+
+
+def tell_apart(names: Iterable[str]) -> list[str]:
+    """Number the names that occur more than once.
+
+    >>> tell_apart(["Layer", "MLP", "Layer"])
+    ['Layer1', 'MLP', 'Layer2']
+    """
+    names = list(names)
+    seen: dict[str, int] = {}
+    told = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        told.append(f"{name}{seen[name]}" if names.count(name) > 1 else name)
+    return told

@@ -78,8 +78,8 @@ class Formula(Operators["Formula"]):
     def text(self) -> str:
         """Return plain text for people: any label as a name, numbers in four significant digits.
 
-        >>> (Formula("Theta1[1,0]") * 0.123456 + Formula("a - y") ** 2).text()
-        'Theta1[1,0] * 0.1235 + (a - y) ** 2'
+        >>> (Formula("Theta1(1,0)") * 0.123456 + Formula("a - y") ** 2).text()
+        'Theta1(1,0) * 0.1235 + (a - y) ** 2'
         """
         return write(self, TEXT)
 

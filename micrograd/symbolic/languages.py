@@ -112,7 +112,7 @@ PYTHON = Language(
 
 
 def _text_name(name: str) -> str:
-    return name if re.fullmatch(r"\w([\w.']|\[[\w,' ]*\])*", name) else f"({name})"
+    return name if re.fullmatch(r"\w([\w.']|\[[\w,' ]*\]|\([\d,]+\))*", name) else f"({name})"
 
 
 def _text_number(x: Any) -> tuple[str, int]:
