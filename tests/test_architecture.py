@@ -25,7 +25,7 @@ ROOMS = [
 ]  # fmt: skip
 
 # The folders of a room, and those beside them that each may import. "." stands for the files
-# directly in the room, which may import all of its folders.
+# directly in the room, which may import all of its folders (but nobody what imports them).
 FOLDERS = {
     "programs": {
         "trace": [],
@@ -35,9 +35,9 @@ FOLDERS = {
         "show": ["trace", "lift"],
     },
     "draw": {
-        "scene": [],
-        "diagram": ["scene"],
-        "stepping": ["scene", "diagram"],
+        "scene": ["."],
+        "diagram": [".", "scene"],
+        "stepping": [".", "scene", "diagram"],
     },
     "explain": {
         "what_if": ["."],
