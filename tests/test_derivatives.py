@@ -1,4 +1,4 @@
-"""grad, value_and_grad, jvp, hvp, jacobian, hessian: what they give, and what they refuse."""
+"""grad, value_and_grad, jvp, hvp, jacobian, hessian: their results and their errors."""
 
 from __future__ import annotations
 
@@ -425,7 +425,7 @@ def test_scipy_passes_its_args_on() -> None:
     assert fit.x == pytest.approx([3.0, 2.0], rel=1e-8)
 
 
-# What is refused -------------------------------------------------------------------------------
+# Errors ----------------------------------------------------------------------------------------
 
 
 def relu_by_max(x: Any) -> Any:
@@ -500,7 +500,7 @@ MPMATH = {"arctan": "atan", "arcsinh": "asinh"}
 
 
 def composite(seed: int, library: Any, x: Any) -> Any:
-    """A random function of one variable: positive, so that log and sqrt are defined."""
+    """Draw a random function of one variable: positive, so that log and sqrt are defined."""
     rng = np.random.default_rng(seed)
     terms = [x, 1 / x, x * x]
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""Decorated methods: each object has a program of its own, which lives as long as the object."""
+"""Decorated methods: each object has its own program, which lives as long as the object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Line:
 
     @program
     def at(self, x: Any) -> Any:
-        """Where the line is at x."""
+        """Return the height of the line at x."""
         self.traced += 1
         return self.w * x
 
