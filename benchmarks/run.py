@@ -1,7 +1,7 @@
 """Measure the engine: `make bench` prints ratios and writes them to out/benchmarks.json.
 
-Each contestant is a process of its own. In every round each does the work for a tenth of a second,
-once at least, one after the other; the ratio is taken within the round, and the median over the
+Each contestant is a process of its own. In every round each repeats the work for a tenth of a
+second, one contestant after the other. The ratio is taken within the round and its median over the
 rounds is reported, so that a machine that is slow for a while is slow for all.
 """
 
@@ -35,8 +35,7 @@ class Row(NamedTuple):
 TABLE = [
     Row("moons demo, one training step: the original", "training", "original", "c", "at least 100"),
     Row("the same, cyclic collector off", "training", "original-without-gc", "c", "at least 12"),
-    Row("the same, pure Python", "training", "original-without-gc", "python", "at least 2"),
-    Row("the same, pure Python, collector on", "training", "original", "python", ""),
+    Row("the same, pure Python, collector on", "training", "original", "python", "at least 2"),
     Row("moons forward + backward: plain floats", "relu", "c", "floats", "at most 3.5", 41),
     Row("the same with tanh", "tanh", "c", "floats", "at most 3.5", 41),
     Row("chain of 1,000,000 steps: plain floats", "chain", "c", "floats", "at most 5"),
