@@ -13,6 +13,7 @@ from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.engine import Value
 from micrograd.ops import Op
+from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 
 identity = Op("identity", lambda x: x, lambda x, out: 1.0)
@@ -118,6 +119,10 @@ class Call:
             getattr(y, "_is_traced", False) for y in outputs
         )  # by a program, which has no numbers yet
         if not (traced or any(isinstance(x, Value) for x in self.originals)):
+            tracer = hooks.tracer_here()
+            for y in outputs:
+                if tracer is not None and isinstance(y, Value):
+                    tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
             rows = sweeps.jacobian(outputs, self.variables, self.number)
             if rows is not None:
                 return rows, False
@@ -158,11 +163,11 @@ def leaf_for(original: Any) -> Any:
 
 def tie(leaf: Any, original: Any) -> None:
     """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
-    if getattr(leaf, "_variable_of", None) is not None:
-        leaf._variable_of = None
+    for name in ("_variable_of", "_original"):
+        if name in getattr(leaf, "_attributes", ()):
+            delattr(leaf, name)
     if isinstance(original, Value):
         leaf.op, leaf.args = identity, (original,)
-        leaf._original = None
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:

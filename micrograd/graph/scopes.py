@@ -149,20 +149,20 @@ def scope_calls(module: type[Module]) -> None:
     """Make every call of a class of modules a scope, unless it inherits one that is."""
     call = next((vars(k)["__call__"] for k in module.__mro__ if "__call__" in vars(k)), None)
     if isinstance(call, FunctionType) and not hasattr(call, "_in_scope"):
-        within = _in_scope(call)
+        within = in_scope(call, _outside)
         within._in_scope = True
         module.__call__ = functools.update_wrapper(within, call)  # type: ignore[method-assign]
 
 
-def _in_scope(call: Callable[..., Any]) -> Any:
+@prefer_c
+def in_scope(call: Callable[..., Any], outside: Scope) -> Any:
     """Make the method of a module that calls one of its methods in the scope of its calls."""
 
     def within(module: Module, *args: Any, **kwargs: Any) -> Any:
         before = swap_scope(None)
         try:
-            around = before or _outside
-            found = around._modules.get(id(module))  # nearly always there: ask before calling
-            swap_scope(found or around._of_module(module))
+            around = before or outside
+            swap_scope(around._modules.get(id(module)) or around._of_module(module))
             return call(module, *args, **kwargs)
         finally:
             swap_scope(before)

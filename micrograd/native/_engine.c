@@ -128,7 +128,7 @@ static int take(State *s, int index, PyObject *source, const char *name) {
 /* Fills a new module: engine.py has run up to the line that imports it. Borrows the module. */
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
-    PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL;
+    PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
     PyObject *engine = PyImport_ImportModule("micrograd.engine");
     PyObject *gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles");
     PyObject *bulk = PyImport_ImportModule("micrograd.native.bulk");
@@ -145,12 +145,14 @@ static int engine_exec(PyObject *module) {
                              module, &value_spec, bases));
     failed = failed || !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &block_spec, NULL));
+    failed = failed || !(in_scope = PyType_FromModuleAndSpec(module, &in_scope_spec, NULL));
     if (!failed) {
         s->type->tp_vectorcall = value_vectorcall;
         failed = PyModule_AddObjectRef(module, "Value", (PyObject *)s->type) < 0 ||
-                 PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0;
+                 PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0 ||
+                 PyModule_AddObjectRef(module, "in_scope", in_scope) < 0;
     }
-    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, hooks, ops, table, Value, bases};
+    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, hooks, ops, table, Value, bases, in_scope};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }

@@ -49,7 +49,8 @@ typedef struct {
 #define OBJECTS(X)                                                                                \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compare_traced)               \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
-    X(name, _backward) X(name, _closure) X(name, _collect) BULK_FUNCTIONS(X)
+    X(name, _backward) X(name, _closure) X(name, _collect) X(name, _modules) X(name, _of_module)     \
+    BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
 enum { OBJECTS(INDEX) N_OBJECTS };
 

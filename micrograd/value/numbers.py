@@ -46,6 +46,8 @@ def refuse_masked(x: Any, what: str) -> None:
     """Raise ValueError for an array with masked elements: what they stand for is not known.
 
     NumPy's own functions leave such elements out; here each one would count as a number.
+
+    >>> refuse_masked([1.0, 2.0], "x")
     """
     if not (hasattr(x, "mask") and hasattr(x, "compressed")):
         return
