@@ -36,8 +36,9 @@ FOLDERS = {
     },
     "draw": {
         "scene": [],
-        "diagram": ["scene"],
-        "stepping": ["scene", "diagram"],
+        "folding": ["scene"],
+        "diagram": ["scene", "folding"],
+        "stepping": ["scene", "folding", "diagram"],
     },
     "explain": {
         "what_if": ["."],
