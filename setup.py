@@ -1,5 +1,6 @@
 """Build the C core, where there is a compiler; without one, micrograd installs as pure Python."""
 
+import glob
 import os
 import sys
 
@@ -8,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 
 
 class BuildWherePossible(build_ext):
-    """Go on without the C core when it cannot be compiled, and say so."""
+    """Build the C core, or go on without it and say so when it cannot be compiled."""
 
     def run(self):
         try:
@@ -34,13 +35,13 @@ class BuildWherePossible(build_ext):
         )
 
 
-# The same bits as Python: a * b + c stays two roundings. ISO C is what MSVC compiles anyway.
+# The same bits as Python: a * b + c is rounded twice. MSVC compiles ISO C without flags.
 FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=off"]
 
 ENGINE = Extension(
     "micrograd.native._engine",
     sources=["micrograd/native/_engine.c"],
-    depends=["micrograd/native/_ops.h", "micrograd/native/_block.h"],
+    depends=glob.glob("micrograd/native/*.h"),
     extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )

@@ -1,4 +1,4 @@
-"""Optimisers against the published update formulas, step by step, and what they refuse."""
+"""Optimisers against the published update formulas, step by step, and their errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def positions(
     gradients: Path = GRADIENTS,
     start: Position = START,
 ) -> Path:
-    """The data of the parameters after each step along the given gradients."""
+    """Return the data of the parameters after each step along the given gradients."""
     parameters = [Value(number) for number in start]
     optimizer = make_optimizer(parameters)
     path = []
@@ -45,7 +45,7 @@ def positions(
 
 
 def each(published: Formula, gradients: Path = GRADIENTS, start: Position = START) -> Path:
-    """The same path from a published formula, which knows one parameter at a time."""
+    """Return the same path by a published formula for a single parameter."""
     columns = [published(x, column) for x, column in zip(start, zip(*gradients))]
     return list(zip(*columns))
 
@@ -58,7 +58,7 @@ def nearly(path: Path) -> Any:
 
 
 def momentum_descent(rate: Schedule, mu: float) -> Formula:
-    """Momentum: v <- mu v + g; x <- x - rate v, with the rate of that step."""
+    """Step with momentum: v <- mu v + g; x <- x - rate v, with the rate of that step."""
 
     def path(x: float, gradients: Position) -> Iterator[float]:
         v = 0.0
@@ -73,7 +73,7 @@ def momentum_descent(rate: Schedule, mu: float) -> Formula:
 def adam_with_decoupled_decay(
     rate: Schedule, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, decay: float = 0.0
 ) -> Formula:
-    """Loshchilov and Hutter (2019), algorithm 2, with alpha 1 and the schedule eta; t from 1."""
+    """Step by Loshchilov and Hutter (2019), algorithm 2; alpha is 1, eta the schedule, t from 1."""
 
     def path(theta: float, gradients: Position) -> Iterator[float]:
         m = v = 0.0
@@ -89,7 +89,7 @@ def adam_with_decoupled_decay(
 
 
 def adam(alpha: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Formula:
-    """Kingma and Ba (2015), end of section 2: the corrections drawn into the step size."""
+    """Step by Kingma and Ba (2015), end of section 2: the corrections moved into the step size."""
 
     def path(theta: float, gradients: Position) -> Iterator[float]:
         m = v = 0.0
@@ -228,7 +228,7 @@ def test_steps_lead_down_to_the_minimum(make: Any) -> None:
     assert (x.data, y.data) == pytest.approx((1.0, 0.5), abs=0.02)
 
 
-# What they refuse -------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------
 
 shared = Value(1.0)
 
@@ -310,3 +310,48 @@ def test_what_numbers_cannot_do_arrays_cannot_either() -> None:
         p.grad = 1e200
     SGD(parameters, lr=1e200).step()
     assert parameters[0].data == -math.inf
+
+
+# State belongs to a parameter --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [lambda ps: SGD(ps, 0.1, momentum=0.9), lambda ps: AdamW(ps, 0.1)])
+def test_memories_stay_with_their_parameter(make: Any) -> None:
+    def stepped(ps: list[Value], optimizer: Any) -> None:
+        for p, grad in zip(ps, (1.0, -2.0, 3.0)):
+            p.grad = grad
+        optimizer.step()
+
+    a, b, c = (Value(x) for x in (1.0, 2.0, 3.0))
+    alone = Value(2.0)
+    optimizer, reference = make([a, b]), make([alone])
+    stepped([a, b], optimizer)
+    alone.grad = -2.0
+    reference.step()
+    optimizer.parameters = [c, b]  # a goes, c comes
+    stepped([a, b, c], optimizer)
+    reference.step()
+    assert b.data == alone.data
+    assert optimizer.parameters == (c, b)
+
+
+def test_the_parameters_cannot_be_changed_behind_the_optimisers_back() -> None:
+    optimizer = SGD([Value(1.0), Value(2.0)], 0.1, momentum=0.9)
+    assert isinstance(optimizer.parameters, tuple)
+    optimizer.add([Value(3.0)])
+    assert len(optimizer.parameters) == len(optimizer.velocity) == 3
+    with pytest.raises(ValueError, match="given twice"):
+        optimizer.add(optimizer.parameters[:1])
+    assert len(optimizer.parameters) == 3
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_step_that_fails_moves_nothing(count: int) -> None:
+    ps = [Value(1.0) for _ in range(count)]
+    ps[0].grad = 1.0
+    optimizer = AdamW(ps, lr=0.1, eps=0.0)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step()
+    assert {p.data for p in ps} == {1.0}
+    assert set(optimizer.means) == {0.0}
+    assert optimizer.steps == 0

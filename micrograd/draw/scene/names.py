@@ -128,24 +128,6 @@ def stem(name: str) -> str:
     return re.sub(r"\[\d+\]|\d+$", "", name)
 
 
-def tell_apart(names: Iterable[str]) -> list[str]:
-    """Number the names that occur more than once.
-
-    >>> tell_apart(["Layer", "MLP", "Layer"])
-    ['Layer1', 'MLP', 'Layer2']
-    """
-    names = list(names)
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    seen: dict[str, int] = {}
-    told = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        told.append(f"{name}{seen[name]}" if counts[name] > 1 else name)
-    return told
-
-
 def shapes(paths: Iterable[str]) -> list[str]:
     """Summarise the paths of parameters by name and shape.
 

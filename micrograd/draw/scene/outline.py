@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.draw.scene.convex import LEAVES, convex_pieces
-from micrograd.draw.scene.names import assigned_names, names_of, tell_apart
+from micrograd.draw.scene.names import assigned_names, names_of
 from micrograd.engine import Value, toposort
-from micrograd.graph.scopes import Scope, scope_of
+from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
 
 
