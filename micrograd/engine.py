@@ -29,9 +29,9 @@ from typing import Any
 from micrograd import ops
 from micrograd.native import bulk
 from micrograd.ops import Op
-from micrograd.value.base import Comfort, _read, _traces
+from micrograd.value.base import Comfort, _read, _traces, value_after
 from micrograd.value.custom_nodes import all_values, given_derivatives, one_per_parent
-from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
+from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
 from micrograd.value.numbers import is_number, to_float
 
 
@@ -317,7 +317,7 @@ def _record(op: Op, args: tuple[Any, ...]) -> Value:
     try:
         data = op.value(*[x._data if isinstance(x, Value) else x for x in args])
     except ARITHMETIC_ERRORS as error:
-        raise forward_error(error, op, args) from error
+        data = value_after(error, op, args)
     out: Value = _new(Value)
     out._data = to_float(data, f"the value of {op.name}")
     out._grad = 0.0
@@ -369,7 +369,7 @@ def _simple_unary(op: Op) -> Callable[[Any], Any]:
         try:
             data = value(x._data)
         except ARITHMETIC_ERRORS as error:
-            raise forward_error(error, op, (x,)) from error
+            data = value_after(error, op, (x,))
         out: Value = _new(Value)
         out._data = data
         out._grad = 0.0
@@ -392,7 +392,7 @@ def _simple_binary(op: Op) -> Callable[[Any, Any], Any]:
         try:
             data = value(x._data, y._data)
         except ARITHMETIC_ERRORS as error:
-            raise forward_error(error, op, (x, y)) from error
+            data = value_after(error, op, (x, y))
         out: Value = _new(Value)
         out._data = data
         out._grad = 0.0

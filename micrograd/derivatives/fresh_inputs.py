@@ -11,6 +11,7 @@ from typing import Any
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.engine import Value, toposort
 from micrograd.ops import Op
+from micrograd.value.base import is_traced
 from micrograd.value.numbers import is_number, to_float
 
 identity = Op("identity", lambda x: x, lambda x, out: 1.0)
@@ -85,7 +86,7 @@ class Call:
         outer = _outer.get()
         return (
             any(isinstance(x, Value) for x in self.originals)
-            or any(hasattr(y, "_stand_in") for y in outputs)  # a program has no numbers yet
+            or any(map(is_traced, outputs))  # the numbers of a program are those of one row
             or (bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs))))
         )
 
@@ -102,8 +103,6 @@ class Call:
 
 def leaf_for(original: Any) -> Any:
     """A new leaf that stands for a number or a Value, until `tie` makes it depend on that."""
-    if hasattr(original, "_stand_in"):
-        return original._stand_in()  # a traced scalar has no number
     if not isinstance(original, Value):
         return Value(original)
     leaf: Any = Value(original._data)

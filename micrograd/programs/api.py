@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,7 @@ from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.parameter_guards import refuse_numbers
-from micrograd.programs.trace.tape import Tape, Traced, nested_inputs
+from micrograd.programs.trace.recording import is_tracing, refuse_numbers
 from micrograd.value.base import _traces
 from micrograd.value.numbers import is_number
 
@@ -119,10 +119,10 @@ class Program:
         inputs: dict[str, Array] = {}
         shapes = []
         n = None
+        if _traces and is_tracing() and any(map(_holds_values, (*args, *kwargs.values()))):
+            return self.function(*args, **kwargs)  # called in another program's function
         for name, x in self._named(args, kwargs):
             if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
-                if _traced(x):
-                    return self.function(*args, **kwargs)  # called in another program's function
                 x = _array(self._name, name, x)
             shape = x.shape
             if n is None:
@@ -133,7 +133,7 @@ class Program:
             shapes.append(shape[1:])
         if n is None:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        paths = self._paths(tuple(inputs), tuple(shapes))
+        paths = self._paths(tuple(inputs), tuple(shapes), args, kwargs)
         result = paths.call(inputs, n)
         if _traces:
             refuse_numbers(paths.found)
@@ -207,16 +207,26 @@ class Program:
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         return Program(self.function)
 
-    def _paths(self, names: tuple[str, ...], shapes: tuple[tuple[int, ...], ...]) -> Paths:
+    def _paths(
+        self,
+        names: tuple[str, ...],
+        shapes: tuple[tuple[int, ...], ...],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Paths:
         version = self._known.version
         if version is None or not version.references.unchanged():
             with uncollected():
                 version = self._known.version = _Version(References(self.function), {})
         paths = version.paths.get((names, shapes))
         if paths is None:
-            arguments = list(zip(names, shapes))
+            bound = self._known.signature.bind(*args, **kwargs)
             trace = functools.partial(
-                _trace, _getter(self.function), self._known.signature, arguments
+                _trace,
+                _getter(self.function),
+                list(zip(names, shapes)),
+                len(bound.args),
+                tuple(bound.kwargs),
             )
             found = Paths(trace, version.references.names)
             paths = version.paths.setdefault((names, shapes), found)
@@ -259,13 +269,16 @@ def program(function: Callable[..., Any]) -> Program:
 
 
 def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
-    """Each argument with its name; those of *args are numbered."""
+    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
+    parameters = bound.signature.parameters
     for name, given in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
+        kind = parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            yield from given.items()
+            for key, x in given.items():  # which may be called as one of the others
+                plain = key.isidentifier() and key not in parameters
+                yield key if plain else f"{name}[{key!r}]", x
         else:
             yield name, given
 
@@ -324,10 +337,11 @@ def _examples_last(array: Array) -> Array:
     return array.reshape(n, int(np.prod(shape))).T
 
 
-def _traced(x: Any) -> bool:
-    if isinstance(x, (list, tuple)):
-        return bool(x) and any(map(_traced, x[:1]))
-    return isinstance(x, Traced)
+def _holds_values(x: Any) -> bool:
+    """Whether an argument is a Value, or a sequence that begins with one, at any depth."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, Value)
 
 
 def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
@@ -340,19 +354,21 @@ def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
 
 def _trace(
     getter: Callable[[], Any],
-    signature: inspect.Signature,
     arguments: list[tuple[str, tuple[int, ...]]],
-    tape: Tape,
+    by_position: int,
+    keywords: tuple[str, ...],
+    leaf: Callable[[str, int], Value],
 ) -> Any:
-    """Run the function on leaves in the place of its arguments."""
-    leaves = [(name, nested_inputs(tape, name, shape)) for name, shape in arguments]
-    by_name = {name: leaf for name, leaf in leaves if _only_by_name(signature, name)}
-    return getter()(*[leaf for name, leaf in leaves if name not in by_name], **by_name)
+    """Run the function on leaves in the place of its arguments, given as in the call."""
+    leaves = [_nested(shape, map(functools.partial(leaf, name), count())) for name, shape in arguments]
+    return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
 
 
-def _only_by_name(signature: inspect.Signature, name: str) -> bool:
-    parameter = signature.parameters.get(name.partition("[")[0])
-    return parameter is None or parameter.kind is inspect.Parameter.KEYWORD_ONLY
+def _nested(shape: Sequence[int], leaves: Iterator[Value]) -> Any:
+    """One row of an argument: a scalar, or lists of lists of them."""
+    if not shape:
+        return next(leaves)
+    return [_nested(shape[1:], leaves) for _ in range(shape[0])]
 
 
 def _is_importable(program: Program) -> bool:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from micrograd.ops import Op
+from micrograd.value.errors import ARITHMETIC_ERRORS, forward_error
+from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
@@ -42,6 +47,16 @@ class Comfort(Operators["Value"]):
             "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
         )
 
+    # A Value is equal to a number as its data is, and to no other Value.
+
+    def __eq__(self, other: object) -> Any:
+        return _compare(self, other, operator.eq)
+
+    def __ne__(self, other: object) -> Any:
+        return _compare(self, other, operator.ne)
+
+    __hash__ = object.__hash__
+
     def __lt__(self, other: Any) -> Any:
         if _traces:
             return _compare(self, other, operator.lt)
@@ -70,26 +85,45 @@ class Comfort(Operators["Value"]):
         return self
 
 
-# What programs/asking.py asks for: by thread, what answers for the Values that a program compares
-# while it is traced there, and is told of those whose numbers it reads.
+# By thread, the recording of a program that is traced there (see programs/trace/recording.py). It
+# answers for the Values that the program compares, is told of those whose numbers are read, and
+# computes where floats raise.
 _traces: dict[int, Any] = {}
 _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
 
 
 def _compare(v: Comfort, other: Any, comparison: Any) -> Any:
-    """Compare while a program is traced, perhaps by another thread; C numbers the comparisons."""
+    """Compare, perhaps while a program is traced; C numbers the comparisons."""
     if comparison.__class__ is int:
         comparison = _COMPARISONS[comparison]
-    answers = _traces.get(threading.get_ident())
-    answer = None if answers is None else answers.compare(v, other, comparison)
-    if answer is not None:
-        return answer
+    recording = _traces.get(threading.get_ident()) if _traces else None
+    if recording is not None:
+        return recording.compare(v, other, comparison)
+    equality = comparison is operator.eq or comparison is operator.ne
+    if equality and other is not v and not is_number(other):
+        return NotImplemented
     return comparison(v._data, other._data if isinstance(other, Comfort) else other)
 
 
 def _read(v: Comfort, name: str) -> float:
     """Give data or grad while a program is traced, perhaps by another thread."""
-    answers = _traces.get(threading.get_ident())
-    if answers is not None:
-        answers.read(v, name)
+    recording = _traces.get(threading.get_ident())
+    if recording is not None:
+        recording.read(v, name)
     return v._data if name == "data" else v._grad
+
+
+def is_traced(v: Value) -> bool:
+    """Whether this thread traces a program, and v depends on an argument of it."""
+    recording = _traces.get(threading.get_ident()) if _traces else None
+    return recording is not None and recording.is_traced(v)
+
+
+def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
+    """Raise the error of an operation that floats cannot compute; a traced program gets inf or nan."""
+    recording = _traces.get(threading.get_ident()) if _traces else None
+    if recording is not None:
+        with suppress(ARITHMETIC_ERRORS):
+            number: float = recording.value(op, operands)
+            return number
+    raise forward_error(error, op, operands) from error

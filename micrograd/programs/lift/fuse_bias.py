@@ -33,9 +33,18 @@ def absorb(lifted: Lifted) -> set[int]:
         if len(factors) == 2:
             for factor in set(factors) & products.keys():
                 products[factor].append(group)
+    readers = _first_readers(lifted.groups) if biases else {}
     for bias in biases:
-        _absorb_gradient(lifted, bias, products[bias.terms[0].groups[0]], ones)
+        # Its members move to the product's place in the order: what reads them must stand behind.
+        end = readers.get(bias.index, len(lifted.groups))
+        in_time = [g for g in products[bias.terms[0].groups[0]] if g.index < end]
+        _absorb_gradient(lifted, bias, in_time, ones)
     return ones
+
+
+def _first_readers(groups: list[Group]) -> dict[int, int]:
+    """The first group that reads each group."""
+    return {g: group.index for group in groups[::-1] for terms in group.terms for g in terms.groups}
 
 
 def _rows(lifted: Lifted, group: Group) -> int:
@@ -87,6 +96,8 @@ def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: s
             continue
         at = terms.groups.index(delta.groups[0])
         source = lifted.groups[terms.groups[1 - at]]
+        if not source.varies:
+            continue  # a parameter or constant, which has no row of ones
         if group.single and source.index not in ones:
             continue  # two products of rows take about as long, and need no row of ones
         more = np.empty((len(bias.members), 1, 2), int)

@@ -98,11 +98,13 @@ class _Memories:
         self.rows: list[int] = []
         self.shares: list[bool] = []  # whether a storage is given a memory here
         self._free: dict[int, list[int]] = {}  # by their rows, the one that was used last behind
+        self._with_ones: set[int] = set()  # never free: the ones must stay
         for storage in storages:
             computed = storage.kind == "computed" and storage.varies
             self.shares.append(computed and not storage.ones)
             if computed and storage.ones:
-                storage.memory = self._new(storage.rows + 1)  # its own: the ones must stay
+                storage.memory = self._new(storage.rows + 1)
+                self._with_ones.add(storage.memory)
 
     def _new(self, rows: int) -> int:
         self.rows.append(rows)
@@ -142,7 +144,7 @@ class _Memories:
     def leave(self, index: int) -> None:
         """Let a memory be used before it is written here."""
         memory = self._storages[index].memory
-        if memory is not None and self.shares[index]:
+        if memory is not None and memory not in self._with_ones:
             self._free.setdefault(self.rows[memory], []).append(memory)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 LARGE = 2**14  # elements; below, it is the number of calls that costs
+MINUS_ONE = np.array(-1.0)  # an array: a float would be made one at every call
 
 
 def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
@@ -30,6 +32,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     """
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
+    if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
+        return [(np.multiply, (operands[0], MINUS_ONE, out))]
     ufunc = _ufunc(op)
     if ufunc is not None:
         if op is ops.maximum or op is ops.minimum:  # which want to be told by name
@@ -71,10 +75,16 @@ def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Ca
     found += calls(formula.op, operands, out)
 
 
-@cache
+# As long as calls hold them.
+_FILLED: WeakValueDictionary[tuple[tuple[int, ...], float], Array] = WeakValueDictionary()
+
+
 def _filled(shape: tuple[int, ...], number: float) -> Array:
     # An array: the maximum of an array and one number is three times slower.
-    return np.full(shape, float(number))
+    found = _FILLED.get((shape, number))
+    if found is None:
+        found = _FILLED.setdefault((shape, number), np.full(shape, number, float))
+    return found
 
 
 def _apply(op: Op, operands: list[Array], out: Array) -> None:
