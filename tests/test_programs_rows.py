@@ -12,8 +12,8 @@ from eager_loop import assert_agree, values
 import micrograd as mg
 from micrograd import ops, program
 from micrograd.ops import Op
-from micrograd.programs import rows
-from micrograd.programs.memory import _is_one_call
+from micrograd.programs.lower.buffers import _is_one_call
+from micrograd.programs.run import kernels as rows
 
 STRIDES = range(1, 18)
 LENGTH = 19  # a few times what the processor takes in one go, and a rest

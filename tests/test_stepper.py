@@ -30,7 +30,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def data_of(page: str) -> dict[str, Any]:
     """What the page gives its script."""
-    found = re.search(r'<script type="application/json" id="story">(.*?)</script>', page, re.S)
+    found = re.search(r'<script type="application/json" id="narration">(.*?)</script>', page, re.S)
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -201,7 +201,7 @@ def test_what_cannot_be_stepped_through_is_refused_with_advice() -> None:
     total = sum((x * x for _ in range(45)), Value(0.0))
     with pytest.raises(ValueError, match=r"takes 180 steps .* or allow it with limit=180"):
         stepper(total, limit=179)
-    assert len(stepper(total, limit=180).story.steps) == 180
+    assert len(stepper(total, limit=180).narration.steps) == 180
     with pytest.raises(ValueError, match="an animation of 273 steps"):
         stepper(total * x).svg()
     with pytest.raises(ValueError, match="fold must be"):

@@ -1,4 +1,6 @@
-"""Pictures of graphs, and of training.
+"""Draw graphs, step through them, and plot training.
+
+May import anything but `explain`. Begin with scene/outline.py; then diagram/, then stepping/.
 
 >>> import micrograd as mg
 >>> x = mg.Value(2.0, label="x")

@@ -62,14 +62,14 @@ class Program:
     the function takes two numbers, and gives a `Result` of shape (n,) or (n, k). Parameters are the
     Values that the function reaches through its closure and globals; they are read at every call.
 
-    The function runs once, on traced scalars, and again when arguments have another shape, when a
+    The function runs once, on the numbers of one row, and again when arguments have another shape, when a
     name in its closure or globals refers to another object, when a row takes another path through
     an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
 
     A decorated method is a program of each object, as a method is a function of each.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
-    ProgramError where the function asks a traced scalar or a parameter for its number.
+    ProgramError where the function takes the number out of an argument or a parameter.
 
     >>> from micrograd import Value, program
     >>> w, b = Value(2.0), Value(1.0)
@@ -360,7 +360,9 @@ def _trace(
     leaf: Callable[[str, int], Value],
 ) -> Any:
     """Run the function on leaves in the place of its arguments, given as in the call."""
-    leaves = [_nested(shape, map(functools.partial(leaf, name), count())) for name, shape in arguments]
+    leaves = [
+        _nested(shape, map(functools.partial(leaf, name), count())) for name, shape in arguments
+    ]
     return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
 
 

@@ -39,13 +39,26 @@ class Comfort(Operators["Value"]):
         return f"Value(data={self._data}, grad={self._grad})"
 
     def __format__(self, spec: str) -> str:
+        if spec and _traces and is_traced(self):  # type: ignore[arg-type]
+            raise _number_lost("a text with the number of one row would stay in the program")
         return format(self._data, spec) if spec else str(self)
 
     def __float__(self) -> float:
-        raise TypeError(
+        raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the row "
             "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
         )
+
+    def __int__(self) -> int:
+        raise _number_lost(
+            "int(v), round(v) and a Value as an index would drop its gradient: use the Value "
+            "itself, or v.data for the bare number"
+        )
+
+    __index__ = __int__
+
+    def __round__(self, digits: int | None = None) -> int:
+        return int(self)
 
     # A Value is equal to a number as its data is, and to no other Value.
 
@@ -113,6 +126,12 @@ def _read(v: Comfort, name: str) -> float:
     return v._data if name == "data" else v._grad
 
 
+def _number_lost(advice: str) -> TypeError:
+    """The error for what would take the number out of a Value; a program adds the line."""
+    recording = _traces.get(threading.get_ident()) if _traces else None
+    return TypeError(advice) if recording is None else recording.error(advice)
+
+
 def is_traced(v: Value) -> bool:
     """Whether this thread traces a program, and v depends on an argument of it."""
     recording = _traces.get(threading.get_ident()) if _traces else None
@@ -120,10 +139,10 @@ def is_traced(v: Value) -> bool:
 
 
 def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
-    """Raise the error of an operation that floats cannot compute; a traced program gets inf or nan."""
+    """Raise the error of an operation; while a program is traced, give inf or nan instead."""
     recording = _traces.get(threading.get_ident()) if _traces else None
     if recording is not None:
-        with suppress(ARITHMETIC_ERRORS):
+        with suppress(*ARITHMETIC_ERRORS):
             number: float = recording.value(op, operands)
             return number
     raise forward_error(error, op, operands) from error

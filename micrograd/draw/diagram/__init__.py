@@ -1,4 +1,4 @@
-"""Still pictures of graphs, laid out by Graphviz.
+"""Lay out and draw the boxes that `scene` decided on: as SVG, PNG, PDF or DOT, with Graphviz.
 
-May import scene. Begin with graph_picture.py.
+May import `scene`. Begin with graph_picture.py.
 """

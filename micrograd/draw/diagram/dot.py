@@ -1,4 +1,4 @@
-"""The text of a picture, in Graphviz's language: boxes, arrows, and what stands below them."""
+"""Write a picture in the DOT language: boxes, arrows, legend and notes."""
 
 from __future__ import annotations
 
@@ -9,66 +9,55 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Union
 
 from micrograd.draw.scene.folding import Arrow, Box, Folding
-from micrograd.draw.scene.labels import Writing, kind_of, number, visible, write
+from micrograd.draw.scene.labels import Writing, kind_of, number, printable, write
 from micrograd.draw.scene.outline import Kind
+from micrograd.draw.theme import INK, LIGHT, PAPER, SOFT, WRONG
 from micrograd.engine import Value
 from micrograd.graph.steps import backward_steps, local_formula
 
 if TYPE_CHECKING:
     import graphviz
 
-FONT = 12  # one size for all, in units of the picture
-# What a column of 960 pixels shows with letters of 9, less a margin for guessing.
+FONT = 12  # the font size, in units of the picture
+# The width that a column of 960 pixels shows with 9-pixel letters, less a margin for estimates.
 WIDEST = 0.88 * 960 / 9 * FONT
-MANY_ARROWS = 120  # from here on they are pale
-MANY_BOXES = 150  # from here on Graphviz is told to be quick rather than neat
+MANY_ARROWS = 120  # more of them are drawn pale
+MANY_BOXES = 150  # more of them are laid out quickly rather than neatly
 
-INK, PALE_INK, RED = "#1A1A1A", "#555555", "#A83200"
-# Okabe and Ito's palette, which colour-blind readers can tell apart, and its pale tints; the
-# shapes tell the same without any colour.
-LOOKS = {
-    Kind.PARAMETER: {
-        "shape": "cylinder",
-        "margin": "0.07,0.05",
-        "color": "#E69F00",
-        "fillcolor": "#FCEBC8",
-    },
-    Kind.INPUT: {"shape": "cds", "margin": "0.12,0.1", "color": "#0072B2", "fillcolor": "#D9EAF6"},
-    Kind.CONSTANT: {
-        "shape": "note",
-        "margin": "0.14,0.04",
-        "color": "#777777",
-        "fillcolor": "#F0F0F0",
-    },
-    Kind.RESULT: {"shape": "box", "color": "#009E73", "fillcolor": "#DDF3EC", "rounded": "yes"},
-    None: {"shape": "folder", "color": "#B0578D", "fillcolor": "#F7E4EF"},
+# Shapes distinguish the kinds without colour.
+SHAPES = {
+    Kind.PARAMETER: {"shape": "cylinder", "margin": "0.07,0.05"},
+    Kind.INPUT: {"shape": "cds", "margin": "0.12,0.1"},
+    Kind.CONSTANT: {"shape": "note", "margin": "0.14,0.04"},
+    Kind.RESULT: {"shape": "box", "style": "filled,rounded"},
+    None: {"shape": "folder"},
 }
 
 
-# The local derivative at a consumer, for the operand in this position.
-Slopes = Mapping[tuple[Value, int], Union[float, None]]
+# The local derivative of a Value by its parent at a position.
+LocalDerivatives = Mapping[tuple[Value, int], Union[float, None]]
 
 
 class Sheet:
-    """A folding with all that is written in it, and a guess at how large it will be.
+    """A folding with all its text, and an estimate of its size.
 
-    `slopes` are the local derivatives to be written on the arrows.
+    `derivatives` are the local derivatives to write on the arrows.
     """
 
-    def __init__(self, folding: Folding, slopes: Slopes | None = None) -> None:
+    def __init__(self, folding: Folding, derivatives: LocalDerivatives | None = None) -> None:
         self.folding = folding
         self.outline = folding.outline
         self.writings = {box: write(box, folding) for box in folding.boxes}
         self.arrows = folding.arrows()
-        self.labels = self._derivatives(slopes) if slopes else {}
+        self.labels = self._arrow_labels(derivatives) if derivatives else {}
 
     @cached_property
     def ranks(self) -> dict[Box, int]:
-        """The column, or row, that each box will be in."""
+        """Return the column, or row, of each box."""
         return _ranks(self.folding, self.arrows)
 
     def width(self, rankdir: str) -> float:
-        """Guess the width in units of the picture, from the number of characters."""
+        """Estimate the width in units of the picture, from the number of characters."""
         boxes = {box: 0.6 * FONT * self.writings[box].characters + 16 for box in self.ranks}
         columns: dict[int, list[float]] = {}
         for box, rank in self.ranks.items():
@@ -81,27 +70,27 @@ class Sheet:
 
     @property
     def best_rankdir(self) -> str:
-        """From left to right where that fits into a column of text, else the narrower way."""
+        """Return left to right if that fits into a column of text, else the narrower direction."""
         if self.width("LR") <= WIDEST or self.width("LR") <= self.width("TB"):
             return "LR"
         return "TB"
 
     @property
     def fits(self) -> bool:
-        """Whether the text stays legible when the picture is as wide as a column."""
+        """Tell whether the text is legible when the picture is scaled to a column of text."""
         return min(self.width("LR"), self.width("TB")) <= WIDEST and len(self.arrows) <= MANY_ARROWS
 
-    def _derivatives(self, slopes: Slopes) -> dict[Arrow, list[str]]:
-        found = {}
+    def _arrow_labels(self, derivatives: LocalDerivatives) -> dict[Arrow, list[str]]:
+        labels = {}
         for arrow in self.arrows:
-            slope = slopes.get((arrow.consumer, arrow.position))
-            if slope is not None and not arrow.head.folded and not arrow.tail.folded:
-                formula, told = self._formula(arrow), number(slope)
-                found[arrow] = [formula, f"= {told}"] if _says_more(formula) else [told]
-        return found
+            local = derivatives.get((arrow.consumer, arrow.position))
+            if local is not None and not arrow.head.folded and not arrow.tail.folded:
+                formula, shown = self._formula(arrow), number(local)
+                labels[arrow] = [shown] if _is_number(formula) else [formula, f"= {shown}"]
+        return labels
 
     def _formula(self, arrow: Arrow) -> str:
-        """The rule with the operands' names, which need not be ones that a program could use."""
+        """Write the rule with the names of the operands, which need not be identifiers."""
         around = (*arrow.consumer.parents, arrow.consumer)
         stand_ins = {v: f"v{i}_" for i, v in enumerate(around) if self.outline.name(v)}
         formula = local_formula(arrow.consumer, arrow.position, stand_ins)
@@ -111,17 +100,17 @@ class Sheet:
         )
 
 
-def slopes_of(root: Value) -> Slopes:
-    """The local derivative of each operation of a graph by each operand, where there is one."""
+def local_derivatives(root: Value) -> LocalDerivatives:
+    """Return the local derivatives of a graph, by operation and position of the operand."""
     return {(step.consumer, step.position): step.local for step in backward_steps(root)}
 
 
-def _says_more(formula: str) -> bool:
+def _is_number(formula: str) -> bool:
     try:
         float(formula or "nan")
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _short(text: str) -> str:
@@ -129,17 +118,17 @@ def _short(text: str) -> str:
 
 
 def _name(name: str) -> str:
-    return visible(name if len(name) <= 16 else f"…{name[-15:]}")
+    return printable(name if len(name) <= 16 else f"…{name[-15:]}")
 
 
 def _ranks(folding: Folding, arrows: Sequence[Arrow]) -> dict[Box, int]:
-    """Give each box its column as Graphviz does: behind its operands, a leaf beside its user."""
+    """Rank the boxes as Graphviz does: after their operands, a leaf just before its consumer."""
     into: dict[Box, list[Box]] = {}
     for arrow in arrows:
         into.setdefault(arrow.head, []).append(arrow.tail)
     ranks: dict[Box, int] = {}
     for box in folding.boxes:
-        if box in into:  # an arrow back, from a later box, does not count
+        if box in into:
             ranks[box] = max(ranks.get(tail, 0) + 1 for tail in into[box])
         else:
             ranks[box] = 0
@@ -154,14 +143,14 @@ def _ranks(folding: Folding, arrows: Sequence[Arrow]) -> dict[Box, int]:
 
 
 def digraph(sheet: Sheet, rankdir: str, notes: Sequence[str] = ()) -> graphviz.Digraph:
-    """Write a sheet in the DOT language; `notes` stand below the picture."""
-    from micrograd.draw.diagram.fallback import Digraph
+    """Write a sheet in the DOT language, with `notes` below the picture."""
+    from micrograd.draw.diagram.digraph import Digraph
 
     boxes = sheet.folding.boxes
     dot = Digraph(
         graph_attr={
             "rankdir": rankdir, "nodesep": "0.12", "ranksep": "0.25", "pad": "0.1",
-            "bgcolor": "white", "fontname": "Helvetica", "fontsize": str(FONT),
+            "bgcolor": PAPER, "fontname": "Helvetica", "fontsize": str(FONT),
             "fontcolor": INK, "labelloc": "b", "labeljust": "l", "ordering": "in",
         },
         node_attr={
@@ -169,8 +158,8 @@ def digraph(sheet: Sheet, rankdir: str, notes: Sequence[str] = ()) -> graphviz.D
             "style": "filled", "margin": "0.05,0.03", "width": "0", "height": "0",
         },
         edge_attr={
-            "fontname": "Helvetica", "fontsize": str(FONT), "fontcolor": PALE_INK,
-            "color": PALE_INK, "arrowsize": "0.6",
+            "fontname": "Helvetica", "fontsize": str(FONT), "fontcolor": SOFT,
+            "color": SOFT, "arrowsize": "0.6",
         },
     )  # fmt: skip
     if len(boxes) > MANY_BOXES:
@@ -190,19 +179,23 @@ def digraph(sheet: Sheet, rankdir: str, notes: Sequence[str] = ()) -> graphviz.D
 
 
 def _look(sheet: Sheet, box: Box) -> dict[str, str]:
-    look = dict(LOOKS[kind_of(box, sheet.outline)])
-    look["style"] = "filled,rounded" if look.pop("rounded", None) else "filled"
+    look = _kind_style(kind_of(box, sheet.outline))
     if box.pattern:
         look.update(shape="box3d", margin="0.09,0.07")
     if sheet.outline.root in box.values:
         look["penwidth"] = "2.5"
     if any(row.loud for row in sheet.writings[box].rows):
-        look.update(color=RED, penwidth="2.5")
+        look.update(color=WRONG, penwidth="2.5")
     return look
 
 
+def _kind_style(kind: Kind | None) -> dict[str, str]:
+    paint = LIGHT[kind.value if kind else "part"]
+    return {"style": "filled", **SHAPES[kind], "color": paint.line, "fillcolor": paint.fill}
+
+
 def _label(writing: Writing) -> str:
-    """A box as a table: its name and operation in bold, then a row for each number."""
+    """Write a box as a table: its name and operation in bold, then a row for each number."""
     head = "<BR/>".join(f"<B>{_escaped(line)}</B>" for line in writing.name)
     if writing.symbol:
         size = FONT + 3 if len(writing.symbol) == 1 else FONT
@@ -210,10 +203,10 @@ def _label(writing: Writing) -> str:
         head += ("&nbsp; " if head else "") + symbol
     rows = [f'<TR><TD COLSPAN="2">{head}</TD></TR>'] if head else []
     for name, text, loud in writing.rows:
-        shown = f'<FONT COLOR="{RED}"><B>{text}</B></FONT>' if loud else _escaped(text)
+        shown = f'<FONT COLOR="{WRONG}"><B>{text}</B></FONT>' if loud else _escaped(text)
         if name:
             rows.append(
-                f'<TR><TD ALIGN="LEFT"><FONT COLOR="{PALE_INK}">{_escaped(name)} </FONT></TD>'
+                f'<TR><TD ALIGN="LEFT"><FONT COLOR="{SOFT}">{_escaped(name)} </FONT></TD>'
                 f'<TD ALIGN="RIGHT">{shown}</TD></TR>'
             )
         else:
@@ -222,7 +215,7 @@ def _label(writing: Writing) -> str:
 
 
 def _below(sheet: Sheet, notes: Sequence[str]) -> str:
-    """The legend, if there is more than one kind of box, and the notes."""
+    """Write the legend, if there is more than one kind of box, and the notes."""
     kinds = {kind_of(box, sheet.outline) for box in sheet.folding.boxes}
     of_groups = {
         "module" if box.group.module is not None else "scope"
@@ -230,9 +223,9 @@ def _below(sheet: Sheet, notes: Sequence[str]) -> str:
         if box.group is not None
     }
     cells = [
-        f'<TD BGCOLOR="{LOOKS[kind]["fillcolor"]}" BORDER="1" COLOR="{LOOKS[kind]["color"]}">'
+        f'<TD BGCOLOR="{style["fillcolor"]}" BORDER="1" COLOR="{style["color"]}">'
         f" {kind.value if kind else ', '.join(sorted(of_groups))} </TD>"
-        for kind in LOOKS
+        for kind, style in ((kind, _kind_style(kind)) for kind in SHAPES)
         if kind in kinds
     ]
     rows = []
@@ -253,5 +246,5 @@ def _table(rows: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Graphviz would put the name of the box for a \N, even here: a tag keeps the two apart.
+    # Graphviz would replace \N by the name of the box, even here: a tag keeps the two apart.
     return re.sub(r"\\(?=[NGETHL])", f'<FONT COLOR="{INK}">&#92;</FONT>', html.escape(text))

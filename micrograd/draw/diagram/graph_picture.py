@@ -1,4 +1,4 @@
-"""Pictures of graphs: a box per Value, an arrow per operand, and modules folded into one box."""
+"""Draw a graph: a box per Value, an arrow per operand, modules folded into one box each."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.draw.diagram import layout
-from micrograd.draw.diagram.dot import Sheet, digraph, slopes_of
+from micrograd.draw.diagram.dot import Sheet, digraph, local_derivatives
 from micrograd.draw.diagram.svg import accessible
-from micrograd.draw.scene.folding import Folding, check_fold, unfolded
+from micrograd.draw.scene.folding import BOXES, Folding, check_fold, unfolded
 from micrograd.draw.scene.folding import fold as fold_outline
-from micrograd.draw.scene.labels import visible
+from micrograd.draw.scene.labels import printable
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
 
 if TYPE_CHECKING:
     import graphviz
 
-BOXES = 60  # a picture of more is hard to read
-NAMED = 10  # the most names that a description lists
+NAMED = 10  # names listed in a description
 DIRECTIONS = ("LR", "TB", "RL", "BT")
 FORMATS = (".svg", ".png", ".pdf", ".dot", ".html")
 
@@ -37,14 +36,14 @@ def graph(
     rankdir: str | None = None,
     names: Mapping[Value, str] | None = None,
 ) -> Diagram:
-    """Draw the graph that a Value was made by, with data and grad of each Value in it.
+    """Draw the graph behind a Value, with the data and the grad of each Value in it.
 
-    `fold` is the most boxes that may remain: modules and scopes fold, the innermost first, then
-    long sums, chains, and Values used alike. A name folds one class of modules, or a scope:
-    "neuron", "layer", "network" for the outermost modules. None folds nothing. `derivatives`
-    writes the local derivative on each arrow. `rankdir` is where the arrows lead, "LR", "TB", "RL"
-    or "BT". `names` call Values otherwise than their labels do. Raises TypeError when `root` is no
-    Value, ValueError when an argument is not one of these.
+    `fold` limits the number of boxes: modules and scopes fold, the innermost first, then long sums,
+    chains, and Values used alike. A name folds one class of modules, or a scope: "neuron", "layer",
+    "network" for the outermost modules. None folds nothing. `derivatives` writes the local
+    derivative on each arrow. `rankdir` is the direction of the arrows: "LR", "TB", "RL" or "BT".
+    `names` maps Values to names that replace their labels. Raises TypeError if `root` is not a
+    Value, ValueError for any other argument.
 
     >>> x = Value(0.5, label="x")
     >>> y = (3 * x).tanh()
@@ -53,26 +52,26 @@ def graph(
     A graph of 4 Values: 1 input (x), 1 constant, 2 results. The result is tanh, data 0.9051, grad 1
     """
     _check(root, rankdir)
-    slopes = slopes_of(root) if derivatives else None
+    labels = local_derivatives(root) if derivatives else None
     outline = Outline(root, names)
     check_fold(outline, fold)
     if fold is None:
-        return Diagram(Sheet(unfolded(outline), slopes), rankdir)
+        return Diagram(Sheet(unfolded(outline), labels), rankdir)
     sheets: dict[Folding, Sheet] = {}
 
     def fits(folding: Folding) -> bool:
-        sheets[folding] = Sheet(folding, slopes)
+        sheets[folding] = Sheet(folding, labels)
         return sheets[folding].fits
 
     most, modules = (BOXES, fold) if isinstance(fold, str) else (fold, None)
     folding = fold_outline(outline, most, modules, fits)
-    return Diagram(sheets.get(folding) or Sheet(folding, slopes), rankdir)
+    return Diagram(sheets.get(folding) or Sheet(folding, labels), rankdir)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.Digraph:
-    """Draw every Value of a graph as a `graphviz.Digraph`, to show or `.render()`.
+    """Draw every Value of a graph as a `graphviz.Digraph`, to display or `.render()`.
 
-    `graph` does more: it folds, and shows itself without `dot` too. Raises as `graph` does.
+    `graph` can do more: it folds large graphs. Raises as `graph` does.
 
     >>> a = Value(2.0, label="a")
     >>> draw_dot(a + a).source.count("->")
@@ -97,9 +96,9 @@ def _check(root: Value, rankdir: str | None) -> None:
 
 
 class Diagram:
-    """A picture that shows itself in notebooks; `save` writes it, `source` is its text in DOT.
+    """A picture of a graph: notebooks display it, `save` writes it, `source` is its text in DOT.
 
-    `description` says in words what it shows; every picture carries it as its alt text.
+    `description` describes it in words, which every format carries as alt text.
     """
 
     def __init__(self, sheet: Sheet, rankdir: str | None = None) -> None:
@@ -109,13 +108,13 @@ class Diagram:
 
     @property
     def source(self) -> str:
-        """The picture in Graphviz's language; needs no Graphviz."""
+        """Return the picture in the DOT language; needs no Graphviz."""
         source: str = self.digraph.source
         return source
 
     @cached_property
     def svg(self) -> str:
-        """The picture as SVG. Raises RuntimeError where there is no Graphviz."""
+        """Return the picture as SVG. Raises RuntimeError without Graphviz."""
         return self._accessible(layout.render(self.source, "svg").decode())
 
     def _accessible(self, drawn: str) -> str:
@@ -125,20 +124,20 @@ class Diagram:
 
     @property
     def title(self) -> str:
-        """What the picture is, in a few words."""
+        """Return a short title."""
         outline = self._sheet.outline
-        name = visible(outline.name(outline.root))
+        name = printable(outline.name(outline.root))
         return f"Computation graph of {name}" if name else "Computation graph"
 
     @cached_property
     def description(self) -> str:
-        """What the picture shows, in words."""
+        """Describe the picture in words."""
         return _description(self._sheet)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture to a file, by its name a .svg, .png, .pdf, .dot or .html.
+        """Write the picture to a .svg, .png, .pdf, .dot or .html file.
 
-        Raises ValueError at another name, RuntimeError where Graphviz is missing (.dot needs none).
+        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot).
 
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
@@ -171,7 +170,7 @@ class Diagram:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
-        """What a notebook shows: the picture, or without Graphviz the words and how to get it."""
+        """Return the picture for a notebook; without Graphviz, words and how to install it."""
         try:
             code = base64.b64encode(self.svg.encode()).decode()
         except RuntimeError as error:
@@ -184,7 +183,7 @@ class Diagram:
 
 
 def _notes(sheet: Sheet) -> list[str]:
-    """What stands below: that the grads are missing, that the picture is folded."""
+    """Return the notes below the picture: grads are missing, Values are folded."""
     notes = []
     if not sheet.outline.filled:
         notes.append("No grads: no backward pass has filled this graph yet.")
@@ -214,11 +213,11 @@ def _description(sheet: Sheet) -> str:
 
 
 def _counted(outline: Outline) -> str:
-    """How many Values of each kind there are, and the names of a few inputs."""
+    """Count the Values of each kind, and name a few inputs."""
     counts = []
     for kind in (Kind.INPUT, Kind.PARAMETER, Kind.CONSTANT, Kind.RESULT):
         values = [v for v in outline.order if outline.kinds[v] is kind]
-        names = [visible(outline.name(v)) for v in values if outline.name(v)]
+        names = [printable(outline.name(v)) for v in values if outline.name(v)]
         listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= NAMED else ""
         if values:
             counts.append(f"{len(values):,} {kind.value}{'s' * (len(values) > 1)}{listed}")
@@ -235,7 +234,7 @@ def _page(title: str, svg: str) -> str:
 
 
 def _with_alt_text(png: bytes, text: str) -> bytes:
-    """Put a description into a PNG, as the text chunk meant for it, behind the header."""
+    """Insert a description into a PNG, as a text chunk behind its header."""
     data = b"Description\0\0\0\0\0" + text.encode()
     chunk = b"iTXt" + data
     whole = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))

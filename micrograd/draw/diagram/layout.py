@@ -1,7 +1,4 @@
-"""Graphviz lays pictures out: the `dot` on PATH, or the one that comes with pygraphviz.
-
-The extra `micrograd[dot]` installs the latter.
-"""
+"""Run Graphviz: the `dot` on PATH, or the one inside pygraphviz (the extra `micrograd[dot]`)."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ MISSING = (
 
 
 def render(source: str, format: str) -> bytes:
-    """Draw a text in the DOT language as "svg", "png" or "pdf".
+    """Draw a text in the DOT language as "svg", "png", "pdf" or "json0" (positions only).
 
-    Raises RuntimeError when there is no Graphviz, or when it cannot draw this.
+    Raises RuntimeError without Graphviz, or if it rejects the text.
 
     >>> render("digraph { a -> b }", "svg")[:5]
     b'<?xml'

@@ -1,4 +1,4 @@
-"""An SVG made fit for readers: alt text, sizes in pixels, and what the mouse finds on a box."""
+"""Post-process an SVG of Graphviz: alt text, sizes in pixels, a tooltip for each box."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def accessible(svg: str, title: str, description: str, boxes: Mapping[str, str]) -> str:
-    """Give Graphviz's SVG a title and a description; `boxes` say what each one holds, by its id.
+    """Add a title, a description and tooltips to an SVG; `boxes` has the text of each box by id.
 
     >>> plain = '<svg width="4pt" height="2pt" viewBox="0 0 4 2"><title>b0</title></svg>'
     >>> print(accessible(plain, "A sum", "x + y", {"b0": "x"}))
@@ -29,7 +29,7 @@ def accessible(svg: str, title: str, description: str, boxes: Mapping[str, str])
 
 
 def _title(text: str, boxes: Mapping[str, str]) -> str:
-    """What hovering shows: of a box what it holds, of an arrow where it leads."""
+    """Return the tooltip of a box, or of an arrow, which says where it leads."""
     ends = html.unescape(text).split("->")
     if not all(end in boxes for end in ends):
         return ""

@@ -1,4 +1,4 @@
-"""What is drawn: which Values share a box, and what is written in it.
+"""Decide what a picture shows: names and kinds of Values, which of them share a box, its text.
 
-Begin with outline.py.
+May import what comes before `draw`; draws nothing itself. Begin with outline.py.
 """

@@ -13,9 +13,10 @@ from micrograd.draw.scene.outline import Group, Kind, Outline
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 
-MANY = 4  # so many terms, or Values alike, share a box
-LONG = 8  # so many operations in a row do
-PARTS = 10  # where nothing else helps, the graph is cut into so many
+BOXES = 60  # the most boxes in a picture, unless another number is asked for
+MANY = 4  # the fewest terms, or Values used alike, that share a box
+LONG = 8  # the fewest operations in a row that share a box
+PARTS = 10  # into how many parts a graph is cut if nothing else helps
 
 
 class Box:

@@ -1,4 +1,4 @@
-"""What is written in a box: a name, an operation, numbers; and how wide that is, roughly."""
+"""Write the text of a box: its name, its operation and its numbers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from micrograd.draw.scene.folding import Box, Folding
 from micrograd.draw.scene.outline import Kind, Outline, shapes
 from micrograd.engine import Value
 
-LINE = 20  # characters of a name before it is broken
-LINES = 3  # then it is cut
-PARTS = 6  # shapes of parameters that one box lists
+LINE = 20  # characters in a line of a name
+LINES = 3  # lines of a name; the rest is cut
+PARTS = 6  # shapes of parameters listed in one box
 
 
 class Row(NamedTuple):
-    """A line in a box: what it is, and the number or the words; `loud` where that is not finite."""
+    """A line in a box: a caption and a text; `loud` marks a number that is not finite."""
 
     name: str
     text: str
@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """What a box says: the lines of its name, its operation or class, and rows of numbers."""
+    """The text of a box: the lines of its name, its operation, and rows of numbers."""
 
     name: Sequence[str]
     symbol: str
@@ -32,24 +32,24 @@ class Writing(NamedTuple):
 
     @property
     def characters(self) -> int:
-        """The length of its longest line."""
+        """Return the length of the longest line."""
         first = [*self.name[:-1], "  ".join([*self.name[-1:], self.symbol]).strip()]
         return max(len(text) for text in [*first, *(f"{r.name}  {r.text}" for r in self.rows)])
 
     @property
     def heading(self) -> str:
-        """Its name and operation, or class, in one line."""
+        """Return the name and the operation in one line."""
         return " ".join(filter(None, ["".join(self.name), self.symbol]))
 
     @property
     def words(self) -> str:
-        """All of it in one line."""
+        """Return the whole text in one line."""
         rows = (f"{row.name} {row.text}".strip() for row in self.rows)
         return ", ".join(filter(None, [self.heading, *rows]))
 
 
 def number(x: float) -> str:
-    """Write a number in 4 significant digits.
+    """Format a number with 4 significant digits.
 
     >>> number(0.0), number(-1234567.0), number(float("nan"))
     ('0', '-1.235e+06', 'nan')
@@ -58,18 +58,18 @@ def number(x: float) -> str:
 
 
 def write(box: Box, folding: Folding) -> Writing:
-    """Say what a box holds; grads only where a backward pass has filled them in."""
+    """Write the text of a box; grads only once a backward pass has filled them in."""
     outline = folding.outline
     if not box.folded:
         (v,) = box.values
         rows = [_row("data", v.data)] + ([_row("grad", v.grad)] if outline.filled else [])
-        return Writing(broken(outline.name(v)), visible(v._op), rows)
+        return Writing(wrapped(outline.name(v)), printable(v._op), rows)
     exits = folding.exits(box)
     if box.group is not None:
         title, kind = box.group.title, box.group.kind
-        size = f"{'' if kind == title else f'{visible(kind)} of '}{len(box.values):,} Values"
-        return Writing(broken(title), "", [Row("", size), *_of_group(box, exits, outline)])
-    return Writing(broken(box.pattern, 30), "", _of_pattern(box, exits, outline))
+        size = f"{'' if kind == title else f'{printable(kind)} of '}{len(box.values):,} Values"
+        return Writing(wrapped(title), "", [Row("", size), *_of_group(box, exits, outline)])
+    return Writing(wrapped(box.pattern, 30), "", _of_pattern(box, exits, outline))
 
 
 def _of_group(box: Box, exits: list[Value], outline: Outline) -> list[Row]:
@@ -77,7 +77,7 @@ def _of_group(box: Box, exits: list[Value], outline: Outline) -> list[Row]:
     parts = shapes(path for path, _ in box.group.parameters)
     if len(parts) > PARTS:
         parts = [*parts[: PARTS - 1], f"and {len(parts) - PARTS + 1} more"]
-    rows = [Row("", line) for line in _lines(visible(part) for part in parts)]
+    rows = [Row("", line) for line in _lines(printable(part) for part in parts)]
     if len(exits) == 1:
         rows.append(_row("out", exits[0].data))
     parameters = [p for _, p in box.group.parameters]
@@ -87,7 +87,7 @@ def _of_group(box: Box, exits: list[Value], outline: Outline) -> list[Row]:
 
 
 def _lines(parts: Iterable[str]) -> list[str]:
-    """Put as many parts into a line as it holds."""
+    """Join parts into as few lines as hold them."""
     lines: list[str] = []
     for part in parts:
         if lines and len(lines[-1]) + len(part) < LINE:
@@ -122,14 +122,14 @@ def _norm(values: Iterable[Value]) -> float:
     return math.hypot(*(v.grad for v in values))
 
 
-def broken(name: str, line: int = LINE) -> list[str]:
-    """Break a name into a few lines, before a dot or a blank where there is one; cut what is left.
+def wrapped(name: str, line: int = LINE) -> list[str]:
+    """Wrap a name, at dots and blanks if possible, and cut what exceeds the lines of a box.
 
-    >>> broken("layers[0].neurons[12].w[3]")
+    >>> wrapped("layers[0].neurons[12].w[3]")
     ['layers[0]', '.neurons[12].w[3]']
     """
     lines: list[str] = []
-    name = visible(name.strip())
+    name = printable(name.strip())
     while name and len(lines) < LINES:
         end = line
         if len(name) > line:
@@ -142,17 +142,17 @@ def broken(name: str, line: int = LINE) -> list[str]:
     return lines
 
 
-def visible(text: str) -> str:
-    """Replace what no picture can hold: line breaks by blanks, control characters by their signs.
+def printable(text: str) -> str:
+    """Replace white space by blanks, and control characters by their symbols.
 
-    >>> visible("a\\nb\\x00")
+    >>> printable("a\\nb\\x00")
     'a b␀'
     """
     return "".join(_sign(c) for c in text)
 
 
 def _sign(c: str) -> str:
-    if c.isprintable() or c in "\u200c\u200d":  # these two join the letters of some languages
+    if c.isprintable() or c in "\u200c\u200d":  # joiners, needed by some scripts
         return c
     if c.isspace():
         return " "
@@ -160,5 +160,5 @@ def _sign(c: str) -> str:
 
 
 def kind_of(box: Box, outline: Outline) -> Kind | None:
-    """What the Values of a box are; None for a module or scope, which holds many kinds."""
+    """Return the kind of the Values in a box; None for a module or scope, which mixes kinds."""
     return None if box.group is not None else outline.kinds[box.values[-1]]

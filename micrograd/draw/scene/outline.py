@@ -1,6 +1,6 @@
-"""What a picture needs to know of a graph: what each Value is, what it is called, where it belongs.
+"""Describe a graph for a picture: the kind, the name and the module or scope of each Value.
 
-Nothing here decides what is drawn; folding.py does, and diagram.py draws it.
+folding.py then decides which Values share a box.
 """
 
 # ruff: noqa: RUF001, RUF002  (the cross of a shape is meant)
@@ -20,38 +20,38 @@ from micrograd.native.gc_pause import uncollected
 
 
 class Kind(enum.Enum):
-    """What part a Value plays."""
+    """The role of a Value in its graph."""
 
-    PARAMETER = "parameter"  # a leaf that a module of the graph lists among its parameters
-    INPUT = "input"  # a leaf with a label, or one that enters a module from outside
+    PARAMETER = "parameter"  # a leaf listed by a module of the graph
+    INPUT = "input"  # a leaf with a label, or one passed to a module
     CONSTANT = "constant"  # any other leaf
-    RESULT = "result"  # what an operation made
+    RESULT = "result"  # the output of an operation
 
 
 class Group:
-    """The Values that one scope holds: what was recorded in a module or a `with scope(...)`.
+    """The Values recorded in one scope: by the calls of a module, or in a `with scope(...)` block.
 
-    `values` are in the order of evaluation, those of inner groups and the module's parameters
-    among them. `height` is 0 for an innermost group.
+    `values` are in the order of evaluation and include those of inner groups and the parameters of
+    the module. `height` is 0 for an innermost group.
     """
 
     def __init__(self, scope: Scope, parent: Group | None) -> None:
         self.scope = scope
-        self.module: Any = scope.module  # None for a scope of the user's, or when it is gone
+        self.module: Any = scope.module  # None for a named scope, or once it is deleted
         self.parent = parent
         self.title = scope.name
-        self.path = ""  # from the outermost module
+        self.path = ""  # from the outermost module, as in layers[0]
         self.height = 0
         self.values: list[Value] = []
-        self.parameters: list[tuple[str, Value]] = []  # with their paths from the module
+        self.parameters: list[tuple[str, Value]] = []  # paths relative to the module
 
     @property
     def kind(self) -> str:
-        """The class of the module, or the name of the scope."""
+        """Return the class of the module, or the name of the scope."""
         return self.scope.name
 
     def line(self) -> Iterator[Group]:
-        """This group, the one around it, and so on."""
+        """Yield this group, the one around it, and so on outward."""
         group: Group | None = self
         while group:
             yield group
@@ -59,10 +59,10 @@ class Group:
 
 
 class Outline:
-    """A graph as people see it: its Values in order, with kinds, names, and the groups they are in.
+    """A graph as people see it: its Values in order of evaluation, their kinds, names and groups.
 
-    `names` are what the picture is to call some Values; the others are called by their labels,
-    parameters else by their attribute path.
+    A Value is called by its entry in `names`, else by its label, else, if it is a parameter, by its
+    attribute path.
 
     >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
     >>> found = Outline(x * y + 1)
@@ -92,12 +92,12 @@ class Outline:
         self._fill_groups()
 
     def name(self, v: Value) -> str:
-        """What a Value is called; empty where it has no name."""
+        """Return the name of a Value, or an empty string if it has none."""
         return self._names.get(v) or str(v.label or "") or self._paths.get(v, "")
 
     @cached_property
     def filled(self) -> bool:
-        """Whether a backward pass has reached this graph: some result has a gradient."""
+        """Tell whether a backward pass has run: some result has a gradient."""
         results = [v for v in self.order if v.parents] or self.order
         return any(v.grad != 0 for v in results)
 
@@ -119,7 +119,7 @@ class Outline:
                 group.parent.height = max(group.parent.height, group.height + 1)
 
     def _find_parameters(self) -> None:
-        """Name modules and parameters by the way that leads to them from the outermost module."""
+        """Name modules and parameters by their path from the outermost module."""
         outermost = {id(g.module): g.module for g in self.groups if _is_outermost(g)}
         titles = _tell_apart([type(module).__name__ for module in outermost.values()])
         present = set(self.order)
@@ -134,7 +134,7 @@ class Outline:
                         group.parameters.append((path.removeprefix(group.path).lstrip("."), p))
 
     def _name_groups(self, outer: Any, title: str) -> dict[str, Group]:
-        """Give the groups of a module and of its parts their titles, and find them by path."""
+        """Set the titles of the groups of a module and of its parts; return these by path."""
         paths = {id(part): path for path, part in outer.named_modules()}
         found: dict[str, Group] = {}
         for group in self.groups:
@@ -146,7 +146,7 @@ class Outline:
         return found
 
     def _number_namesakes(self) -> None:
-        """Tell the modules apart that are gone: nothing leads to them, so they have no path."""
+        """Number deleted modules of one class, which no longer have a path."""
         lost = [g for g in self.groups if g.title == g.kind and g.module is None]
         for parent in {g.parent for g in lost}:
             siblings = [g for g in lost if g.parent is parent]
@@ -154,7 +154,7 @@ class Outline:
                 group.title = title
 
     def _tell_kinds(self) -> None:
-        entering: set[Value] = set()  # what some operation in another scope uses
+        entering: set[Value] = set()  # used by an operation in another scope
         for v in self.order:
             home = self.home[v]
             if home is not None:
@@ -166,7 +166,7 @@ class Outline:
                 self.kinds[v] = Kind.PARAMETER
             elif self.name(v) or v in entering:
                 self.kinds[v] = Kind.INPUT
-                self.home[v] = None  # though a Layer may have made it of a number
+                self.home[v] = None  # even if a Layer made it from a number
             else:
                 self.kinds[v] = Kind.CONSTANT
 
@@ -179,12 +179,12 @@ class Outline:
 
 
 def _is_outermost(group: Group) -> bool:
-    """Whether a group is a module's, and none around it is."""
+    """Tell whether a group belongs to a module and lies in no other module's."""
     return [g for g in group.line() if g.module is not None] == [group]
 
 
 def _tell_apart(names: Iterable[str]) -> list[str]:
-    """Number those that occur more than once.
+    """Number the names that occur more than once.
 
     >>> _tell_apart(["Layer", "MLP", "Layer"])
     ['Layer1', 'MLP', 'Layer2']
@@ -199,9 +199,9 @@ def _tell_apart(names: Iterable[str]) -> list[str]:
 
 
 def _holder(path: str, holders: Mapping[str, Group]) -> Group:
-    """The innermost of the modules on the way to a parameter.
+    """Return the innermost module on the path to a parameter.
 
-    The way is cut, one step after the other, from its end: `layers[0].w[1]`, `layers[0].w` ...
+    The path is shortened step by step: `layers[0].w[1]`, `layers[0].w`, `layers[0]`.
     """
     while path not in holders and path:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
@@ -212,7 +212,7 @@ _INDEX = re.compile(r"\[([^]]*)\]")
 
 
 def shapes(paths: Iterable[str]) -> list[str]:
-    """Sum up the paths of parameters by name and shape.
+    """Summarise the paths of parameters by name and shape.
 
     >>> shapes(["neurons[0].w[0]", "neurons[0].w[1]", "neurons[0].b"])
     ['w 2', 'b']
@@ -232,7 +232,7 @@ def shapes(paths: Iterable[str]) -> list[str]:
             sizes = [len(set(side)) for side in zip(*members)]
             shape = "×".join(str(size) for size in sizes if size > 1)
             if not _fills_a_box(members):
-                shape = f"({len(members):,})"  # of no shape: only their number
+                shape = f"({len(members):,})"  # ragged: only their number
             said.append(f"{prefix}{name} {shape}".rstrip())
     return said
 

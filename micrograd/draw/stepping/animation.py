@@ -1,4 +1,4 @@
-"""A picture that plays its story by itself: an SVG whose style sheet moves it, without scripts.
+"""A picture that plays its narration by itself: an SVG whose style sheet moves it, without scripts.
 
 Without the animation (on paper, where less motion is asked for, in a program that knows no
 animations) it is the finished picture, which is also its first frame.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from micrograd.draw.scene.labels import number
-from micrograd.draw.stepping.narration import Story
+from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import LETTER, LINE, PAD, TOP, Picture, safe, shape
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
@@ -32,16 +32,16 @@ _STYLE = """
 """
 
 
-def animated(story: Story, alt: str) -> str:
+def animated(narration: Narration, alt: str) -> str:
     """Give the picture of all Values, moving; ValueError when that would be too long to watch."""
-    count = sum(1 for v in story.values if v.parents) + len(story.steps)
+    count = sum(1 for v in narration.values if v.parents) + len(narration.steps)
     if count > LONGEST:
         raise ValueError(
             f"an animation of {count:,} steps would play for {count * 2 // 60} minutes: save a "
             f"page (.html), or animate a smaller graph, of at most {LONGEST} steps"
         )
-    drawn = Views(story, fold=None).pictures[-1]
-    film = _Film(story, drawn)
+    drawn = Views(narration, fold=None).pictures[-1]
+    film = _Film(narration, drawn)
     film.play()
     style = f"<style>{' '.join(_STYLE.split())}{''.join(film.rules)}</style>"
     return drawn.svg(alt, style + "".join(film.parts), footer=film.captions)
@@ -50,46 +50,46 @@ def animated(story: Story, alt: str) -> str:
 class _Film:
     """Collects what is to be seen when: style rules, and elements that lie over the picture."""
 
-    def __init__(self, story: Story, drawn: Picture) -> None:
-        self.story = story
+    def __init__(self, narration: Narration, drawn: Picture) -> None:
+        self.narration = narration
         self.drawn = drawn
         self.kinds = {box.key: box.kind for box in drawn.boxes}
-        self.keys = {v: f"v{i}" for i, v in enumerate(story.values)}
+        self.keys = {v: f"v{i}" for i, v in enumerate(narration.values)}
         self.rules: list[str] = []
         self.parts: list[str] = []
         self.captions: list[str] = []
         self.now = HOLD
-        results = sum(1 for v in story.values if v.parents)
-        self.length = HOLD + FORWARD * (results + 1) + BACKWARD * len(story.steps) + END
+        results = sum(1 for v in narration.values if v.parents)
+        self.length = HOLD + FORWARD * (results + 1) + BACKWARD * len(narration.steps) + END
 
     def play(self) -> None:
-        """Run through the story once."""
-        story = self.story
-        for v in story.values:
+        """Run through the narration once."""
+        narration = self.narration
+        for v in narration.values:
             if v.parents:
                 self._forward(v)
-        root = story.root
+        root = narration.root
         self._appear(root, "grad", self.now)
-        self._scene("backward", f"{story.gradients[root]} = 1", FORWARD, [root], [])
-        final = {step.operand: step for step in story.steps}
+        self._scene("backward", f"{narration.gradients[root]} = 1", FORWARD, [root], [])
+        final = {step.operand: step for step in narration.steps}
         arrivals: dict[Value, tuple[float, Step]] = {}
-        for step in story.steps:
+        for step in narration.steps:
             arrived = self._backward(step)
             if step.operand in arrivals:
                 self._running_total(*arrivals[step.operand], arrived)
             arrivals[step.operand] = arrived, step
-        for v in story.values:
+        for v in narration.values:
             if v in final:
                 self._appear(v, "grad", arrivals[v][0])
             elif v is not root:
                 self._appear(v, "grad", self.length - END)
-        ending = f"{story.names[root]} rises by grad per unit of each Value"
+        ending = f"{narration.names[root]} rises by grad per unit of each Value"
         self._caption(ending, f'class="caption" {self._visible_again(HOLD, self.now)}')
 
     def _forward(self, v: Value) -> None:
         self._appear(v, "data", self.now)
         arrows = [f"{self.keys[x]}-{self.keys[v]}-{i}" for i, x in enumerate(v.parents)]
-        self._scene("forward", self.story.forward_line(v), FORWARD, [v], arrows)
+        self._scene("forward", self.narration.forward_line(v), FORWARD, [v], arrows)
 
     def _backward(self, step: Step) -> float:
         """Show one step; give the time at which the product arrives."""
@@ -102,7 +102,7 @@ class _Film:
         chips = ""
         if step.local is not None:
             chips = _chip("chip rule", f"\u00d7 {number(step.local)}", *points[len(points) // 2])
-        line = self.story.backward_line(step)
+        line = self.narration.backward_line(step)
         self._scene("backward", line, BACKWARD, [step.consumer, step.operand], [arrow], chips)
         name = self._moving(points[::-1], dock, begin, arrived, self.now)
         pill = _chip("chip", f"+= {number(step.product)}", 0, 0)
@@ -147,7 +147,7 @@ class _Film:
         )
 
     def _appear(self, v: Value, slot: str, time: float) -> None:
-        """Let a number of the picture vanish when the story begins, and appear in its time."""
+        """Let a number of the picture vanish when the narration begins, and appear in its time."""
         where = f'[data-box="{self.keys[v]}"] [data-slot={slot}]'
         self.rules.append(f"{where}{{animation:{self._again(HOLD, time)}}}")
 

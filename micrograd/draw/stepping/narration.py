@@ -16,12 +16,12 @@ from micrograd.symbolic.formula import Formula
 _LETTERS = {Kind.RESULT: "v", Kind.INPUT: "x", Kind.CONSTANT: "c", Kind.PARAMETER: "p"}
 
 
-class Story:
+class Narration:
     """A graph, ready to be told: every Value has a name, every step its rule.
 
     >>> a = Value(3.0, label="a")
-    >>> story = Story(a * a)
-    >>> story.forward_line(story.root), story.steps[0].product
+    >>> narration = Narration(a * a)
+    >>> narration.forward_line(narration.root), narration.steps[0].product
     ('v1 = a * a = 3 * 3 = 9', 3.0)
     """
 

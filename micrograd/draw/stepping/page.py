@@ -9,11 +9,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from micrograd.draw.scene.folding import check_fold
+from micrograd.draw.scene.folding import BOXES, check_fold
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping import animation, picture, static
-from micrograd.draw.stepping.narration import Story
-from micrograd.draw.stepping.views import BOXES, Views
+from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
 
 MOST_STEPS = 10_000  # with as many pictures as it may have, a page weighs about four million bytes
@@ -46,28 +46,28 @@ def stepper(
     a.grad += 1 * v1.grad = 1 * 1 = 1, now 1
     a.grad += 1 * v1.grad = 1 * 1 = 1, now 2
     """
-    story = Story(root, names, gradients)
-    check_fold(story.outline, fold)
-    count = len(story.steps)
+    narration = Narration(root, names, gradients)
+    check_fold(narration.outline, fold)
+    count = len(narration.steps)
     if count > limit:
         raise ValueError(
             f"this graph takes {count:,} steps backward, and a page of them would weigh about "
             f"{max(1, count * 150 // 1_000_000)} MB: step through a smaller one (the loss of one "
             f"example, not of all), or allow it with limit={count}"
         )
-    return Stepper(story, fold)
+    return Stepper(narration, fold)
 
 
 class Stepper:
     """What `stepper()` gives: a page, an animated picture, and a text of the same steps."""
 
-    def __init__(self, story: Story, fold: int | str | None = BOXES) -> None:
-        self.story = story
+    def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
+        self.narration = narration
         self._fold = fold
 
     @cached_property
     def _views(self) -> Views:
-        return Views(self.story, self._fold)
+        return Views(self.narration, self._fold)
 
     def save(self, path: str | Path) -> None:
         """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.
@@ -94,8 +94,8 @@ class Stepper:
             title=picture.safe(alt),
             style=picture.style() + picture.style_sheet("stepper.css"),
             pictures="".join(pictures),
-            tables=static.tables(self.story),
-            story=static.within_script(json.dumps(_data(self._views), separators=(",", ":"))),
+            tables=static.tables(self.narration),
+            narration=static.within_script(json.dumps(_data(self._views), separators=(",", ":"))),
             script=_script(),
         )
 
@@ -104,7 +104,7 @@ class Stepper:
 
         Raises ValueError when it would take too long to watch.
         """
-        return animation.animated(self.story, self._alt)
+        return animation.animated(self.narration, self._alt)
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
@@ -114,7 +114,7 @@ class Stepper:
             drawn = self._views.pictures[-1]
         except RuntimeError as error:  # no Graphviz
             return {"text/plain": f"{self}\n({error})"}
-        svg, tables = drawn.svg(self._alt), static.tables(self.story)
+        svg, tables = drawn.svg(self._alt), static.tables(self.narration)
         bundle: dict[str, str | bytes] = {
             "text/html": static.output(svg, self._alt, tables, self.html()),
             "image/png": drawn.png(),
@@ -125,16 +125,20 @@ class Stepper:
 
     @property
     def _alt(self) -> str:
-        story = self.story
+        narration = self.narration
         return (
-            f"The graph of {story.names[story.root]} with the data of {len(story.values):,} Values "
-            f"and the gradients that {len(story.steps):,} additions leave in them"
+            f"The graph of {narration.names[narration.root]} with the data of "
+            f"{len(narration.values):,} Values and the gradients that {len(narration.steps):,} "
+            "additions leave in them"
         )
 
     def __str__(self) -> str:
-        story = self.story
-        forward = [story.forward_line(v) for v in story.values if v.parents]
-        backward = [f"{story.gradients[story.root]} = 1", *map(story.backward_line, story.steps)]
+        narration = self.narration
+        forward = [narration.forward_line(v) for v in narration.values if v.parents]
+        backward = [
+            f"{narration.gradients[narration.root]} = 1",
+            *map(narration.backward_line, narration.steps),
+        ]
         return "\n".join(["forward", *forward, "", "backward", *backward])
 
 
@@ -165,7 +169,7 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <p id="keys" hidden>Keys: arrows step, space plays, Home and End jump, p predicts first \
 (answer with +, 0, -), Escape folds. Click a box to go to its steps, a folded one to open it.</p>
 {tables}
-</main><script type="application/json" id="story">{story}</script>
+</main><script type="application/json" id="narration">{narration}</script>
 <script>{script}</script></body></html>
 """
 
@@ -179,20 +183,20 @@ def _script() -> str:
 
 def _data(views: Views) -> dict[str, Any]:
     """What the script is given: indices of Values, parts and numbers instead of these."""
-    story, index, numbers = views.story, views.index, _Numbers()
+    narration, index, numbers = views.narration, views.index, _Numbers()
     values = []
-    for v in story.values:
-        one: dict[str, Any] = {"name": story.names[v], "grad": story.gradients[v]}
+    for v in narration.values:
+        one: dict[str, Any] = {"name": narration.names[v], "grad": narration.gradients[v]}
         one |= {"data": numbers.index(v.data), "group": views.home[v]}
         if v.parents:
-            made, filled = story.made(v)
+            made, filled = narration.made(v)
             one |= {"made": made, "filled": filled, "from": [index[x] for x in v.parents]}
         values.append(one)
     steps = [
-        [index[s.consumer], s.position, index[s.operand], story.rule(s)]
+        [index[s.consumer], s.position, index[s.operand], narration.rule(s)]
         + [-1 if s.local is None else numbers.index(s.local)]
         + [numbers.index(x) for x in (s.upstream, s.product, s.total)]
-        for s in story.steps
+        for s in narration.steps
     ]
     groups = [
         {

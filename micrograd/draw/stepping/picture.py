@@ -13,8 +13,9 @@ from html import escape
 from importlib import resources
 from typing import Any, NamedTuple
 
+from micrograd.draw import theme
 from micrograd.draw.diagram import layout
-from micrograd.draw.scene.labels import visible
+from micrograd.draw.scene.labels import printable
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
 TOP = LINE + 2  # where the first line of a box stands
@@ -122,12 +123,12 @@ def safe(text: str) -> str:
     >>> safe("a < b\\x00")
     'a &lt; b␀'
     """
-    return escape(visible(text))
+    return escape(printable(text))
 
 
 def style() -> str:
-    """Give the style sheet of the picture."""
-    return style_sheet("picture.css")
+    """Return the colours and the style sheet of the picture."""
+    return theme.variables() + style_sheet("picture.css")
 
 
 def style_sheet(name: str) -> str:
@@ -218,18 +219,9 @@ def _written(box: Box, ports: int) -> str:
         for i, (left, right) in enumerate(lines)
     )
     return (
-        f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="2" BGCOLOR="{_FILLS[box.kind]}">'
+        f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="2" BGCOLOR="{theme.LIGHT[box.kind].fill}">'
         f"{''.join(rows)}</TABLE>"
     )
-
-
-_FILLS = {
-    "input": "#d9eaf6",
-    "parameter": "#fcebc8",
-    "constant": "#f0f0f0",
-    "result": "#ddf3ec",
-    "part": "#f7e4ef",
-}
 
 
 def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:

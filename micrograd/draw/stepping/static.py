@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from micrograd.draw.scene.labels import number
-from micrograd.draw.stepping.narration import Story
+from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import safe
 
 MOST_ROWS = 200  # of each table
@@ -16,19 +16,19 @@ MOST_ROWS = 200  # of each table
 _CELL = 'style="padding:2px 10px;text-align:left"'
 
 
-def tables(story: Story) -> str:
+def tables(narration: Narration) -> str:
     """Give the steps as two tables that fold away, in HTML that passes the filters of hosts."""
-    results = [v for v in story.values if v.parents]
-    forward = ([story.names[v], *story.made(v), number(v.data)] for v in results)
+    results = [v for v in narration.values if v.parents]
+    forward = ([narration.names[v], *narration.made(v), number(v.data)] for v in results)
     backward = (
         [
-            story.gradients[step.operand],
-            *(["", ""] if step.local is None else [story.rule(step), number(step.local)]),
-            f"{story.gradients[step.consumer]} = {number(step.upstream)}",
+            narration.gradients[step.operand],
+            *(["", ""] if step.local is None else [narration.rule(step), number(step.local)]),
+            f"{narration.gradients[step.consumer]} = {number(step.upstream)}",
             number(step.product),
             number(step.total),
         ]
-        for step in story.steps
+        for step in narration.steps
     )
     return _folding(
         f"Forward: {len(results):,} operations",
@@ -36,10 +36,10 @@ def tables(story: Story) -> str:
         forward,
         len(results),
     ) + _folding(
-        f"Backward: {len(story.steps):,} additions",
+        f"Backward: {len(narration.steps):,} additions",
         ["adds to", "local derivative", "is", "times what arrives", "makes", "total then"],
         backward,
-        len(story.steps),
+        len(narration.steps),
     )
 
 

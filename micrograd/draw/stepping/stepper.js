@@ -1,8 +1,8 @@
-// Plays the story of a backward pass on the pictures in this page. Every number comes with the
+// Plays the narration of a backward pass on the pictures in this page. Every number comes with the
 // page; all that is decided here is what is shown when.
 (() => {
 "use strict";
-const D = JSON.parse(document.getElementById("story").textContent);
+const D = JSON.parse(document.getElementById("narration").textContent);
 const $ = (query, within = document) => within.querySelector(query);
 const $$ = (query, within = document) => [...within.querySelectorAll(query)];
 const still = matchMedia("(prefers-reduced-motion: reduce)");

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from micrograd.draw.scene.folding import Box, Folding
+from micrograd.draw.scene.folding import BOXES, Box, Folding
 from micrograd.draw.scene.folding import fold as fold_outline
 from micrograd.draw.scene.labels import number
 from micrograd.draw.scene.outline import Group, shapes
 from micrograd.draw.stepping import picture
-from micrograd.draw.stepping.narration import Story
+from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import Arrow, Frame, Picture, Row
 from micrograd.engine import Value
 
-BOXES = 60  # boxes in the first picture, as in a diagram
 MOST_OPEN = 150  # boxes in a picture with an open part; what has more stays folded
 MOST_DRAWN = 8_000  # boxes and arrows in all pictures of a page: about three million bytes
 WIDEST = 28  # characters of what the box of a part says that it holds
@@ -39,16 +38,20 @@ class Part:
 
 
 class Views:
-    """All pictures of a story: `opened` has the parts that stand open in each, by the part that was
-    opened to get there, -1 for the picture as it begins."""
+    """All pictures of a narration: one of the beginning (-1), and one for each part that opens.
 
-    def __init__(self, story: Story, fold: int | str | None = BOXES) -> None:
-        self.story = story
-        self.outline = story.outline
-        self.index = {v: i for i, v in enumerate(story.values)}
-        first = _folded(story, fold)
+    `opened` has the parts that are open in each picture.
+    """
+
+    def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
+        self.narration = narration
+        self.outline = narration.outline
+        self.index = {v: i for i, v in enumerate(narration.values)}
+        first = _folded(narration, fold)
         self.parts: list[Part] = []
-        self.home: dict[Value, int] = dict.fromkeys(story.values, -1)  # the innermost part of each
+        self.home: dict[Value, int] = dict.fromkeys(
+            narration.values, -1
+        )  # the innermost part of each
         self._make_parts(first)
         boxes = set(first.boxes)
         closed = {i for i, part in enumerate(self.parts) if part.box in boxes}
@@ -69,7 +72,7 @@ class Views:
         for group in self.outline.groups:  # an outer one before those in it
             places[group] = len(self.parts)
             box = folded.get(group) or Box(group.values, group)
-            name = self.story.given.get(group.scope.module) or group.title
+            name = self.narration.given.get(group.scope.module) or group.title
             self.parts.append(Part(box, places[group.parent], name))
         self.home.update((v, places[group]) for v, group in self.outline.home.items())
         for box in first.boxes:
@@ -83,13 +86,13 @@ class Views:
     def _used_outside(self) -> list[list[Value]]:
         """For each part, the Values in it that others use; the root is used by whoever asks."""
         used: list[dict[Value, None]] = [{} for _ in self.parts]
-        for v in self.story.values:
+        for v in self.narration.values:
             around = set(self.line(self.home[v]))
             for x in v.parents:
                 for part in self.line(self.home[x]):
                     if x.parents and part not in around:
                         used[part][x] = None
-        root = self.story.root
+        root = self.narration.root
         for part in self.line(self.home[root]):
             used[part][root] = None
         return [list(found) for found in used]
@@ -181,23 +184,26 @@ class Views:
 
     def _around(self, key: str) -> int:
         place = int(key[1:])
-        return self.parts[place].parent if key[0] == "g" else self.home[self.story.values[place]]
+        return (
+            self.parts[place].parent if key[0] == "g" else self.home[self.narration.values[place]]
+        )
 
     def _value_box(self, key: str, v: Value) -> picture.Box:
-        story = self.story
+        narration = self.narration
         rows = [
             Row("data", "data", number(v.data)),
-            Row(story.given_gradients.get(v, "grad"), "grad", number(story.totals[v])),
+            Row(narration.given_gradients.get(v, "grad"), "grad", number(narration.totals[v])),
         ]
-        tooltip = f"{story.names[v]}: data {v.data!r}, {story.gradients[v]} {story.totals[v]!r}"
+        gradient = f"{narration.gradients[v]} {narration.totals[v]!r}"
+        tooltip = f"{narration.names[v]}: data {v.data!r}, {gradient}"
         kind = self.outline.kinds[v].value
         return picture.Box(
-            key, kind, within(story.names[v], self.outline.home[v]), v._op, [], rows, tooltip
+            key, kind, within(narration.names[v], self.outline.home[v]), v._op, [], rows, tooltip
         )
 
     def _part_box(self, key: str, place: int) -> picture.Box:
-        part, story = self.parts[place], self.story
-        numbers = {"data": lambda v: v.data, "grad": story.totals.__getitem__}
+        part, narration = self.parts[place], self.narration
+        numbers = {"data": lambda v: v.data, "grad": narration.totals.__getitem__}
         rows = [
             Row(caption, slot, _listed([number(numbers[slot](v)) for v in values]))
             for caption, slot, values in part.rows
@@ -215,7 +221,10 @@ class Views:
     def _quantities(self, box: Box, outputs: list[Value]) -> list[tuple[str, str, list[Value]]]:
         """What the box of a part shows: the quantities in it that were named, else its outputs."""
         named: dict[tuple[str, str], list[Value]] = {}
-        for slot, given in (("data", self.story.given), ("grad", self.story.given_gradients)):
+        for slot, given in (
+            ("data", self.narration.given),
+            ("grad", self.narration.given_gradients),
+        ):
             for v in box.values:
                 if v in given:
                     named.setdefault((given[v].partition("[")[0], slot), []).append(v)
@@ -223,14 +232,14 @@ class Views:
         return rows or [("data", "data", outputs), ("grad", "grad", outputs)]
 
 
-def _folded(story: Story, fold: int | str | None) -> Folding:
+def _folded(narration: Narration, fold: int | str | None) -> Folding:
     """The picture as it begins: of so many boxes, folded by a class of modules, or not at all."""
     if fold is None:
-        return fold_outline(story.outline, most=len(story.values))
+        return fold_outline(narration.outline, most=len(narration.values))
     if isinstance(fold, str):
-        return fold_outline(story.outline, BOXES, fold)
+        return fold_outline(narration.outline, BOXES, fold)
     # As many arrows as can still be told apart.
-    return fold_outline(story.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
+    return fold_outline(narration.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
 
 
 def within(name: str, around: Group | None) -> str:

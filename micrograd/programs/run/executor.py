@@ -64,7 +64,7 @@ class Workspace:
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._guards = [(self.buffers[s], rows, places) for s, rows, places in plan.guards]
+        self._guards = [(self.buffers[s], *places) for s, *places in plan.guards]
         self._truths = plan.truths
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
@@ -90,8 +90,8 @@ class Workspace:
 
     def _differing(self) -> Array | None:
         found = np.empty((len(self._truths), self.n), bool)
-        for buffer, rows, places in self._guards:
-            numbers = buffer[rows]
+        for buffer, of_buffer, places in self._guards:
+            numbers = buffer[of_buffer]
             found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
         found ^= self._truths
         if not found.any():
@@ -342,9 +342,7 @@ class Executable:
             self._idle.append(state)
             del self._idle[:-KEPT]
 
-    def _run_span(
-        self, kept: Kept, span: slice, out: Array
-    ) -> tuple[Workspace, Array | None]:
+    def _run_span(self, kept: Kept, span: slice, out: Array) -> tuple[Workspace, Array | None]:
         workspace = self._workspace(span.stop - span.start)
         workspace.parameters[:] = kept.numbers
         workspace.changes = -1

@@ -43,7 +43,7 @@ _ROWS: dict[Callable[[Any, Any], Any], tuple[Op, bool]] = {
 
 
 class ProgramError(TypeError):
-    """A function did with a traced scalar what can only be done with a number."""
+    """A function took a number out of a Value that differs between rows or calls."""
 
 
 class Recording:
@@ -94,6 +94,10 @@ class Recording:
         """Whether a Value depends on an argument."""
         return any(_is_input(leaf) for leaf in _leaves(v))
 
+    def error(self, advice: str) -> ProgramError:
+        """The error for asking for a number in another way, with the line that asks."""
+        return ProgramError(f"{advice} ({users_line()})")
+
     def _decide(self, comparison: Comparison) -> None:
         """Note that the function asked for the truth of a comparison."""
         if self._over:
@@ -109,7 +113,7 @@ class Recording:
         """Write what was recorded on a tape; tell where the outputs stand, and let go of them."""
         self._over = True
         graph = _Graph(self.inputs, self._known)
-        places = [graph.add(x) for x in outputs]
+        roots = [graph.add(x) for x in outputs]
         asked = [graph.add(comparison.node()) for comparison, _ in self.guards]
         outputs.clear()
         graph.collect()
@@ -118,13 +122,13 @@ class Recording:
         self.guards.clear()
         self.inputs.clear()
         living = graph.let_go()
-        for reference, name, line in self._read:
+        for reference, name, place in self._read:
             if reference() is not None:
-                raise _refuse_number(name, line)
+                raise _refuse_number(name, place)
         tape, index_of = graph.written(living)
-        for place, truth, line in zip(asked, truths, lines):
-            tape.guard(index_of(place), truth, line_text(*line))
-        return tape, [index_of(place) for place in places]
+        for root, truth, line in zip(asked, truths, lines):
+            tape.guard(index_of(root), truth, line_text(*line))
+        return tape, [index_of(root) for root in roots]
 
 
 class _Graph:
@@ -167,7 +171,8 @@ class _Graph:
 
     def _take(self, v: Value, index: dict[int, int]) -> int:
         """Take down one node, whose operands are there already."""
-        op, operands, varies, leaf = v.op, (), False, False
+        op, varies, leaf = v.op, False, False
+        operands: tuple[int, ...] = ()
         if v in self._inputs:
             varies = True
             self._columns[len(self._ops)] = self._inputs[v]
@@ -215,6 +220,10 @@ class _Graph:
         """Write what the roots are made of on a tape; the function says where a root stands."""
         tape = Tape()
         wanted = self._wanted(living)
+        used = {v for place, v in living.items() if wanted[place]}
+        for v in self._known:  # in the order of their names
+            if v in used:
+                tape.parameter(v)
         at = [-1] * len(self._ops)
         for place, op in enumerate(self._ops):
             if not wanted[place]:
@@ -248,7 +257,7 @@ class _Graph:
 
 
 def _leaves(v: Value) -> Iterator[Value]:
-    """The leaves that a Value is made of, and what stands for a Value in a derivative's function."""
+    """Find the leaves that a Value is made of, also by way of what a derivative is taken by."""
     seen = {v}
     todo = [v]
     while todo:

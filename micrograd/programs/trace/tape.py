@@ -81,7 +81,7 @@ class Tape:
         index = self._constants.get(key)
         if index is None:
             index = self._constants[key] = self._node(None, (), False, False)
-            self.constants[index] = number
+            self.constants[index] = self.numbers[index] = number
         return index
 
     def record(self, op: Op, operands: tuple[int, ...]) -> int:
@@ -154,14 +154,14 @@ class Tape:
         numbers = self.numbers
         todo = [index]
         while todo:
-            i = todo[-1]
-            missing = [x for x in self.operands[i] if x not in numbers]
-            if i in numbers or not missing:
-                op = self.ops[i]
-                if op is not None and i not in numbers:
-                    numbers[i] = without_raising(op, [numbers[x] for x in self.operands[i]])
-                todo.pop()
-            todo += missing
+            op, operands = self.ops[todo[-1]], self.operands[todo[-1]]
+            missing = [x for x in operands if x not in numbers]
+            if missing and todo[-1] not in numbers:
+                todo += missing
+                continue
+            i = todo.pop()
+            if i not in numbers and op is not None:
+                numbers[i] = without_raising(op, [numbers[x] for x in operands])
         return numbers[index]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A `graphviz.Digraph` with alt text, which pygraphviz draws where `dot` is missing."""
+"""A `graphviz.Digraph` that has alt text and falls back on pygraphviz if `dot` is missing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from micrograd.draw.diagram import layout
 
 
 class Digraph(graphviz.Digraph):  # type: ignore[misc]
-    """What `draw_dot` returns; `pipe` and `render` raise RuntimeError where both are missing."""
+    """The result of `draw_dot`; `pipe` and `render` raise RuntimeError without any Graphviz."""
 
-    described: Callable[[str], str] = staticmethod(str)  # what gives a drawn SVG its alt text
+    described: Callable[[str], str] = staticmethod(str)  # adds alt text to an SVG
 
     def _repr_image_svg_xml(self) -> str:
         return self.described(self.pipe("svg", encoding="utf-8"))
 
     def pipe(self, format: str | None = None, encoding: str | None = None, **kwargs: Any) -> Any:
-        """Draw it and give the picture, as a notebook does."""
+        """Draw the graph and return the picture, as bytes or, with an encoding, as text."""
         if shutil.which("dot"):
             return super().pipe(format, encoding=encoding, **kwargs)
         drawn = layout.render(self.source, format or self.format)
@@ -36,7 +36,7 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]
         format: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Write the source to a file and the picture beside it, and give the latter's path."""
+        """Write the source to a file and the picture beside it; return the path of the picture."""
         if shutil.which("dot"):
             return super().render(
                 filename, directory=directory, view=view, cleanup=cleanup, format=format, **kwargs
