@@ -25,7 +25,7 @@ ROOMS = [
 ]  # fmt: skip
 
 # The folders of a room, and those beside them that each may import. "." stands for the files
-# directly in the room, which may import all of its folders.
+# directly in the room, which may import all of its folders (but nobody what imports them).
 FOLDERS = {
     "programs": {
         "trace": [],
@@ -35,9 +35,9 @@ FOLDERS = {
         "show": ["trace", "lift"],
     },
     "draw": {
-        "scene": [],
-        "diagram": ["scene"],
-        "stepping": ["scene", "diagram"],
+        "scene": ["."],
+        "diagram": [".", "scene"],
+        "stepping": [".", "scene", "diagram"],
     },
     "explain": {
         "what_if": ["."],
@@ -48,8 +48,8 @@ FOLDERS = {
 }
 
 EXCEPTIONS = {
-    ("engine", "native"): "its last lines let the C core take over, where it was built",
-    ("engine", "value.copying"): "a Value is copied and pickled by its own class",
+    ("engine", "native"): "its last line lets the C core take over, where it was built",
+    ("native.takeover", "native"): "the C core is in this room, but no file of Python",
     ("value.copying", "engine"): "the copy of a graph is made of Values",
     ("programs.lift.fuse_bias", "programs.lower.strides"): "to be mended",
     ("programs.lower.buffers", "programs.run.kernels"): "to be mended",
@@ -59,11 +59,6 @@ EXCEPTIONS = {
 TOP = {"__init__.py", "ops.py", "engine.py", "nn.py", "losses.py", "optim.py"}
 
 LONGEST = 400  # lines
-LONG = {
-    "native/_engine.c": "one translation unit, so that the compiler sees all of it",
-    "engine.py": "to be mended",
-    "explain/course/textbook.py": "to be mended",
-}
 
 
 def imports(module: str) -> Iterator[str]:
@@ -186,7 +181,7 @@ def test_a_room_can_be_looked_round_in(init: Path) -> None:
     files = [f for f in init.parent.iterdir() if f.suffix in (".py", ".c") and f != init]
     folders = [f for f in init.parent.iterdir() if (f / "__init__.py").exists()]
     if init.parent != PACKAGE:
-        assert len(files) <= 8, sorted(f.name for f in files)
+        assert len(files) <= 10, sorted(f.name for f in files)
         assert len(files) + len(folders) >= 2, "one file needs no folder"
     text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))
     assert text, f"{init} does not say what the room is for"
@@ -194,10 +189,9 @@ def test_a_room_can_be_looked_round_in(init: Path) -> None:
 
 def test_no_file_is_long() -> None:
     long = [
-        name
+        path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*")
         if path.suffix in (".py", ".c", ".h", ".js", ".css")
-        and (name := path.relative_to(PACKAGE).as_posix()) not in LONG
         and len(path.read_text(encoding="utf-8").splitlines()) > LONGEST
     ]
     assert long == []

@@ -20,8 +20,8 @@ from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.recording import is_tracing, refuse_numbers
-from micrograd.value.base import _traces
+from micrograd.programs.trace.recording import refuse_numbers
+from micrograd.value import hooks
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ class Program:
     the function takes two numbers, and gives a `Result` of shape (n,) or (n, k). Parameters are the
     Values that the function reaches through its closure and globals; they are read at every call.
 
-    The function runs once, on the numbers of one row, and again when arguments have another shape, when a
-    name in its closure or globals refers to another object, when a row takes another path through
-    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
+    The function runs once, on the numbers of one row, and again when arguments have another shape,
+    when a name in its closure or globals refers to another object, when a row takes another path
+    through an `if`, and after `retrace()`. What else it does (printing, appending) happens then
+    only.
 
     A decorated method is a program of each object, as a method is a function of each.
 
@@ -119,7 +120,7 @@ class Program:
         inputs: dict[str, Array] = {}
         shapes = []
         n = None
-        if _traces and is_tracing() and any(map(_holds_values, (*args, *kwargs.values()))):
+        if hooks.tracer_here() is not None and any(map(_holds_values, (*args, *kwargs.values()))):
             return self.function(*args, **kwargs)  # called in another program's function
         for name, x in self._named(args, kwargs):
             if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
@@ -135,7 +136,7 @@ class Program:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
         paths = self._paths(tuple(inputs), tuple(shapes), args, kwargs)
         result = paths.call(inputs, n)
-        if _traces:
+        if hooks.tracers:
             refuse_numbers(paths.found)
         return result
 

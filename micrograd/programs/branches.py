@@ -28,8 +28,9 @@ from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
-from micrograd.programs.trace.recording import ProgramError, Recording, is_tracing, recorded
+from micrograd.programs.trace.recording import ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
+from micrograd.value import hooks
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Paths:
         That function has called a program on arrays, this one or another; if it waited, it could
         be for a thread that waits for it.
         """
-        held = self._lock.acquire(blocking=not is_tracing())
+        held = self._lock.acquire(blocking=hooks.tracer_here() is None)
         try:
             yield
         finally:

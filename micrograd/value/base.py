@@ -1,52 +1,81 @@
-"""What makes a Value pleasant to use: text, comparisons, the names that the original has."""
+"""What every Value has that is no part of the lesson: numbers, text, comparisons, hooks."""
 
 from __future__ import annotations
 
 import operator
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from micrograd.ops import Op
-from micrograd.value.errors import ARITHMETIC_ERRORS, forward_error
-from micrograd.value.numbers import is_number
+from micrograd import ops
+from micrograd.value import copying, hooks
+from micrograd.value.numbers import is_number, to_float
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from micrograd.engine import Value
+    from micrograd.ops import Op
 
 
-class Comfort(Operators["Value"]):
-    """All of Value that has nothing to do with derivatives."""
+class ValueBase(Operators["Value"]):
+    """The base of Value on both cores: all that has nothing to do with derivatives."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:  # what Value has
         _data: float
         _grad: float
+        _scope: Any  # where it was recorded, see graph/scopes.py; not set outside of any scope
+        op: Op | None
+        args: tuple[Any, ...]
 
         @property
         def parents(self) -> tuple[Value, ...]: ...
 
+    # Few nodes have these: an instance that sets one gets an attribute of its own.
+    label: str = ""
+    _symbol: str | None = None  # what a diagram shows, if not the symbol of the operation
+    _closure: Callable[[], object] | None = None  # a backward rule assigned by hand
+    _local_grads: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # from Value.node
+    _line: tuple[str, int] | None = None  # the file and line that made it, see graph/scopes.py
+
+    # Hooks for subclasses.
+    _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
+    _why_no_copy: str | None = None  # the message of copy and pickle, where they cannot copy it
+    _is_traced: bool = False  # it is an argument of a program that is traced
+    _original: Value | None = None  # what a leaf stands for while a derivative is taken
+    _variable_of: int | None = None  # the number of the call that a leaf is a variable of
+
+    def _clear_grad(self, arrived: bool) -> None:
+        """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""
+        self.grad = 0.0
+
+    # Numbers.
+
     @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
+    def data(self) -> float:
+        """The number itself."""
+        return read_traced(self, "data") if hooks.tracers else self._data
 
-    def __repr__(self) -> str:
-        return f"Value(data={self._data}, grad={self._grad})"
+    @data.setter
+    def data(self, number: Any) -> None:
+        self._data = to_float(number, "data")  # type: ignore[misc]
 
-    def __format__(self, spec: str) -> str:
-        if spec and _traces and is_traced(self):  # type: ignore[arg-type]
-            raise _number_lost("a text with the number of one row would stay in the program")
-        return format(self._data, spec) if spec else str(self)
+    @property
+    def grad(self) -> float:
+        """The derivative of the last `backward()`'s root with respect to this Value."""
+        return read_traced(self, "grad") if hooks.tracers else self._grad
+
+    @grad.setter
+    def grad(self, number: Any) -> None:
+        self._grad = to_float(number, "grad")  # type: ignore[misc]
 
     def __float__(self) -> float:
         raise _number_lost(
-            "float(v) and the functions of math would drop the gradient of a Value: write the row "
-            "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
+            "float(v) and the functions of math would drop the gradient of a Value: write the "
+            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
+            "bare number"
         )
 
     def __int__(self) -> int:
@@ -60,89 +89,110 @@ class Comfort(Operators["Value"]):
     def __round__(self, digits: int | None = None) -> int:
         return int(self)
 
-    # A Value is equal to a number as its data is, and to no other Value.
-
-    def __eq__(self, other: object) -> Any:
-        return _compare(self, other, operator.eq)
-
-    def __ne__(self, other: object) -> Any:
-        return _compare(self, other, operator.ne)
-
-    __hash__ = object.__hash__
-
-    def __lt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.lt)
-        return self._data < (other._data if isinstance(other, Comfort) else other)
-
-    def __le__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.le)
-        return self._data <= (other._data if isinstance(other, Comfort) else other)
-
-    def __gt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.gt)
-        return self._data > (other._data if isinstance(other, Comfort) else other)
-
-    def __ge__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.ge)
-        return self._data >= (other._data if isinstance(other, Comfort) else other)
-
     def __pos__(self) -> Self:
         return self
 
     def conjugate(self) -> Self:
-        """Self: a real number is its own conjugate. NumPy's var(), std() and norm() ask for it."""
+        """Return self: a real number is its own conjugate. NumPy's var, std and norm ask for it."""
         return self
 
+    # Comparisons look at the data. It may be equal to a number; two Values are equal if they are
+    # the same.
 
-# By thread, the recording of a program that is traced there (see programs/trace/recording.py). It
-# answers for the Values that the program compares, is told of those whose numbers are read, and
-# computes where floats raise.
-_traces: dict[int, Any] = {}
+    def __eq__(self, other: object) -> Any:
+        return compared(self, other, operator.eq)
+
+    def __ne__(self, other: object) -> Any:
+        return compared(self, other, operator.ne)
+
+    __hash__ = object.__hash__
+
+    def __lt__(self, other: Any) -> Any:
+        return compared(self, other, operator.lt)
+
+    def __le__(self, other: Any) -> Any:
+        return compared(self, other, operator.le)
+
+    def __gt__(self, other: Any) -> Any:
+        return compared(self, other, operator.gt)
+
+    def __ge__(self, other: Any) -> Any:
+        return compared(self, other, operator.ge)
+
+    # Text and copies.
+
+    def __repr__(self) -> str:
+        return f"Value(data={self._data}, grad={self._grad})"
+
+    def __format__(self, spec: str) -> str:
+        tracer = hooks.tracer_here() if spec else None
+        if tracer is not None and tracer.is_traced(self):
+            raise _number_lost("a text with the number of one row would stay in the program")
+        return format(self._data, spec) if spec else str(self)
+
+    def __copy__(self) -> Value:
+        return copying.shallow_copy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        return copying.deep_copy(self, memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copying.reduce(self)
+
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        """A copy of what was set on this Value beside its numbers and operands."""
+        return dict(self.__dict__)
+
+    # The names that the original has.
+
+    @property
+    def _prev(self) -> set[Value]:
+        return set(self.parents)
+
+    @property
+    def _op(self) -> str:
+        if self._symbol is not None:
+            return self._symbol
+        if self.op is None:
+            return ""
+        if self.op is ops.power and len(self.parents) == 1:
+            return f"**{self.args[1]}"
+        return self.op.symbol
+
+    @_op.setter
+    def _op(self, symbol: str) -> None:
+        self._symbol = symbol  # type: ignore[misc]
+
+
+# While this thread traces a program, its tracer sees to comparisons and numbers. The C core calls
+# these too, with its own numbers for the comparisons.
+
 _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
 
 
-def _compare(v: Comfort, other: Any, comparison: Any) -> Any:
-    """Compare, perhaps while a program is traced; C numbers the comparisons."""
+def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
+    """Compare a Value with another, or with a number."""
     if comparison.__class__ is int:
         comparison = _COMPARISONS[comparison]
-    recording = _traces.get(threading.get_ident()) if _traces else None
-    if recording is not None:
-        return recording.compare(v, other, comparison)
+    tracer = hooks.tracer_here()
+    if tracer is not None:
+        return tracer.compare(v, other, comparison)
     equality = comparison is operator.eq or comparison is operator.ne
     if equality and other is not v and not is_number(other):
         return NotImplemented
-    return comparison(v._data, other._data if isinstance(other, Comfort) else other)
+    return comparison(v._data, other._data if isinstance(other, ValueBase) else other)
 
 
-def _read(v: Comfort, name: str) -> float:
-    """Give data or grad while a program is traced, perhaps by another thread."""
-    recording = _traces.get(threading.get_ident())
-    if recording is not None:
-        recording.read(v, name)
+def read_traced(v: ValueBase, name: str) -> float:
+    """Return data or grad, after the tracer of this thread has agreed."""
+    tracer = hooks.tracer_here()
+    if tracer is not None:
+        tracer.read(v, name)
     return v._data if name == "data" else v._grad
 
 
 def _number_lost(advice: str) -> TypeError:
-    """The error for what would take the number out of a Value; a program adds the line."""
-    recording = _traces.get(threading.get_ident()) if _traces else None
-    return TypeError(advice) if recording is None else recording.error(advice)
-
-
-def is_traced(v: Value) -> bool:
-    """Whether this thread traces a program, and v depends on an argument of it."""
-    recording = _traces.get(threading.get_ident()) if _traces else None
-    return recording is not None and recording.is_traced(v)
-
-
-def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
-    """Raise the error of an operation; while a program is traced, give inf or nan instead."""
-    recording = _traces.get(threading.get_ident()) if _traces else None
-    if recording is not None:
-        with suppress(*ARITHMETIC_ERRORS):
-            number: float = recording.value(op, operands)
-            return number
-    raise forward_error(error, op, operands) from error
+    """Make the error for what would take the number out of a Value; a tracer adds the line."""
+    tracer = hooks.tracer_here()
+    return TypeError(advice) if tracer is None else tracer.error(advice)

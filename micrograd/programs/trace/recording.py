@@ -8,9 +8,7 @@ number, and is a constant. So is what was computed from such leaves alone.
 
 from __future__ import annotations
 
-import linecache
 import operator
-import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,13 +21,12 @@ from micrograd.engine import Value, toposort
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.tape import Tape, without_raising
-from micrograd.value.base import _traces
+from micrograd.value import hooks
 from micrograd.value.numbers import is_number
+from micrograd.value.user_code import described, user_line
 
 if TYPE_CHECKING:
     from micrograd.programs.branches import Path
-
-PACKAGE = __name__.partition(".")[0]
 
 # By Python's comparison: the operation, and whether its operands change places.
 _ROWS: dict[Callable[[Any, Any], Any], tuple[Op, bool]] = {
@@ -59,10 +56,10 @@ class Recording:
 
     def input(self, name: str, column: int, number: float) -> Value:
         """A leaf for one column of an argument."""
-        v: Any = Value(number)
-        v._traced = True  # so that it is known again, if it is kept
+        v = Value(number)
+        v._is_traced = True  # so that it is known again, if it is kept
         self.inputs[v] = (name, column)
-        return v  # type: ignore[no-any-return]
+        return v
 
     # What the engine asks while this thread traces ---------------------------------------------
 
@@ -105,7 +102,7 @@ class Recording:
                 raise _kept()
         elif id(comparison) not in self._asked:
             self._asked.add(id(comparison))
-            self.guards.append((comparison, _users_place()))
+            self.guards.append((comparison, user_line()))
 
     # The tape -----------------------------------------------------------------------------------
 
@@ -127,7 +124,7 @@ class Recording:
                 raise _refuse_number(name, place)
         tape, index_of = graph.written(living)
         for root, truth, line in zip(asked, truths, lines):
-            tape.guard(index_of(root), truth, line_text(*line))
+            tape.guard(index_of(root), truth, described(*line))
         return tape, [index_of(root) for root in roots]
 
 
@@ -263,9 +260,8 @@ def _leaves(v: Value) -> Iterator[Value]:
     while todo:
         x = todo.pop()
         parents: Iterable[Value] = x.parents
-        original = getattr(x, "_original", None)
-        if original is not None:
-            parents = (original,)
+        if x._original is not None:
+            parents = (x._original,)
         elif not parents:
             yield x
         for y in parents:
@@ -274,33 +270,28 @@ def _leaves(v: Value) -> Iterator[Value]:
                 todo.append(y)
 
 
-def _is_input(leaf: Any) -> bool:
-    return getattr(leaf, "_traced", False) is True
+def _is_input(leaf: Value) -> bool:
+    return leaf._is_traced
 
 
 @contextmanager
 def recorded(recording: Recording) -> Iterator[None]:
     """Let a recording answer for the Values that this thread uses in this block."""
     thread = get_ident()
-    before = _traces.get(thread)
-    _traces[thread] = recording
+    before = hooks.tracers.get(thread)
+    hooks.tracers[thread] = recording
     try:
         yield
     finally:
         if before is None:
-            del _traces[thread]
+            del hooks.tracers[thread]
         else:
-            _traces[thread] = before
-
-
-def is_tracing() -> bool:
-    """Whether this thread runs a function that is traced."""
-    return bool(_traces) and get_ident() in _traces
+            hooks.tracers[thread] = before
 
 
 def refuse_numbers(paths: Iterable[Path]) -> None:
     """Refuse the results of a program with parameters, if this thread traces another one."""
-    if is_tracing() and any(path.program.parameters for path in paths):
+    if hooks.tracer_here() is not None and any(path.program.parameters for path in paths):
         raise ProgramError(
             "a program called on arrays gives numbers, which would stay in the program that calls "
             f"it as they are now ({users_line()}): call it on scalars, as a function of one example"
@@ -326,23 +317,5 @@ def _refuse_number(name: str, line: str) -> ProgramError:
 
 
 def users_line() -> str:
-    """Name the line of the user's code that is running, not of this package or Python's own."""
-    return line_text(*_users_place())
-
-
-def _users_place() -> tuple[str, int]:
-    frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
-def line_text(file: str, line: int) -> str:
-    """A place in the user's code, and what stands there."""
-    text = linecache.getline(file, line).strip()
-    return f"{file}, line {line}{f': {text}' if text else ''}"
-
-
-def _is_ours(module: str) -> bool:
-    name = module.partition(".")[0]
-    return name == PACKAGE or name in sys.stdlib_module_names
+    """Name and quote the line of the user's code that is running."""
+    return described(*user_line())
