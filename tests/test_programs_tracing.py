@@ -85,7 +85,7 @@ def missing_with_a_method(x: Any) -> Any:
 
 
 def in_arithmetic(x: Any) -> Any:
-    """Within arithmetic with Values nothing parts."""
+    """Compare within arithmetic with Values, where nothing parts."""
     return (x[0] > 0) * x[1] + x[1] * (x[0] != 0) - mg.maximum(x[1], x[0] > x[1])
 
 
@@ -135,7 +135,7 @@ def test_what_parts_nothing_has_one_path() -> None:
 
 
 def bisected(x: Any, y: Any) -> Any:
-    """A root that rows find in unlike numbers of steps."""
+    """Find a root in a number of steps that depends on the row."""
     low, high = x * 0, x * 0 + 4
     while high - low > 0.25 * y:
         middle = (low + high) / 2
