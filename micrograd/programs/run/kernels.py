@@ -12,6 +12,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_row, operand_names
+from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,10 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     A row that is made of other rows runs as these; one that is only known for floats runs element
     by element.
     """
+    if isinstance(op, Take):
+        return [(_take, (op.count, operands, out))]
+    if isinstance(op, Chosen):
+        return [(_mark_chosen, (op.count, *operands, out))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
@@ -98,6 +103,18 @@ def _sign(x: Array, out: Array, is_above: Array) -> None:
         return
     np.greater(x, 0.0, is_above)
     np.copyto(out, is_above)
+
+
+def _take(count: int, operands: list[Array], out: Array) -> None:
+    index = operands[0].astype(np.intp) % count  # a row that takes another path may have any
+    table = np.stack(np.broadcast_arrays(*map(np.atleast_1d, operands[1:])))
+    table = np.broadcast_to(table, (count, *out.shape))
+    index = np.broadcast_to(index, (1, *out.shape))
+    np.copyto(out, np.take_along_axis(table, index, 0)[0])
+
+
+def _mark_chosen(count: int, index: Array, place: Array, out: Array) -> None:
+    np.equal(index % count, place, out)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:

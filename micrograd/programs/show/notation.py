@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
+from micrograd.value.selection import Chosen
 
 SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
 
@@ -101,6 +102,11 @@ class Style:
         text = f"{name}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
 
+    def taken(self, table: Written, index: Written) -> Written:
+        """Write an element of a table, for each row of its own."""
+        text = f"{self.within(table, ATOM)}[{index.text}]"
+        return Written(text, ATOM, 1 + table.size + index.size)
+
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """A row of the table."""
         size = 1 + sum(x.size for x in operands)
@@ -117,6 +123,7 @@ class Style:
             )
         if op is ops.power:
             return f"{self.within(operands[0], ATOM)}.^{self.within(operands[1], ATOM)}", ATOM
+        op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             sign = _COMPARISONS[op][0]
             return f"({operands[0].text} {sign} {operands[1].text})", ATOM
@@ -194,6 +201,7 @@ class LaTeX(Style):
             return Written(rf"\sqrt{{{texts[0]}}}", ATOM, size)
         if op is ops.power:
             return Written(f"{self.within(operands[0], ATOM)}^{{{texts[1]}}}", PRODUCT, size)
+        op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             return Written(rf"\left[{texts[0]} {_COMPARISONS[op][1]} {texts[1]}\right]", ATOM, size)
         return Written(rf"{latex_function(op)}\left({', '.join(texts)}\right)", ATOM, size)
