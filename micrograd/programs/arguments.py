@@ -123,9 +123,7 @@ def _ragged(what: str, rows: list[Any]) -> Argument:
             raise TypeError(f"{what} must hold real numbers" + _likely(np.array([x, None])[:1]))
     depths = {_depth(row) for row in rows}
     if len(depths) > 1:
-        raise ValueError(
-            f"{what} has rows of unlike depth: give lists of numbers, all nested alike"
-        )
+        raise ValueError(f"{what} has rows of unlike depth: nest the lists of all rows alike")
     integers = all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in numbers)
     return Ragged(rows, integers)
 

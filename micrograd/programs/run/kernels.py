@@ -106,11 +106,10 @@ def _sign(x: Array, out: Array, is_above: Array) -> None:
 
 
 def _take(count: int, operands: list[Array], out: Array) -> None:
-    index = operands[0].astype(np.intp) % count  # a row that takes another path may have any
-    table = np.stack(np.broadcast_arrays(*map(np.atleast_1d, operands[1:])))
-    table = np.broadcast_to(table, (count, *out.shape))
-    index = np.broadcast_to(index, (1, *out.shape))
-    np.copyto(out, np.take_along_axis(table, index, 0)[0])
+    index, *table = [x.reshape((1,) * (out.ndim - x.ndim) + x.shape) for x in operands]
+    places = index.astype(np.intp) % count  # those of rows that take another path may be any
+    found = np.take_along_axis(np.stack(np.broadcast_arrays(*table)), places[None], 0)
+    np.copyto(out, found[0])
 
 
 def _mark_chosen(count: int, index: Array, place: Array, out: Array) -> None:

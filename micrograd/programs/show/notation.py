@@ -11,7 +11,7 @@ from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
 
-SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
+COMPARISON, SUM, PRODUCT, ATOM = range(4)  # how tightly a text holds together
 
 
 class Written(NamedTuple):
@@ -50,7 +50,7 @@ class Style:
         """Terms with their signs."""
         text = ""
         for sign, part in parts:
-            own = part.text if part.level >= PRODUCT or sign > 0 else self.within(part, PRODUCT)
+            own = self.within(part, SUM if sign > 0 else PRODUCT)
             mark = " - " if sign < 0 else " + "
             text += f"{mark}{own}" if text else f"-{own}" if sign < 0 else own
         size = sum(part.size for _, part in parts)
@@ -126,7 +126,7 @@ class Style:
         op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             sign = _COMPARISONS[op][0]
-            return f"({operands[0].text} {sign} {operands[1].text})", ATOM
+            return f"{operands[0].text} {sign} {operands[1].text}", COMPARISON
         return None
 
 
