@@ -35,9 +35,10 @@ FOLDERS = {
         "show": ["trace", "lift"],
     },
     "draw": {
-        "scene": ["."],
-        "diagram": [".", "scene"],
-        "stepping": [".", "scene", "diagram"],
+        "scene": [],
+        "folding": ["scene"],
+        "diagram": ["scene", "folding"],
+        "stepping": ["scene", "folding", "diagram"],
     },
     "explain": {
         "what_if": ["."],

@@ -15,7 +15,7 @@ from micrograd.derivatives import sweeps
 from micrograd.native import takeover
 
 CUBE = Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
-UNARY = [mg.tanh, mg.sin, mg.exp, mg.relu, abs, mg.sigmoid, mg.sign, mg.stop_gradient, CUBE]
+UNARY: list[Any] = [abs, CUBE, mg.tanh, mg.sin, mg.exp, mg.relu, mg.sigmoid, mg.stop_gradient]
 BINARY = [mg.add, mg.multiply, mg.subtract, mg.maximum, mg.hypot, mg.logaddexp, mg.arctan2]
 
 
@@ -29,7 +29,7 @@ class Own(Value):
 
 
 def graph(seed: int) -> tuple[list[Any], list[Value]]:
-    """Outputs and variables of a random graph: leaves, interior nodes, twice the same, numbers."""
+    """Return outputs and variables of a random graph: leaves, nodes, twice the same, numbers."""
     chance = random.Random(seed)
     values: list[Any] = [
         (Own if chance.random() < 0.2 else Value)(chance.uniform(-1, 1)) for _ in range(4)

@@ -26,6 +26,7 @@ from micrograd.derivatives.sweeps import (
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_rule
+from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
 
@@ -141,7 +142,8 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
         return _given_slopes(node, positions)
     rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
-    flat, numbers = ((), ()) if node._is_traced else _simpler(node.op)
+    tracing = hooks.tracer_here() is not None  # a number would be that of one row
+    flat, numbers = ((), ()) if tracing else _simpler(node.op)
     for i in numbers:
         if isinstance(arguments[i], Value):
             arguments[i] = arguments[i].data

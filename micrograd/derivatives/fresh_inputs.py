@@ -90,7 +90,7 @@ class Call:
 
     def _stays(self, y: Any, i: int | None) -> bool:
         """Tell whether a result is the same number when x is moved a little."""
-        moved = [Value(v.data + 1e-3 * (abs(v.data) or 1.0)) for v in self.variables]
+        moved = [Value(v._data + 1e-3 * (abs(v._data) or 1.0)) for v in self.variables]
         again = self.f(self._argument(moved), *self.args, **self.kwargs)
         if i is not None:
             again = _as_objects(again, "the result").flat[i]
@@ -102,12 +102,12 @@ class Call:
         They are where x held Values, and where something else may differentiate the result.
         Raises ValueError where the outputs depend on a Value kept from an earlier call.
         """
-        traced = any(
-            getattr(y, "_is_traced", False) for y in outputs
-        )  # by a program, which has no numbers yet
+        tracer: Any = hooks.tracer_here()
+        values = [y for y in outputs if isinstance(y, Value)] if tracer is not None else []
+        traced = any(map(tracer.is_traced, values)) if values else False
         if not (traced or self.at_values):
-            if hooks.tracers:
-                _ask_tracer(outputs)
+            for y in values:
+                tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
             rows = sweeps.jacobian(outputs, self.variables, own=True)
             if rows is not None:
                 return rows, False
@@ -138,14 +138,6 @@ class Call:
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
 
 
-def _ask_tracer(outputs: Sequence[Entry]) -> None:
-    """Let a program that is traced refuse numbers, which it could not follow."""
-    tracer = hooks.tracer_here()
-    for y in outputs:
-        if tracer is not None and isinstance(y, Value):
-            tracer.read(y, "data")
-
-
 def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
     """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
     if x.__class__ is float or isinstance(x, Value):
@@ -167,10 +159,8 @@ def leaf_for(original: Any) -> Any:
     """Return a new leaf that stands for a number or a Value, until `tie` lets it depend on that."""
     if original.__class__ is float or not isinstance(original, Value):
         return Value(original)
-    leaf = original._stand_in()
-    if leaf is None:
-        leaf = Value(original._data)
-        leaf._original = original
+    leaf = Value(original._data)
+    leaf._original = original
     return leaf
 
 
