@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,9 +31,11 @@ if TYPE_CHECKING:
 
 # Relative to the largest entry. What finite differences and printed digits leave is below this.
 _TOLERANCE = 1e-4
+_ROUNDING = 1e-11
 _CLEARLY = 100  # times closer to a mistake than to the right gradient
 _SMALL = 0.1  # a matrix of smaller entries than this part of the largest is measured by the latter
 _SHOWN = 3  # entries
+_FEW = 100  # examples, for which several rates are tried
 
 
 class Verdict(NamedTuple):
@@ -174,7 +175,7 @@ class _Examination:
 
     def __init__(self, problem: Problem) -> None:
         p = self.problem = problem
-        self.sums = formulas.accumulators(p.delta, p.a)
+        self.sums = p.accumulated(p.delta)
         self.right = formulas.gradients(self.sums, p.thetas, p.m, p.lam)
         self.shapes = [d.shape for d in self.right]
 
@@ -246,14 +247,17 @@ class _Examination:
     def _verdicts(self, given: Gradient) -> list[Verdict]:
         """List what explains a gradient: nothing, or the mistakes that come closest to it."""
         as_it_is = Verdict((), _distance(given, self.right))
+        if as_it_is.difference <= _ROUNDING:
+            return [as_it_is]
         found = [v for v in self._single(given) if v.difference <= _TOLERANCE]
         if as_it_is.difference > _TOLERANCE and not found:
-            several = chain(self._updates(given), self._pairs(given))
-            found = [v for v in several if v.difference <= _TOLERANCE]
+            found = [v for v in self._pairs(given) if v.difference <= _TOLERANCE]
+        if as_it_is.difference > _TOLERANCE and not found:
+            found = [v for v in self._updates(given) if v.difference <= _TOLERANCE]
         best = min((v.difference for v in found), default=math.inf)
-        if as_it_is.difference <= max(_CLEARLY * best, 1e-12) and as_it_is.difference <= _TOLERANCE:
+        if as_it_is.difference <= min(_CLEARLY * best, _TOLERANCE):
             return [as_it_is]
-        return [v for v in found if v.difference <= max(10 * best, 1e-12)]
+        return [v for v in found if v.difference <= max(10 * best, _ROUNDING)]
 
     def _single(self, given: Gradient) -> Iterator[Verdict]:
         """Try each mistake alone."""
@@ -287,7 +291,7 @@ class _Examination:
                 "Theta updated in the middle",
                 f"Theta moves {when}: first all derivatives at the same Theta, then one step",
             )
-            for start in (0.01, 0.3, 3.0) if p.m <= 100 else (0.1,):
+            for start in (0.01, 0.3, 3.0) if p.m <= _FEW else (0.1,):
                 gradient = self._fitted(given, start, early, each)
                 if gradient is not None:
                     yield self._verdict((mistake,), given, gradient)
@@ -302,21 +306,22 @@ class _Examination:
         def flat(alpha: float) -> Array:
             return np.concatenate([x.ravel() for x in gradient(alpha)])
 
-        alpha = start
+        alpha, off = start, math.inf
         for _ in range(12):
             with np.errstate(all="ignore"):
                 here = flat(alpha)
+                before, off = off, float(np.linalg.norm(target - here))
+                if not off < 0.9 * before:  # it does not get closer, or has arrived
+                    break
                 slope = (flat(alpha * (1 + 1e-6)) - here) / (alpha * 1e-6)
                 step = float(slope @ (target - here) / (slope @ slope))
             if not math.isfinite(step) or not 0 < alpha + step < 1e3:
                 return None
             alpha += step
-            if abs(step) <= 1e-9 * alpha:
-                break
         return gradient(alpha)
 
     def _verdict(self, mistakes: tuple[Slip, ...], given: Gradient, gradient: Gradient) -> Verdict:
-        if _distance(gradient, self.right) <= 1e-12:  # it makes no difference here
+        if _distance(gradient, self.right) <= _ROUNDING:  # it makes no difference here
             return Verdict(mistakes, math.inf)
         return Verdict(mistakes, _distance(given, gradient))
 

@@ -39,12 +39,17 @@ class Problem:
         self.slopes = [a * (1 - a) for a in self.a[1:-1]]
         self.error = self.a[-1] - y
         self.delta = formulas.deltas(self.thetas, self.slopes, self.error)
+        self._inputs = [with_bias(a) for a in self.a[:-1]]
+
+    def accumulated(self, delta: Sequence[Array]) -> Gradient:
+        """Return the accumulators for these deltas of layers 2 to L."""
+        return [d.T @ inputs for d, inputs in zip(delta, self._inputs)]
 
     def sums(self, last: Array | None = None, slopes: dict[int, Array] | None = None) -> Gradient:
         """Return the accumulators, from another last delta, or other slopes of some layers."""
         found = [(slopes or {}).get(level, g) for level, g in enumerate(self.slopes, start=2)]
         delta = formulas.deltas(self.thetas, found, self.error if last is None else last)
-        return formulas.accumulators(delta, self.a)
+        return self.accumulated(delta)
 
 
 # The accumulators --------------------------------------------------------------------------------
@@ -143,11 +148,11 @@ def _wrong_hidden_deltas(p: Problem, level: int) -> Iterator[tuple[Slip, Gradien
 def _below(p: Problem, level: int, delta: Array) -> Gradient:
     """Return the accumulators for another delta of a hidden layer."""
     lower = formulas.deltas(p.thetas[: level - 1], p.slopes[: level - 2], delta)
-    return formulas.accumulators([*lower, *p.delta[level - 1 :]], p.a)
+    return p.accumulated([*lower, *p.delta[level - 1 :]])
 
 
 def _wrong_activations(p: Problem) -> Iterator[tuple[Slip, Gradient]]:
-    right = formulas.accumulators(p.delta, p.a)
+    right = p.accumulated(p.delta)
     dropped = [np.column_stack([np.zeros(len(d)), d[:, 1:]]) for d in right]
     yield (
         Slip("bias dropped", "a bias has the input 1, so its derivative is delta"),
@@ -170,7 +175,7 @@ def _without_bias(p: Problem) -> list[Array]:
 
 
 def _wrong_accumulation(p: Problem) -> Iterator[tuple[Slip, Gradient]]:
-    right = formulas.accumulators(p.delta, p.a)
+    right = p.accumulated(p.delta)
     yield (
         Slip("Delta not set to 0", "the accumulators hold the sums of an earlier pass as well"),
         [2 * d for d in right],
@@ -194,7 +199,7 @@ def _wrong_accumulation(p: Problem) -> Iterator[tuple[Slip, Gradient]]:
     for by in (1, -1):
         yield (
             Slip("examples mixed", f"the deltas go with the a of the next example; {mixed}"),
-            formulas.accumulators([np.roll(d, by, axis=0) for d in p.delta], p.a),
+            p.accumulated([np.roll(d, by, axis=0) for d in p.delta]),
         )
         yield (
             Slip("examples mixed", "the labels go with the outputs of the next example"),
@@ -202,7 +207,7 @@ def _wrong_accumulation(p: Problem) -> Iterator[tuple[Slip, Gradient]]:
         )
     yield (
         Slip("examples mixed", f"the deltas are in reverse order; {mixed}"),
-        formulas.accumulators([d[::-1] for d in p.delta], p.a),
+        p.accumulated([d[::-1] for d in p.delta]),
     )
 
 
