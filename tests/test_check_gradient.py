@@ -54,7 +54,7 @@ def exercise_4(lam: float) -> Net:
 
 
 def cost(net: Net, thetas: Arrays) -> float:
-    """The course's J, from its definition."""
+    """Return the course's J, from its definition."""
     a = net.x
     for theta in thetas:
         a = g(np.column_stack([np.ones(len(a)), a]) @ theta.T)
@@ -63,7 +63,7 @@ def cost(net: Net, thetas: Arrays) -> float:
 
 
 def course(net: Net, planted: str = "") -> Arrays:
-    """The course's loop over the examples, one at a time, with a mistake planted in it."""
+    """Run the course's loop over the examples, with a mistake planted in it."""
     thetas, m, lam = [t.copy() for t in net.thetas], len(net.x), net.lam
     totals = [np.zeros_like(t) for t in thetas]
     last = len(thetas)
@@ -147,7 +147,7 @@ def course(net: Net, planted: str = "") -> Arrays:
 
 
 def planted(net: Net) -> Iterator[str]:
-    """The mistakes that can be made in this network."""
+    """Yield the mistakes that can be made in this network."""
     yield from (
         "y - a for a - y",
         "squared error",

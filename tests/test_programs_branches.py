@@ -1,4 +1,4 @@
-"""Programs with `if`s give for each row what plain Python gives for it."""
+"""Programs with `if`s give for each row what plain Python gives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from micrograd.programs import ProgramError
 
 
 def tax(income: Any) -> Any:
-    """Brackets, with an early return."""
+    """Compute a tax with brackets, with an early return."""
     if income <= 10:
         return 0.0 * income
     if income <= 40:
@@ -28,7 +28,7 @@ def tax(income: Any) -> Any:
 
 
 def sorted_by_swaps(x: Any) -> Any:
-    """Bubble sort: as many paths as there are orders."""
+    """Sort by exchanges: as many paths as there are orders."""
     x = list(x)
     for end in range(len(x) - 1, 0, -1):
         for i in range(end):
@@ -38,7 +38,7 @@ def sorted_by_swaps(x: Any) -> Any:
 
 
 def square_root(x: Any) -> Any:
-    """Heron's iteration, as often as the row needs it."""
+    """Iterate Heron's formula as often as the row needs it."""
     guess = 1 + 0 * x
     while abs(guess * guess - x) > 1e-10:
         guess = (guess + x / guess) / 2
@@ -46,7 +46,7 @@ def square_root(x: Any) -> Any:
 
 
 def nested(x: Any, y: Any) -> Any:
-    """One `if` in another, and the same one asked twice."""
+    """Nest one `if` in another, and ask the same one twice."""
     total = x - y
     if x < y:
         total = total * 2 if y > 0 else total - x
@@ -56,7 +56,7 @@ def nested(x: Any, y: Any) -> Any:
 
 
 def quadrant(x: Any, y: Any) -> Any:
-    """Chained comparisons, `and`, `or`, `not`."""
+    """Use chained comparisons, `and`, `or`, `not`."""
     if 0 <= x < 1 and not y > 0:
         return x + y
     if x < -1 or y < -1:
@@ -151,11 +151,100 @@ def test_what_has_too_many_paths_says_where_and_what_to_write() -> None:
         largest(np.random.default_rng(0).normal(size=(3000, 12)))
 
 
+# No rows ---------------------------------------------------------------------------------------
+
+
+def while_above(x: Any) -> Any:
+    while x > 0.5:
+        x = 0.5 * x - 0.1
+    return x
+
+
+def while_not_below(x: Any) -> Any:
+    while not x < 0.5:
+        x = 0.5 * x - 0.1
+    return [x, 2 * x]
+
+
+def while_either(x: Any) -> Any:
+    y = 1 - x
+    while x > 0.5 or y > 0.5:
+        x, y = y / 2, x / 2
+    return x, y, x - y
+
+
+def newton(x: Any) -> Any:
+    root = 1 + x
+    while abs(root * root - x) > 1e-12:
+        root = (root + x / root) / 2
+        for _ in range(2):
+            if root < 0:
+                root = -root
+    return root
+
+
+def called_with_none(x: Any) -> Any:
+    return x + program(while_above)(np.empty(0)).data.sum() if x > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("function", "width"),
+    [
+        (while_above, None),
+        (while_not_below, 2),
+        (while_either, 3),
+        (newton, None),
+        (called_with_none, None),
+    ],
+)
+def test_no_rows_give_no_results_whatever_the_guards(
+    function: Callable[..., Any], width: int | None
+) -> None:
+    w = Value(2.0)
+    traced = program(lambda x: function(w * x))
+    shape = (0,) if width is None else (0, width)
+
+    def call() -> Any:
+        for rows in ([], [0.3], []):  # before and after there is a path
+            result, before = traced(np.array(rows)), w.grad
+            result.mean().backward() if rows else result.sum().backward()
+            assert (w.grad != before) == bool(rows)
+            yield result.shape
+
+    [found] = in_threads(lambda: list(call()))
+    assert (found[0], found[2]) == (shape, shape)
+    assert w.grad != 0.0
+
+
+def test_no_rows_take_a_path_that_is_known() -> None:
+    def checked(x: Any) -> Any:
+        if x > 0.5:
+            raise ValueError("it is too much")
+        return [x, x]
+
+    traced = program(checked)
+    assert traced([0.25]).shape == (1, 2)
+    assert traced([]).shape == (0, 2)
+
+
+def test_no_rows_of_a_function_that_always_raises() -> None:
+    def refuse(x: Any) -> Any:
+        raise ValueError("never")
+
+    with pytest.raises(ValueError, match="never"):
+        program(refuse)(np.empty(0))
+    with pytest.raises(TypeError, match=r"float\(v\)"):
+        program(lambda x: float(x))(np.empty(0))
+    endless = program(lambda x: endless(np.empty(0)).data.sum() * x)
+    with pytest.raises(RecursionError):
+        endless(np.empty(0))
+
+
 # Calls while tracing ---------------------------------------------------------------------------
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
-    """What these calls give at the same time; a thread that waits for ever fails the test."""
+    """Run these calls at the same time; a thread that waits for ever fails the test."""
     found: list[Any] = [None] * len(calls)
 
     def work(i: int) -> None:

@@ -1,4 +1,4 @@
-"""Where Values came from: scopes of names and of modules, source lines; on both cores."""
+"""Where Values came from: named scopes, scopes of modules, source lines; on both cores."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_scopes_make_no_work_for_the_cyclic_collector() -> None:
 
 
 def here() -> int:
-    """The line number of the caller."""
+    """Return the line number of the caller."""
     frame = inspect.currentframe()
     assert frame
     assert frame.f_back
@@ -361,5 +361,5 @@ def test_the_file_of_a_line_is_this_one() -> None:
 
 
 def test_a_scope_has_a_text_for_a_name() -> None:
-    with pytest.raises(TypeError, match="its name is a text"), mg.scope(3):  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="its name is a string"), mg.scope(3):  # type: ignore[arg-type]
         pass

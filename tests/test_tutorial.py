@@ -1,4 +1,4 @@
-"""Every figure in the text of the tutorial, computed again from the network that it is about.
+"""Every figure in the text of the tutorial, computed again from its network.
 
 The cells of its pages run when the site is built; these are the numbers in the sentences.
 """
@@ -42,7 +42,7 @@ def mean_cost() -> Any:
 
 
 def cost_after(changes: dict[Value, float]) -> float:
-    """Return J after these parameters were changed; they are put back."""
+    """Return J with these parameters changed, and put them back."""
     try:
         for p, change in changes.items():
             p.data += change

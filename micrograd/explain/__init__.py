@@ -41,3 +41,7 @@ def __getattr__(name: str) -> Any:
 
         return check_gradient
     raise AttributeError(f"module 'micrograd.explain' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "deltas"})

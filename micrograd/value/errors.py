@@ -1,15 +1,18 @@
-"""What the engine says when arithmetic fails: the operation, its operands, what to do next."""
+"""Explain failed arithmetic: the operation, its operands, what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from micrograd.engine import Value
     from micrograd.ops import Op
 
-# The exceptions of Python's float arithmetic, and what they say about the operands.
+# The exceptions of Python's float arithmetic, in words.
 _MEANING = {
     ZeroDivisionError: "it divides by zero",
     OverflowError: "the result is too large for a float",
@@ -19,7 +22,7 @@ ARITHMETIC_ERRORS = tuple(_MEANING)
 
 
 def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exception:
-    """The error for a row whose value cannot be computed on these operands."""
+    """Return the error for an operation that has no value at these operands."""
     return _of_same_kind(
         error,
         f"{_call(op, operands)}: ",
@@ -27,8 +30,17 @@ def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exceptio
     )
 
 
+def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
+    """Raise the error of an operation; while a program is traced, return inf or nan instead."""
+    tracer = hooks.tracer_here()
+    if tracer is not None:
+        with suppress(*ARITHMETIC_ERRORS):
+            return tracer.value(op, operands)
+    raise forward_error(error, op, operands) from error
+
+
 def derivative_error(error: Exception, node: Value, operand: Value) -> Exception:
-    """The error for a rule that cannot be computed on the operands of `node`."""
+    """Return the error for a local derivative of `node` that cannot be computed."""
     assert node.op is not None
     name = f" (label {node.label!r})" if node.label else ""
     return _of_same_kind(
