@@ -216,17 +216,6 @@ def test_no_rows_give_no_results_whatever_the_guards(
     assert w.grad != 0.0
 
 
-def test_no_rows_take_a_path_that_is_known() -> None:
-    def checked(x: Any) -> Any:
-        if x > 0.5:
-            raise ValueError("it is too much")
-        return [x, x]
-
-    traced = program(checked)
-    assert traced([0.25]).shape == (1, 2)
-    assert traced([]).shape == (0, 2)
-
-
 def test_no_rows_of_a_function_that_always_raises() -> None:
     def refuse(x: Any) -> Any:
         raise ValueError("never")

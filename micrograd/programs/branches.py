@@ -139,8 +139,10 @@ class Paths:
         return Result(data, Lease(node, idle))
 
     def _call_parts(self, inputs: Inputs, n: int) -> Result:
+        if not n:  # a row of ones says what comes back
+            inputs = {name: np.ones((len(columns), 1)) for name, columns in inputs.items()}
         with self._in_turn():
-            parts = self._divide(inputs, n) if n else [self._without_rows(inputs)]
+            parts = self._divide(inputs, n or 1)
         width = parts[0].path.width
         data: Array = np.empty((n or 1, 1 if width is None else width))
         for part in parts:
@@ -156,13 +158,6 @@ class Paths:
         node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
         node.shape = (n,) if width is None else (n, width)
         return Result(data.reshape(node.shape), Lease(node))
-
-    def _without_rows(self, inputs: Inputs) -> Part:
-        """Run any path on a row of ones, to learn how many scalars the function returns."""
-        ones = {name: np.ones((len(columns), 1)) for name, columns in inputs.items()}
-        path = self._first or self._trace(ones, 0)
-        values, state, _ = path.program.forward(ones, 1)
-        return Part(path, None, values, state)
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
