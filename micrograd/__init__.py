@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
+    from micrograd.files import load, save
     from micrograd.graph import scopes
     from micrograd.graph.scopes import scope, source_lines
     from micrograd.programs import program
@@ -116,6 +117,7 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -132,6 +134,7 @@ __all__ = [
     "program",
     "programs",
     "relu",
+    "save",
     "scope",
     "scopes",
     "sigmoid",
@@ -160,7 +163,9 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "load": "files",
     "program": "programs",
+    "save": "files",
     "scope": "graph.scopes",
     "source_lines": "graph.scopes",
     "value_and_grad": "derivatives",
