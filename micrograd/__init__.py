@@ -63,6 +63,9 @@ from micrograd.ops import (
     tanh,
     where,
 )
+from micrograd.value.selection import max as max
+from micrograd.value.selection import min as min
+from micrograd.value.selection import take
 
 if TYPE_CHECKING:
     from micrograd import draw, explain, losses, nn, optim, programs
@@ -82,7 +85,7 @@ if TYPE_CHECKING:
     from micrograd.graph.scopes import scope, source_lines
     from micrograd.programs import program
 
-# `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
+# `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
 __all__ = [
     "Op",
     "Value",
@@ -146,6 +149,7 @@ __all__ = [
     "sqrt",
     "stop_gradient",
     "subtract",
+    "take",
     "tan",
     "tanh",
     "toposort",
