@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     )
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
+    from micrograd.files import load, save
     from micrograd.graph import scopes
     from micrograd.graph.scopes import scope, source_lines
     from micrograd.programs import program
@@ -119,6 +120,7 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -135,6 +137,7 @@ __all__ = [
     "program",
     "programs",
     "relu",
+    "save",
     "scope",
     "scopes",
     "sigmoid",
@@ -164,7 +167,9 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "load": "files",
     "program": "programs",
+    "save": "files",
     "scope": "graph.scopes",
     "source_lines": "graph.scopes",
     "value_and_grad": "derivatives",
