@@ -78,7 +78,9 @@ if TYPE_CHECKING:
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
     from micrograd.graph import scopes
-    from micrograd.graph.scopes import scope, source_lines
+    from micrograd.graph.recording import no_grad, source_lines
+    from micrograd.graph.scopes import scope
+    from micrograd.graph.strict import strict
     from micrograd.programs import program
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
@@ -127,6 +129,7 @@ __all__ = [
     "multiply",
     "negative",
     "nn",
+    "no_grad",
     "optim",
     "power",
     "program",
@@ -142,6 +145,7 @@ __all__ = [
     "source_lines",
     "sqrt",
     "stop_gradient",
+    "strict",
     "subtract",
     "tan",
     "tanh",
@@ -161,8 +165,10 @@ _LAZY_FUNCTIONS = {
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "program": "programs",
+    "no_grad": "graph.recording",
     "scope": "graph.scopes",
-    "source_lines": "graph.scopes",
+    "source_lines": "graph.recording",
+    "strict": "graph.strict",
     "value_and_grad": "derivatives",
 }
 # Modules that can still be imported from where they once stood: notebooks and pickles name them.

@@ -186,7 +186,7 @@ def _slopes_by_hand(node: Value, in_numbers: bool) -> Sequence[Any]:
     slopes = given_derivatives(node, as_values=not in_numbers)
     if not slopes:
         return [0.0] * len(node.parents)
-    if in_numbers or callable(node._local_grads):
+    if in_numbers or callable(node._given):
         return slopes
     return [_known_once(slope, node.parents) for slope in slopes]
 

@@ -88,7 +88,7 @@ def _make(kind: type[Any], data: float, grad: float, op: Any, args: tuple[Any, .
 
 
 def _refuse_closure(v: ValueBase) -> None:
-    if v._closure is not None:
+    if v._closure is not None and v.parents:
         raise TypeError(
             v._why_no_copy
             or f"{v!r} cannot be copied or pickled: its _backward was assigned by hand, and that "

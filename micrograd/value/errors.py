@@ -22,7 +22,7 @@ def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exceptio
     """Return the error for an operation that has no value at these operands."""
     return _of_same_kind(
         error,
-        f"{_call(op, operands)}: ",
+        f"{described_call(op, operands)}: ",
         f"Keep the operands where {op.name} is defined and finite (with maximum or minimum, say).",
     )
 
@@ -33,7 +33,7 @@ def derivative_error(error: Exception, node: Value, operand: Value) -> Exception
     name = f" (label {node.label!r})" if node.label else ""
     return _of_same_kind(
         error,
-        f"the derivative of {_call(node.op, node.args)}{name} "
+        f"the derivative of {described_call(node.op, node.args)}{name} "
         f"with respect to {_shown(operand)} cannot be computed: ",
         "Keep the operand away from this point (maximum(x, 1e-12), say), or leave the operation "
         "out there. No leaf's grad was changed.",
@@ -45,7 +45,8 @@ def _of_same_kind(error: Exception, what: str, advice: str) -> Exception:
     return kind(f"{what}{_MEANING[kind]} ({error}). {advice}")
 
 
-def _call(op: Op, operands: Sequence[Any]) -> str:
+def described_call(op: Op, operands: Sequence[Any]) -> str:
+    """Return a text such as `multiply(w=3.0, 2.0)`."""
     return f"{op.name}({', '.join(map(_shown, operands))})"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _STANDARD_LIBRARY = str(Path(os.__file__).parent) + os.sep
@@ -14,10 +16,23 @@ _STANDARD_LIBRARY = str(Path(os.__file__).parent) + os.sep
 
 def user_line() -> tuple[str, int]:
     """Return the file and line number of the innermost frame that runs the user's code."""
-    frame = sys._getframe(1)
+    frame = _user_frame()
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning at the user's line."""
+    frame = _user_frame()
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    warnings.warn_explicit(message, category, file, line, frame.f_globals.get("__name__"), registry)
+
+
+def _user_frame() -> FrameType:
+    frame = sys._getframe(2)
     while frame.f_back is not None and not _is_users(frame.f_code.co_filename):
         frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+    return frame
 
 
 def described(file: str, line: int) -> str:
