@@ -174,15 +174,15 @@ class Value(ValueBase):
         27.0
         """
         order = toposort(self)
-        custom_nodes.refuse_without_rule(order)
-        if hooks.before_backward is not None:
-            hooks.before_backward(order)
         before: list[tuple[Value, float]] = []  # the leaves, and what they have already
         for v in order:
             if v.parents:
                 v._grad = 0.0
             else:
                 before.append((v, v._grad))
+        custom_nodes.refuse_without_rule(order)
+        if hooks.before_backward is not None:
+            hooks.before_backward(order)
         self._grad += 1.0  # self rises by one unit per unit of itself
         try:
             for v in reversed(order):

@@ -100,7 +100,6 @@ def test_derivatives_are_right_within() -> None:
         assert mg.grad(f)(2.0) == 12.0
         assert mg.grad(mg.grad(f))(2.0) == 12.0
         assert mg.hessian(lambda v: f(v[0]) * v[1])([2.0, 1.0]).tolist() == [[12, 12], [12, 0]]
-        assert mg.jvp(f, (2.0,), (1.0,)) == (8.0, 12.0)
 
 
 def test_programs_are_traced_as_ever_and_their_results_remember_nothing() -> None:

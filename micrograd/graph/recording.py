@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value, core
@@ -82,8 +82,30 @@ def _count(change: int) -> None:
             hooks.set_on_new(_keep_line if _keepers else None)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class _Forgetting(ContextDecorator):
+    def __init__(self, forgets: bool) -> None:
+        self._forgets = forgets
+        self._before = False
+
+    def _recreate_cm(self) -> _Forgetting:
+        return _Forgetting(self._forgets)  # a decorated function may run in many threads
+
+    def __enter__(self) -> None:
+        self._before = hooks.forgets()
+        if self._forgets != self._before:
+            self._set(self._forgets)
+
+    def __exit__(self, *error: object) -> None:
+        if self._forgets != self._before:
+            self._set(self._before)
+
+    def _set(self, forgets: bool) -> None:
+        if core == "python":
+            hooks.set_on_new(_note)
+        hooks.set_forgets(forgets)
+
+
+def no_grad() -> _Forgetting:
     """Let the Values that this thread makes in this block remember nothing: they are leaves.
 
     It saves the memory of graphs that nobody goes back through. It decorates functions, too:
@@ -95,24 +117,9 @@ def no_grad() -> Iterator[None]:
     >>> y.data, y.parents
     (9.0, ())
     """
-    with _forgetting(True):
-        yield
+    return _Forgetting(True)
 
 
-@contextmanager
-def recording() -> Iterator[None]:
+def recording() -> _Forgetting:
     """Let new Values remember their operands even within `no_grad`, as derivatives need it."""
-    with _forgetting(False):
-        yield
-
-
-@contextmanager
-def _forgetting(forgets: bool) -> Iterator[None]:
-    if core == "python" and forgets:
-        hooks.set_on_new(_note)
-    before = hooks.forgets()
-    hooks.set_forgets(forgets)
-    try:
-        yield
-    finally:
-        hooks.set_forgets(before)
+    return _Forgetting(False)

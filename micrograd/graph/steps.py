@@ -13,6 +13,8 @@ from typing import NamedTuple, Union
 from micrograd import ops
 from micrograd.engine import Value, toposort
 from micrograd.symbolic.formula import Formula, of_rule, operand_names
+from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.identity import IdentityDict
 
 
 class Step(NamedTuple):
@@ -21,8 +23,8 @@ class Step(NamedTuple):
     consumer: Value
     position: int
     operand: Value
-    # None for an assigned `_backward`, which only shows what it adds; nan where it does not exist, but
-    # nothing arrived.
+    # None for an assigned `_backward`, which only shows what it adds; nan where it does not exist,
+    # but nothing arrived.
     local: float | None
     upstream: float  # the gradient that had arrived at the consumer
     product: float  # what is added

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.graph.recording import recording
 from micrograd.graph.scopes import line_of, scope, scope_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import Lifted
@@ -238,7 +239,7 @@ class Paths:
         return path
 
     def _path(self, tape: Tape) -> Path:
-        with scope("program") as tape.scope, answers(tape):
+        with scope("program") as tape.scope, answers(tape), recording():
             returned = self._trace(tape)
         several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
         outputs = [_output(tape, x) for x in (returned if several else [returned])]

@@ -17,7 +17,7 @@ def shallow_copy(v: ValueBase) -> Value:
     """Return a new Value with the same numbers, operands and attributes."""
     _refuse_closure(v)
     new = _make(type(v), v.data, v.grad, v.op, v.args)
-    _set_attributes(new, v._attributes)
+    _set_attributes(new, _attributes(v))
     return new
 
 
@@ -31,7 +31,7 @@ def deep_copy(root: Any, memo: dict[int, Any]) -> Value:
             memo[id(v)] = _make(type(v), v.data, v.grad, v.op, args)
             copied.append(v)
     for v in copied:  # only now, since attributes may refer to Values of the graph
-        _set_attributes(memo[id(v)], copy.deepcopy(v._attributes, memo))
+        _set_attributes(memo[id(v)], copy.deepcopy(_attributes(v), memo))
     root_copy: Value = memo[id(root)]
     return root_copy
 
@@ -48,8 +48,8 @@ def reduce(root: Any) -> tuple[Any, ...]:
             # An operand is its position in the list, a number exponent a tuple that holds it.
             args = tuple(position[id(x)] if isinstance(x, engine.Value) else (x,) for x in v.args)
             stored.append((type(v), v.data, v.grad, v.op, args))
-            if v._attributes:
-                attributes[i] = v._attributes
+            if found := _attributes(v):
+                attributes[i] = found
         else:
             stored.append(v)
     # Attributes come last, once pickle knows the root: they may refer to it.
@@ -72,6 +72,11 @@ def _set_all_attributes(root: Value, attributes: dict[int, dict[str, Any]]) -> N
     nodes = engine.toposort(root)  # the order in which they were stored
     for i, values in attributes.items():
         _set_attributes(nodes[i], values)
+
+
+def _attributes(v: Any) -> dict[str, Any]:
+    """Return the attributes that a copy gets: all but the `_backward` of a leaf."""
+    return {name: x for name, x in v._attributes.items() if name != "_closure"}
 
 
 def _set_attributes(v: Value, attributes: dict[str, Any]) -> None:

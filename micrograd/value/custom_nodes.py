@@ -49,13 +49,13 @@ def _all_values(children: Any, node: Any) -> tuple[Any, ...]:
             f"the children of a Value are a sequence of Values, got {children!r}: write (v,) for "
             "a single one"
         )
-    children = tuple(children)
-    for child in children:
+    values = tuple(children)
+    for child in values:
         if not isinstance(child, ValueBase):
             raise TypeError(
                 f"the children of a Value are Values, got {child!r}: wrap it in Value()"
             )
-    return children
+    return values
 
 
 def given_derivatives(node: Any, as_values: bool = False) -> Sequence[Any]:
