@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
     from micrograd.graph import scopes
-    from micrograd.graph.recording import no_grad, source_lines
+    from micrograd.graph.modes import no_grad, source_lines
     from micrograd.graph.scopes import scope
     from micrograd.graph.strict import strict
     from micrograd.programs import program
@@ -165,9 +165,9 @@ _LAZY_FUNCTIONS = {
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "program": "programs",
-    "no_grad": "graph.recording",
+    "no_grad": "graph.modes",
     "scope": "graph.scopes",
-    "source_lines": "graph.recording",
+    "source_lines": "graph.modes",
     "strict": "graph.strict",
     "value_and_grad": "derivatives",
 }

@@ -17,7 +17,7 @@ from micrograd.nn import MLP
 
 @pytest.fixture
 def picture() -> Diagram:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [2, 1])
     out = model([Value(1.0, label="<x> & \\ é"), Value(2.0)])
     out.backward()
     return graph(out, derivatives=True)
@@ -25,7 +25,7 @@ def picture() -> Diagram:
 
 @pytest.fixture(params=["dot", "pygraphviz"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have one of the two, and not the other."""
+    """Hide one of the two."""
     if request.param == "dot":
         if not shutil.which("dot"):
             pytest.skip("no dot on PATH")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from micrograd import Value
 from micrograd.draw import decision_boundary, loss_curve
-from micrograd.draw.theme import TINTS
+from micrograd.draw.scene.theme import TINTS
 from micrograd.nn import MLP
 
 POINTS, LABELS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [-1, 1, 1]
@@ -38,7 +38,7 @@ def ax() -> Axes:
 
 
 def colour_at(ax: Axes, x: float, y: float) -> str:
-    """The colour of the plane at a place, drawn without points and lines."""
+    """Return the colour of the plane at a place, drawn without points and lines."""
     for artist in [*ax.collections[1:], *ax.get_children()]:
         if artist is not ax.collections[0]:
             artist.set_visible(False)

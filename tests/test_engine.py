@@ -1,4 +1,4 @@
-"""The graph and the walk back: what backward() leaves where, and what it does when it cannot."""
+"""The graph and the backward pass: the grads that backward() leaves, and how it fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import micrograd as mg
 from micrograd import Value, toposort
 from micrograd.graph.steps import backward_steps, totals
 
-# What backward() leaves ------------------------------------------------------------------------
+# Grads after backward() ------------------------------------------------------------------------
 
 
 def test_an_operand_used_twice_gets_both_shares() -> None:

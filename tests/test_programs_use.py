@@ -382,7 +382,7 @@ def test_the_function_runs_while_tracing_only() -> None:
     function([[1.0], [2.0]][0])  # the same shape of one example
     assert len(calls) == 1
     with pytest.raises(TypeError):
-        function(X)  # a list times a Value: another shape is traced anew
+        function(X)  # a list times a Value: another shape is traced again
     assert len(calls) == 2
 
 
@@ -497,16 +497,13 @@ def test_too_many_paths_name_the_line() -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: 1.0 if x == 2 else x, r"== 2 needs the number.*micrograd.equal"),
-        (lambda x: 1.0 if x != 2 else x, r"== 2 needs the number"),
-        (lambda x: x if x else 1.0, r"whether a value is true.*v > 0"),
         (lambda x: x.data, r"\.data needs the number.*stop_gradient"),
         (lambda x: float(x), r"float\(v\).*v.exp\(\)"),
         (lambda x: math.exp(x), r"float\(v\)"),
         (lambda x: [1.0, 2.0][int(x)], r"int\(v\)"),
         (lambda x: [1.0, 2.0][x], r"int\(v\)"),
         (lambda x: round(x), r"round\(v\)"),
-        (lambda x: f"{x:.2f}", r"printing"),
+        (lambda x: f"{x:.2f}", r"a text with the number of one row"),
     ],
 )
 def test_asking_for_the_number_names_the_line(function: Any, message: str) -> None:
@@ -542,7 +539,7 @@ recipes = st.lists(
 
 
 def follow(recipe: Recipe, leaves: list[Any]) -> Any:
-    """The function that a recipe describes: each step takes results of earlier ones."""
+    """Build the function that a recipe describes: each step takes results of earlier ones."""
     made = list(leaves)
     for name, i, j in recipe:
         row = mg.ops.TABLE[name]

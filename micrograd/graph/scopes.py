@@ -15,8 +15,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
-from micrograd.graph.recording import source_lines as source_lines
-from micrograd.graph.recording import swap_scope
+from micrograd.graph.modes import source_lines as source_lines
+from micrograd.graph.modes import swap_scope
 from micrograd.native.takeover import prefer_c
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def line_of(v: Value) -> tuple[str, int] | None:
 
 
 def tell_apart(names: Iterable[str]) -> list[str]:
-    """Number the names that occur more than once.
+    """Add numbers to the names that occur more than once.
 
     >>> tell_apart(["Layer", "MLP", "Layer"])
     ['Layer1', 'MLP', 'Layer2']

@@ -166,28 +166,18 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     return PyObject_GenericSetAttr(self, name, x);
 }
 
-/* Compare for == or != in Python: other kinds of numbers, or a traced program. Borrows both. */
-static PyObject *equal_in_python(PyObject *self, PyObject *other, int op) {
-    PyObject *python = PYTHON(state_of(Py_TYPE(self)), Value, __eq__);
-    PyObject *result = PyObject_CallFunctionObjArgs(python, self, other, NULL);
-    if (!result || result == Py_NotImplemented || op == Py_EQ) return result;
-    int truth = PyObject_IsTrue(result);
-    Py_DECREF(result);
-    return truth < 0 ? NULL : PyBool_FromLong(!truth);
-}
-
 /* Compare the data; but == and != between Values are identity (nan is not equal to itself). Borrows
  * both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     State *s = tracing(self);
-    if (op == Py_EQ || op == Py_NE) {
-        double number;
-        if (is_value(other) && self != other) return PyBool_FromLong(op == Py_NE);
-        if (s || !(is_value(other) || plain_number(other, &number)))
-            return equal_in_python(self, other, op);
-    }
-    if (s) return PyObject_CallFunction(PYTHON(s, base, compare_traced), "OOi", self, other, op);
+    if (s) return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
     s = state_of(Py_TYPE(self));
+    if ((op == Py_EQ || op == Py_NE) && self != other) {
+        double number;
+        if (is_value(other)) Py_RETURN_NOTIMPLEMENTED;
+        if (s && PYTHON(s, base, compared) && !plain_number(other, &number))
+            return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
+    }
     if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
     double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
     if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);

@@ -49,8 +49,8 @@ typedef struct {
     X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
-    X(Value, __init__) X(Value, _apply) X(Value, __eq__) X(engine, to_float)                      \
-    X(custom_nodes, refuse_without_rule) X(base, compare_traced) X(hooks, _forgetful)             \
+    X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
+    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful)                                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
     X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module)     \
     BULK_FUNCTIONS(X)

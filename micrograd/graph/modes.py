@@ -120,6 +120,6 @@ def no_grad() -> _Forgetting:
     return _Forgetting(True)
 
 
-def recording() -> _Forgetting:
+def enable_grad() -> _Forgetting:
     """Let new Values remember their operands even within `no_grad`, as derivatives need it."""
     return _Forgetting(False)
