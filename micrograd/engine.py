@@ -34,19 +34,19 @@ from micrograd.value.numbers import is_number, to_float
 LocalGrads = Union[Sequence[float], Callable[..., Sequence[Any]]]
 
 
-def toposort(root: Value) -> list[Value]:
-    """List every Value that `root` is made of, operands before their consumers, root last.
+def toposort(*roots: Value) -> list[Value]:
+    """List every Value that the roots are made of, operands before their consumers.
 
     >>> a, b = Value(2.0, label="a"), Value(3.0, label="b")
     >>> [v.label or v._op for v in toposort(a * b + a)]
     ['a', 'b', '*', '+']
     """
     # A walk in depth, on a list of its own: Python allows only a thousand nested calls, and a
-    # graph may be a million operations deep. `path` leads from the root to where the walk is:
+    # graph may be a million operations deep. `path` leads from the roots to where the walk is:
     # each node with those of its operands that are still to be visited.
     order: list[Value] = []
-    seen = {id(root)}
-    path: list[tuple[Value, Iterator[Value]]] = [(root, iter(root.parents))]
+    seen: set[int] = set()
+    path: list[tuple[Any, Iterator[Value]]] = [(None, iter(roots))]
     while path:
         v, operands = path[-1]
         for operand in operands:
@@ -57,7 +57,7 @@ def toposort(root: Value) -> list[Value]:
         else:  # all its operands are listed: now the node itself
             order.append(v)
             path.pop()
-    return order
+    return order[:-1]  # without the None before the roots
 
 
 class Value(ValueBase):

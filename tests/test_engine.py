@@ -102,6 +102,9 @@ def test_toposort_lists_operands_before_consumers_in_order_and_each_once() -> No
     order = toposort(root)
     assert [v.label or v._op for v in order] == ["a", "b", "*", "c", "*", "+"]
     assert toposort(a) == [a]
+    assert toposort(c, left, a) == [c, a, b, left]
+    assert toposort(left, root) == order[:3] + order[3:]
+    assert toposort() == []
 
 
 PROGRAM = """

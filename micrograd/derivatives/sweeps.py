@@ -117,7 +117,7 @@ def jacobian(
 
 def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
     """Return every Value that the outputs are made of, operands before their consumers."""
-    return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
+    return toposort(*[y for y in outputs if isinstance(y, Value)])
 
 
 def _depend_on_others(nodes: Iterable[Value], call: int | None) -> bool:

@@ -195,8 +195,8 @@ static void engine_free(void *module) {
 #define BULK_METHOD(source, name)                                                                  \
     {#name, (PyCFunction)(void (*)(void))bulk_##name, METH_FASTCALL, "See micrograd/native/bulk.py."},
 static PyMethodDef engine_methods[] = {
-    {"toposort", engine_toposort, METH_O,
-     "List every Value that `root` is made of, operands before their consumers, root last."},
+    {"toposort", (PyCFunction)(void (*)(void))engine_toposort, METH_FASTCALL,
+     "List every Value that the roots are made of, operands before their consumers."},
     BULK_FUNCTIONS(BULK_METHOD)
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},

@@ -6,6 +6,7 @@ static Walk new_walk(State *s, int backward) {
     s->spare = (Walk){.backward = 0};
     w.order.size = w.leaves.size = w.path.size = 0;
     w.backward = backward;
+    w.number = ++s->walks & 0xFFFFFFFFFFFF;
     w.bound = s->hung;
     w.unruled = 0;
     return w;
@@ -71,7 +72,7 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
 /* List the graph behind a root depth first, operands in order; for a backward pass, set interior grads
  * to 0. Works without recursion and without running Python code. Borrows the root. */
 static int walk(State *s, Walk *w, Value *x) {
-    uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
+    uint64_t number = w->number;
     for (int leaf;;) {
         while (x && x->seen != number) {
             x->seen = number;
@@ -109,14 +110,16 @@ static int walk(State *s, Walk *w, Value *x) {
     }
 }
 
-/* toposort(root). Borrows the root; the caller owns the list. */
-static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
-    if (!is_value(root)) {
-        return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
+/* toposort(*roots). Borrows the roots; the caller owns the list. */
+static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *roots, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) { /* the error is that of engine.py */
+        if (!is_value(roots[i])) return PyObject_GetAttrString(roots[i], "parents");
     }
-    State *s = state_of(Py_TYPE(root));
+    if (!n) return PyList_New(0);
+    State *s = state_of(Py_TYPE(roots[0]));
     Walk w = new_walk(s, 0);
-    int failed = walk(s, &w, (Value *)root);
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < n && !failed; i++) failed = walk(s, &w, (Value *)roots[i]);
     PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
     for (Py_ssize_t i = 0; result && i < w.order.size; i++)
         PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));
@@ -213,7 +216,7 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
 static int prepare(State *s, Walk *w, PyObject *root) {
     PyObject *done = NULL;
     if (w->unruled) {
-        PyObject *order = engine_toposort(NULL, root);
+        PyObject *order = engine_toposort(NULL, &root, 1);
         if (order) done = PyObject_CallOneArg(PYTHON(s, custom_nodes, refuse_without_rule), order);
         Py_XDECREF(order);
         if (!done) return -1;

@@ -38,6 +38,7 @@ typedef struct {
     List order;  /* operands before consumers */
     List leaves; /* kept apart from `order` in a backward pass */
     List path;   /* from the root to the current node: pairs of a node and its remaining operands */
+    uint64_t number; /* of this walk: visited nodes bear it */
     int backward;
     int unruled;         /* the walk met a node without a rule */
     int bound;           /* the walk met a bound leaf, or may have */

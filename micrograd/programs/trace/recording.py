@@ -153,7 +153,7 @@ class _Graph:
         """Take down every node that the roots are made of, operands before consumers."""
         roots = [x for x in self._roots if isinstance(x, Value)]
         index: dict[int, int] = {}  # by identity
-        for v in toposort(Value(0.0, roots))[:-1]:
+        for v in toposort(*roots):
             index[id(v)] = self._take(v, index)
         self._places = [self._place(x, index) for x in self._roots]
 
