@@ -6,7 +6,6 @@ static Walk new_walk(State *s, int backward) {
     s->spare = (Walk){.backward = 0};
     w.order.size = w.leaves.size = w.path.size = 0;
     w.backward = backward;
-    w.number = ++s->walks & 0xFFFFFFFFFFFF;
     w.bound = s->hung;
     w.unruled = 0;
     return w;
@@ -69,10 +68,13 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
     return !w->backward || !has_closure(s, x);
 }
 
-/* List the graph behind a root depth first, operands in order; for a backward pass, set interior grads
- * to 0. Works without recursion and without running Python code. Borrows the root. */
-static int walk(State *s, Walk *w, Value *x) {
-    uint64_t number = w->number;
+/* Return the number of a new walk, by which it knows what it has seen. */
+static inline uint64_t next_walk(State *s) { return ++s->walks & 0xFFFFFFFFFFFF; }
+
+/* List the graph behind a root depth first, operands in order, but for what this walk has seen; for a
+ * backward pass, set interior grads to 0. Works without recursion and without running Python code.
+ * Borrows the root. */
+static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
     for (int leaf;;) {
         while (x && x->seen != number) {
             x->seen = number;
@@ -110,6 +112,9 @@ static int walk(State *s, Walk *w, Value *x) {
     }
 }
 
+/* List the graph behind one root. */
+static int walk(State *s, Walk *w, Value *root) { return walk_on(s, w, root, next_walk(s)); }
+
 /* toposort(*roots). Borrows the roots; the caller owns the list. */
 static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *roots, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < n; i++) { /* the error is that of engine.py */
@@ -118,8 +123,9 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *r
     if (!n) return PyList_New(0);
     State *s = state_of(Py_TYPE(roots[0]));
     Walk w = new_walk(s, 0);
+    uint64_t number = next_walk(s);
     int failed = 0;
-    for (Py_ssize_t i = 0; i < n && !failed; i++) failed = walk(s, &w, (Value *)roots[i]);
+    for (Py_ssize_t i = 0; i < n && !failed; i++) failed = walk_on(s, &w, (Value *)roots[i], number);
     PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
     for (Py_ssize_t i = 0; result && i < w.order.size; i++)
         PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));

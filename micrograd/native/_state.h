@@ -24,6 +24,7 @@ typedef struct Value {
     uint64_t used : 1;      /* has been an operand */
     uint64_t bound : 1;     /* a leaf of a block; see _block.h */
     uint64_t plain : 1;     /* a leaf that was made of a number operand, as the 2 in 2 * x */
+    uint64_t variable : 1;  /* a leaf that a derivative is being taken by, see fresh_inputs.py */
     uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
 
@@ -38,7 +39,6 @@ typedef struct {
     List order;  /* operands before consumers */
     List leaves; /* kept apart from `order` in a backward pass */
     List path;   /* from the root to the current node: pairs of a node and its remaining operands */
-    uint64_t number; /* of this walk: visited nodes bear it */
     int backward;
     int unruled;         /* the walk met a node without a rule */
     int bound;           /* the walk met a bound leaf, or may have */
