@@ -219,7 +219,7 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
 }
 
 /* Before a backward pass, see to nodes without a rule and call the hook. Borrows the root. */
-static int prepare(State *s, Walk *w, PyObject *root) {
+static int check_nodes(State *s, Walk *w, PyObject *root) {
     PyObject *done = NULL;
     if (w->unruled) {
         PyObject *order = engine_toposort(NULL, &root, 1);
@@ -253,7 +253,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     }
     else {
         trim(s);
-        failed = prepare(s, &w, self) < 0 ? -1 : pass_back(s, &w, (Value *)self, before);
+        failed = check_nodes(s, &w, self) < 0 ? -1 : pass_back(s, &w, (Value *)self, before);
     }
     PyMem_Free(before);
     Py_CLEAR(w.collected);
