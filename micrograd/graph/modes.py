@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd.engine import Value, core
 from micrograd.native.takeover import prefer_c
 from micrograd.value import hooks
-from micrograd.value.user_code import user_line
+from micrograd.value.errors import user_line
 
 if TYPE_CHECKING:
     from micrograd.graph.scopes import Scope

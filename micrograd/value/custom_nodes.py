@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd.value import hooks
 from micrograd.value.base import ValueBase
+from micrograd.value.errors import described, user_line, warn
 from micrograd.value.numbers import to_float
-from micrograd.value.user_code import described, user_line, warn
 
 if TYPE_CHECKING:
     pass

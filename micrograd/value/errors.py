@@ -1,9 +1,16 @@
-"""Explain failed arithmetic: the operation, its operands, what to do next."""
+"""Say what went wrong: explain failed arithmetic, and find the user's line."""
 
 from __future__ import annotations
 
+import linecache
+import os
+import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from micrograd.value import hooks
@@ -66,3 +73,43 @@ def _shown(operand: Any) -> str:
     label = getattr(operand, "label", "")
     number = getattr(operand, "data", operand)
     return f"{label}={number!r}" if label else repr(number)
+
+
+# The line of the user's code that is running, not of this package or Python's own.
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_STANDARD_LIBRARY = str(Path(os.__file__).parent) + os.sep
+
+
+def user_line() -> tuple[str, int]:
+    """Return the file and line number of the innermost frame that runs the user's code."""
+    frame = _user_frame()
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning at the user's line."""
+    frame = _user_frame()
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    warnings.warn_explicit(message, category, file, line, frame.f_globals.get("__name__"), registry)
+
+
+def _user_frame() -> FrameType:
+    frame = sys._getframe(2)
+    while frame.f_back is not None and not _is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def described(file: str, line: int) -> str:
+    """Name a line, and quote it if its file can be read."""
+    text = linecache.getline(file, line).strip()
+    return f"{file}, line {line}{f': {text}' if text else ''}"
+
+
+@cache
+def _is_users(file: str) -> bool:
+    if file.startswith((_PACKAGE, "<frozen ")):
+        return False
+    return not file.startswith(_STANDARD_LIBRARY) or "site-packages" in file
