@@ -65,6 +65,7 @@ class Path:
         executable: Callable[..., Executable],
     ) -> None:
         seeds = [tape.input("", k) for k in range(len(outputs))]
+        tape.columns[""] = len(seeds)
         tape.numbers.update(dict.fromkeys(seeds, 1.0))
         self.gradients = reverse(tape, outputs, [tape.symbol(seed) for seed in seeds])
         tape.close()
