@@ -47,10 +47,10 @@ def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
         if isinstance(y, Value):
             found.setdefault(id(y), zeros.copy())[k] = 1.0
     for node, positions in reversed(steps):
-        arrived = found.get(id(node))
-        if arrived is None or not any(arrived):
+        arrived = found.get(id(node), zeros)
+        if node._closure is None and not any(arrived):
             continue
-        if node._closure is not None:
+        if node._closure is not None:  # called in any case, as backward() does
             slopes, arrived = additions_by_hand(node, positions, arrived[0], found), [1.0]
         else:
             slopes = slopes_at(node, positions)
