@@ -94,11 +94,7 @@ def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
 
 
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
-    nodes = nodes_behind(outputs)
-    for node in nodes:
-        if not node.parents:
-            refuse_closure(node)  # a leaf that passes its gradient on, who knows where
-    steps = steps_between(nodes, variables)
+    steps = steps_between(nodes_behind(outputs), variables)
     for node, _ in steps:
         refuse_closure(node)
     return steps
@@ -193,7 +189,7 @@ def _given_slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     slopes = given_derivatives(node, as_values=True)
     if not slopes:
         return [0.0] * len(positions)
-    if callable(node._local_grads):
+    if callable(node._given):
         return [slopes[i] for i in positions]
     return [_known_once(slopes[i], node.parents) for i in positions]
 

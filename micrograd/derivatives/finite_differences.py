@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.fresh_inputs import Call, array_of, name_of
 from micrograd.engine import Value
+from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import is_number
@@ -26,6 +27,7 @@ _HALF_ULP = sys.float_info.epsilon / 2  # of 1
 _ROUNDINGS = 8  # a row's value may be wrong by several half ulps
 
 
+@enable_grad()
 def check_grads(
     f: Callable[..., Any] | Op, x: Any, order: int = 2, modes: Sequence[str] = ("fwd", "rev")
 ) -> None:

@@ -119,7 +119,7 @@ def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
 
 def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
     """Return every Value that the outputs are made of, operands before their consumers."""
-    return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
+    return toposort(*[y for y in outputs if isinstance(y, Value)])
 
 
 def _others(nodes: Iterable[Value], variables: Sequence[Value]) -> bool:

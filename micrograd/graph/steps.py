@@ -6,12 +6,15 @@ is changed by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import NamedTuple, Union
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
 from micrograd.symbolic.formula import Formula, of_rule, operand_names
+from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.identity import IdentityDict
 
 
 class Step(NamedTuple):
@@ -20,7 +23,9 @@ class Step(NamedTuple):
     consumer: Value
     position: int
     operand: Value
-    local: float | None  # None for an assigned `_backward`, which only shows what it adds
+    # None for an assigned `_backward`, which only shows what it adds; nan where it does not exist,
+    # but nothing arrived.
+    local: float | None
     upstream: float  # the gradient that had arrived at the consumer
     product: float  # what is added
     total: float  # the operand's gradient after it
@@ -39,7 +44,7 @@ def backward_steps(root: Value) -> list[Step]:
     a 3.0 1.0 3.0 6.0
     """
     steps: list[Step] = []
-    arrived: dict[Value, float] = {root: 1.0}
+    arrived: MutableMapping[Value, float] = IdentityDict({root: 1.0})
     for node in reversed(toposort(root)):
         parents = node.parents
         if not parents:
@@ -56,7 +61,7 @@ def backward_steps(root: Value) -> list[Step]:
     return steps
 
 
-def totals(root: Value) -> dict[Value, float]:
+def totals(root: Value) -> Mapping[Value, float]:
     """Return the derivative of `root` by every Value of its graph, as the steps add it up.
 
     >>> a, b = Value(3.0), Value(2.0)
@@ -64,7 +69,7 @@ def totals(root: Value) -> dict[Value, float]:
     >>> found[a], found[b]
     (3.0, 3.0)
     """
-    found = dict.fromkeys(toposort(root), 0.0)
+    found = IdentityDict((v, 0.0) for v in toposort(root))
     found[root] = 1.0
     found.update((step.operand, step.total) for step in backward_steps(root))
     return found
@@ -108,16 +113,26 @@ _Addition = tuple[int, Union[float, None], float]
 def _by_rule(node: Value, upstream: float) -> list[_Addition]:
     additions: list[_Addition] = []
     position = 0  # among the parents: the Values among the args
-    for operand, slope in zip(node.args, node._local_derivatives()):
+    for operand, slope in zip(node.args, _slopes(node, upstream)):
         if slope is not None:
-            additions.append((position, slope, slope * upstream))
+            additions.append((position, slope, slope * upstream if upstream else 0.0))
         position += isinstance(operand, Value)
     return additions
 
 
+def _slopes(node: Value, upstream: float) -> Sequence[float | None]:
+    """Evaluate the rules of a node; where nothing arrived, those that cannot be are nan."""
+    try:
+        return node._local_derivatives()
+    except ARITHMETIC_ERRORS:
+        if upstream or node.op is None:
+            raise
+        return [math.nan if rule else None for rule in node.op.derivatives]
+
+
 def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
     """Find out what an assigned `_backward` adds to the operands' grads, and restore these."""
-    parents: dict[Value, int] = {}  # and where each stands first
+    parents: MutableMapping[Value, int] = IdentityDict()  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]

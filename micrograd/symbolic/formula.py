@@ -16,6 +16,7 @@ from micrograd import ops
 from micrograd.engine import Value, toposort
 from micrograd.ops import Op
 from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, write
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
@@ -118,7 +119,7 @@ def of_value(v: Value) -> Formula:
     >>> print(of_value((x + 1) * x))
     (x + 1.0) * x
     """
-    written: dict[Value, Formula] = {}
+    written: IdentityDict[Value, Formula] = IdentityDict()
     for node in toposort(v):
         if not node.parents:
             written[node] = Formula(node.label or node.data)
