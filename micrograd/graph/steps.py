@@ -7,7 +7,7 @@ is changed by it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple, Union
 
 from micrograd import ops
@@ -53,7 +53,7 @@ def backward_steps(root: Value) -> list[Step]:
         if node._closure is None:
             additions = _by_rule(node, upstream)
         else:
-            additions = _by_hand(node, upstream, arrived)
+            additions = additions_by_hand(node, upstream, arrived.__contains__)
         for position, local, product in additions:
             operand = parents[position]
             total = arrived[operand] = arrived.get(operand, 0.0) + product
@@ -130,15 +130,27 @@ def _slopes(node: Value, upstream: float) -> Sequence[float | None]:
         return [math.nan if rule else None for rule in node.op.derivatives]
 
 
-def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
-    """Find out what an assigned `_backward` adds to the operands' grads, and restore these."""
+def additions_by_hand(
+    node: Value, upstream: float, has_arrived: Callable[[Value], bool]
+) -> list[_Addition]:
+    """Find out what an assigned `_backward` adds to the operands' grads, and restore these.
+
+    An operand that stands twice gets all at its first position. `has_arrived` tells of an operand
+    whether others have given to it before.
+
+    >>> x = Value(3.0)
+    >>> square = Value(9.0, (x,))
+    >>> square._backward = lambda: setattr(x, "grad", x.grad + 6.0 * square.grad)
+    >>> additions_by_hand(square, 1.0, lambda v: False), x.grad
+    ([(0, None, 6.0)], 0.0)
+    """
     parents: MutableMapping[Value, int] = IdentityDict()  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
-            v._clear_grad(v in arrived)
+            v._clear_grad(has_arrived(v))
         node.grad = upstream
         node._backward()
         return [(position, None, v.grad) for v, position in parents.items()]
