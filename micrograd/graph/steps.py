@@ -101,9 +101,17 @@ def local_formula(
         for name, x in operands.items()
         if isinstance(x, Value)
     }
-    if all(called[name] for name in symbols[:-1] if name in called):
+    own = [(called[name], operands[name]) for name in symbols[:-1] if name in called]
+    if _are_told_apart(own):
         shown.update((name, Formula(text)) for name, text in called.items() if text)
     return _settled(of_rule(op, positions[position]), data, shown)
+
+
+def _are_told_apart(named: Sequence[tuple[str, Value]]) -> bool:
+    """Tell whether all Values have names, and different ones different names."""
+    return all(name for name, _ in named) and len({id(v) for _, v in named}) == len(
+        {name for name, _ in named}
+    )
 
 
 # The position of a parent, the local derivative if known, and what is added.
