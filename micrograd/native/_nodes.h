@@ -54,7 +54,7 @@ static int is_forgetful(State *s) {
 
 /* Tell whether new Values of this thread forget their operands. */
 static inline int forgets(State *s) {
-    return s->marking && PySet_GET_SIZE(PYTHON(s, hooks, _forgetful)) && is_forgetful(s);
+    return s->forgetful && is_forgetful(s);
 }
 
 /* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
