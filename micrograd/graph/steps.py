@@ -7,7 +7,7 @@ is changed by it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple, Union
 
 from micrograd import ops
@@ -53,7 +53,7 @@ def backward_steps(root: Value) -> list[Step]:
         if node._closure is None:
             additions = _by_rule(node, upstream)
         else:
-            additions = _by_hand(node, upstream, arrived)
+            additions = additions_by_hand(node, upstream, arrived.__contains__)
         for position, local, product in additions:
             operand = parents[position]
             total = arrived[operand] = arrived.get(operand, 0.0) + product
@@ -101,9 +101,17 @@ def local_formula(
         for name, x in operands.items()
         if isinstance(x, Value)
     }
-    if all(called[name] for name in symbols[:-1] if name in called):
+    own = [(called[name], operands[name]) for name in symbols[:-1] if name in called]
+    if _are_told_apart(own):
         shown.update((name, Formula(text)) for name, text in called.items() if text)
     return _settled(of_rule(op, positions[position]), data, shown)
+
+
+def _are_told_apart(named: Sequence[tuple[str, Value]]) -> bool:
+    """Tell whether all Values have names, and different ones different names."""
+    return all(name for name, _ in named) and len({id(v) for _, v in named}) == len(
+        {name for name, _ in named}
+    )
 
 
 # The position of a parent, the local derivative if known, and what is added.
@@ -130,15 +138,27 @@ def _slopes(node: Value, upstream: float) -> Sequence[float | None]:
         return [math.nan if rule else None for rule in node.op.derivatives]
 
 
-def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
-    """Find out what an assigned `_backward` adds to the operands' grads, and restore these."""
+def additions_by_hand(
+    node: Value, upstream: float, has_arrived: Callable[[Value], bool]
+) -> list[_Addition]:
+    """Find out what an assigned `_backward` adds to the operands' grads, and restore these.
+
+    An operand that stands twice gets all at its first position. `has_arrived` tells of an operand
+    whether others have given to it before.
+
+    >>> x = Value(3.0)
+    >>> square = Value(9.0, (x,))
+    >>> square._backward = lambda: setattr(x, "grad", x.grad + 6.0 * square.grad)
+    >>> additions_by_hand(square, 1.0, lambda v: False), x.grad
+    ([(0, None, 6.0)], 0.0)
+    """
     parents: MutableMapping[Value, int] = IdentityDict()  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
-            v._clear_grad(v in arrived)
+            v._clear_grad(has_arrived(v))
         node.grad = upstream
         node._backward()
         return [(position, None, v.grad) for v, position in parents.items()]
