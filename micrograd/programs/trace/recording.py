@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
@@ -155,12 +156,14 @@ class Recording:
         truths = [comparison.truth for comparison, _ in self.guards]
         lines = [place for _, place in self.guards]
         self.guards.clear()
+        columns = Counter(name for name, _ in self.inputs.values())
         self.inputs.clear()
         living = graph.let_go()
         for reference, name, place in self._read:
             if reference() is not None:
                 raise _refuse_number(name, place)
         tape, index_of = graph.written(living)
+        tape.columns = columns
         for root, truth, line in zip(asked, truths, lines):
             tape.guard(index_of(root), truth, described(*line))
         return tape, [index_of(root) for root in roots]
