@@ -166,7 +166,7 @@ class Deltas:
         return found
 
     def stepper(self, example: int, limit: int | None = None) -> Stepper:
-        """Play example i, from 1, forward and backward in the stepper, folded by layer.
+        """Play example i, from 1, forward and backward in the stepper, each layer and the cost folded.
 
         A layer's box shows its a and z, their deltas, the Theta that leads into it, and what this
         example adds to the accumulator Delta; it opens down to every single `+=`. `limit` is the
@@ -195,7 +195,7 @@ class Deltas:
                     names[w] = entry(f"Theta{level}", k, j)
                     gradients[w] = entry(f"Delta{level}", k, j)
         options = {} if limit is None else {"limit": limit}
-        return stepper(cost, fold="Layer", names=names, gradients=gradients, **options)
+        return stepper(cost, fold="Layer, cost", names=names, gradients=gradients, **options)
 
     @property
     def data(self) -> dict[str, Any]:
