@@ -166,9 +166,9 @@ class Deltas:
         return found
 
     def stepper(self, example: int, limit: int | None = None) -> Stepper:
-        """Play example i, from 1, forward and backward in the stepper, each layer and the cost folded.
+        """Play example i, from 1, forward and backward in the stepper, folded by layer.
 
-        A layer's box shows its a and z, their deltas, the Theta that leads into it, and what this
+        The cost is a box, too. A layer's box shows its a and z, their deltas, its Theta, and what this
         example adds to the accumulator Delta; it opens down to every single `+=`. `limit` is the
         most steps that the page may have, as in `draw.stepper`.
 
