@@ -45,7 +45,7 @@ def interest(p: Any, m: Any) -> list[Any]:
 
 
 def orbit(p: Any, m: Any) -> list[Any]:
-    """Compute radial velocities of a star, Kepler's equation by Newton, 100 results of 6 parameters."""
+    """Compute a star's radial velocities by Kepler's equation, 100 results of 6 parameters."""
     results = []
     for k in range(100):
         mean = p[0] + p[1] * k * 0.1
