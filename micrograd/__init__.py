@@ -63,6 +63,9 @@ from micrograd.ops import (
     tanh,
     where,
 )
+from micrograd.value.selection import max as max
+from micrograd.value.selection import min as min
+from micrograd.value.selection import take
 
 if TYPE_CHECKING:
     from micrograd import draw, explain, losses, nn, optim, programs
@@ -77,11 +80,14 @@ if TYPE_CHECKING:
     )
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
+    from micrograd.files import load, save
     from micrograd.graph import scopes
-    from micrograd.graph.scopes import scope, source_lines
+    from micrograd.graph.modes import no_grad, source_lines
+    from micrograd.graph.scopes import scope
+    from micrograd.graph.strict import strict
     from micrograd.programs import program
 
-# `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
+# `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
 __all__ = [
     "Op",
     "Value",
@@ -116,6 +122,7 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -127,11 +134,13 @@ __all__ = [
     "multiply",
     "negative",
     "nn",
+    "no_grad",
     "optim",
     "power",
     "program",
     "programs",
     "relu",
+    "save",
     "scope",
     "scopes",
     "sigmoid",
@@ -142,7 +151,9 @@ __all__ = [
     "source_lines",
     "sqrt",
     "stop_gradient",
+    "strict",
     "subtract",
+    "take",
     "tan",
     "tanh",
     "toposort",
@@ -160,9 +171,13 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "load": "files",
     "program": "programs",
+    "no_grad": "graph.modes",
+    "save": "files",
     "scope": "graph.scopes",
-    "source_lines": "graph.scopes",
+    "source_lines": "graph.modes",
+    "strict": "graph.strict",
     "value_and_grad": "derivatives",
 }
 # Modules that can still be imported from where they once stood: notebooks and pickles name them.

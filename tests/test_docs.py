@@ -30,7 +30,8 @@ def test_quoted_lines_are_in_the_file_that_the_tour_names(file: str, lines: str)
 
 
 def test_every_file_of_the_package_has_its_place_in_the_tour() -> None:
-    there = {p.name for p in PACKAGE.iterdir() if p.suffix in (".py", ".c", ".h")} - {"__init__.py"}
+    there = {p.name for p in PACKAGE.iterdir() if p.suffix in (".py", ".c", ".h")}
+    there -= {"__init__.py", "__main__.py"}
     folders = {f"{p.name}/" for p in PACKAGE.iterdir() if (p / "__init__.py").exists()}
     told = set(re.findall(r"`(?:micrograd/)?([\w/]+(?:\.py|\.c|\.h|/))`", READING))
     assert (there | folders) - told == set()
@@ -57,3 +58,16 @@ def test_the_picture_of_the_rooms_shows_all_of_them() -> None:
     drawn = (DOCS / "rooms.svg").read_text(encoding="utf-8")
     names = [*ROOMS, *(folder for inside in FOLDERS.values() for folder in inside)]
     assert [name for name in names if not re.search(rf"\b{name}(/|\.py)", drawn)] == []
+
+
+def test_every_promise_is_held_by_a_test_that_is_there() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (.+) \|$", (DOCS / "promises.md").read_text("utf-8"), re.M)
+    held = [row for row in rows if row not in ("held by", "---")]
+    assert len(held) > 10
+    for row in held:
+        names = re.findall(r"`([\w/.]*)(?:::(\w+))?`", row)
+        assert names, row
+        path = ""
+        for given, test in names:
+            path = given or path  # `::test` is in the file before
+            assert f"def {test}" in (ROOT / path).read_text("utf-8"), (path, test)

@@ -24,7 +24,7 @@ from micrograd.derivatives.sweeps import (
     steps_between,
 )
 from micrograd.engine import Value
-from micrograd.ops import Op
+from micrograd.ops import KINKS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
@@ -94,11 +94,7 @@ def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
 
 
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
-    nodes = nodes_behind(outputs)
-    for node in nodes:
-        if not node.parents:
-            refuse_closure(node)  # a leaf that passes its gradient on, who knows where
-    steps = steps_between(nodes, variables)
+    steps = steps_between(nodes_behind(outputs), variables)
     for node, _ in steps:
         refuse_closure(node)
     return steps
@@ -140,32 +136,75 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     """Return the local derivatives of `node` with respect to operands, as Values or as numbers."""
     if node.op is None:
         return _given_slopes(node, positions)
+    rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    if not tracing:
-        # An operand that has no derivative is as good as its number, and a choice stays plain.
-        for i, rule in enumerate(node.op.derivatives):
-            if rule is None and isinstance(arguments[i], Value):
-                arguments[i] = arguments[i].data
+    flat, numbers = ((), ()) if tracing else _simpler(node.op)
+    for i in numbers:
+        if isinstance(arguments[i], Value):
+            arguments[i] = arguments[i].data
     slopes: list[Any] = []
     for i in positions:
-        if not tracing and _is_flat(node.op, i):
+        if i in flat:
             slopes += slopes_at(node, [i])
             continue
         try:
-            slopes.append(node.op.derivatives[i](*arguments))  # type: ignore[misc]
+            slopes.append(rules[i](*arguments))  # type: ignore[misc]
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
-    return slopes
+    kink = None if tracing or node.op not in KINKS else _Kink.of(node)
+    return slopes if kink is None else [slope + kink for slope in slopes]
+
+
+class _Kink(Value):
+    """A zero that makes a slope depend on operands by which it cannot be differentiated."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, node: Value) -> _Kink | None:
+        """Return that zero for the slopes of a node, if it is at a kink of its operation."""
+        where, positions = KINKS[node.op]  # type: ignore[index]
+        operands = [node.args[i] for i in positions if isinstance(node.args[i], Value)]
+        if not operands or not where(*[x.data if isinstance(x, Value) else x for x in node.args]):
+            return None
+        return cls(0.0, operands, node.op.name)  # type: ignore[union-attr]
+
+    @property
+    def _why_no_derivative(self) -> str:  # type: ignore[override]
+        at = ", ".join(f"{v.label}={v.data!r}" if v.label else repr(v.data) for v in self.parents)
+        return (
+            f"cannot differentiate again: {self._op} has a kink or jump where its operands are "
+            f"{at}. Its slope there is a choice, and a second derivative does not exist. Keep the "
+            "operands away from this point"
+        )
+
+    @property
+    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
+        return self._refuse
+
+    def _refuse(self) -> None:
+        raise TypeError(self._why_no_derivative)
 
 
 @lru_cache(maxsize=1024)
-def _is_flat(op: Op, position: int) -> bool:
-    """Whether a local derivative stays the same around almost every point, as a sign does."""
-    try:
-        return _is_constant(of_rule(op, position))
-    except Exception:  # a user's rule, which may do anything but work on Formulas
-        return False
+def _simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the operands with a flat rule, and those without a rule: both are as good as numbers.
+
+    A flat rule stays the same around almost every point, as a sign does.
+    """
+    flat, numbers = [], []
+    for i, derivative in enumerate(op.derivatives):
+        if derivative is None:
+            numbers.append(i)
+            continue
+        try:
+            rule = of_rule(op, i)
+        except Exception:  # a user's rule, which may do anything but work on Formulas
+            continue
+        if rule.op is not None and _is_constant(rule):
+            flat.append(i)
+    return tuple(flat), tuple(numbers)
 
 
 def _is_constant(rule: Formula) -> bool:
@@ -182,7 +221,7 @@ def _given_slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     slopes = given_derivatives(node, as_values=True)
     if not slopes:
         return [0.0] * len(positions)
-    if callable(node._local_grads):
+    if callable(node._given):
         return [slopes[i] for i in positions]
     return [_known_once(slopes[i], node.parents) for i in positions]
 

@@ -1,8 +1,11 @@
 """The hooks by which other rooms add to what Values do, all in one place.
 
-Two are global, and so stay empty while nobody needs them:
+These are global, and stay empty while nobody needs them:
 
-* `set_on_new(function)`: the function is called on each new Value (graph/scopes.py).
+* `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
+* `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
+  each backward pass (graph/strict.py).
+* `set_forgets(True)`: new Values of this thread forget their operands (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
   ordinary Values, reads their numbers, or computes where floats raise (programs/trace/).
 
@@ -25,6 +28,28 @@ def set_on_new(function: Callable[[Any], object] | None) -> None:
     on_new = function
 
 
+before_backward: Callable[[Any], object] | None = None
+
+
+def set_before_backward(function: Callable[[Any], object] | None) -> None:
+    """Call a function on the nodes of a graph before each backward pass; None ends that."""
+    global before_backward
+    before_backward = function
+
+
+_forgetful: set[int] = set()  # the identifiers of threads
+
+
+def set_forgets(forgets: bool) -> None:
+    """Let new Values of this thread forget their operands, or remember them again."""
+    (_forgetful.add if forgets else _forgetful.discard)(threading.get_ident())
+
+
+def forgets() -> bool:
+    """Tell whether new Values of this thread forget their operands."""
+    return bool(_forgetful) and threading.get_ident() in _forgetful
+
+
 class Tracer(Protocol):
     """Answers for the Values that a function uses while it is traced."""
 
@@ -39,6 +64,9 @@ class Tracer(Protocol):
 
     def value(self, op: Any, operands: Sequence[Any]) -> float:
         """Compute an operation by IEEE arithmetic, where floats raise."""
+
+    def check_index(self, v: Any, size: int) -> None:
+        """Learn that a Value is an index into a table of some size; may raise."""
 
     def error(self, advice: str) -> TypeError:
         """Return the error for asking for a number, with the line that asks."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +29,8 @@ class ParameterNames:
         self._known: dict[str, list[tuple[Any, ...]]] = {}
         for name in dict.fromkeys([*names.values(), *self._names]):
             self._known.setdefault(name.pattern, []).append(name.indices)
+        lasts = Counter(pattern.rpartition(".")[2] for pattern in self._known)
+        self._shared = {last for last, times in lasts.items() if times > 1}  # with their holders
         self._selections: dict[tuple[int, int, int], _Selection] = {}
         self._gradients: dict[str, str] = {}
 
@@ -44,6 +48,13 @@ class ParameterNames:
         if self._gradients.setdefault(short, name) != name:
             short = f"Delta_{name}"
         return style.name(short), selection.lengths
+
+    def by_pattern(self, ranks: Sequence[int]) -> list[list[int]]:
+        """Return the places of these parameters, for each pattern of names those that have it."""
+        places: dict[str, list[int]] = {}
+        for place, rank in enumerate(ranks):
+            places.setdefault(self._names[rank].pattern, []).append(place)
+        return list(places.values())
 
     def is_transposed(
         self, ranks: Sequence[int], row: Sequence[int], column: Sequence[int]
@@ -88,7 +99,15 @@ class ParameterNames:
             lengths.append(len(values))
             if values != there:
                 slices[d] = f"{min(values)}:{max(values) + 1}"
-        return _Selection(_short(pattern, fixed, moving, slices), tuple(moving), tuple(lengths))
+        name = _short(pattern, fixed, moving, slices)
+        if len(set(used)) < math.prod(lengths):
+            equal = all(len({indices[d] for d in moving}) == 1 for indices in used)
+            name = f"diag({name})" if equal else f"{name}[...]"
+            lengths = [len(set(used))]
+        holder = pattern.replace("[]", "").rpartition(".")[0]
+        if pattern.rpartition(".")[2] in self._shared and holder:
+            name = f"{holder.rpartition('.')[2]}_{name}"
+        return _Selection(name, tuple(moving), tuple(lengths))
 
 
 def _short(
