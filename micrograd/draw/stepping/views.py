@@ -164,7 +164,9 @@ class Views:
         waiting = [int(key[1:]) for key in self.shown[-1][1] if key[0] == "g"]
         for part in waiting:
             inside, key, values = self._inside(part)
-            keys = list(dict.fromkeys(key.values()))
+            while len(inside) == 1 and next(iter(inside))[0] == "g":  # a layer of one neuron
+                inside, key, values = self._inside(int(next(iter(inside))[1:]))
+            keys = sorted(dict.fromkeys(key.values()), key=inside.__contains__)  # the inside last
             if len(inside) > 1 and len(keys) <= MOST_OPEN:
                 drawn += self._lay_out(part, keys, inside, self._arrows(values, key, inside))
                 waiting += [int(k[1:]) for k in inside if k[0] == "g"]
@@ -199,7 +201,7 @@ class Views:
         boxes = [self._box(key, part)._replace(key=place[key]) for key in keys]
         local = [Arrow(f"a{i}", place[a.tail], place[a.head], a.port) for i, a in enumerate(arrows)]
         name = picture.shortened(self.parts[part].name)
-        frame = Frame("0", f"{name:{len(name) + -len(name) % 4}}", [place[k] for k in inside], [])
+        frame = Frame("0", f"{name:{len(name) + -len(name) % 12}}", [place[k] for k in inside], [])
         source = picture.layout_source(boxes, local, [frame])
         self.shown[part] = (self._known.setdefault(source, len(self.layouts)), keys)
         if len(self.layouts) == len(self._known):
