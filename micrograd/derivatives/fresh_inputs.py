@@ -21,7 +21,7 @@ _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, 
 
 
 class Call:
-    """One call of `f(x, ...)` on new Values in the place of x, and its result.
+    """Call `f(x, ...)` on new Values in the place of x, and hold its result.
 
     The new Values are marked. So it is seen from a graph alone whether it depends on other calls,
     whatever thread recorded it, and derivatives nest without being confused. Where x held Values,

@@ -168,9 +168,9 @@ class Deltas:
     def stepper(self, example: int, limit: int | None = None) -> Stepper:
         """Play example i, from 1, forward and backward in the stepper, folded by layer.
 
-        A layer's box shows its a and z, their deltas, the Theta that leads into it, and what this
-        example adds to the accumulator Delta; it opens down to every single `+=`. `limit` is the
-        most steps that the page may have, as in `draw.stepper`.
+        The box of a layer shows its a and z, their deltas, its Theta, and what this example adds
+        to the accumulator Delta; it opens down to every single `+=`. `limit` is the most steps
+        that the page may have, as in `draw.stepper`.
 
         >>> played = deltas([[[0.0, 1.0]]], [[2.0]], [1]).stepper(1)
         >>> print(str(played).splitlines()[-4])
@@ -195,7 +195,7 @@ class Deltas:
                     names[w] = entry(f"Theta{level}", k, j)
                     gradients[w] = entry(f"Delta{level}", k, j)
         options = {} if limit is None else {"limit": limit}
-        return stepper(cost, fold="Layer", names=names, gradients=gradients, **options)
+        return stepper(cost, fold="Layer, cost", names=names, gradients=gradients, **options)
 
     @property
     def data(self) -> dict[str, Any]:
