@@ -32,6 +32,7 @@ from micrograd.programs.trace.no_rows import run_without_rows
 from micrograd.programs.trace.recording import Index, ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Paths:
         self._function = function
         self._names = names
         self._integers = integers  # the arguments that may be indices
-        self._rank = {v: i for i, v in enumerate(names)}
+        self._rank = IdentityDict((v, i) for i, v in enumerate(names))
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
         self.found: list[Path] = []
@@ -336,8 +337,8 @@ class Paths:
         ways = [f"{str(t).lower()} at {line}" for t, line in zip(path.truths, path.tape.lines)]
         return "; ".join(ways)
 
-    def _patterns(self) -> dict[Value, str]:
-        return {p: name.pattern for p, name in self._names.items()}
+    def _patterns(self) -> IdentityDict[Value, str]:
+        return IdentityDict((p, name.pattern) for p, name in self._names.items())
 
     def _executable(
         self,
@@ -362,8 +363,8 @@ def joined(parts: list[Part], n: int) -> Result:
                 "on another: return as many scalars on each"
             )
         data[slice(None) if part.rows is None else part.rows] = part.values.T
-    operands = dict.fromkeys(p for part in parts for p in part.path.operands)
-    node = Call.of(tuple(operands), [part.path.program for part in parts])
+    operands = {id(p): p for part in parts for p in part.path.operands}
+    node = Call.of(tuple(operands.values()), [part.path.program for part in parts])
     node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
     node.shape = (n,) if width is None else (n, width)
     return Result(data.reshape(node.shape), Lease(node))
