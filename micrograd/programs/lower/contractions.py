@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micrograd.programs.lift.runs import Nest
+from micrograd.programs.lift.regularity import Nest
 from micrograd.programs.lower.strides import Step, View, along
 
 

@@ -1,11 +1,11 @@
-"""Define strided views, and the steps that work on them."""
+"""Strided views of storages, and the steps that work on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from micrograd.programs.lift.runs import Strides
+from micrograd.programs.lift.regularity import Strides
 
 
 class View(NamedTuple):

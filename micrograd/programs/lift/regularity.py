@@ -1,4 +1,4 @@
-"""Find regularity: rows of positions as nested runs of equal steps."""
+"""Regularity: rows of positions with equal steps, which a strided view can read."""
 
 from __future__ import annotations
 
