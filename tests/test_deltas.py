@@ -496,7 +496,7 @@ def test_the_stepper_plays_an_example_in_the_courses_words(tmp_path: Path) -> No
 
 def test_the_stepper_begins_with_a_box_per_layer_and_one_of_the_cost() -> None:
     views = course().stepper(1)._views
-    shown = {box.name for box in views.pictures[-1].boxes}
+    shown = {box.name for box in views.first.boxes}
     assert shown == {"a1(1)", "a1(2)", "layer 2", "layer 3", "cost"}
 
 

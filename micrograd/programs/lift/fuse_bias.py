@@ -13,7 +13,7 @@ import numpy as np
 
 from micrograd import ops
 from micrograd.programs.lift.groups import INPUT, PARAMETERS, Group, Lifted, Terms
-from micrograd.programs.lower.strides import nest
+from micrograd.programs.lift.regularity import nest
 
 
 def absorb(lifted: Lifted) -> set[int]:

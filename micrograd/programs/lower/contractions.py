@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micrograd.programs.lower.strides import Nest, Step, View, along
+from micrograd.programs.lift.regularity import Nest
+from micrograd.programs.lower.strides import Step, View, along
 
 
 def matrix_product(out: View, found: Nest, views: Sequence[View]) -> Step:

@@ -10,9 +10,10 @@ import numpy as np
 from micrograd import ops
 from micrograd.programs.lift.fuse_bias import absorb
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.lift.regularity import Nest, nest
 from micrograd.programs.lower.buffers import share
 from micrograd.programs.lower.contractions import einsum, matrix_product, outer
-from micrograd.programs.lower.strides import Nest, Step, View, alike, along, contiguous, nest
+from micrograd.programs.lower.strides import Step, View, alike, along, contiguous
 
 SHORT = 8  # numbers of an example: to turn so few round costs less than to read them as given
 
