@@ -65,7 +65,7 @@ class Path:
 
     @cached_property
     def conditions(self) -> Executable:
-        """The guards alone, to tell the rows apart before anything else is computed."""
+        """Plan the guards alone, to tell the rows apart before anything else is computed."""
         return self._executable(self.tape, [], {}, self.tape.guards)
 
     def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
@@ -74,7 +74,7 @@ class Path:
             index.check(inputs[index.name][index.column, rows], numbers[rows])
 
     def node(self) -> tuple[Call, list[Call] | None]:
-        """The node of a call, and where it belongs afterwards."""
+        """Return a node for a call, and the list where it belongs afterwards, if any."""
         probe = Value(0.0)
         if scope_of(probe) is not None or line_of(probe) is not None:
             return Call.of(self.operands, [self.program]), None  # it knows where it was made
