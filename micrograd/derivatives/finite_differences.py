@@ -173,13 +173,15 @@ class _Check:
         )
 
     def message(self, i: int, j: int, slope: float, steps: list[_Step]) -> str:
-        difference = _settled([step.difference for step in steps])
-        relative = abs(difference - slope) / (max(abs(difference), abs(slope)) or 1.0)
         text = (
             f"{name_of(self.f)}: the derivative of {self.output_name(i)} with respect to "
-            f"{self.input_name(j)} is {slope!r} by the rules ({self.mode}, order {self.order}) but "
-            f"{difference!r} by differences; relative difference {relative:.2g}"
+            f"{self.input_name(j)} is {slope!r} by the rules ({self.mode}, order {self.order})"
         )
+        if _is_kink(steps) and min(steps[-1][-2:]) < slope < max(steps[-1][-2:]):
+            return f"{text}, which is a choice{_kink(steps[-2:])}"
+        difference = _settled([step.difference for step in steps])
+        relative = abs(difference - slope) / (max(abs(difference), abs(slope)) or 1.0)
+        text += f" but {difference!r} by differences; relative difference {relative:.2g}"
         return text + _kink(steps[-2:])
 
     def input_name(self, j: int) -> str:
@@ -245,7 +247,11 @@ def _differ(left: float, right: float) -> bool:
 def _is_kink(steps: list[_Step]) -> bool:
     """Tell whether the two sides stay as far apart as they are, however short the step."""
     gaps = [abs(step.right - step.left) for step in steps]
-    return all(_differ(step.left, step.right) for step in steps) and max(gaps) <= 1.1 * min(gaps)
+    return (
+        len(steps) > 1
+        and all(_differ(step.left, step.right) for step in steps)
+        and max(gaps) <= 1.1 * min(gaps)
+    )
 
 
 def _kink(steps: list[_Step]) -> str:

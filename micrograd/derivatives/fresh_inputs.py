@@ -122,9 +122,9 @@ class Call:
             id(v) for call in list(_running.values()) for v in call.variables
         }:
             raise ValueError(
-                f"{name_of(self.f)} used a Value that it, or another function, got in an earlier "
-                "call of grad and kept: nothing leads from there to this x. Keep its number, "
-                ".data, or compute it anew"
+                f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
+                "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
+                "number, .data, if it is meant as a constant"
             )
 
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
