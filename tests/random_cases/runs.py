@@ -1,0 +1,103 @@
+"""How a case is called: how often, on how many rows, given how, reduced how."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LAYOUTS = ("plain", "plain", "plain", "lists", "strided", "reversed", "columns", "float32")
+REDUCTIONS = ("sum", "mean", "columns", "elements", "mask", "parts")
+
+
+class Call(NamedTuple):
+    """One call, or several on chunks of the rows, and one backward pass."""
+
+    rows: int
+    distinct: int  # of the rows; the others repeat them, so that the loop need not
+    cuts: tuple[int, ...]  # where the rows are cut in chunks
+    layout: str
+    reduction: str
+    kept: bool  # until after the later calls, before its backward pass
+    twice: bool  # whether the backward pass is done twice
+    overwritten: bool  # whether the arrays given are filled with other numbers after the call
+
+
+def draw(rng: random.Random, cost: int, results: int) -> list[Call]:
+    """The calls of a case whose function makes so many nodes, and returns so many scalars."""
+    budget = 30_000 if rng.random() < 0.05 else 5_000
+    sizes = [_rows(rng) for _ in range(rng.choice((1, 1, 2, 2)))]
+    calls = [rng.choice(sizes) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
+    return [_call(rng, rows, budget // (len(calls) * max(cost, 1)), results) for rows in calls]
+
+
+def _rows(rng: random.Random) -> int:
+    low, high = rng.choices(
+        [(1, 1), (2, 7), (8, 40), (41, 300), (301, 3000), (8193, 9000)], (20, 40, 20, 12, 7, 0.5)
+    )[0]
+    return rng.randint(low, high)
+
+
+def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
+    cuts = 0 if rows < 2 or rng.random() < 0.75 else rng.randint(1, min(3, rows - 1))
+    reduction = rng.choice(REDUCTIONS)
+    if reduction == "elements" and rows * results > 40:
+        reduction = "columns"
+    return Call(
+        rows,
+        max(1, min(rows, distinct)),
+        tuple(sorted(rng.sample(range(1, rows), cuts))),
+        rng.choice(LAYOUTS),
+        reduction,
+        rng.random() < 0.3,
+        rng.random() < 0.1,
+        rng.random() < 0.1,
+    )
+
+
+def given(array: Any, layout: str) -> Any:
+    """The same numbers, lying otherwise in memory."""
+    if layout == "lists":
+        return array.tolist()
+    if layout == "strided":
+        return np.repeat(array, 2, axis=0)[::2]
+    if layout == "reversed":
+        return array[::-1].copy()[::-1]
+    if layout == "columns":
+        return np.asfortranarray(array)
+    if layout == "float32":  # drawn as such
+        return array.astype(np.float32)
+    return array
+
+
+def reduce(result: Any, reduction: str, rng: random.Random) -> tuple[Any, Any]:
+    """One Value made of a result, and what each of its elements weighs there."""
+    weights = np.zeros(result.data.shape)
+    size = result.data.size
+    if reduction == "sum":
+        weights += 1.0
+        return result.sum(), weights
+    if reduction == "mean" and size:
+        weights += 1 / size
+        return result.mean(), weights
+    root: Any = 0.0
+    if reduction == "elements":
+        for position in np.ndindex(*result.data.shape):
+            weights[position] = rng.uniform(-1, 1)
+            root = root + float(weights[position]) * result[position]
+    elif reduction == "columns" and result.ndim == 2:
+        for k in range(result.shape[1]):
+            weights[:, k] = rng.uniform(-1, 1)
+            root = root + float(weights[0, k]) * result[:, k].sum()
+    elif reduction == "mask":
+        chosen = np.random.default_rng(rng.getrandbits(32)).random(result.data.shape) < 0.4
+        weights[chosen], weights[~chosen] = 0.7, -1.3
+        root = 0.7 * result[chosen].sum() - 1.3 * result[~chosen].sum()
+    else:
+        a, b = sorted(rng.randint(0, len(result)) for _ in range(2))
+        c, d = rng.uniform(-1, 1), rng.uniform(-1, 1)
+        weights[a:b] += c
+        weights[::2] += d
+        root = c * result[a:b].sum() + result[::2].sum() * d
+    return root, weights

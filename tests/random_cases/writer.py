@@ -1,0 +1,170 @@
+"""The source of a random function: its lines, its parameters, and where it finds these."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from micrograd import Value
+
+# How the function refers to the parameters: as lifting groups them by their names, it matters.
+HOLDINGS = {
+    "global": "{}",
+    "closure": "{}",
+    "defaults": "{}",
+    "module": "self.{}",
+    "decorated": "self.{}",
+    "dict": "held[{!r}]",
+    "hidden": "hidden({!r})",  # where no name is found
+}
+Matrix = Callable[[str, str], str]  # gives an element's source for those of its indices
+
+
+class Vector(NamedTuple):
+    """A list of scalars in the function."""
+
+    name: str
+    width: int
+
+
+class Rows(NamedTuple):
+    """A list of `length` lists of `width` scalars in the function."""
+
+    name: str
+    length: int
+    width: int
+
+
+State = Any  # what a step takes and gives: a Vector or Rows
+
+
+class Writer:
+    """What is written so far; `rng` is that of the step which is writing."""
+
+    def __init__(self, rng: random.Random, holding: str, most: int) -> None:
+        self.rng = rng
+        self.holding = holding
+        self.lines: list[str] = []
+        self.parameters: dict[str, Any] = {}  # nested lists, or modules, by name
+        self.scales: dict[str, float] = {}
+        self.kinds: Counter[str] = Counter()
+        self.vectors: list[Vector] = []  # to be used again
+        self.matrices: list[tuple[Matrix, int, int]] = []  # to be tied, with rows and columns
+        self.pool: str | None = None  # a list from which many steps take
+        self.paths = 1  # through the ifs, at most
+        self.moves = True  # whether the parameters' numbers may change between calls
+        self.result_is_scalar = rng.random() < 0.6
+        self._most = most  # operations
+        self._count = 0
+        self.cost = 0
+
+    # Draws -----------------------------------------------------------------------------------
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def pick(self, *choices: Any) -> Any:
+        return self.rng.choice(choices)
+
+    def width(self) -> int:
+        """A width from 1 to 17, mostly small."""
+        return self.rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 15, 16, 17))
+
+    def number(self, low: float = -1.0, high: float = 1.0) -> str:
+        """A number that nothing computed meets by chance."""
+        return repr(round(self.rng.uniform(low, high), 4) + self.rng.uniform(-1e-5, 1e-5))
+
+    def indices(self, count: int) -> str:
+        """A permutation, as source."""
+        order = list(range(count))
+        self.rng.shuffle(order)
+        return f"({', '.join(map(str, order))},)"
+
+    # Writing ---------------------------------------------------------------------------------
+
+    def kind(self, *names: str) -> None:
+        """Note what occurs in this case."""
+        self.kinds.update(names)
+
+    def affords(self, cost: int) -> bool:
+        """Whether so many operations may be added."""
+        return self.cost + cost <= self._most
+
+    def let(self, expression: str, cost: int = 1) -> str:
+        """Write an assignment; give the name."""
+        name = f"h{self._next()}"
+        self.lines.append(f"{name} = {expression}")
+        self.cost += cost
+        return name
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def vector(self, expression: str, width: int, cost: int) -> Vector:
+        found = Vector(self.let(expression, cost), width)
+        self.vectors.append(found)
+        return found
+
+    def rows(self, expression: str, length: int, width: int, cost: int) -> Rows:
+        return Rows(self.let(expression, cost), length, width)
+
+    def values(self, *shape: int, scale: float = 1.0) -> str:
+        """Parameters in nested lists of this shape; how the source refers to them."""
+
+        def build(sizes: Sequence[int]) -> Any:
+            if not sizes:
+                return Value(self.rng.uniform(-scale, scale))
+            return [build(sizes[1:]) for _ in range(sizes[0])]
+
+        return self.hold(build(shape), scale)
+
+    def hold(self, thing: Any, scale: float = 1.0) -> str:
+        """Parameters in any structure; how the source refers to them."""
+        name = f"p{self._next()}"
+        self.parameters[name] = thing
+        self.scales[name] = scale
+        return HOLDINGS[self.holding].format(name)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    # The whole -------------------------------------------------------------------------------
+
+    def source(self, signature: str, result: str) -> str:
+        """The definition of the function, which is called `function`."""
+        body = [*self.lines, f"return {result}"]
+        names = ", ".join(self.parameters)
+        if self.holding in ("module", "decorated"):
+            decorator = ["@mg.program"] if self.holding == "decorated" else []
+            method = _indented([*decorator, f"def loss(self, {signature}):", *_indented(body)])
+            given = ", ".join(f"{name}={name}" for name in self.parameters)
+            lines = [
+                "class Net(mg.nn.Module):",
+                "    def __init__(self, **given):",
+                "        vars(self).update(given)",
+                *method,
+                f"net = Net({given})",
+                "function = net.loss",
+            ]
+        elif self.holding == "closure":
+            inner = [f"def function({signature}):", *_indented(body)]
+            lines = [f"def make({names}):", *_indented([*inner, "return function"])]
+            lines.append(f"function = make({names})")
+        else:
+            if self.holding == "defaults" and names:
+                defaults = ", ".join(f"{name}={name}" for name in self.parameters)
+                signature = f"{signature}, {defaults}"  # these are given by name only
+            lines = [f"def function({signature}):", *_indented(body)]
+            if self.holding == "dict":
+                lines.insert(0, f"held = dict({', '.join(f'{n}={n}' for n in self.parameters)})")
+            elif self.holding == "hidden":
+                held = ", ".join(f"{n}={n}" for n in self.parameters)
+                lines.insert(0, f"hidden = functools.partial(operator.getitem, dict({held}))")
+        return "\n".join(lines)
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
