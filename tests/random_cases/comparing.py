@@ -15,7 +15,7 @@ from random_cases.cases import Argument, Case
 from random_cases.runs import Call
 
 RELATIVE = 1e-9  # to the largest of an array
-TINY = 1e-12  # to the largest of all gradients: what cancels to nothing is not compared further
+TINY = 1e-12  # to all gradients and weights: what cancels to nothing is not compared further
 
 
 class WrongError(AssertionError):
@@ -89,7 +89,7 @@ class _Comparison:
             weights.append(weight)
         self.root = sum(roots[1:], roots[0])
         weight = np.concatenate(weights)
-        self._several = weight.ndim == 2
+        self.weight = np.sum(np.abs(weight))
         total = np.zeros((len(self.distinct[0]), *weight.shape[1:]))
         np.add.at(total, self.which, weight)
         self.expected = _loop(self.case, self.distinct, total)
@@ -105,7 +105,7 @@ class _Comparison:
         if not isinstance(self.root, Value):
             return
         grads = self.expected.grads
-        scale = max(map(_largest, grads.values()), default=0.0)
+        scale = max(map(_largest, grads.values()), default=0.0) + self.weight
         _zero(self.case)
         for times in range(1, 3 if self.call.twice else 2):
             self.root.backward()
