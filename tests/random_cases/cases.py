@@ -26,6 +26,15 @@ STYLES: dict[str, tuple[Mapping[Step, int], Mapping[Step, int]]] = {
     "scalar": (scalars.STEPS, sequences.STEPS),
     "mixed": ({**layers.STEPS, **scalars.STEPS, sequences.reshape: 3}, sequences.STEPS),
 }
+# What the functions use beside their parameters.
+GLOBALS: dict[str, Any] = {
+    "mg": mg,
+    "functools": functools,
+    "itertools": itertools,
+    "operator": operator,
+    "bump": mg.Op("bump", lambda v: 1 / (1 + v * v), lambda v, out: -2 * v * out * out),
+    "inner": mg.program(lambda v: mg.tanh(v) * 0.5 + 0.1 * v),
+}
 
 
 class Argument(NamedTuple):
@@ -76,7 +85,11 @@ def draw(seed: int, index: int, without: frozenset[int] = frozenset()) -> Case:
     w.rng = random.Random(f"{seed}:{index}:end")
     for _ in range(4):
         if isinstance(state, Rows):
-            state = sequences.flatten(w, state) if state.length * state.width <= 17 else sequences.pool(w, state)
+            state = (
+                sequences.flatten(w, state)
+                if state.length * state.width <= 17
+                else sequences.pool(w, state)
+            )
     if w.chance(0.2) and w.affords(20):
         state = layers.dense(w, state)
     result = ending(w, state, targets)
@@ -107,7 +120,9 @@ def _arguments(rng: random.Random) -> list[Argument]:
         shapes.append(rng.choice([(), (), (size(3),)]))
     found = [Argument("a", shapes[0], "positional")]
     for name, shape in zip("bcd", shapes[1:]):
-        given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))[0]
+        given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))[
+            0
+        ]
         if given == "left out":
             shape = ()
         if given == "rest" and any(a.given in ("rest", "keyword", "left out") for a in found):
@@ -137,7 +152,9 @@ def _start(w: Writer, arguments: Sequence[Argument]) -> tuple[State, list[str]]:
         targets += [f"{name}[{i}]" for i in range(a.shape[0])] if a.shape else [name]
     if len(first.shape) == 3:
         rows, k, m = first.shape
-        return w.rows(f"[[v for c in row for v in c] for row in {first.name}]", rows, k * m, 0), targets
+        return w.rows(
+            f"[[v for c in row for v in c] for row in {first.name}]", rows, k * m, 0
+        ), targets
     if len(first.shape) == 2:
         return Rows(first.name, *first.shape), targets
     inputs = [first.name] if first.shape == () else [f"*{first.name}"]
@@ -153,9 +170,7 @@ def _start(w: Writer, arguments: Sequence[Argument]) -> tuple[State, list[str]]:
 def _compiled(
     seed: int, index: int, style: str, w: Writer, source: str, arguments: list[Argument]
 ) -> Case:
-    names: dict[str, Any] = dict(
-        mg=mg, functools=functools, itertools=itertools, operator=operator, **w.parameters
-    )
+    names: dict[str, Any] = {**GLOBALS, **w.parameters}
     exec(compile(source, f"<case {seed}:{index}>", "exec"), names)
     found = names["function"]
     decorated = isinstance(found, mg.programs.Program)

@@ -35,13 +35,16 @@ def check(case: Case, most_calls: int = 9, most_rows: int = 10**9) -> int:
     cost, results = _measure(case)
     calls = runs.draw(rng, cost, results)[:most_calls]
     calls = [c._replace(rows=min(c.rows, most_rows)) for c in calls]
-    program = case.program()
+    programs = [case.program() for _ in range(rng.choice((1, 1, 1, 2)))]
     kept: list[tuple[str, Any, Any, Callable[[], None]]] = []
     for number, call in enumerate(calls, 1):
         what = f"call {number} of {len(calls)}, {call}"
         if number > 1 and case.moves:
             _move(case, rng)
         one = _Comparison(case, call, random.Random(f"{case.seed}:{case.index}:{number}"), what)
+        program = rng.choice(programs)
+        if rng.random() < 0.05:
+            program.retrace()
         one.run(program)
         kept.append((what, one.results, [r.data.copy() for r in one.results], one.check_gradients))
         if not call.kept:

@@ -40,7 +40,11 @@ def shrink(seed: int, index: int) -> Limits:
     """Leave out calls, rows and steps, as long as something is wrong."""
     limits = Limits()
     for smaller in _smaller():
-        tried = Limits(limits.without | smaller.without, min(limits.calls, smaller.calls), min(limits.rows, smaller.rows))
+        tried = Limits(
+            limits.without | smaller.without,
+            min(limits.calls, smaller.calls),
+            min(limits.rows, smaller.rows),
+        )
         try:
             if tried != limits and failure(seed, index, tried) is not None:
                 limits = tried

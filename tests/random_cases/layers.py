@@ -19,6 +19,8 @@ ACTIVATIONS = (
     "mg.log(2 + mg.sin({}))",
     "mg.maximum({}, 0.2137)",
     "mg.minimum({}, 0.7134)",
+    "bump({})",  # a row of one's own, and a program within the program
+    "inner({})",
 )
 # Those that name their operand more than once; of what `v` is then.
 OF_A_NAME = (
@@ -112,7 +114,9 @@ def distance(w: Writer, x: Vector) -> Vector:
     of = w.pick("mg.tanh({})", "{} ** 2", "abs({})", "mg.exp(-{} ** 2)").format(difference)
     total = f"sum({of} for j in range({n}))"
     if w.chance(0.3) and m == n:
-        return w.vector(f"[mg.tanh({x.name}[i] - {weight('i', '0')}) for i in range({n})]", n, 2 * n)
+        return w.vector(
+            f"[mg.tanh({x.name}[i] - {weight('i', '0')}) for i in range({n})]", n, 2 * n
+        )
     return w.vector(f"[mg.tanh({total} / {n}) for i in range({m})]", m, 3 * n * m)
 
 
@@ -246,7 +250,9 @@ def experts(w: Writer, x: Vector) -> Vector:
         return x
     w.kind("mixture")
     chooser, outputs = w.values(k, n), w.values(k, m, n)
-    e = w.let(f"[mg.exp(mg.tanh(sum(q*v for q, v in zip(r, {x.name})))) for r in {chooser}]", 3 * n * k)
+    e = w.let(
+        f"[mg.exp(mg.tanh(sum(q*v for q, v in zip(r, {x.name})))) for r in {chooser}]", 3 * n * k
+    )
     total = w.let(f"sum({e})", k)
     o = w.let(
         f"[[mg.sin(sum(q*v for q, v in zip(r, {x.name}))) for r in rows] for rows in {outputs}]",

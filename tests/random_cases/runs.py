@@ -16,7 +16,7 @@ class Call(NamedTuple):
 
     rows: int
     distinct: int  # of the rows; the others repeat them, so that the loop need not
-    cuts: tuple[int, ...]  # where the rows are cut in chunks
+    cuts: tuple[int, ...]  # where the rows are cut in chunks; at 0, the first has none
     layout: str
     reduction: str
     kept: bool  # until after the later calls, before its backward pass
@@ -47,7 +47,7 @@ def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
     return Call(
         rows,
         max(1, min(rows, distinct)),
-        tuple(sorted(rng.sample(range(1, rows), cuts))),
+        tuple(sorted(rng.sample(range(rows), cuts))),
         rng.choice(LAYOUTS),
         reduction,
         rng.random() < 0.3,

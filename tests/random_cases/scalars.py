@@ -21,10 +21,14 @@ UNARY = (
 BINARY = (
     *("({} + {}) / 2", "({} - {}) / 2", "{} * mg.tanh({})", "{} / (1.5 + mg.sin({}))"),
     *("mg.hypot({0}, 1 + {1} * {1}) / 8", "mg.arctan2({}, 1.5 + mg.cos({}))"),
-    *("mg.logaddexp({}, {}) / 2", "mg.maximum({}, 0.9 * {} + NUMBER)", "(1.5 + mg.sin({})) ** mg.tanh({})"),
+    *(
+        "mg.logaddexp({}, {}) / 2",
+        "mg.maximum({}, 0.9 * {} + NUMBER)",
+        "(1.5 + mg.sin({})) ** mg.tanh({})",
+    ),
     *("mg.minimum({}, 0.8 * {} - NUMBER)", "{0} * {1}", "mg.tanh({0} - 2 * {1})"),
     *("mg.where({0} < 0.9 * {1} + NUMBER, mg.sin({0}), mg.cos({1}))",),
-    *("({} > 0.7 * {} + NUMBER) * 0.5", "(mg.sin({0}) - mg.sin({1})) * {0}"),
+    *("({0} > 0.7 * {1} + NUMBER) * 0.5 + 0.1 * {0}", "(mg.sin({0}) - mg.sin({1})) * {0}"),
 )
 BRANCHES = (
     "mg.sin({0}) if {0} < 0.9 * {1} + NUMBER else mg.cos({1})",

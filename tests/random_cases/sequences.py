@@ -87,7 +87,9 @@ def image(w: Writer, x: Rows) -> State:
         return x
     w.kind("convolution in two dimensions")
     kernel = w.values(maps, a, b)
-    total = f"sum({kernel}[m][i][j] * {x.name}[r + i][s + j] for i in range({a}) for j in range({b}))"
+    total = (
+        f"sum({kernel}[m][i][j] * {x.name}[r + i][s + j] for i in range({a}) for j in range({b}))"
+    )
     added = bias(w, maps)
     total += f" + {added('m')}" if added else ""
     of = w.pick("mg.relu({})", "mg.tanh({})").format(total)
@@ -133,7 +135,11 @@ def recurrent(w: Writer, x: Rows) -> State:
 
 
 def _gated(w: Writer, h: str, n: int, m: int) -> None:
-    p = w.values(3, m, n + m) if w.chance(0.6) else f"({', '.join(w.values(m, n + m) for _ in range(3))})"
+    p = (
+        w.values(3, m, n + m)
+        if w.chance(0.6)
+        else f"({', '.join(w.values(m, n + m) for _ in range(3))})"
+    )
     gate = "sum(q*v for q, v in zip({p}[{g}][i], [*row, *{h}]))"
     added = bias(w, m)
     more = f" + {added('i')}" if added else ""
@@ -167,7 +173,9 @@ def attention(w: Writer, x: Rows) -> State:
     q, k, v = (w.values(heads, d, n) for _ in range(3))
     if w.chance(0.3):
         k = q
-    times = "[[[sum(a*b for a, b in zip(r, row)) for r in {m}[g]] for row in {x}] for g in range({g})]"
+    times = (
+        "[[[sum(a*b for a, b in zip(r, row)) for r in {m}[g]] for row in {x}] for g in range({g})]"
+    )
     queries, keys, seen = (w.let(times.format(m=m, x=x.name, g=heads), 0) for m in (q, k, v))
     upto = "range(i + 1)" if w.chance(0.4) else f"range({t})"
     logit = f"mg.tanh({w.number(0.3, 2)} * sum(a*b for a, b in zip({queries}[g][i], {keys}[g][j])))"
@@ -186,10 +194,15 @@ def positions(w: Writer, x: Rows) -> State:
     w.kind("positions")
     t, n = x.length, x.width
     p = w.pick(
-        f"{w.values(t, n)}[i][j]", f"{w.values(t)}[i]", f"{w.values(n)}[j]", f"{w.values(n, t)}[j][i]"
+        f"{w.values(t, n)}[i][j]",
+        f"{w.values(t)}[i]",
+        f"{w.values(n)}[j]",
+        f"{w.values(n, t)}[j][i]",
     )
     op = w.pick("+", "+", "-", "*")
-    return w.rows(f"[[{x.name}[i][j] {op} {p} for j in range({n})] for i in range({t})]", t, n, t * n)
+    return w.rows(
+        f"[[{x.name}[i][j] {op} {p} for j in range({n})] for i in range({t})]", t, n, t * n
+    )
 
 
 def rowwise(w: Writer, x: Rows) -> State:

@@ -24,9 +24,7 @@ def matrix(w: Writer, rows: int, columns: int) -> Matrix:
     return found
 
 
-def _tied(
-    w: Writer, candidates: list[tuple[Matrix, int, int]], rows: int, columns: int
-) -> Matrix:
+def _tied(w: Writer, candidates: list[tuple[Matrix, int, int]], rows: int, columns: int) -> Matrix:
     found, r, c = w.rng.choice(candidates)
     if (r, c) == (rows, columns) and not (r == c and w.chance(0.5)):
         w.kind("weights tied")
