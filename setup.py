@@ -38,9 +38,9 @@ class BuildWherePossible(build_ext):
 FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=off"]
 
 ENGINE = Extension(
-    "micrograd._engine",
-    sources=["micrograd/_engine.c"],
-    depends=["micrograd/_ops.h", "micrograd/_block.h"],
+    "micrograd.native._engine",
+    sources=["micrograd/native/_engine.c"],
+    depends=["micrograd/native/_ops.h", "micrograd/native/_block.h"],
     extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )

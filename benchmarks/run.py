@@ -146,7 +146,8 @@ def cost_per_node(python: str, known: Path, rounds: int = 5) -> dict[int, float]
 BULK = """
 import statistics, timeit
 from array import array
-from micrograd import Value, bulk
+from micrograd import Value
+from micrograd.native import bulk
 values, numbers = [Value(i) for i in range(337)], array("d", bytes(8 * 337))
 for name in bulk.FUNCTIONS:
     function = getattr(bulk, name)

@@ -23,10 +23,10 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import Value, nn
-from micrograd.collector import uncollected
-from micrograd.programs.lift import Lifted
-from micrograd.programs.plan import Plan
-from micrograd.programs.run import Workspace
+from micrograd.native.gc_pause import uncollected
+from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.lower.plan import Plan
+from micrograd.programs.run.executor import Workspace
 
 Function = Callable[..., Any]
 

@@ -11,7 +11,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from micrograd.engine import Value, core, toposort
 from micrograd.ops import (
@@ -62,12 +65,21 @@ from micrograd.ops import (
 )
 
 if TYPE_CHECKING:
-    from micrograd import draw, examples, explain, losses, nn, optim, programs, scopes
-    from micrograd.derivatives import grad, hessian, hvp, jacobian, jvp, value_and_grad
-    from micrograd.differences import check_grads
-    from micrograd.draw.diagram import draw_dot
+    from micrograd import draw, explain, losses, nn, optim, programs
+    from micrograd.derivatives import (
+        check_grads,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        value_and_grad,
+    )
+    from micrograd.draw import draw_dot
+    from micrograd.explain import examples
+    from micrograd.graph import scopes
+    from micrograd.graph.scopes import scope, source_lines
     from micrograd.programs import program
-    from micrograd.scopes import scope, source_lines
 
 # `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
 __all__ = [
@@ -139,24 +151,33 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("draw", "examples", "explain", "losses", "nn", "optim", "programs", "scopes")
+_LAZY_MODULES = ("draw", "explain", "losses", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
-    "check_grads": "differences",
-    "draw_dot": "draw.diagram",
+    "check_grads": "derivatives",
+    "draw_dot": "draw",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "program": "programs",
-    "scope": "scopes",
-    "source_lines": "scopes",
+    "scope": "graph.scopes",
+    "source_lines": "graph.scopes",
     "value_and_grad": "derivatives",
+}
+# Modules that can still be imported from where they once stood: notebooks and pickles name them.
+_MOVED = {
+    "bulk": "native.bulk",
+    "copying": "value.copying",
+    "examples": "explain.examples",
+    "formula": "symbolic.formula",
+    "scopes": "graph.scopes",
+    "steps": "graph.steps",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY_MODULES:
+    if name in _LAZY_MODULES or name in _MOVED:
         return importlib.import_module(f"micrograd.{name}")
     if name in _LAZY_FUNCTIONS:
         return getattr(importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}"), name)
@@ -164,4 +185,25 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_FUNCTIONS})
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_FUNCTIONS, "examples", "scopes"})
+
+
+class _MovedModules:
+    """Import a module of `_MOVED` by its former name; it is the same module then."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        package, _, module = name.partition(".")
+        if package != "micrograd" or module not in _MOVED:
+            return None
+        return ModuleSpec(name, cast(Any, _MovedModules()))
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let the import system make a module, which exec_module replaces."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        home = _MOVED[module.__name__.removeprefix("micrograd.")]
+        sys.modules[module.__name__] = importlib.import_module(f"micrograd.{home}")
+
+
+sys.meta_path.append(_MovedModules)

@@ -26,12 +26,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from micrograd import bulk, ops
-from micrograd.by_hand import all_values, given_derivatives, one_per_parent
-from micrograd.comfort import Comfort, _read, _traces
-from micrograd.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
+from micrograd import ops
+from micrograd.native import bulk
 from micrograd.ops import Op
-from micrograd.scalars import is_number, to_float
+from micrograd.value.base import Comfort, _read, _traces
+from micrograd.value.custom_nodes import all_values, given_derivatives, one_per_parent
+from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
+from micrograd.value.numbers import is_number, to_float
 
 
 def toposort(root: Value) -> list[Value]:
@@ -462,7 +463,7 @@ def _call_on_new(function: Callable[[Value], object] | None) -> None:
 core = "python"
 if not os.environ.get("MICROGRAD_PURE"):
     try:
-        _engine: Any = importlib.import_module("micrograd._engine")
+        _engine: Any = importlib.import_module("micrograd.native._engine")
     except ImportError:
         pass
     else:
@@ -489,4 +490,4 @@ if core == "python":  # the most usual operators are not asked for their row eac
     }.items():
         setattr(Value, _operator, _SIMPLE[_row])
 
-from micrograd import copying  # noqa: E402  (it stands on what is above)
+from micrograd.value import copying  # noqa: E402  (it stands on what is above)

@@ -13,7 +13,7 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.scalars import is_number
+from micrograd.value.numbers import is_number
 
 
 def hinge(score: Any, label: Any) -> Any:

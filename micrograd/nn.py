@@ -8,8 +8,8 @@ from operator import mul
 from typing import Any, Union
 
 from micrograd.engine import Value
-from micrograd.scalars import is_number, to_float
-from micrograd.scopes import scope_calls
+from micrograd.graph.scopes import scope_calls
+from micrograd.value.numbers import is_number, to_float
 
 # The name of a method of Value, "linear" for none, or any function of a Value.
 Activation = Union[str, Callable[[Value], Value]]

@@ -8,8 +8,8 @@ from array import array
 from collections.abc import Callable, Iterable
 from typing import Any, Union
 
-from micrograd.blocks import block_of
 from micrograd.engine import Value
+from micrograd.native.blocks import block_of
 
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]

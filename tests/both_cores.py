@@ -19,6 +19,7 @@ def load(pure: bool) -> ModuleType:
     try:
         module = importlib.import_module("micrograd")
         importlib.import_module("micrograd.nn")
+        importlib.import_module("micrograd.bulk")
         return module
     finally:
         for name in [name for name in sys.modules if _is_ours(name)]:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from plan_checks import assert_plans_hold
 
 from micrograd import Value, program
-from micrograd.programs.functions import Program
+from micrograd.programs.api import Program
 
 Function = Callable[..., Any]
 
@@ -34,6 +35,7 @@ def assert_same(traced: Program, arguments: Iterable[Any], parameters: Sequence[
     """Check a program that may have been called before, when the parameters were others."""
     looped = by_loop(traced.function, arguments, parameters)
     ran = by_program(traced, arguments, parameters)
+    assert_plans_hold(traced)
     assert ran.data.shape == looped.data.shape
     assert ran.data == close(looped.data)
     for i, (found, expected) in enumerate(zip(ran.grads, looped.grads)):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Value, program
-from micrograd.blocks import block_of
+from micrograd.native.blocks import block_of
 
 N = 4
 BLOCKS = [(0, 1, 2, 3), (1, 2), (3, 0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import math
+import operator
 import pickle
 import random
 import struct
@@ -215,8 +216,9 @@ def test_the_attributes_are_the_same() -> None:
 
 def test_pickles_pass_from_one_core_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def use(mg: Any) -> None:
-        for name in ("engine", "ops", "copying"):
-            monkeypatch.setitem(sys.modules, f"micrograd.{name}", getattr(mg, name))
+        for name in ("engine", "ops", "value.copying"):
+            module = operator.attrgetter(name)(mg)
+            monkeypatch.setitem(sys.modules, f"micrograd.{name}", module)
 
     for here, there in ((c, python), (python, c)):
         x = here.Value(2.0, label="x")

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from micrograd import Op, Value, exp, log, maximum, power, sqrt, toposort, where
-from micrograd.examples import ng_ex4
 from micrograd.explain import diagnose
-from micrograd.explain import findings as kinds
-from micrograd.explain.findings import Finding
+from micrograd.explain.diagnosis import findings as kinds
+from micrograd.explain.diagnosis.findings import Finding
+from micrograd.explain.examples import ng_ex4
+from micrograd.graph.scopes import source_lines
 from micrograd.losses import hinge
 from micrograd.nn import MLP, Layer, Module, Neuron
 from micrograd.optim import SGD
-from micrograd.scopes import source_lines
 
 X = [[0.5, -1.0], [-0.3, 0.8], [1.0, 1.0], [-0.7, -0.2]]
 Y = [1, -1, 1, -1]

@@ -22,8 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, draw_dot, toposort
-from micrograd.draw import Diagram, graph, layout
-from micrograd.draw.boxes import broken, number, visible
+from micrograd.draw import Diagram, graph
+from micrograd.draw.diagram import layout
+from micrograd.draw.scene.labels import number, printable, wrapped
 from micrograd.nn import MLP, Neuron
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -97,15 +98,15 @@ def test_kinds_are_told_apart_by_shape_and_by_colour() -> None:
 
 def test_the_palette_is_legible() -> None:
     """Contrast of at least 4.5 between text and what it stands on (WCAG, AA)."""
-    from micrograd.draw import dot
+    from micrograd.draw import theme
 
     def luminance(colour: str) -> float:
         channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear))
 
-    for ground in ["#FFFFFF", *(look["fillcolor"] for look in dot.LOOKS.values())]:
-        for ink in (dot.INK, dot.PALE_INK, dot.RED):
+    for ground in ["#FFFFFF", *(paint.fill for paint in theme.LIGHT.values())]:
+        for ink in (theme.INK, theme.SOFT, theme.WRONG):
             assert (luminance(ground) + 0.05) / (luminance(ink) + 0.05) > 4.5, (ground, ink)
 
 
@@ -323,7 +324,7 @@ AWKWARD += ["\x00\x1b", "<B>", "->", "\\", "<<", "'", "%", "\u200d", "]]>"]
 @pytest.mark.parametrize("label", AWKWARD)
 def test_awkward_labels_are_shown_as_they_are(label: str) -> None:
     svg = graph(Value(1.0, label=label) * 2, derivatives=True).svg
-    assert visible(label) + "data1" in ["".join(texts(part)) for part in parts(svg, "node")]
+    assert printable(label) + "data1" in ["".join(texts(part)) for part in parts(svg, "node")]
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8))
@@ -338,11 +339,11 @@ def test_any_text_as_label_renders(labels: list[str]) -> None:
 
 @given(st.text())
 def test_a_broken_name_is_short_and_loses_only_blanks_and_what_is_cut(name: str) -> None:
-    lines = broken(name)
+    lines = wrapped(name)
     assert all(len(line) <= 20 for line in lines)
     assert len(lines) <= 3
     if lines and not lines[-1].endswith("…"):
-        assert "".join(lines).replace(" ", "") == visible(name.strip()).replace(" ", "")
+        assert "".join(lines).replace(" ", "") == printable(name.strip()).replace(" ", "")
 
 
 # Words, files, notebooks -----------------------------------------------------------------------
@@ -372,7 +373,7 @@ def test_the_svg_says_what_it_shows() -> None:
 def test_the_picture_stands_on_white_in_light_and_dark() -> None:
     o, _ = lecture_neuron()
     first = next(p for p in element(graph(o).svg).iter(f"{SVG}polygon"))
-    assert first.get("fill") == "white"
+    assert first.get("fill") == "#ffffff"
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, scope, toposort
-from micrograd.draw.folding import Box, Folding, fold, unfolded
-from micrograd.draw.outline import Kind, Outline, shapes
+from micrograd.draw.scene.folding import Box, Folding, fold, unfolded
+from micrograd.draw.scene.outline import Kind, Outline, shapes
 from micrograd.nn import MLP, Layer, Module, Neuron
 
 

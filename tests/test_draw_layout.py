@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from micrograd import Value, draw_dot
-from micrograd.draw import Diagram, graph, layout
+from micrograd.draw import Diagram, graph
+from micrograd.draw.diagram import layout
 from micrograd.nn import MLP
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from micrograd import Value
 from micrograd.draw import decision_boundary, loss_curve
-from micrograd.draw.training import PALE
+from micrograd.draw.theme import TINTS
 from micrograd.nn import MLP
 
 POINTS, LABELS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [-1, 1, 1]
@@ -63,8 +63,8 @@ def line(x: list[Any]) -> Any:
 
 def test_each_side_has_the_colour_of_its_label(ax: Axes) -> None:
     assert decision_boundary(line, POINTS, LABELS, ax=ax, steps=50) is ax
-    assert colour_at(ax, 0.0, 0.1) == PALE[0]
-    assert colour_at(ax, 0.9, 0.9) == PALE[1]
+    assert colour_at(ax, 0.0, 0.1) == TINTS[0]
+    assert colour_at(ax, 0.9, 0.9) == TINTS[1]
 
 
 def test_the_line_is_where_the_score_is_zero(ax: Axes) -> None:
@@ -86,7 +86,7 @@ def test_a_model_with_an_output_per_label_chooses_the_largest(ax: Axes) -> None:
         lambda x: [x[0] * 0 + 0.3, x[0], x[1]], POINTS, ["no", "right", "up"], ax=ax, steps=50
     )
     assert legend(ax) == ["no", "right", "up"]
-    assert [colour_at(ax, *point) for point in POINTS] == list(PALE[:3])
+    assert [colour_at(ax, *point) for point in POINTS] == list(TINTS[:3])
 
 
 def test_a_network_and_what_cannot_be_traced_give_the_same_picture() -> None:

@@ -15,9 +15,9 @@ from test_properties import EXACT, SMOOTH, Step, programs, run
 
 from micrograd import Op, Value, examples, exp, log, toposort
 from micrograd.explain import contributions
-from micrograd.explain.ledger import MANY
+from micrograd.explain.contribution_table import MANY
+from micrograd.graph.scopes import scope
 from micrograd.nn import MLP, Neuron
-from micrograd.scopes import scope
 
 # Sums -------------------------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ from test_explain_report import Tags
 
 from micrograd import Value, examples, losses, ops
 from micrograd.explain import contributions, deltas
-from micrograd.explain.notation import Equation
-from micrograd.explain.textbook import Deltas
+from micrograd.explain.course.notation import Equation
+from micrograd.explain.course.textbook import Deltas
 from micrograd.nn import MLP, Layer
 
 

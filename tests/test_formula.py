@@ -16,8 +16,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, ops
-from micrograd.errors import ARITHMETIC_ERRORS
-from micrograd.formula import DIFFER_IN_C, Formula, c_definitions, of_rule, of_value
+from micrograd.symbolic.formula import DIFFER_IN_C, Formula, c_definitions, of_rule, of_value
+from micrograd.value.errors import ARITHMETIC_ERRORS
 
 NAMES = ["x", "y", "z"]
 Tree = Any  # a name, a number, or a tuple of a row's name and its operands

@@ -10,7 +10,7 @@ import pytest
 from conftest import known
 
 from micrograd import Value, examples, exp, log, tanh
-from micrograd.examples import Example
+from micrograd.explain.examples import Example
 from micrograd.nn import MLP
 from micrograd.optim import SGD
 

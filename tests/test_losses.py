@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from micrograd import Value, ops, program, toposort
 from micrograd.losses import binary_cross_entropy, cross_entropy, hinge, squared_error
-from micrograd.operators import Operators
+from micrograd.value.operators import Operators
 
 logits = st.floats(-20, 20)
 rows_of_logits = st.lists(logits, min_size=1, max_size=6)

@@ -11,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, toposort
-from micrograd.examples import ng_ex4
 from micrograd.explain import grade, mistakes
-from micrograd.explain.misconceptions import MISCONCEPTIONS, Mistake, edges_of, grads_by, right
-from micrograd.steps import totals
+from micrograd.explain.examples import ng_ex4
+from micrograd.explain.known_mistakes.wrong_passes import (
+    MISCONCEPTIONS,
+    Mistake,
+    edges_of,
+    grads_by,
+    right,
+)
+from micrograd.graph.steps import totals
 
 NAMES = [m.name for m in MISCONCEPTIONS]
 

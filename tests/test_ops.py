@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Op, Value, ops
-from micrograd.operators import Operators
+from micrograd.value.operators import Operators
 
 REAL = (-3.0, 3.0)
 POSITIVE = (0.1, 4.0)

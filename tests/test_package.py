@@ -15,16 +15,16 @@ import micrograd
 
 MODULES = [
     "engine",
-    "examples",
-    "explain.ledger",
-    "explain.notation",
+    "explain.contribution_table",
+    "explain.course.notation",
+    "explain.course.textbook",
+    "explain.examples",
     "explain.report",
-    "explain.textbook",
     "losses",
     "nn",
     "ops",
     "optim",
-    "scalars",
+    "value.numbers",
 ]
 
 
@@ -101,3 +101,22 @@ def test_what_is_public_has_a_docstring_with_an_example(name: str) -> None:
 
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     assert (Path(micrograd.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    ("former", "home"),
+    [
+        ("bulk", "native.bulk"),
+        ("copying", "value.copying"),
+        ("examples", "explain.examples"),
+        ("formula", "symbolic.formula"),
+        ("scopes", "graph.scopes"),
+        ("steps", "graph.steps"),
+    ],
+)
+def test_a_module_can_be_imported_from_where_it_once_stood(former: str, home: str) -> None:
+    result = python(
+        f"import micrograd.{former}, micrograd.{home}, sys\n"
+        f"print(micrograd.{former} is sys.modules['micrograd.{home}'])"
+    )
+    assert result.stdout == "True\n", result.stderr

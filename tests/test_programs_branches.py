@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Value, program
+from micrograd.programs import ProgramError
 
 
 def tax(income: Any) -> Any:
@@ -147,3 +149,87 @@ def test_what_has_too_many_paths_says_where_and_what_to_write() -> None:
 
     with pytest.raises(TypeError, match=r"more than 64 paths.*if xi > best.*maximum"):
         largest(np.random.default_rng(0).normal(size=(3000, 12)))
+
+
+# Calls while tracing ---------------------------------------------------------------------------
+
+
+def in_threads(*calls: Callable[[], Any]) -> list[Any]:
+    """What these calls give at the same time; a thread that waits for ever fails the test."""
+    found: list[Any] = [None] * len(calls)
+
+    def work(i: int) -> None:
+        found[i] = calls[i]()
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "it waits for a lock that nobody will release"
+    return found
+
+
+@pytest.mark.parametrize("rows", [[-1.0, 2.0], [2.0, -1.0], [-1.0], [2.0]])
+def test_a_function_may_call_its_own_program_on_arrays(rows: list[float]) -> None:
+    @program
+    def folded(x: Any) -> Any:
+        if x > 0:
+            return x * 2 if x > 1 else x * 3
+        return x + folded([3.0, 0.5]).data.sum()
+
+    def call() -> Any:
+        return [folded(rows).data.tolist() for _ in range(2)]
+
+    expected = [2 * x if x > 0 else x + 7.5 for x in rows]
+    assert in_threads(call) == [[expected, expected]]
+    assert str(folded).count("forward") == (1 if min(rows) > 0 else 3)  # each path once
+
+
+def test_programs_that_call_each_other_on_arrays_in_two_threads() -> None:
+    both_trace = threading.Barrier(2, timeout=30)
+
+    @program
+    def one(x: Any) -> Any:
+        if x > 0:
+            return x
+        both_trace.wait()
+        return x + other([1.0]).data[0]
+
+    @program
+    def other(x: Any) -> Any:
+        if x > 0:
+            return 2 * x
+        both_trace.wait()
+        return x + one([1.0]).data[0]
+
+    found = in_threads(lambda: one([-5.0]).data[0], lambda: other([-5.0]).data[0])
+    assert found == [-3.0, -4.0]
+
+
+def test_numbers_of_its_own_program_are_refused_where_parameters_make_them() -> None:
+    w = Value(2.0)
+
+    @program
+    def folded(x: Any) -> Any:
+        return w * x if x > 0 else x + folded([3.0]).data[0]
+
+    def call() -> Any:
+        with pytest.raises(ProgramError, match="a program called on arrays gives numbers"):
+            folded([-1.0])
+        return folded([1.0]).data.tolist()
+
+    assert in_threads(call) == [[2.0]]
+
+
+def test_a_program_that_calls_itself_for_ever_says_so() -> None:
+    @program
+    def endless(x: Any) -> Any:
+        return endless([1.0]).data[0] * x
+
+    def call() -> Any:
+        with pytest.raises(RecursionError):
+            endless([2.0])
+        return "raised"
+
+    assert in_threads(call) == ["raised"]

@@ -12,11 +12,11 @@ import pytest
 import micrograd as mg
 from micrograd import Value, program
 from micrograd.nn import MLP, Module
-from micrograd.programs.functions import Program
-from micrograd.programs.lift import Lifted
-from micrograd.programs.paths import Path
-from micrograd.programs.references import References
-from micrograd.programs.run import Executable
+from micrograd.programs.api import Program
+from micrograd.programs.branches import Path
+from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.run.executor import Executable
+from micrograd.programs.trace.captures import References
 
 
 def path_of(traced: Program) -> Path:

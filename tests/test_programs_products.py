@@ -9,8 +9,8 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, ops, program
-from micrograd.programs.products import outer, product
-from micrograd.programs.rows import LARGE, calls
+from micrograd.programs.run.kernels import LARGE, calls
+from micrograd.programs.run.matmul import outer, product
 
 Array = Any
 

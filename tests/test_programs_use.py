@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import Value, program, steps
+from micrograd import Value, program
+from micrograd.graph import steps
 from micrograd.nn import MLP
 from micrograd.programs import ProgramError, Result
-from micrograd.programs.run import BLOCK
+from micrograd.programs.run.executor import BLOCK
 
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
 SCALE = 2.0

@@ -17,8 +17,8 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, engine
+from micrograd.graph.scopes import Scope, line_of, scope_of
 from micrograd.nn import MLP, Layer, Module, Neuron
-from micrograd.scopes import Scope, line_of, scope_of
 
 
 def scope_path(v: Value) -> str | None:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, exp, log, minimum, sqrt, stop_gradient, toposort
-from micrograd.examples import mazur, ng_ex4
 from micrograd.explain import nudge, step
-from micrograd.explain.replay import Replay
+from micrograd.explain.examples import mazur, ng_ex4
+from micrograd.explain.what_if.reevaluate import Replay
+from micrograd.graph.steps import totals
 from micrograd.nn import MLP, Layer, Module, Neuron
-from micrograd.steps import totals
 
 mpl.use("agg")
 

@@ -22,15 +22,15 @@ from stepper_works import WORKS, engine_trace, network, neuron, twice
 import micrograd as mg
 from micrograd import Value, toposort
 from micrograd.draw import Stepper, stepper
+from micrograd.graph.steps import backward_steps
 from micrograd.nn import MLP
-from micrograd.steps import backward_steps
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def data_of(page: str) -> dict[str, Any]:
     """What the page gives its script."""
-    found = re.search(r'<script type="application/json" id="story">(.*?)</script>', page, re.S)
+    found = re.search(r'<script type="application/json" id="narration">(.*?)</script>', page, re.S)
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -201,7 +201,7 @@ def test_what_cannot_be_stepped_through_is_refused_with_advice() -> None:
     total = sum((x * x for _ in range(45)), Value(0.0))
     with pytest.raises(ValueError, match=r"takes 180 steps .* or allow it with limit=180"):
         stepper(total, limit=179)
-    assert len(stepper(total, limit=180).story.steps) == 180
+    assert len(stepper(total, limit=180).narration.steps) == 180
     with pytest.raises(ValueError, match="an animation of 273 steps"):
         stepper(total * x).svg()
     with pytest.raises(ValueError, match="fold must be"):
@@ -355,7 +355,7 @@ def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
     def missing(source: str, format: str) -> bytes:
         raise RuntimeError("drawing needs Graphviz")
 
-    monkeypatch.setattr("micrograd.draw.layout.render", missing)
+    monkeypatch.setattr("micrograd.draw.diagram.layout.render", missing)
     shown = stepper(twice())
     assert shown._repr_mimebundle_() == {"text/plain": f"{shown}\n(drawing needs Graphviz)"}
 

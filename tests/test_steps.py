@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, ops, toposort
+from micrograd.graph.steps import backward_steps, local_formula, totals
 from micrograd.nn import MLP
-from micrograd.steps import backward_steps, local_formula, totals
 
 BINARY = ["add", "subtract", "multiply", "maximum", "hypot", "arctan2"]
 UNARY = ["tanh", "relu", "sigmoid", "sin", "softplus", "negative"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value
-from micrograd.examples import mazur, ng_ex4
+from micrograd.explain.examples import mazur, ng_ex4
 
 PAGES = Path(__file__).parents[1] / "docs" / "backpropagation"
 NET = ng_ex4()

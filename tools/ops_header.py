@@ -1,4 +1,4 @@
-"""Write micrograd/_ops.h: the table of operations as C functions, for the C core.
+"""Write micrograd/native/_ops.h: the table of operations as C functions, for the C core.
 
 Each function is what a row says when it is called on Formulas. Run it after a change to the
 table: `python tools/ops_header.py`; a test compares the file with what this makes.
@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 from micrograd import ops
-from micrograd.formula import (
+from micrograd.ops import Op
+from micrograd.symbolic.formula import (
     DIFFER_IN_C,
     c_definitions,
     c_function,
@@ -18,10 +19,9 @@ from micrograd.formula import (
     of_rule,
     operand_names,
 )
-from micrograd.operators import Operators
-from micrograd.ops import Op
+from micrograd.value.operators import Operators
 
-PATH = Path(__file__).parent.parent / "micrograd" / "_ops.h"
+PATH = Path(__file__).parent.parent / "micrograd" / "native" / "_ops.h"
 
 
 def slopes(op: Op) -> list[str]:

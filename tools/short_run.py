@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import contextlib
 
-from micrograd import Op, Value, bulk, engine, ops
-from micrograd.blocks import block_of
+from micrograd import Op, Value, engine, ops
+from micrograd.native import bulk
+from micrograd.native.blocks import block_of
 
 assert engine.core == "c"
 

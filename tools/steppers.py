@@ -6,8 +6,8 @@ from pathlib import Path
 
 from micrograd import Value
 from micrograd.draw import Stepper, stepper
-from micrograd.examples import lecture_neuron, ng_ex4
 from micrograd.explain import deltas
+from micrograd.explain.examples import lecture_neuron, ng_ex4
 
 
 def write(folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""Pictures of graphs, and of training.
+"""Draw graphs, step through them, and plot training.
+
+May import anything but `explain`. Begin with scene/outline.py; then diagram/, then stepping/.
 
 >>> import micrograd as mg
 >>> x = mg.Value(2.0, label="x")
@@ -12,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import Diagram, draw_dot, graph
-from micrograd.draw.page import Stepper, stepper
+from micrograd.draw.diagram.graph_picture import Diagram, draw_dot, graph
+from micrograd.draw.stepping.page import Stepper, stepper
 
 if TYPE_CHECKING:
     from micrograd.draw.training import decision_boundary, loss_curve

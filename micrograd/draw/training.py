@@ -1,4 +1,4 @@
-"""Training, seen: where a model draws the line, and how its loss fell."""
+"""Plot training: the decision boundary of a model, and how its loss fell."""
 
 # ruff: noqa: N803  (X is what the field calls a table of inputs)
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from micrograd.draw.theme import COLOURS, TINTS
 from micrograd.engine import Value
 from micrograd.programs import ProgramError, program
 
@@ -17,13 +18,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-# Okabe and Ito's colours, which readers of any colour vision tell apart; markers and dashes tell
-# the same without colour.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Markers and dashes distinguish the series without colour.
 MARKERS = ("^", "o", "s", "D", "v", "P")
 DASHES = ("-", "--", ":", "-.")
-PALE = ("#F2BE9C", "#A3CDE6", "#A8D9CA", "#EBCADB", "#F6D999", "#C5E4F6")
-MARGIN = 0.1  # around the points, as a part of the width
+MARGIN = 0.1  # around the points, as a fraction of the width
 
 
 def decision_boundary(
@@ -34,13 +32,13 @@ def decision_boundary(
     ax: Axes | None = None,
     steps: int = 200,
 ) -> Axes:
-    """Colour the plane by what a model says of each place, and draw the labelled points on it.
+    """Colour the plane by the prediction of a model, and plot the labelled points on it.
 
-    `X` holds two numbers for each point, `y` its label. A model with one output chooses the higher
-    label where that is above 0, as with a hinge loss or with logits; a model with an output per
-    label, in their order, chooses the largest. It is asked on a grid of `steps` by `steps`, as a
-    program where it can be traced. Draws on `ax`, or on a new figure, and returns the Axes. Raises
-    ValueError when the shapes do not fit, TypeError when the model cannot be called.
+    `X` has two numbers per point, `y` its label. A model with one output predicts the higher label
+    where the output is above 0, as with a hinge loss or logits; a model with one output per label,
+    in their order, predicts that of the largest. It is evaluated on a grid of `steps` by `steps`,
+    as a program if it can be traced. Plots on `ax`, or on a new figure, and returns the Axes.
+    Raises ValueError if the shapes do not fit, TypeError if the model cannot be called.
 
     >>> ax = decision_boundary(lambda x: x[0] - x[1], [[0, 1], [1, 0]], [-1, 1], steps=20)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
@@ -99,10 +97,10 @@ def _grid(points: Array, steps: int) -> tuple[Array, Array]:
 
 
 def _ask(model: Callable[[list[Any]], Any], rows: Array) -> Array:
-    """Ask the model about every row: all at once where it can be traced, else one by one."""
+    """Evaluate the model on every point: all at once if it can be traced, else one by one."""
     try:
         scores = np.asarray(program(model)(rows))
-    except (ProgramError, TypeError):  # it looks at the numbers, or is no function of Values
+    except (ProgramError, TypeError):  # it reads the numbers, or is no function of Values
         answers = [model([Value(x) for x in row]) for row in rows.tolist()]
         scores = np.array([[_bare(s) for s in np.atleast_1d(answer)] for answer in answers])
     return scores.reshape(len(rows), -1)
@@ -111,22 +109,22 @@ def _ask(model: Callable[[list[Any]], Any], rows: Array) -> Array:
 def _colour_plane(ax: Axes, across: Array, up: Array, scores: Array) -> None:
     if scores.shape[-1] == 1:
         score = scores[..., 0]
-        ax.contourf(across, up, score, levels=[-np.inf, 0, np.inf], colors=PALE[:2])
+        ax.contourf(across, up, score, levels=[-np.inf, 0, np.inf], colors=TINTS[:2])
         ax.contour(across, up, score, levels=[0], colors="black", linewidths=2)
         return
     chosen = scores.argmax(axis=-1)
     levels = np.arange(scores.shape[-1] + 1) - 0.5
-    colours = [PALE[i % 6] for i in range(scores.shape[-1])]
+    colours = [TINTS[i % 6] for i in range(scores.shape[-1])]
     ax.contourf(across, up, chosen, levels=levels, colors=colours)
     ax.contour(across, up, chosen, levels=levels[1:-1], colors="black", linewidths=1)
 
 
 def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
-    """Draw how a loss fell: a sequence of losses, one per step, or several by name in a mapping.
+    """Plot a loss per step: a sequence of numbers or Values, or a mapping of names to several.
 
-    The scale is logarithmic where losses are all positive and fall far. Draws on `ax`, or on a new
-    figure, and returns the Axes. Raises ValueError when there is no loss, TypeError for
-    what is no number.
+    The scale is logarithmic if all losses are positive and span a factor of 10. Plots on `ax`, or
+    on a new figure, and returns the Axes. Raises ValueError without any loss, TypeError for
+    anything but numbers.
 
     >>> ax = loss_curve({"training": [1.0, 0.5, 0.05], "held out": [1.0, 0.6, 0.4]})
     >>> ax.get_yscale(), len(ax.get_lines())
@@ -137,7 +135,7 @@ def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
     if not any(curve.size for curve in losses.values()):
         raise ValueError("a loss curve needs at least one loss; got none")
     ax = ax or _new_axes()
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for i, (name, curve) in enumerate(losses.items()):
         ax.plot(range(curve.size), curve, DASHES[i % 4], color=COLOURS[(i + 1) % 6], label=name)
@@ -148,6 +146,7 @@ def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="step", ylabel="loss")
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)

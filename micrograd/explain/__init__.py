@@ -6,12 +6,12 @@ programs.
 
 from __future__ import annotations
 
-from micrograd.explain.descent import step
-from micrograd.explain.doctor import diagnose
-from micrograd.explain.grading import grade
-from micrograd.explain.ledger import contributions
-from micrograd.explain.misconceptions import mistakes
-from micrograd.explain.slopes import nudge
-from micrograd.explain.textbook import deltas
+from micrograd.explain.contribution_table import contributions
+from micrograd.explain.course.textbook import deltas
+from micrograd.explain.diagnosis.graph_faults import diagnose
+from micrograd.explain.known_mistakes.grading import grade
+from micrograd.explain.known_mistakes.wrong_passes import mistakes
+from micrograd.explain.what_if.descent import step
+from micrograd.explain.what_if.nudging import nudge
 
 __all__ = ["contributions", "deltas", "diagnose", "grade", "mistakes", "nudge", "step"]

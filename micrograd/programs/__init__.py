@@ -1,7 +1,7 @@
 """Programs: scalar code of one example, traced once, lifted to matrix equations, run on arrays."""
 
-from micrograd.programs.functions import Program, program
-from micrograd.programs.results import Result
-from micrograd.programs.trace import ProgramError
+from micrograd.programs.api import Program, program
+from micrograd.programs.run.results import Result
+from micrograd.programs.trace.tape import ProgramError
 
 __all__ = ["Program", "ProgramError", "Result", "program"]

@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from micrograd import Value, toposort
 from micrograd.draw import Stepper, stepper
+from micrograd.graph.steps import Step, backward_steps
 from micrograd.nn import MLP
-from micrograd.steps import Step, backward_steps
 
 sys.path.append(str(Path(__file__).parents[1]))
 

@@ -1,0 +1,246 @@
+"""Derivatives of any order: of recorded graphs, and of functions.
+
+On graphs the names are those of torch.autograd: `grad(output, inputs)`, `jvp`, `hvp`. Their
+results are Values, part of a graph that can be differentiated again. On functions the names are
+JAX's: `grad(f)`, `value_and_grad(f)`, `jacobian(f)`, `hessian(f)`. No node's `.grad` is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from micrograd.derivatives import chain_rule
+from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
+from micrograd.engine import Value, toposort
+from micrograd.value.numbers import is_number, to_float
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Of graphs -------------------------------------------------------------------------------------
+
+
+@overload
+def grad(output: Value, inputs: Value, grad_output: Entry = ...) -> Value: ...
+@overload
+def grad(output: Value, inputs: Sequence[Value], grad_output: Entry = ...) -> list[Value]: ...
+@overload
+def grad(output: Value, inputs: NDArray[Any], grad_output: Entry = ...) -> NDArray[Any]: ...
+@overload
+def grad(output: Callable[..., Any]) -> Callable[..., Any]: ...
+def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
+    """Give the gradient: of a Value with respect to others, or of a function as a function.
+
+    `grad(output, inputs)`: the derivative of the Value `output` with respect to `inputs`, a Value
+    or a sequence of them, times `grad_output`; as a Value, or a list (for an array of Values, an
+    array) of them. These are a graph of their own, so `grad` of them gives the next order. An
+    input that `output` does not depend on gets a zero. Raises TypeError where a `_backward` was
+    assigned by hand, and when an argument is not a Value.
+
+    >>> x = Value(2.0)
+    >>> slope = grad(x**4, x)
+    >>> slope.data, grad(slope, x).data, x.grad
+    (32.0, 48.0, 0.0)
+
+    `grad(f)`: the function that gives the gradient of `f(x, *args, **kwargs)`, whose result is
+    one Value, with respect to x. For a number x it is a float, for a sequence or an array of
+    numbers an ndarray of its shape. Where x holds Values, or `f` depends on the x of a `grad`
+    around it, the gradient is made of Values.
+
+    >>> grad(lambda x: x**4)(2.0)
+    32.0
+    >>> grad(grad(lambda x: x**4))(2.0)
+    48.0
+    >>> grad(lambda x, scale: scale * (x * x).sum())([1.0, 2.0], scale=3.0)
+    array([ 6., 12.])
+    """
+    if callable(output) and not isinstance(output, Value):
+        if inputs is not None:
+            raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
+        differentiate = value_and_grad(output)
+        return lambda x, *args, **kwargs: differentiate(x, *args, **kwargs)[1]
+    _check_output(output, "grad")
+    variables = _values(inputs, "the inputs of grad")
+    seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
+    return _as_asked(chain_rule.gradient(output, variables, seed), inputs, toposort(output))
+
+
+def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
+    """Give the rate of change of `outputs` as `inputs` move along `tangents` (forward mode).
+
+    `outputs`, `inputs`: a Value or a sequence of them; `tangents`: a number or Value per input.
+    The result, the Jacobian times `tangents`, is a Value, or a list of one per output, and part
+    of a graph. Raises TypeError as `grad` does, ValueError when the lengths differ.
+
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> [v.data for v in jvp([x * y, x + y], [x, y], [1.0, 10.0])]
+    [34.0, 11.0]
+    """
+    variables = _values(inputs, "the inputs of jvp")
+    results = _values(outputs, "the outputs of jvp")
+    directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
+    return _as_asked(
+        chain_rule.directional(results, variables, directions),
+        outputs,
+        [*results, *variables, *directions],
+    )
+
+
+def hvp(output: Value, inputs: Any, vector: Any) -> Any:
+    """Give the Hessian of `output` with respect to `inputs`, times `vector`, without the Hessian.
+
+    `inputs`: a Value or a sequence of them; `vector`: a number or Value per input. The result is
+    a Value, or a list of one per input, and part of a graph. It costs a small multiple of the
+    gradient (in reverse through the forward derivative; Pearlmutter 1994). Raises as `jvp` does.
+
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> [v.data for v in hvp(x * x * y, [x, y], [1.0, 10.0])]
+    [68.0, 6.0]
+    """
+    _check_output(output, "hvp")
+    variables = _values(inputs, "the inputs of hvp")
+    directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
+    # Leaves for now, since a vector that was computed from the inputs stays as it is.
+    fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
+    [rate] = chain_rule.directional([output], variables, fixed)
+    slopes: list[Entry] = [0.0] * len(variables)
+    if isinstance(rate, Value):
+        slopes = chain_rule.gradient(rate, variables, 1.0)
+    for leaf, direction in zip(fixed, directions):
+        tie(leaf, direction)
+    return _as_asked(slopes, inputs, [*toposort(output), *directions])
+
+
+# Of functions ----------------------------------------------------------------------------------
+
+
+def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the function that returns `f(x, *args, **kwargs)` and its gradient by x, as a pair.
+
+    Made for `scipy.optimize.minimize(value_and_grad(f), x0, args=..., jac=True)`. What x may be
+    and what comes back is as for `grad(f)`. Raises TypeError when `f` returns no Value, or more
+    than one.
+
+    >>> value_and_grad(lambda x: x[0] * x[1])([3.0, 4.0])
+    (12.0, array([4., 3.]))
+    """
+    _check_function(f, "value_and_grad")
+
+    def value_and_gradient(x: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        call = Call(f, x, args, kwargs)
+        output = call.scalar()
+        if call.recorded(output):
+            gradient = chain_rule.gradient(output, call.variables, 1.0)
+            return output, call.shaped(gradient, (), as_values=True)
+        return output.data, call.shaped(chain_rule.in_numbers([output], call.variables)[0], ())
+
+    return value_and_gradient
+
+
+def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the function that returns the Jacobian of `f(x, *args, **kwargs)` with respect to x.
+
+    For m results (a sequence or an array of Values) and n numbers in x its shape is (m, n);
+    in general that of the results followed by that of x. It is computed forward for m > n and
+    in reverse otherwise. Raises TypeError when a result is not a Value.
+
+    >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1], x[0] ** 2])([3.0, 4.0])
+    array([[4., 3.],
+           [1., 1.],
+           [6., 0.]])
+    """
+    _check_function(f, "jacobian")
+
+    def jacobian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
+        call = Call(f, x, args, kwargs)
+        outputs, shape = call.outputs()
+        as_values = call.recorded(*outputs)
+        rows = chain_rule.jacobian(outputs, call.variables, as_values)
+        return call.shaped([entry for row in rows for entry in row], shape, as_values)
+
+    return jacobian_of_f
+
+
+def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the function that returns the Hessian of `f(x, *args, **kwargs)` with respect to x.
+
+    For n numbers in x its shape is (n, n), in general that of x twice; it is symmetric to the
+    last bit. Raises TypeError when `f` returns no Value, or more than one.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
+    array([[8., 6.],
+           [6., 0.]])
+    """
+    _check_function(f, "hessian")
+
+    def hessian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
+        call = Call(f, x, args, kwargs)
+        output = call.scalar()
+        as_values = call.recorded(output)
+        slopes = chain_rule.gradient(output, call.variables, 1.0)
+        rows = chain_rule.jacobian(slopes, call.variables, as_values)
+        for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
+            for j in range(i):
+                rows[j][i] = row[j]
+        return call.shaped([entry for row in rows for entry in row], call.shape or (), as_values)
+
+    return hessian_of_f
+
+
+# What a user gave, and what he gets back -------------------------------------------------------
+
+
+def _values(given: Any, what: str) -> list[Value]:
+    """A Value, or a sequence or an array of them, as a list."""
+    if isinstance(given, Value):
+        return [given]
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{what} must be a Value or a sequence of Values, got {given!r}")
+    values = list(given.flat if hasattr(given, "flat") else given)
+    for value in values:
+        if not isinstance(value, Value):
+            raise TypeError(
+                f"{what} must be Values, got {value!r}: a derivative is taken with respect to the "
+                "Values that a result was computed from, not to numbers or copies of them"
+            )
+    return values
+
+
+def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry]:
+    """Directions as numbers or Values, as many as there are inputs."""
+    if isinstance(inputs, Value) and (isinstance(given, Value) or is_number(given)):
+        given = [given]
+    if not hasattr(given, "__iter__"):
+        raise TypeError(f"the {what} must hold a number per input ({count}), got {given!r}")
+    directions = list(given.flat if hasattr(given, "flat") else given)
+    if len(directions) != count:
+        raise ValueError(f"the {what} must hold one per input: got {len(directions)} for {count}")
+    return [d if isinstance(d, Value) else to_float(d, f"the {what}") for d in directions]
+
+
+def _as_asked(entries: list[Entry], asked: Any, known: Sequence[Any]) -> Any:
+    """The entries as Values, in the form that was asked for: one, an array or a list."""
+    values = distinct(entries, known)
+    if isinstance(asked, Value):
+        return values[0]
+    if hasattr(asked, "flat"):
+        return array_of(values, asked.shape)
+    return values
+
+
+def _check_output(output: Any, name: str) -> None:
+    if isinstance(output, Value):
+        return
+    if isinstance(output, (list, tuple)) or getattr(output, "shape", ()) != ():
+        raise TypeError(
+            f"{name} takes one output, got {len(output)}: call it for each, or for their sum; "
+            "or write a function and take its jacobian"
+        )
+    raise TypeError(f"{name} takes a Value that was computed from the inputs, got {output!r}")
+
+
+def _check_function(f: Any, name: str) -> None:
+    if not callable(f):
+        raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")

@@ -1,0 +1,241 @@
+"""Draw a graph: a box per Value, an arrow per operand, modules folded into one box each."""
+
+from __future__ import annotations
+
+import base64
+import html
+import struct
+import zlib
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micrograd.draw.diagram import layout
+from micrograd.draw.diagram.dot import Sheet, digraph, local_derivatives
+from micrograd.draw.diagram.svg import accessible
+from micrograd.draw.scene.folding import BOXES, Folding, check_fold, unfolded
+from micrograd.draw.scene.folding import fold as fold_outline
+from micrograd.draw.scene.labels import printable
+from micrograd.draw.scene.outline import Kind, Outline
+from micrograd.engine import Value
+
+if TYPE_CHECKING:
+    import graphviz
+
+NAMED = 10  # names listed in a description
+DIRECTIONS = ("LR", "TB", "RL", "BT")
+FORMATS = (".svg", ".png", ".pdf", ".dot", ".html")
+
+
+def graph(
+    root: Value,
+    *,
+    fold: int | str | None = BOXES,
+    derivatives: bool = False,
+    rankdir: str | None = None,
+    names: Mapping[Value, str] | None = None,
+) -> Diagram:
+    """Draw the graph behind a Value, with the data and the grad of each Value in it.
+
+    `fold` limits the number of boxes: modules and scopes fold, the innermost first, then long sums,
+    chains, and Values used alike. A name folds one class of modules, or a scope: "neuron", "layer",
+    "network" for the outermost modules. None folds nothing. `derivatives` writes the local
+    derivative on each arrow. `rankdir` is the direction of the arrows: "LR", "TB", "RL" or "BT".
+    `names` maps Values to names that replace their labels. Raises TypeError if `root` is not a
+    Value, ValueError for any other argument.
+
+    >>> x = Value(0.5, label="x")
+    >>> y = (3 * x).tanh()
+    >>> y.backward()
+    >>> print(graph(y, derivatives=True))
+    A graph of 4 Values: 1 input (x), 1 constant, 2 results. The result is tanh, data 0.9051, grad 1
+    """
+    _check(root, rankdir)
+    labels = local_derivatives(root) if derivatives else None
+    outline = Outline(root, names)
+    check_fold(outline, fold)
+    if fold is None:
+        return Diagram(Sheet(unfolded(outline), labels), rankdir)
+    sheets: dict[Folding, Sheet] = {}
+
+    def fits(folding: Folding) -> bool:
+        sheets[folding] = Sheet(folding, labels)
+        return sheets[folding].fits
+
+    most, modules = (BOXES, fold) if isinstance(fold, str) else (fold, None)
+    folding = fold_outline(outline, most, modules, fits)
+    return Diagram(sheets.get(folding) or Sheet(folding, labels), rankdir)
+
+
+def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.Digraph:
+    """Draw every Value of a graph as a `graphviz.Digraph`, to display or `.render()`.
+
+    `graph` can do more: it folds large graphs. Raises as `graph` does.
+
+    >>> a = Value(2.0, label="a")
+    >>> draw_dot(a + a).source.count("->")
+    2
+    """
+    diagram = graph(root, fold=None, rankdir=rankdir)
+    dot = diagram.digraph
+    dot.format = format
+    dot.described = diagram._accessible
+    return dot
+
+
+def _check(root: Value, rankdir: str | None) -> None:
+    if not isinstance(root, Value):
+        advice = "draw one of them, or their sum" if isinstance(root, (list, tuple)) else ""
+        raise TypeError(
+            f"a graph is drawn from the Value at its end, got {type(root).__name__}"
+            + (f": {advice}" if advice else "")
+        )
+    if rankdir is not None and rankdir not in DIRECTIONS:
+        raise ValueError(f"rankdir must be one of {', '.join(DIRECTIONS)}: got {rankdir!r}")
+
+
+class Diagram:
+    """A picture of a graph: notebooks display it, `save` writes it, `source` is its text in DOT.
+
+    `description` describes it in words, which every format carries as alt text.
+    """
+
+    def __init__(self, sheet: Sheet, rankdir: str | None = None) -> None:
+        self._sheet = sheet
+        self.folding = sheet.folding
+        self.digraph = digraph(sheet, rankdir or sheet.best_rankdir, _notes(sheet))
+
+    @property
+    def source(self) -> str:
+        """Return the picture in the DOT language; needs no Graphviz."""
+        source: str = self.digraph.source
+        return source
+
+    @cached_property
+    def svg(self) -> str:
+        """Return the picture as SVG. Raises RuntimeError without Graphviz."""
+        return self._accessible(layout.render(self.source, "svg").decode())
+
+    def _accessible(self, drawn: str) -> str:
+        sheet = self._sheet
+        words = {f"b{i}": sheet.writings[b].words for i, b in enumerate(sheet.folding.boxes)}
+        return accessible(drawn, self.title, self.description, words)
+
+    @property
+    def title(self) -> str:
+        """Return a short title."""
+        outline = self._sheet.outline
+        name = printable(outline.name(outline.root))
+        return f"Computation graph of {name}" if name else "Computation graph"
+
+    @cached_property
+    def description(self) -> str:
+        """Describe the picture in words."""
+        return _description(self._sheet)
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture to a .svg, .png, .pdf, .dot or .html file.
+
+        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot).
+
+        >>> import tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
+        >>> graph(Value(1.0) + Value(2.0)).save(file)
+        >>> file.read_text().startswith("digraph")
+        True
+        """
+        path = Path(path)
+        kind = path.suffix.lower()
+        if kind not in FORMATS:
+            raise ValueError(f"a picture is saved as {', '.join(FORMATS)}: got {path.name!r}")
+        path.write_bytes(self._in_format(kind))
+
+    def _in_format(self, kind: str) -> bytes:
+        if kind == ".dot":
+            return self.source.encode()
+        if kind == ".svg":
+            return f'<?xml version="1.0" encoding="UTF-8"?>\n{self.svg}'.encode()
+        if kind == ".html":
+            return _page(self.title, self.svg).encode()
+        drawn = layout.render(self.source, kind[1:])
+        return _with_alt_text(drawn, self.description) if kind == ".png" else drawn
+
+    def __str__(self) -> str:
+        return self.description
+
+    def __repr__(self) -> str:
+        return f"<Diagram: {self.description}>"
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Return the picture for a notebook; without Graphviz, words and how to install it."""
+        try:
+            code = base64.b64encode(self.svg.encode()).decode()
+        except RuntimeError as error:
+            return {"text/plain": f"{self.description}\n({error})"}
+        alt = html.escape(f"{self.title}. {self.description}")
+        image = f'<img alt="{alt}" style="max-width:100%" src="data:image/svg+xml;base64,{code}">'
+        bundle = {"text/html": image, "image/svg+xml": self.svg, "text/plain": self.description}
+        wanted = set(bundle if include is None else include) - set(exclude or ())
+        return {kind: data for kind, data in bundle.items() if kind in wanted}
+
+
+def _notes(sheet: Sheet) -> list[str]:
+    """Return the notes below the picture: grads are missing, Values are folded."""
+    notes = []
+    if not sheet.outline.filled:
+        notes.append("No grads: no backward pass has filled this graph yet.")
+    folded = [box for box in sheet.folding.boxes if box.folded]
+    if folded:
+        notes.append(
+            f"{len(sheet.outline.order):,} Values, folded into {len(sheet.folding.boxes)} boxes."
+        )
+    return notes
+
+
+def _description(sheet: Sheet) -> str:
+    outline, folding = sheet.outline, sheet.folding
+    last = sheet.writings[folding.box_of[outline.root]].words
+    said = [
+        f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
+        f"The result is {last}",
+    ]
+    folded = [sheet.writings[box].heading for box in folding.boxes if box.folded]
+    if folded:
+        more = f" and {len(folded) - NAMED} more" if len(folded) > NAMED else ""
+        among = ", ".join(folded[:NAMED])
+        said.append(f"Folded into {len(folding.boxes)} boxes, among them {among}{more}")
+    if not outline.filled:
+        said.append("No backward pass has filled in the grads")
+    return ". ".join(said)
+
+
+def _counted(outline: Outline) -> str:
+    """Count the Values of each kind, and name a few inputs."""
+    counts = []
+    for kind in (Kind.INPUT, Kind.PARAMETER, Kind.CONSTANT, Kind.RESULT):
+        values = [v for v in outline.order if outline.kinds[v] is kind]
+        names = [printable(outline.name(v)) for v in values if outline.name(v)]
+        listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= NAMED else ""
+        if values:
+            counts.append(f"{len(values):,} {kind.value}{'s' * (len(values) > 1)}{listed}")
+    return ", ".join(counts)
+
+
+def _page(title: str, svg: str) -> str:
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title></head>\n"
+        f'<body style="margin:1rem;background:#fff">{svg}</body></html>\n'
+    )
+
+
+def _with_alt_text(png: bytes, text: str) -> bytes:
+    """Insert a description into a PNG, as a text chunk behind its header."""
+    data = b"Description\0\0\0\0\0" + text.encode()
+    chunk = b"iTXt" + data
+    whole = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:33] + whole + png[33:]

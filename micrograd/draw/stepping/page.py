@@ -1,0 +1,233 @@
+"""The stepper: a page that plays a graph forward, then its backward pass, one += at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from micrograd.draw.scene.folding import BOXES, check_fold
+from micrograd.draw.scene.labels import number
+from micrograd.draw.stepping import animation, picture, static
+from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.views import Views
+from micrograd.engine import Value
+
+MOST_STEPS = 10_000  # with as many pictures as it may have, a page weighs about four million bytes
+
+
+def stepper(
+    root: Value,
+    *,
+    fold: int | str | None = BOXES,
+    names: Mapping[Any, str] | None = None,
+    gradients: Mapping[Value, str] | None = None,
+    limit: int = MOST_STEPS,
+) -> Stepper:
+    """Play how `root` was computed and how its gradient runs back, step by step.
+
+    The result shows itself in a notebook; `save()` writes a page or an animated picture. `fold` is
+    the most boxes at the beginning, or which class of modules to fold, or None, as in `graph`;
+    what is folded opens on a click. `names` says what Values and modules are called, `gradients`
+    what Values' gradients are (`delta3[1]`, say); the box of a folded module shows the quantities
+    in it that are named so. Raises what `backward()` raises, ValueError for a graph of more than
+    `limit` steps or a `fold` that is not in it, TypeError for names of anything else.
+
+    >>> a = Value(3.0, label="a")
+    >>> print(stepper(a + a))
+    forward
+    v1 = a + a = 3 + 3 = 6
+    <BLANKLINE>
+    backward
+    v1.grad = 1
+    a.grad += 1 * v1.grad = 1 * 1 = 1, now 1
+    a.grad += 1 * v1.grad = 1 * 1 = 1, now 2
+    """
+    narration = Narration(root, names, gradients)
+    check_fold(narration.outline, fold)
+    count = len(narration.steps)
+    if count > limit:
+        raise ValueError(
+            f"this graph takes {count:,} steps backward, and a page of them would weigh about "
+            f"{max(1, count * 150 // 1_000_000)} MB: step through a smaller one (the loss of one "
+            f"example, not of all), or allow it with limit={count}"
+        )
+    return Stepper(narration, fold)
+
+
+class Stepper:
+    """What `stepper()` gives: a page, an animated picture, and a text of the same steps."""
+
+    def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
+        self.narration = narration
+        self._fold = fold
+
+    @cached_property
+    def _views(self) -> Views:
+        return Views(self.narration, self._fold)
+
+    def save(self, path: str | Path) -> None:
+        """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.
+
+        Neither needs the network. Raises ValueError for any other ending.
+        """
+        path = Path(path)
+        if path.suffix == ".html":
+            text = self.html()
+        elif path.suffix == ".svg":
+            text = self.svg()
+        else:
+            raise ValueError(
+                f"a stepper is saved as a page or as an animated picture, not as {path.name!r}: "
+                "give a name that ends in .html or .svg"
+            )
+        path.write_text(text, encoding="utf-8")
+
+    def html(self) -> str:
+        """Give the page, which needs nothing but itself."""
+        alt = self._alt
+        pictures = (drawn.embedded(alt, str(part)) for part, drawn in self._views.pictures.items())
+        return _PAGE.format(
+            title=picture.safe(alt),
+            style=picture.style() + picture.style_sheet("stepper.css"),
+            pictures="".join(pictures),
+            tables=static.tables(self.narration),
+            narration=static.within_script(json.dumps(_data(self._views), separators=(",", ":"))),
+            script=_script(),
+        )
+
+    def svg(self) -> str:
+        """Give the picture that moves by itself, of all Values.
+
+        Raises ValueError when it would take too long to watch.
+        """
+        return animation.animated(self.narration, self._alt)
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str | bytes]:
+        """What a notebook shows: the best of these that it can."""
+        try:
+            drawn = self._views.pictures[-1]
+        except RuntimeError as error:  # no Graphviz
+            return {"text/plain": f"{self}\n({error})"}
+        svg, tables = drawn.svg(self._alt), static.tables(self.narration)
+        bundle: dict[str, str | bytes] = {
+            "text/html": static.output(svg, self._alt, tables, self.html()),
+            "image/png": drawn.png(),
+            "text/plain": str(self),
+        }
+        wanted = set(bundle if include is None else include) - set(exclude or ())
+        return {kind: data for kind, data in bundle.items() if kind in wanted}
+
+    @property
+    def _alt(self) -> str:
+        narration = self.narration
+        return (
+            f"The graph of {narration.names[narration.root]} with the data of "
+            f"{len(narration.values):,} Values and the gradients that {len(narration.steps):,} "
+            "additions leave in them"
+        )
+
+    def __str__(self) -> str:
+        narration = self.narration
+        forward = [narration.forward_line(v) for v in narration.values if v.parents]
+        backward = [
+            f"{narration.gradients[narration.root]} = 1",
+            *map(narration.backward_line, narration.steps),
+        ]
+        return "\n".join(["forward", *forward, "", "backward", *backward])
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
+style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{title}</title><style>{style}</style></head>
+<body class="picture"><main>
+<div id="stage">{pictures}</div>
+<div id="bar" hidden>
+<button data-do="start">Start</button><button data-do="back">Back</button>
+<button data-do="play">Play</button><button data-do="next">Next</button>
+<button data-do="end">End</button>
+<input id="slider" type="range" min="0" value="0" aria-label="Step">
+<span id="phase"></span>
+<button data-do="fold">Fold</button>
+<button data-do="predict" aria-pressed="false">Predict first</button>
+</div>
+<section id="panel" aria-label="This step" hidden>
+<div id="cards"></div>
+<div id="question" hidden><span aria-live="polite"></span><button data-sign="+">+ positive</button>\
+<button data-sign="0">0 zero</button><button data-sign="-">- negative</button></div>
+<p id="words" aria-live="polite"></p>
+</section>
+<p id="keys" hidden>Keys: arrows step, space plays, Home and End jump, p predicts first \
+(answer with +, 0, -), Escape folds. Click a box to go to its steps, a folded one to open it.</p>
+{tables}
+</main><script type="application/json" id="narration">{narration}</script>
+<script>{script}</script></body></html>
+"""
+
+
+def _script() -> str:
+    """The script, without comments and indentation."""
+    text = resources.files(__package__).joinpath("stepper.js").read_text("utf-8")
+    lines = map(str.strip, text.splitlines())
+    return "\n".join(line for line in lines if not line.startswith("//"))
+
+
+def _data(views: Views) -> dict[str, Any]:
+    """What the script is given: indices of Values, parts and numbers instead of these."""
+    narration, index, numbers = views.narration, views.index, _Numbers()
+    values = []
+    for v in narration.values:
+        one: dict[str, Any] = {"name": narration.names[v], "grad": narration.gradients[v]}
+        one |= {"data": numbers.index(v.data), "group": views.home[v]}
+        if v.parents:
+            made, filled = narration.made(v)
+            one |= {"made": made, "filled": filled, "from": [index[x] for x in v.parents]}
+        values.append(one)
+    steps = [
+        [index[s.consumer], s.position, index[s.operand], narration.rule(s)]
+        + [-1 if s.local is None else numbers.index(s.local)]
+        + [numbers.index(x) for x in (s.upstream, s.product, s.total)]
+        for s in narration.steps
+    ]
+    groups = [
+        {
+            "name": part.name,
+            "parent": part.parent,
+            "rows": [[slot, [index[v] for v in held]] for _, slot, held in part.rows],
+        }
+        for part in views.parts
+    ]
+    return {
+        "values": values,
+        "steps": steps,
+        "groups": groups,
+        "views": {part: sorted(opened) for part, opened in views.opened.items()},
+        "zero": numbers.index(0.0),
+        "one": numbers.index(1.0),
+        "numbers": numbers.found,
+    }
+
+
+class _Numbers:
+    """Each number once: as it is shown, and exactly."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+        self._places: dict[str, int] = {}
+
+    def index(self, x: float) -> int:
+        """Where it is in the list."""
+        exact = repr(x)
+        if exact not in self._places:
+            self._places[exact] = len(self.found)
+            self.found.append((number(x), exact))
+        return self._places[exact]

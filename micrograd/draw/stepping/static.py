@@ -1,0 +1,100 @@
+"""The stepper where scripts are not allowed: its steps as tables, and what a notebook is given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+
+from micrograd.draw.scene.labels import number
+from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.picture import safe
+
+MOST_ROWS = 200  # of each table
+
+_CELL = 'style="padding:2px 10px;text-align:left"'
+
+
+def tables(narration: Narration) -> str:
+    """Give the steps as two tables that fold away, in HTML that passes the filters of hosts."""
+    results = [v for v in narration.values if v.parents]
+    forward = ([narration.names[v], *narration.made(v), number(v.data)] for v in results)
+    backward = (
+        [
+            narration.gradients[step.operand],
+            *(["", ""] if step.local is None else [narration.rule(step), number(step.local)]),
+            f"{narration.gradients[step.consumer]} = {number(step.upstream)}",
+            number(step.product),
+            number(step.total),
+        ]
+        for step in narration.steps
+    )
+    return _folding(
+        f"Forward: {len(results):,} operations",
+        ["value", "made as", "with numbers", "data"],
+        forward,
+        len(results),
+    ) + _folding(
+        f"Backward: {len(narration.steps):,} additions",
+        ["adds to", "local derivative", "is", "times what arrives", "makes", "total then"],
+        backward,
+        len(narration.steps),
+    )
+
+
+def _folding(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], count: int) -> str:
+    body = "".join(_row("td", row) for row, _ in zip(rows, range(MOST_ROWS)))
+    more = f"<p>and {count - MOST_ROWS:,} more</p>" if count > MOST_ROWS else ""
+    return (
+        f'<details><summary>{safe(title)}</summary><table style="border-collapse:collapse">'
+        f"<thead>{_row('th', header)}</thead><tbody>{body}</tbody></table>{more}</details>"
+    )
+
+
+def _row(tag: str, texts: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag} {_CELL}>{safe(text)}</{tag}>' for text in texts)}</tr>"
+
+
+def output(picture: str, alt: str, tables: str, page: str) -> str:
+    """Give the HTML of a notebook's output: picture and tables, which a script turns into the page.
+
+    The script is cut out where the notebook is not trusted; picture and tables remain. Every
+    output has an id of its own, and the page in it its own frame, so that none touches another.
+    """
+    identity = f"micrograd-{uuid.uuid4().hex}"
+    data = base64.b64encode(picture.encode()).decode()
+    text = (
+        f'<div id="{identity}"><img alt="{safe(alt)}" style="max-width:100%" '
+        f'src="data:image/svg+xml;base64,{data}">{tables}</div>'
+    )
+    script = _UPGRADE % tuple(map(_literal, (identity, alt, page)))
+    return text.encode("ascii", "xmlcharrefreplace").decode() + script
+
+
+def _literal(text: str) -> str:
+    return within_script(json.dumps(text))
+
+
+def within_script(text: str) -> str:
+    """Make JSON safe within a script element, which a text in it must neither end nor nest.
+
+    >>> within_script('["</script>"]')
+    '["<\\\\/script>"]'
+    """
+    return text.replace("</", "<\\/").replace("<!--", "\\u003c!--")
+
+
+_UPGRADE = """<script>(() => {
+const here = document.getElementById(%s);
+if (!here) return;
+const frame = document.createElement("iframe");
+frame.title = %s;
+frame.setAttribute("sandbox", "allow-scripts");
+frame.style.cssText = "width:100%%;height:560px;border:0";
+frame.srcdoc = %s;
+addEventListener("message", (event) => {
+  if (event.source === frame.contentWindow) frame.style.height = `${+event.data.height}px`;
+});
+here.replaceChildren(frame);
+})();</script>"""

@@ -1,0 +1,4 @@
+"""Backpropagation in the words and symbols of Andrew Ng's course.
+
+Begin with textbook.py.
+"""

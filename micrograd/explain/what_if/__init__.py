@@ -1,0 +1,4 @@
+"""What derivatives predict beside what really happens when numbers move.
+
+Begin with nudging.py.
+"""

@@ -1,0 +1,205 @@
+"""Where a Value came from: the scope it was recorded in, the line of code that made it.
+
+`with scope("loss"):` names a part of a computation, and each call of an nn.Module is a scope by
+itself. A Value remembers the one it was recorded in, so that a picture can fold what belongs
+together. A copy belongs to the scope in which it is made; a pickled Value forgets its scope.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from micrograd import engine
+from micrograd.engine import Value
+
+if TYPE_CHECKING:
+    from micrograd.nn import Module
+
+
+class Scope:
+    """A part of a computation, made by `scope(name)` or by a call of a module."""
+
+    __slots__ = ("__weakref__", "_module", "_modules", "_names", "name", "parent")
+
+    def __init__(self, name: str, parent: Scope | None = None) -> None:
+        self.name = name
+        self.parent = parent
+        self._module: Callable[[], Module | None] = _nothing
+        self._modules: dict[int, Scope] = {}  # of the modules called here, by their id
+        self._names: weakref.WeakValueDictionary[str, Scope] | None = None
+
+    @property
+    def module(self) -> Module | None:
+        """The module whose calls this is, as long as it lives; None for a scope of a name."""
+        return self._module()
+
+    @property
+    def path(self) -> str:
+        """The names from the outermost scope to this one.
+
+        >>> with scope("step"), scope("loss") as s:
+        ...     print(s.path)
+        step/loss
+        """
+        return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.path}>"
+
+    def _of_name(self, name: str) -> Scope:
+        """The scope of this name in here: one and the same, as long as anything belongs to it."""
+        if self._names is None:
+            self._names = weakref.WeakValueDictionary()
+        found = self._names.get(name)
+        if found is None:
+            found = self._names[name] = Scope(name, self._as_parent())
+        return found
+
+    def _of_module(self, module: Module) -> Scope:
+        """The scope of this module's calls in here, made once; self, if they are its own."""
+        if self.module is module:
+            return self
+        modules, key = self._modules, id(module)
+        found = modules.get(key)
+        if found is None:
+            found = Scope(type(module).__name__, self._as_parent())
+            found._module = weakref.ref(module, lambda _: _forget(modules, key))
+            modules[key] = found
+        return found
+
+    def _as_parent(self) -> Scope | None:
+        return None if self is _outside else self
+
+
+def _nothing() -> None:
+    return None
+
+
+def _forget(modules: dict[int, Scope], key: int) -> None:
+    """Let the scope of a dead module go, once no Value belongs to it."""
+    modules.pop(key, None)
+    engine._forget_calls()
+
+
+_outside = Scope("")  # holds the outermost scopes; no Value belongs to it
+
+
+@contextmanager
+def scope(name: str) -> Iterator[Scope]:
+    """Let the Values that are recorded in this block, by this thread, belong to a scope.
+
+    Scopes nest; the same name at the same place is the same scope. Raises TypeError for a name
+    that is no text.
+
+    >>> x = Value(3.0)
+    >>> with scope("square"):
+    ...     y = x * x
+    >>> scope_of(y).name, scope_of(x)
+    ('square', None)
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"scope: its name is a text, as in scope('loss'); got {name!r}")
+    before = engine._swap_scope(None)
+    try:
+        inner = (before or _outside)._of_name(name)
+        engine._swap_scope(inner)
+        yield inner
+    finally:
+        engine._swap_scope(before)
+
+
+def scope_of(v: Value) -> Scope | None:
+    """The scope that a Value was recorded in; None if that was outside of any.
+
+    >>> scope_of(Value(1.0)) is None
+    True
+    """
+    found: Scope | None = getattr(v, "_scope", None)
+    return found
+
+
+def scope_calls(module: type[Module]) -> None:
+    """Make every call of a class of modules a scope, unless it inherits one that is."""
+    call = next((vars(k)["__call__"] for k in module.__mro__ if "__call__" in vars(k)), None)
+    if isinstance(call, FunctionType) and not hasattr(call, "_in_scope"):
+        within = _in_scope(call, _outside)
+        within._in_scope = True
+        module.__call__ = functools.update_wrapper(within, call)  # type: ignore[method-assign]
+
+
+def _in_scope(call: Callable[..., Any], outside: Scope) -> Any:
+    """Make the method of a module that calls one of its methods in the scope of its calls."""
+
+    def within(module: Module, *args: Any, **kwargs: Any) -> Any:
+        before = engine._swap_scope(None)
+        try:
+            around = before or outside
+            found = around._modules.get(id(module))  # nearly always there: ask before calling
+            engine._swap_scope(found or around._of_module(module))
+            return call(module, *args, **kwargs)
+        finally:
+            engine._swap_scope(before)
+
+    engine._hasten(within, Scope)
+    return within
+
+
+# Whether this thread keeps lines, and how many threads do.
+_here = threading.local()
+_lock = threading.Lock()
+_keepers = 0
+_OWN_CODE = str(Path(__file__).parents[1])
+
+
+@contextmanager
+def source_lines() -> Iterator[None]:
+    """Let the Values that are recorded in this block, by this thread, keep the line that made them.
+
+    That is slow: about as slow as a call of a Python function for each Value.
+
+    >>> with source_lines():
+    ...     y = Value(1.0) + 1
+    >>> filename, line = line_of(y)
+    """
+    before = getattr(_here, "keeps_lines", False)
+    _count(+1)
+    _here.keeps_lines = True
+    try:
+        yield
+    finally:
+        _here.keeps_lines = before
+        _count(-1)
+
+
+def _count(change: int) -> None:
+    global _keepers
+    with _lock:
+        _keepers += change
+        engine._call_on_new(_keep_line if _keepers else None)
+
+
+def _keep_line(v: Value) -> None:
+    """Store the innermost line that is not of this package in a new Value."""
+    if not getattr(_here, "keeps_lines", False):
+        return
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_OWN_CODE) and frame.f_back:
+        frame = frame.f_back
+    v._line = frame.f_code.co_filename, frame.f_lineno
+
+
+def line_of(v: Value) -> tuple[str, int] | None:
+    """The file and line that made a Value; None if it was not recorded within `source_lines`.
+
+    >>> line_of(Value(1.0)) is None
+    True
+    """
+    return v._line

@@ -1,0 +1,161 @@
+"""Every `+=` of a backward pass, in order, with the numbers that make it.
+
+What explains or draws a gradient reads these steps, so that all of it agrees with `backward()`.
+Nothing is changed by looking: every `.grad` is afterwards as it was before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Union
+
+from micrograd import ops
+from micrograd.engine import Value, toposort
+from micrograd.symbolic.formula import Formula, of_rule, operand_names
+
+
+class Step(NamedTuple):
+    """One `operand.grad += local * upstream`, where `operand` is `consumer.parents[position]`."""
+
+    consumer: Value
+    position: int
+    operand: Value
+    local: float | None  # None where a function assigned by hand told only what it adds
+    upstream: float  # the gradient that had arrived at the consumer
+    product: float  # what is added
+    total: float  # what the operand's gradient is then
+
+
+def backward_steps(root: Value) -> list[Step]:
+    """List what `root.backward()` adds where, in its order, as if every grad had been 0 before.
+
+    A node whose `_backward` was assigned by hand has one step per operand, even for `a + a`.
+    Raises what `backward()` raises.
+
+    >>> a = Value(3.0, label="a")
+    >>> for step in backward_steps(a * a):
+    ...     print(step.operand.label, step.local, step.upstream, step.product, step.total)
+    a 3.0 1.0 3.0 3.0
+    a 3.0 1.0 3.0 6.0
+    """
+    steps: list[Step] = []
+    arrived: dict[Value, float] = {root: 1.0}
+    for node in reversed(toposort(root)):
+        parents = node.parents
+        if not parents:
+            continue
+        upstream = arrived.get(node, 0.0)
+        if node._closure is None:
+            additions = _by_rule(node, upstream)
+        else:
+            additions = _by_hand(node, upstream, arrived)
+        for position, local, product in additions:
+            operand = parents[position]
+            total = arrived[operand] = arrived.get(operand, 0.0) + product
+            steps.append(Step(node, position, operand, local, upstream, product, total))
+    return steps
+
+
+def totals(root: Value) -> dict[Value, float]:
+    """Give the derivative of `root` by every Value of its graph: what the steps add up to.
+
+    >>> a, b = Value(3.0), Value(2.0)
+    >>> found = totals(a * b + a)
+    >>> found[a], found[b]
+    (3.0, 3.0)
+    """
+    found = dict.fromkeys(toposort(root), 0.0)
+    found[root] = 1.0
+    found.update((step.operand, step.total) for step in backward_steps(root))
+    return found
+
+
+def local_formula(
+    consumer: Value, position: int, names: Mapping[Value, str] | None = None
+) -> Formula | None:
+    """Write the rule by which `consumer` passes its gradient on to `consumer.parents[position]`.
+
+    Operands are called by `names` or by their labels; where one has neither, all are called as
+    in the row. A condition in the rule is decided by the numbers. None where no row made the node,
+    or the row passes nothing on there.
+
+    >>> x = Value(3.0, label="x")
+    >>> print(local_formula(x ** 3, 0), local_formula(x.tanh(), 0), sep=", ")
+    3 * x ** 2, 1 - out * out
+    """
+    op = consumer.op
+    positions = [i for i, x in enumerate(consumer.args) if isinstance(x, Value)]
+    if op is None or op.derivatives[positions[position]] is None:
+        return None
+    symbols = [*operand_names(op), "out"]
+    operands = dict(zip(symbols, [*consumer.args, consumer]))
+    data = {name: x.data if isinstance(x, Value) else x for name, x in operands.items()}
+    shown = {name: Formula(x) for name, x in operands.items() if not isinstance(x, Value)}
+    called = {
+        name: (names or {}).get(x) or x.label
+        for name, x in operands.items()
+        if isinstance(x, Value)
+    }
+    if all(called[name] for name in symbols[:-1] if name in called):
+        shown.update((name, Formula(text)) for name, text in called.items() if text)
+    return _settled(of_rule(op, positions[position]), data, shown)
+
+
+# Which of a node's parents gets something, the local derivative if known, and what is added.
+_Addition = tuple[int, Union[float, None], float]
+
+
+def _by_rule(node: Value, upstream: float) -> list[_Addition]:
+    additions: list[_Addition] = []
+    position = 0  # among the parents: the Values among the args
+    for operand, slope in zip(node.args, node._local_derivatives()):
+        if slope is not None:
+            additions.append((position, slope, slope * upstream))
+        position += isinstance(operand, Value)
+    return additions
+
+
+def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
+    """See what a function assigned to `_backward` adds to the operands' grads, and take it back.
+
+    The call of a program forgets what has arrived there when its grad is 0, as it is where
+    `backward()` starts; -0 is nothing either, and tells it that this is not the first to arrive.
+    """
+    parents: dict[Value, int] = {}  # and where each stands first
+    for position, v in enumerate(node.parents):
+        parents.setdefault(v, position)
+    before = [(v, v.grad) for v in (node, *parents)]
+    try:
+        for v in parents:
+            v.grad = -0.0 if v in arrived else 0.0
+        node.grad = upstream
+        node._backward()
+        return [(position, None, v.grad + 0.0) for v, position in parents.items()]
+    finally:
+        for v, grad in before:
+            v.grad = grad
+
+
+def _settled(rule: Formula, data: Mapping[str, float], shown: Mapping[str, Formula]) -> Formula:
+    """Write a rule as it stands at one point: conditions decided, arithmetic of numbers done."""
+    if rule.op is None:
+        return shown.get(rule.symbol, rule) if isinstance(rule.symbol, str) else rule
+    if rule.op in (ops.less, ops.less_equal, ops.equal):
+        return Formula(rule.op.value(*[_number(x, data) for x in rule.args]))
+    args = [_settled(x, data, shown) for x in rule.args]
+    numbers = [x.symbol for x in args if x.op is None and not isinstance(x.symbol, str)]
+    if rule.op is ops.where:
+        return args[1] if _number(rule.args[0], data) else args[2]
+    if len(numbers) == len(args):
+        return Formula(rule.op.value(*numbers))
+    if rule.op is ops.add and args[1].symbol == 0:
+        return args[0]
+    if rule.op is ops.power and args[1].symbol in (0, 1):
+        return args[0] if args[1].symbol else Formula(1.0)
+    return args[0]._apply(rule.op, tuple(args))
+
+
+def _number(formula: Formula, data: Mapping[str, float]) -> float:
+    if formula.op is not None:
+        return float(formula.op.value(*[_number(x, data) for x in formula.args]))
+    return float(data.get(formula.symbol, formula.symbol))

@@ -1,0 +1,373 @@
+"""A function of one example as a program: called on arrays of examples."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.native.gc_pause import uncollected
+from micrograd.programs.branches import Paths
+from micrograd.programs.run.results import Result
+from micrograd.programs.show.equations import as_latex, as_text
+from micrograd.programs.show.notation import LaTeX, Style
+from micrograd.programs.trace.captures import References
+from micrograd.programs.trace.parameter_guards import refuse_numbers
+from micrograd.programs.trace.tape import Tape, Traced, nested_inputs
+from micrograd.value.base import _traces
+from micrograd.value.numbers import is_number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Version(NamedTuple):
+    """What was traced while the function's closure and globals were the same."""
+
+    references: References
+    paths: dict[Any, Paths]  # by the shapes of the arguments
+
+
+class _Known:
+    """How a function is called, and what was traced of it; of a method, without its object."""
+
+    __slots__ = ("names", "plain", "signature", "version")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(function)
+        parameters = self.signature.parameters.values()
+        # The names, if arguments can only be given in this order or by name.
+        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
+        self.plain = len(self.names) == len(parameters)
+        self.version: _Version | None = None
+
+
+class Program:
+    """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
+
+    The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
+    tuple of scalars. The program takes arrays with the example axis first, X of shape (n, 2) where
+    the function takes two numbers, and gives a `Result` of shape (n,) or (n, k). Parameters are the
+    Values that the function reaches through its closure and globals; they are read at every call.
+
+    The function runs once, on traced scalars, and again when arguments have another shape, when a
+    name in its closure or globals refers to another object, when a row takes another path through
+    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
+
+    A decorated method is a program of each object, as a method is a function of each.
+
+    Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
+    ProgramError where the function asks a traced scalar or a parameter for its number.
+
+    >>> from micrograd import Value, program
+    >>> w, b = Value(2.0), Value(1.0)
+    >>> @program
+    ... def squared_error(x, y):
+    ...     return (w * x + b - y) ** 2
+    >>> loss = squared_error([0.0, 1.0], [1.0, 5.0]).mean()
+    >>> loss.backward()
+    >>> loss.data, w.grad, b.grad
+    (2.0, -2.0, -2.0)
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise TypeError(f"a program is made of a function of one example, got {function!r}")
+        self._wrap(function, _Known(function))
+
+    def _wrap(self, function: Callable[..., Any], known: _Known) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._name = getattr(function, "__name__", type(function).__name__)
+        self._known = known
+        self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
+
+    def __get__(self, instance: Any, owner: Any = None) -> Program:
+        """Give the program of the method of an object; it is traced once for each object."""
+        if instance is None or not isinstance(self.function, FunctionType):
+            return self
+        method = MethodType(self.function, instance)
+        bound = Program.__new__(Program)
+        bound._wrap(method, self._known_of(method))
+        return bound
+
+    def _known_of(self, method: MethodType) -> _Known:
+        # By identity, since objects that are equal have Values of their own.
+        key, kept = id(method.__self__), self._of_objects
+        found = kept.get(key)
+        if found is not None:
+            return found[1]
+        try:
+            reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
+        except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
+            return _Known(method)
+        return kept.setdefault(key, (reference, _Known(method)))[1]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs: dict[str, Array] = {}
+        shapes = []
+        n = None
+        for name, x in self._named(args, kwargs):
+            if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
+                if _traced(x):
+                    return self.function(*args, **kwargs)  # called in another program's function
+                x = _array(self._name, name, x)
+            shape = x.shape
+            if n is None:
+                n = shape[0]
+            elif n != shape[0]:
+                raise self._different_lengths(inputs, n, name, shape[0])
+            inputs[name] = _examples_last(x)
+            shapes.append(shape[1:])
+        if n is None:
+            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
+        paths = self._paths(tuple(inputs), tuple(shapes), args, kwargs)
+        result = paths.call(inputs, n)
+        if _traces:
+            refuse_numbers(paths.found)
+        return result
+
+    def retrace(self) -> None:
+        """Forget what was traced, after a change inside an object that the function refers to.
+
+        >>> from micrograd import Value, program
+        >>> weights = [Value(1.0)]
+        >>> scaled = program(lambda x: x * sum(weights))
+        >>> scaled([1.0]).data
+        array([1.])
+        >>> weights.append(Value(1.0))
+        >>> scaled.retrace()
+        >>> scaled([1.0]).data
+        array([2.])
+        """
+        self._known.version = None
+
+    def __str__(self) -> str:
+        traced = self._traced_paths()
+        if traced is None:
+            return f"{self!r}: call it once, and it prints its equations"
+        return as_text(traced.equations(self._result_name(), Style()))
+
+    def latex(self) -> str:
+        r"""Give the equations as LaTeX, an `aligned` block for math mode.
+
+        Raises ValueError before the first call, when nothing is traced.
+
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> scaled = program(lambda x: w * x)
+        >>> _ = scaled([1.0])
+        >>> print(scaled.latex())
+        \begin{aligned}
+        \mathrm{result} &= w \, x && 1 \times n \\
+        \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
+        \end{aligned}
+        """
+        traced = self._traced_paths()
+        if traced is None:
+            raise ValueError(f"{self!r} has no equations before its first call: call it once")
+        return as_latex(traced.equations(self._result_name(), LaTeX()))
+
+    def _repr_markdown_(self) -> str:
+        return str(self) if self._traced_paths() is None else f"$$\n{self.latex()}\n$$"
+
+    def _traced_paths(self) -> Paths | None:
+        """Those of the last shape of arguments that is known."""
+        version = self._known.version
+        known = [p for p in version.paths.values() if p.found] if version else []
+        return known[-1] if known else None
+
+    def _result_name(self) -> str:
+        return self._name if self._name.isidentifier() else "result"
+
+    def __repr__(self) -> str:
+        return f"<program {self._name}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if getattr(self.function, "__qualname__", None) and _is_importable(self):
+            return self.function.__qualname__  # where a decorated function is found
+        if isinstance(self.function, MethodType):
+            name, owner = self.function.__name__, self.function.__self__
+            if isinstance(getattr(type(owner), name, None), Program):
+                return getattr, (owner, name)  # a decorated method
+        return Program, (self.function,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        return Program(self.function)
+
+    def _paths(
+        self,
+        names: tuple[str, ...],
+        shapes: tuple[tuple[int, ...], ...],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Paths:
+        version = self._known.version
+        if version is None or not version.references.unchanged():
+            with uncollected():
+                version = self._known.version = _Version(References(self.function), {})
+        paths = version.paths.get((names, shapes))
+        if paths is None:
+            bound = self._known.signature.bind(*args, **kwargs)
+            trace = functools.partial(
+                _trace,
+                _getter(self.function),
+                list(zip(names, shapes)),
+                len(bound.args),
+                tuple(bound.kwargs),
+            )
+            found = Paths(trace, version.references.names)
+            paths = version.paths.setdefault((names, shapes), found)
+        return paths
+
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+        """The arguments of a call with their names."""
+        known = self._known
+        if not kwargs and known.plain and len(args) == len(known.names):
+            return zip(known.names, args)
+        try:
+            return _named(known.signature.bind(*args, **kwargs))
+        except TypeError as error:
+            raise TypeError(f"{self._name}{known.signature}: {error}") from None
+
+    def _different_lengths(
+        self, inputs: dict[str, Array], n: int, name: str, other: int
+    ) -> ValueError:
+        return ValueError(
+            f"{self._name}: {next(iter(inputs))} has {n} examples, {name} has {other}: "
+            "the first axis of all arguments counts the same examples"
+        )
+
+
+def program(function: Callable[..., Any]) -> Program:
+    """Make a function of one example a program, which is called on arrays of examples.
+
+    Raises TypeError for what is not a function; the calls raise what `Program` says.
+
+    >>> @program
+    ... def norm(x):
+    ...     return (x[0] ** 2 + x[1] ** 2).sqrt()
+    >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
+    array([ 5., 13.])
+    """
+    return Program(function)
+
+
+# The arguments ---------------------------------------------------------------------------------
+
+
+def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
+    parameters = bound.signature.parameters
+    for name, given in bound.arguments.items():
+        kind = parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            for key, x in given.items():  # which may be called as one of the others
+                plain = key.isidentifier() and key not in parameters
+                yield key if plain else f"{name}[{key!r}]", x
+        else:
+            yield name, given
+
+
+def _array(function: str, name: str, given: Any) -> Array:
+    """An argument as an array of float64, examples first."""
+    what = f"{function}: argument {name}"
+    if isinstance(given, Result):
+        raise TypeError(
+            f"{what} is the result of a program, and no gradient would pass back to it: call that "
+            "program within this one, or give its .data"
+        )
+    if given is None:
+        raise TypeError(f"{what} is None: a program takes arrays of examples")
+    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
+    if masked:
+        raise ValueError(
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
+            "select the rows that are whole (.compressed(), for one number each), or fill them"
+        )
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise ValueError(
+            f"{what} has rows that differ in length: a program takes arrays, all examples alike"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}" + _likely(array))
+    if array.ndim == 0:
+        raise TypeError(
+            f"{what} is one number: give an array with the examples along the first axis, or let "
+            "the function take the number from its closure"
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def _likely(array: Array) -> str:
+    """What is to be done about objects that are no numbers."""
+    elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
+    if any(isinstance(x, Value) for x in elements):
+        return ": Values belong into the function's closure"
+    other = next((x for x in elements if not is_number(x)), 0)
+    return "" if is_number(other) else f": it holds {other!r}"
+
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _examples_last(array: Array) -> Array:
+    """An array with the examples as the last axis, and all others as one."""
+    if array.ndim == 2:
+        return array.T
+    if array.ndim == 1:
+        return array[None]
+    n, *shape = array.shape
+    return array.reshape(n, int(np.prod(shape))).T
+
+
+def _traced(x: Any) -> bool:
+    if isinstance(x, (list, tuple)):
+        return bool(x) and any(map(_traced, x[:1]))
+    return isinstance(x, Traced)
+
+
+def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
+    """What gives the function, and for a method does not keep its object: the call does that."""
+    if isinstance(function, MethodType):
+        with suppress(TypeError):  # an object that allows no weak references
+            return weakref.WeakMethod(function)
+    return lambda: function
+
+
+def _trace(
+    getter: Callable[[], Any],
+    arguments: list[tuple[str, tuple[int, ...]]],
+    by_position: int,
+    keywords: tuple[str, ...],
+    tape: Tape,
+) -> Any:
+    """Run the function on leaves in the place of its arguments, given as in the call."""
+    leaves = [nested_inputs(tape, name, shape) for name, shape in arguments]
+    return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+
+
+def _is_importable(program: Program) -> bool:
+    """Whether a decorated function's own name leads to the program."""
+    import sys
+
+    found: Any = sys.modules.get(program.function.__module__)
+    for name in program.function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is program

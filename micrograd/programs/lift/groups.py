@@ -1,0 +1,278 @@
+"""Lifting: many scalars of one kind become one array, many scalar operations one matrix equation.
+
+The running example is a layer of a multi-layer perceptron, two neurons that see x0, x1, x2:
+
+    z0 = b0 + w00 x0 + w01 x1 + w02 x2        a0 = tanh(z0)
+    z1 = b1 + w10 x0 + w11 x1 + w12 x2        a1 = tanh(z1)
+
+1. Flatten (flatten.py). The tape has seven nodes for z0: `+` and `*`. They become one sum with
+   four terms: one of a single factor, three of two.
+2. Key. Every node gets a key that says what it is made of, in terms of groups: leaves of one
+   origin are a group (the x; the parameters that are called w[...], those called b), and nodes of
+   one key are a group. A term's type is its sign and the groups of its factors, the key of a sum
+   how many terms of each type it has. z0 and z1 both are {(b): 1, (w x): 3}: one group, Z. So
+   a0 and a1 are tanh of a member of Z: one group, A. A network of any width has the same groups.
+3. Order. Within a group, members are numbered by the positions of their operands: z0 before z1,
+   since w00 stands before w10. Terms within a sum are sorted likewise. (plan.py, from here on)
+4. Regularity. The operands of all members are now tables of positions: for the terms (w x)
+       w: 0 1 2 / 3 4 5        x: 0 1 2 / 0 1 2        (a line for z0, a line for z1)
+   Each table is taken apart into a part for the member and a part for the term, each of these
+   into nested runs of equal steps. w moves 3 per member and 1 per term, x 0 and 1: both are
+   strided views, nothing is gathered, and the pattern is that of a matrix product, W X.
+   Where no steps are found, positions are gathered into an array of their own first.
+5. The reverse pass is on the same tape, and lifted by the same rules. The gradient of w01 is the
+   sum over examples of delta0 x1; all of these are one group, with operands
+       delta: 0 0 0 1 1 1      x: 0 1 2 0 1 2
+   which is the outer grid of both: the product delta X' over examples. And x's own adjoint, if
+   a layer stands below, is w0i delta0 + w1i delta1: the product W' delta.
+
+What has no such pattern still runs member by member, each operation on all examples at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd import ops
+from micrograd.engine import Value
+from micrograd.ops import Op
+from micrograd.programs.lift.sums import Factors, Flat, Sum, Term
+from micrograd.programs.trace.tape import Tape, total
+
+PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
+
+
+class Terms:
+    """All terms of one type in a group: their factors, as nodes while the group may still grow."""
+
+    gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
+
+    def __init__(self, sign: int, groups: tuple[int, ...], position: Any) -> None:
+        self.sign = sign
+        self.groups = groups
+        self.flat: list[int] = []  # the nodes, kept for a single term only
+        self._position = position  # of all nodes
+        self._positions: Any = None
+
+    @property
+    def positions(self) -> Any:
+        """An array of shape (members, terms, factors)."""
+        if self._positions is None:
+            self._positions = self._position.take(self.flat).reshape(1, 1, -1)
+        return self._positions
+
+    @positions.setter
+    def positions(self, positions: Any) -> None:
+        self._positions = positions
+
+
+class Group:
+    """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
+
+    name = ""  # of an argument, or the pattern of the parameters' names
+    gradient = False  # whether its members are the gradients of parameters
+    single = False  # whether there is one member, with one term of each type
+
+    def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
+        self.index = index
+        self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "row" or "sum"
+        self.op = op  # the row; how the terms of a sum are combined
+        self.varies = varies
+        self.summed = summed  # over the examples
+        self.members: list[int] = []
+        self.terms: list[Terms] = []
+
+
+class Lifted:
+    """A tape as groups, in an order in which they can be computed.
+
+    `position[i]` says where node i stands within the storage of `group_of[i]`.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        outputs: Sequence[int],
+        gradients: Mapping[Value, int],
+        parameters: Sequence[Value],
+        patterns: Mapping[Value, str],
+    ) -> None:
+        flat = Flat(tape, [*outputs, *gradients.values()])
+        self.tape = tape
+        self.groups: list[Group] = []
+        self.group_of = [-1] * len(tape.ops)
+        self.position = np.zeros(len(tape.ops), int)
+        self._keys: dict[Any, Group] = {}
+        self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
+        self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.parameters = len(parameters)
+        self.outputs = [flat.same[i] for i in outputs]
+        rank = {p: i for i, p in enumerate(parameters)}
+        self.gradients = {rank[p]: flat.same[i] for p, i in gradients.items()}
+        self._group_leaves(parameters, patterns, set(flat.nodes))
+        for i in flat.nodes:
+            op = tape.ops[i]
+            if op is not None:
+                group = self._group_node(flat, i, op)
+                group.members.append(i)
+                self.group_of[i] = group.index
+        self._mark_gradients()
+        for group in self.groups:
+            if group.terms:
+                self._order(group)
+
+    def _new(self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False) -> Group:
+        group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
+        self.groups.append(group)
+        return group
+
+    def _group_leaves(
+        self, parameters: Sequence[Value], patterns: Mapping[Value, str], wanted: set[int]
+    ) -> None:
+        """Leaves first: parameters by the pattern of their names, inputs by argument."""
+        tape = self.tape
+        for rank, p in enumerate(parameters):
+            self._add_leaf(PARAMETERS, patterns.get(p, ""), tape.parameters[p], rank)
+        for i, rank in zip(tape.constants, range(len(tape.constants))):
+            if i in wanted:
+                self._add_leaf(CONSTANTS, "", i, rank)
+        for i, (name, column) in tape.inputs.items():
+            if i in wanted:
+                self._add_leaf(INPUT, name, i, column)
+
+    def _add_leaf(self, kind: str, name: str, i: int, position: int) -> None:
+        group = self._keys.get((kind, name))
+        if group is None:
+            group = self._new((kind, name), kind, None, kind == INPUT)
+            group.name = name
+        group.members.append(i)
+        self.group_of[i] = group.index
+        self.position[i] = position
+
+    def _group_node(self, flat: Flat, i: int, op: Op) -> Group:
+        """Find the group of a node by its key, and put down its operands there."""
+        found = flat.sums[i]
+        if found is None:
+            operands = flat.operands(i)
+            exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
+            groups = tuple([self.group_of[x] for x in operands])
+            return self._of_single(i, op, exponent, False, 1, operands, groups)
+        if len(found.terms) == 1:
+            sign, factors = found.terms[0]
+            sign *= found.sign
+            factors, groups = self._by_group(factors)
+            return self._of_single(i, found.combine, "sum", op is total, sign, factors, groups)
+        return self._of_sum(i, found, op is total)
+
+    def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
+        """The factors of a term, sorted by group, and their groups."""
+        group_of = self.group_of
+        if len(factors) == 2:  # most have: to sort them takes three times as long
+            x, y = factors
+            g, h = group_of[x], group_of[y]
+            return (factors, (g, h)) if g <= h else ((y, x), (h, g))
+        if len(factors) == 1:
+            return factors, (group_of[factors[0]],)
+        factors = tuple(sorted(factors, key=group_of.__getitem__))
+        return factors, tuple([group_of[x] for x in factors])
+
+    def _of_single(
+        self,
+        i: int,
+        op: Op,
+        kind: Any,
+        summed: bool,
+        sign: int,
+        operands: Sequence[int],
+        groups: tuple[int, ...],
+    ) -> Group:
+        """The group of a row, or of a sum of one term."""
+        key = (op, kind, summed, sign, groups)
+        group = self._keys.get(key)
+        if group is None:
+            written = "sum" if kind == "sum" else "row"
+            group = self._new(key, written, op, self.tape.varies[i], summed)
+            group.terms = [Terms(sign, groups, self.position)]
+        group.terms[0].flat += operands
+        return group
+
+    def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
+        """The group of a sum, by how many terms of each type it has."""
+        factors = self._factors_by_type(found.terms, found.sign)
+        types = sorted(factors)
+        key = (found.combine, summed, tuple([(t, len(factors[t])) for t in types]))
+        group = self._keys.get(key)
+        if group is None:
+            group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
+            group.terms = [Terms(*self._types[t], self.position) for t in types]
+        for terms, t in zip(group.terms, types):
+            terms.flat += factors[t]
+        return group
+
+    def _factors_by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
+        """The factors of all terms of each type that occurs, within each term sorted by group."""
+        factors: dict[int, list[int]] = {}
+        for own_sign, nodes in terms:
+            nodes, groups = self._by_group(nodes)
+            written = own_sign * sign, groups
+            t = self._type_of.get(written)
+            if t is None:
+                t = self._type_of[written] = len(self._types)
+                self._types.append(written)
+            if t in factors:
+                factors[t] += nodes
+            else:
+                factors[t] = [*nodes]
+        return factors
+
+    def _mark_gradients(self) -> None:
+        """A group whose members are gradients, one parameter each, stands where these belong."""
+        of_node: dict[int, int] = {}
+        for rank, i in self.gradients.items():
+            of_node.setdefault(i, rank)
+        for group in self.groups:
+            if group.kind == "sum" and group.summed:
+                ranks = [of_node.get(i, -1) for i in group.members]
+                if -1 not in ranks:
+                    group.gradient = True
+                    for i, rank in zip(group.members, ranks):
+                        self.position[i] = rank
+
+    def _order(self, group: Group) -> None:
+        """Sort the terms within each member, and the members by the positions of their operands."""
+        count = len(group.members)
+        single = count == 1
+        for terms in group.terms:
+            single = single and len(terms.flat) == len(terms.groups)
+        group.single = single
+        if single:
+            return
+        for terms in group.terms:
+            positions = self.position.take(terms.flat).reshape(count, -1, len(terms.groups))
+            terms.flat = []
+            terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
+        if count > 1:
+            self._order_members(group)
+
+    def _order_members(self, group: Group) -> None:
+        members = np.array(group.members)
+        columns: list[Any] = []
+        for terms in group.terms:
+            columns += [*terms.positions[:, 0].T, *terms.positions[:, -1].T]
+        if group.gradient:
+            columns = [self.position[members]]
+        order = np.lexsort(columns[::-1])
+        group.members = members[order].tolist()
+        for terms in group.terms:
+            terms.positions = terms.positions[order]
+        if not group.gradient:
+            self.position[group.members] = np.arange(len(members))
+
+
+def _sorted_terms(positions: Any) -> Any:
+    """Sort along the second axis by the first factor, then by the second, and so on."""
+    order = np.lexsort(positions.transpose(2, 0, 1)[::-1], axis=1)
+    return np.take_along_axis(positions, order[:, :, None], axis=1)

@@ -1,0 +1,199 @@
+"""Flattening: chains of `+`, `-` and `*` become sums of products, chains of maximum one maximum.
+
+`b + w0 * x0 + w1 * x1` is four nodes on the tape, and one sum of three terms here. A term has a
+sign and factors. A sum or product goes into its consumer if nothing else uses it, with two
+exceptions: what is shared by all examples stays a node of its own, to be computed once; and a sum
+that multiplies parameters ends where something else than such products is added, so that the
+`z = W x + b` of a network is seen as such when `z - y` is its only use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from micrograd import ops
+from micrograd.ops import Op
+from micrograd.programs.trace.tape import Tape, total
+
+Factors = tuple[int, ...]
+Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
+
+
+class Sum:
+    """Terms to be added up, or of which the maximum or minimum is taken.
+
+    A term's sign counts relative to `sign`; `dense` says that a parameter multiplies what varies.
+    """
+
+    __slots__ = ("combine", "dense", "sign", "terms")
+
+    def __init__(self, combine: Op, terms: list[Term], dense: bool = False, sign: int = 1) -> None:
+        self.combine = combine
+        self.terms = terms
+        self.dense = dense
+        self.sign = sign
+
+
+class Flat:
+    """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left."""
+
+    def __init__(self, tape: Tape, roots: Iterable[int]) -> None:
+        self._ops, self._operands = tape.ops, tape.operands
+        self._varies, self._constants = tape.varies, tape.constants
+        roots = list(roots)
+        self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
+        self.sums: list[Sum | None] = [None] * len(tape.ops)
+        self._uses = self._count_uses(roots)
+        flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
+            ops.add: self._add,
+            ops.subtract: self._add,
+            ops.negative: self._negative,
+            ops.multiply: self._multiply,
+            ops.power: self._power,
+            ops.maximum: self._extreme,
+            ops.minimum: self._extreme,
+            total: self._total,
+        }
+        for i, op in enumerate(tape.ops):
+            if op is not None and self._uses[i]:
+                rule = flatten.get(op)
+                self.sums[i] = None if rule is None else rule(i, op)
+        self.nodes = self._reached([self.same[root] for root in roots])
+
+    def operands(self, i: int) -> list[int]:
+        """The operands of a node that is no sum."""
+        return [self.same[x] for x in self._operands[i]]
+
+    def _count_uses(self, roots: list[int]) -> list[int]:
+        operands, same = self._operands, self.same
+        for i, op in enumerate(self._ops):
+            if op is ops.stop_gradient:
+                same[i] = same[operands[i][0]]
+        uses = [0] * len(operands)
+        for root in roots:
+            uses[same[root]] += 1
+        for i in range(len(operands) - 1, -1, -1):
+            if uses[i]:
+                for x in operands[i]:
+                    uses[same[x]] += 1
+        return uses
+
+    def _inlined(self, x: int, consumer: int, combine: Op = ops.add) -> Sum | None:
+        """The sum at `x`, if it can go into its only consumer."""
+        found = self.sums[x]
+        if found is None or found.combine is not combine or self._uses[x] != 1:
+            return None
+        varies = self._varies
+        return found if varies[x] == varies[consumer] else None
+
+    def _product(self, x: int, consumer: int) -> Term:
+        """`x` as sign and factors."""
+        found = self.sums[x]
+        if found is None or len(found.terms) > 1 or found.combine is not ops.add:
+            return 1, (x,)
+        sign, factors = found.terms[0]
+        is_total = self._ops[x] is total
+        if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
+            return sign * found.sign, factors
+        return 1, (x,)
+
+    def _multiply(self, i: int, op: Op) -> Sum:
+        x, y = self._operands[i]
+        x, y = self.same[x], self.same[y]
+        sign, factors = self._product(x, i) if self.sums[x] is not None else (1, (x,))
+        other, more = self._product(y, i) if self.sums[y] is not None else (1, (y,))
+        return self._single(i, sign * other, factors + more)
+
+    def _power(self, i: int, op: Op) -> Sum | None:
+        x, exponent = self.operands(i)
+        return self._single(i, 1, (x, x)) if self._constants.get(exponent) == 2 else None
+
+    def _negative(self, i: int, op: Op) -> Sum:
+        [x] = self.operands(i)
+        inlined = self._inlined(x, i)
+        if inlined is not None and self._ops[x] is not total:
+            inlined.sign = -inlined.sign
+            return inlined
+        return self._single(i, -1, (x,))
+
+    def _single(self, i: int, sign: int, factors: Factors) -> Sum:
+        dense = False
+        varies = self._varies
+        if varies[i]:
+            for x in factors:
+                if not varies[x] and x not in self._constants:
+                    dense = True
+        return Sum(ops.add, [(sign, factors)], dense)
+
+    def _add(self, i: int, op: Op) -> Sum:
+        x, y = self._operands[i]
+        x, y = self.same[x], self.same[y]
+        sign = -1 if op is ops.subtract else 1
+        left, right = self._part(x, i), self._part(y, i)
+        mixed = left.dense != right.dense
+        if mixed and left.dense and self._varies[y]:
+            left = Sum(ops.add, [(1, (x,))])
+        if mixed and right.dense and self._varies[x]:
+            right = Sum(ops.add, [(1, (y,))])
+        return self._joined(left, right, sign)
+
+    def _part(self, x: int, consumer: int) -> Sum:
+        if self.sums[x] is None:
+            return Sum(ops.add, [(1, (x,))])
+        inlined = self._inlined(x, consumer)
+        if inlined is not None and self._ops[x] is not total:
+            return inlined
+        return Sum(ops.add, [self._product(x, consumer)])
+
+    def _joined(self, left: Sum, right: Sum, sign: int) -> Sum:
+        """Extend the longer by the shorter, so that a chain in either direction stays linear."""
+        dense = left.dense or right.dense
+        longer, shorter, factor = left, right, sign
+        if len(right.terms) > len(left.terms):
+            longer, shorter, factor = right, left, sign
+            longer.sign *= sign
+            factor = 1
+        if longer.sign * shorter.sign * factor > 0:
+            longer.terms += shorter.terms
+        else:
+            longer.terms += [(-s, factors) for s, factors in shorter.terms]
+        longer.dense = dense
+        return longer
+
+    def _extreme(self, i: int, op: Op) -> Sum:
+        terms: list[Term] = []
+        for x in self.operands(i):
+            inlined = self._inlined(x, i, op)
+            if inlined is None:
+                terms.append((1, (x,)))
+            elif len(inlined.terms) > len(terms):
+                terms, shorter = inlined.terms, terms
+                terms += shorter
+            else:
+                terms += inlined.terms
+        return Sum(op, terms)
+
+    def _total(self, i: int, op: Op) -> Sum:
+        [x] = self.operands(i)
+        found = self.sums[x]
+        if found is not None and found.combine is ops.add and self._uses[x] == 1:
+            return Sum(ops.add, found.terms, False, found.sign)
+        return Sum(ops.add, [self._product(x, x)])
+
+    def _reached(self, roots: list[int]) -> list[int]:
+        """What the roots are made of, operands first, without what went into a consumer."""
+        sums, same, operands = self.sums, self.same, self._operands
+        reached = [False] * len(sums)
+        for root in roots:
+            reached[root] = True
+        for i in range(len(reached) - 1, -1, -1):
+            if reached[i]:
+                found = sums[i]
+                if found is None:
+                    for x in operands[i]:
+                        reached[same[x]] = True
+                else:
+                    for _, nodes in found.terms:
+                        for x in nodes:
+                            reached[x] = True
+        return [i for i, wanted in enumerate(reached) if wanted]

@@ -1,0 +1,154 @@
+"""Memory: arrays of numbers that are not needed at the same time lie at the same place.
+
+What a step reads for the last time it may write over, if it goes element by element: `a = relu(z)`
+where z is not used again. So a program keeps to fewer bytes, which stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.ops import Op
+from micrograd.programs.run import kernels as rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from micrograd.programs.lower.plan import Storage
+    from micrograd.programs.lower.strides import Step
+
+LINE = 8  # numbers in a line of the processor's cache
+
+
+def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
+    """Arrays, not filled, that begin at the starts of lines: sums and products are quicker."""
+    sizes = [rows * columns for rows, columns in shapes]
+    numbers = np.empty(sum(sizes) + LINE * (len(sizes) + 1))
+    start = -(numbers.ctypes.data // numbers.itemsize) % LINE
+    arrays = []
+    for size, shape in zip(sizes, shapes):
+        arrays.append(numbers[start : start + size].reshape(shape))
+        start += -(-size // LINE) * LINE
+    return arrays
+
+
+def share(
+    storages: Sequence[Storage], steps: Sequence[Step], needed: Mapping[int, int]
+) -> list[int]:
+    """Give the computed arrays their `memory`, and the number of rows of each memory.
+
+    `needed` are the times, as indices of steps, until which some storages are read from outside.
+    """
+    memories = _Memories(storages)
+    first, last = _times(steps, needed)
+    ending: dict[int, list[int]] = {}
+    for storage, time in last.items():
+        if memories.shares[storage]:
+            ending.setdefault(time, []).append(storage)
+    for storage in ending.pop(len(steps), ()):
+        memories.place(storage)
+    # From the end to the start: what is read last at a time is placed there, and a place is free
+    # before the time at which it is written.
+    for time in range(len(steps) - 1, -1, -1):
+        step = steps[time]
+        out = step.out.storage
+        begins = first[out] == time
+        if last[out] == time:
+            memories.place(out)
+        over = None
+        for storage in ending.get(time, ()):
+            if storage == out:
+                continue
+            if begins and over is None and memories.fits(storage, step):
+                over = storage
+                memories.place_over(storage, out)
+            else:
+                memories.place(storage)
+        if begins and over is None:
+            memories.leave(out)
+    return memories.rows
+
+
+def _times(
+    steps: Sequence[Step], needed: Mapping[int, int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """When each storage is written first, and when it is used last."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for time, step in enumerate(steps):
+        out = step.out.storage
+        first.setdefault(out, time)
+        last[out] = time
+        for view in step.operands:
+            last[view.storage] = time
+    for storage, time in needed.items():
+        last[storage] = max(time, last.get(storage, 0))
+    return first, last
+
+
+class _Memories:
+    """The memories so far, and which are free."""
+
+    def __init__(self, storages: Sequence[Storage]) -> None:
+        self._storages = storages
+        self.rows: list[int] = []
+        self.shares: list[bool] = []  # whether a storage is given a memory here
+        self._free: dict[int, list[int]] = {}  # by their rows, the one that was used last behind
+        self._with_ones: set[int] = set()  # never free: the ones must stay
+        for storage in storages:
+            computed = storage.kind == "computed" and storage.varies
+            self.shares.append(computed and not storage.ones)
+            if computed and storage.ones:
+                storage.memory = self._new(storage.rows + 1)
+                self._with_ones.add(storage.memory)
+
+    def _new(self, rows: int) -> int:
+        self.rows.append(rows)
+        return len(self.rows) - 1
+
+    def place(self, index: int) -> None:
+        """Choose the free memory that is nearest in size, of these the one that was used last."""
+        if not self.shares[index]:
+            return
+        storage = self._storages[index]
+        rows = storage.rows
+        free = self._free.get(rows)
+        if not free:
+            sizes = [size for size, memories in self._free.items() if memories]
+            if not sizes:
+                storage.memory = self._new(rows)
+                return
+            free = self._free[min(sizes, key=lambda size: abs(size - rows))]
+        memory = storage.memory = free.pop()
+        self.rows[memory] = max(self.rows[memory], rows)
+
+    def fits(self, index: int, step: Step) -> bool:
+        """Whether a step may write over this operand, which is not read later."""
+        out = self._storages[step.out.storage]
+        if step.kind != "row" or out.memory is None:
+            return False
+        same_rows = step.out[1:]
+        for view in step.operands:
+            if view.storage == index and view[1:] != same_rows:
+                return False
+        return self._storages[index].rows <= out.rows and _is_one_call(step.detail)
+
+    def place_over(self, index: int, out: int) -> None:
+        """Put an operand where the result will be."""
+        self._storages[index].memory = self._storages[out].memory
+
+    def leave(self, index: int) -> None:
+        """Let a memory be used before it is written here."""
+        memory = self._storages[index].memory
+        if memory is not None and memory not in self._with_ones:
+            self._free.setdefault(self.rows[memory], []).append(memory)
+
+
+@cache
+def _is_one_call(op: Op) -> bool:
+    operands = [np.ones(1) for _ in op.derivatives]
+    return len(rows.calls(op, operands, np.ones(1))) == 1

@@ -1,0 +1,332 @@
+"""Running a plan on NumPy arrays: buffers and views are made once per number of examples.
+
+The examples are the last axis of every array, so that a row of numbers, one per example, lies in
+one piece. A `Workspace` holds the buffers for one block of examples and the calls that fill them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+import numpy as np
+
+from micrograd import ops
+from micrograd.engine import Value
+from micrograd.native.blocks import block_of
+from micrograd.native.gc_pause import uncollected
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, Lifted
+from micrograd.programs.lower.buffers import LINE, aligned
+from micrograd.programs.lower.plan import Plan, Storage
+from micrograd.programs.lower.strides import Step, View
+from micrograd.programs.run import kernels as rows
+from micrograd.programs.run.kernels import Call
+from micrograd.programs.run.matmul import fits_blas, outer, packed, product
+from micrograd.programs.trace.tape import Tape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
+MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
+KEPT = 4  # idle workspaces
+
+
+class Workspace:
+    """The buffers of a plan for `n` examples, and its steps as calls on views of them."""
+
+    def __init__(self, plan: Plan, n: int) -> None:
+        self.n = n
+        # Each as it lies in memory, and by rows.
+        self._lying = _allocate(plan, n)
+        self.buffers = [
+            x.T[: s.rows + s.ones] if s.by_example else x
+            for x, s in zip(self._lying, plan.storages)
+        ]
+        for storage, buffer in zip(plan.storages, self.buffers):
+            if storage.kind == CONSTANTS:
+                buffer[:] = plan.constants
+            elif storage.ones:
+                buffer[-1] = 1.0
+        self.parameters = self.buffers[0]
+        self.changes = -1  # as the block counts them, when these were what the parameters are
+        self.gradients = self.buffers[plan.gradients]
+        given = [
+            (storage.name, buffer[: storage.rows])
+            for storage, buffer in zip(plan.storages, self.buffers)
+            if storage.kind == INPUT
+        ]
+        self._inputs = [(name, buffer) for name, buffer in given if name]
+        self._seeds = [buffer for name, buffer in given if not name]
+        self._seed: float | None = None  # the number they are all filled with
+        self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
+        self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
+        # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
+        self._quietly = Context()
+        self._quietly.run(partial(np.seterr, all="ignore"))
+        self._numbers = _Numbers(self.buffers)
+        self._forward = self._bind(plan.forward)
+        self._backward = self._bind(plan.backward)
+        del self._numbers  # of which the calls hold what they need
+
+    def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
+        """Compute the results for these inputs, into `out` of shape (k, n)."""
+        for name, buffer in self._inputs:
+            buffer[:] = inputs[name][: len(buffer)]
+        self._quietly.run(_run, self._forward)
+        for row, results in zip(self._outputs, out):
+            results[...] = row
+
+    def backward(self, seeds: Array | float) -> Array:
+        """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
+        if not isinstance(seeds, float):
+            for buffer in self._seeds:
+                buffer[:] = seeds[: len(buffer)]
+            self._seed = None
+        elif seeds != self._seed:  # else it stands there since the last time
+            for buffer in self._seeds:
+                buffer[:] = seeds
+            self._seed = seeds
+        self._quietly.run(_run, self._backward)
+        for buffer, places, numbers in self._copied:
+            self.gradients[places] = buffer[numbers]
+        return self.gradients
+
+    # Steps as calls ----------------------------------------------------------------------------
+
+    def _bind(self, steps: Sequence[Step]) -> list[Call]:
+        calls: list[Call] = []
+        by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
+        for step in steps:
+            calls += by_kind[step.kind](step)
+        return calls
+
+    def _array(self, view: View, broadcast: bool = False) -> Array:
+        """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
+        if not view.dims:
+            return self._numbers[view]
+        buffer = self.buffers[view.storage]
+        if broadcast and not view.varies and not any(view.strides):
+            return buffer[view.base, ...]
+        row = buffer.strides[0]
+        dims, strides = view.dims, tuple([s * row for s in view.strides])
+        if view.varies:
+            dims, strides = (*dims, self.n), (*strides, buffer.strides[1])
+        elif broadcast:
+            dims, strides = (*dims, 1), (*strides, 0)
+        return np.ndarray(dims, np.float64, self._lying[view.storage], view.base * row, strides)
+
+    def _row(self, step: Step) -> Any:
+        out = self._array(step.out)
+        operands = [self._array(v, step.out.varies) for v in step.operands]
+        return rows.calls(step.detail, operands, out)
+
+    def _product(self, step: Step) -> Any:
+        batch, depth, terms = step.detail
+        out, shared, varying = map(self._array, (step.out, *step.operands))
+        calls: list[Any] = []
+        if not depth:
+            out = np.expand_dims(out, -2)
+            shared = np.expand_dims(shared, batch)
+        if not terms:
+            shared, varying = np.expand_dims(shared, -1), np.expand_dims(varying, -2)
+        elif terms > 1:
+            calls, varying = packed(varying, batch, terms)
+            more, shared = packed(shared, batch + 1, terms)
+            calls += more
+        elif not fits_blas(shared):
+            calls, shared = packed(shared, batch + 1, terms)
+        return [*calls, *product(shared, varying, out)]
+
+    def _outer(self, step: Step) -> Any:
+        terms, _, height, width = step.detail
+        out = self._array(step.out)
+        left, right = map(self._array, step.operands)
+        if left.ndim == right.ndim == 1:
+            return [(np.dot, (left, right, out))]
+        if not height:
+            left, out = np.expand_dims(left, -2), np.expand_dims(out, out.ndim - width)
+        if not width:
+            right, out = np.expand_dims(right, -2), np.expand_dims(out, -1)
+        right = right.swapaxes(-1, -2)
+        if not terms:
+            return outer(left, right, out)
+        products = np.empty((*left.shape[:terms], *out.shape))
+        return [
+            (np.matmul, (left, right, products)),
+            (np.add.reduce, (products, tuple(range(terms)), None, out)),
+        ]
+
+    def _sum(self, step: Step) -> Any:
+        op, terms = step.detail
+        [view] = step.operands
+        array, out = self._array(view), self._array(step.out)
+        depth = len(view.dims)
+        axes = tuple(range(depth - terms, depth))
+        if view.varies and not step.out.varies:
+            axes = (*axes, depth)
+        elif op is ops.add and not any(view.strides[depth - terms :]):
+            # The same term several times, as in the derivative of p * p.
+            times = float(np.prod(view.dims[depth - terms :]))
+            once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
+            return [(np.multiply, (array[once], times, out))]
+        return [(getattr(np, op.name).reduce, (array, axes, None, out))]
+
+    def _einsum(self, step: Step) -> Any:
+        arrays = [self._array(v) for v in step.operands]
+        if step.detail == "a,a->":  # for which einsum takes its time
+            return [(np.dot, (*arrays, self._array(step.out)))]
+        return [(partial(np.einsum, step.detail, out=self._array(step.out)), tuple(arrays))]
+
+    def _take(self, step: Step) -> Any:
+        [source] = step.operands
+        return [(self._array(source).take, (step.detail, 0, self._array(step.out), "clip"))]
+
+    def _put(self, step: Step) -> Any:
+        [source] = step.operands
+        places = self.buffers[step.out.storage]
+        return [(places.__setitem__, (step.detail, self._array(source)))]
+
+
+class _Numbers(dict[View, "Array"]):
+    """Single rows of the buffers, by their views; each is made once."""
+
+    def __init__(self, buffers: Sequence[Array]) -> None:
+        self._buffers = buffers
+
+    def __missing__(self, view: View) -> Array:
+        self[view] = number = self._buffers[view.storage][view.base, ...]
+        return number
+
+
+def _allocate(plan: Plan, n: int) -> list[Array]:
+    """The buffers of the storages, for `n` examples; what does not vary begins with zeros."""
+    own = [s for s in plan.storages if s.memory is None]
+    arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
+    memories = [next(arrays) for _ in plan.memories]
+    buffers = []
+    for storage in plan.storages:
+        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
+        if not storage.varies:
+            buffer = buffer[0]
+            buffer[:] = 0.0
+        elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
+            buffer = buffer[: storage.rows + storage.ones]
+        buffers.append(buffer)
+    return buffers
+
+
+def _shape(storage: Storage, n: int) -> tuple[int, int]:
+    rows = storage.rows + storage.ones
+    if not storage.varies:
+        return 1, rows
+    if not storage.by_example:
+        return rows, n
+    return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
+
+
+def _run(calls: Sequence[Call]) -> None:
+    for call, arguments in calls:
+        call(*arguments)
+
+
+class Kept(NamedTuple):
+    """What a call of many blocks keeps: all that each block is computed again from."""
+
+    inputs: Mapping[str, Array]
+    numbers: Array  # the parameters' data
+    n: int
+
+    def spans(self) -> list[slice]:
+        """The examples of each block."""
+        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
+
+
+State = Union[Workspace, Kept]
+
+
+class Executable:
+    """A tape, lifted and planned, that runs on arrays.
+
+    `gradients` says where the gradient of a parameter stands on the tape; `outputs` where the
+    results do.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        outputs: Sequence[int],
+        gradients: Mapping[Value, int],
+        parameters: Sequence[Value],
+        patterns: Mapping[Value, str],
+    ) -> None:
+        self.parameters = list(parameters)
+        self.block = block_of(self.parameters)
+        self._numbers = np.asarray(self.block.data)
+        self.plan = Plan(Lifted(tape, outputs, gradients, parameters, patterns))
+        self.width = len(outputs)
+        self._idle: list[Workspace] = []
+
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State]:
+        """Give the results, of shape (k, n), and what `backward` needs of this call."""
+        out = np.empty((self.width, n))
+        if n <= BLOCK:
+            workspace = self._workspace(n)
+            changes = self.block.pull_data()
+            if changes != workspace.changes:
+                workspace.parameters[:] = self._numbers
+                workspace.changes = changes
+            workspace.forward(inputs, out)
+            return out, workspace
+        self.block.pull_data()
+        numbers = self._numbers.copy()
+        if self.plan.backward:
+            inputs = {name: columns.copy() for name, columns in inputs.items()}
+        kept = Kept(inputs, numbers, n)
+        for span in kept.spans():
+            self.give_back(self._run_span(kept, span, out[:, span]))
+        return out, kept
+
+    def backward(self, state: State, seeds: Array | float) -> Array:
+        """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
+
+        One number stands for seeds that are all the same.
+        """
+        if isinstance(state, Workspace):
+            return state.backward(seeds)
+        gradients = np.zeros(len(self.parameters))
+        for span in state.spans():
+            out = np.empty((self.width, span.stop - span.start))
+            workspace = self._run_span(state, span, out)
+            some = seeds if isinstance(seeds, float) else seeds[:, span]
+            gradients += workspace.backward(some)
+            self.give_back(workspace)
+        return gradients
+
+    def give_back(self, state: State) -> None:
+        """Let other calls have the workspace of one that nothing refers to any more."""
+        if isinstance(state, Workspace):
+            self._idle.append(state)
+            del self._idle[:-KEPT]
+
+    def _run_span(self, kept: Kept, span: slice, out: Array) -> Workspace:
+        workspace = self._workspace(span.stop - span.start)
+        workspace.parameters[:] = kept.numbers
+        workspace.changes = -1
+        workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
+        return workspace
+
+    def _workspace(self, n: int) -> Workspace:
+        for workspace in reversed(tuple(self._idle)):
+            if workspace.n == n:
+                try:
+                    self._idle.remove(workspace)
+                except ValueError:
+                    continue  # another thread was quicker
+                return workspace
+        with uncollected():
+            return Workspace(self.plan, n)

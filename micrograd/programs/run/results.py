@@ -1,0 +1,276 @@
+"""What a call of a program gives: an array whose reductions are Values in the ordinary graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from micrograd import engine
+from micrograd.engine import Value, core
+from micrograd.native.blocks import Block, hide_leaves
+from micrograd.ops import Op
+from micrograd.value.operators import Operators
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from micrograd.programs.run.executor import Executable, State
+
+    Array = NDArray[Any]
+
+
+class _Node(Value):
+    """A Value whose step of `backward()` is a method of its own."""
+
+    __slots__ = ()
+
+    _why_no_derivative = (
+        "cannot differentiate the result of a program: what is known of it is a gradient in "
+        "numbers. Call micrograd.grad within the program's function, and return what it gives"
+    )
+    _why_no_copy = (
+        "the result of a program cannot be copied or pickled, since its backward() adds to the "
+        "parameters of that very call: take its number, .data"
+    )
+
+    @classmethod
+    def on(cls, operands: tuple[Value, ...], data: float = 0.0) -> Self:
+        """A node on these operands, without what __init__ would check."""
+        node = cls.__new__(cls)
+        node.data, node.grad, node.op, node.args = data, 0.0, None, operands
+        if core == "python" and engine._marking:  # the other knows the scope
+            engine._mark(node)
+        return node
+
+    @property
+    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
+        return self._backward
+
+
+class Run(NamedTuple):
+    """What ran in a call: the program, its rows (None for all), and what its reverse pass needs."""
+
+    program: Executable
+    rows: Array | None
+    state: State
+
+
+class Call(_Node):
+    """One call: what its results weigh in the root comes in, the parameters' gradients go out."""
+
+    __slots__ = ("runs", "seeds", "shape")
+
+    runs: list[Run]
+    shape: tuple[int, ...]  # of the results
+    seeds: Array | float  # what has arrived at each result; one number if that is the same
+
+    @classmethod
+    def of(cls, operands: tuple[Value, ...], programs: list[Executable]) -> Call:
+        """A node of these programs; a backward pass skips operands that all are in blocks."""
+        node = cls.on(operands)
+        if not any(isinstance(program.block, Block) for program in programs):
+            hide_leaves(node)
+        return node
+
+    def receive(self, positions: Array | None, weight: float) -> None:
+        """Add `weight` to what arrives at the results at these positions, or at all."""
+        # backward() sets it to 0 before it starts, and steps.py to -0 between two that arrive.
+        fresh = self.grad == 0.0 and math.copysign(1.0, self.grad) > 0.0
+        if positions is None:
+            self.seeds = weight if fresh else self.seeds + weight
+        else:
+            if fresh or isinstance(self.seeds, float):
+                self.seeds = np.full(self.shape, 0.0 if fresh else self.seeds)
+            np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
+        self.grad = 1.0
+
+    def _backward(self) -> None:
+        for block, gradients in self._collect():
+            block.add(gradients)
+
+    def _collect(self) -> list[tuple[Any, Array]]:
+        """What is to be added to which block; where parameters hide, backward() asks for it."""
+        if self.grad == 0.0 or not self.shape[0]:
+            return []
+        seeds = self.seeds
+        if not isinstance(seeds, float):
+            seeds = seeds.reshape(self.shape[0], -1).T
+        collected = []
+        for program, rows, state in self.runs:
+            some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
+            collected.append((program.block, program.backward(state, some)))
+        return collected
+
+
+class Lease:
+    """What the results of a call and their reductions hold; when all are gone, its node is free.
+
+    The workspaces are then given back, and the node put among the `idle`, where these are kept: to
+    make one on thousands of parameters takes longer than to compute with them.
+    """
+
+    __slots__ = ("_idle", "node")
+
+    def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
+        self.node = node
+        self._idle = idle
+
+    def __del__(self) -> None:
+        node = self.node
+        for program, _, state in node.runs:
+            program.give_back(state)
+        node.runs = []
+        if self._idle is not None:
+            self._idle.append(node)
+
+
+class Reduction(_Node):
+    """The sum or mean of results: a Value in the ordinary graph."""
+
+    __slots__ = ("_symbol", "call", "positions", "weight")
+
+    _symbol: str  # in a slot: most nodes with a symbol have a dict for it
+    call: Lease
+    positions: Array | None
+    weight: float
+
+    def _backward(self) -> None:
+        self.call.node.receive(self.positions, self.weight * self.grad)
+
+
+class Result(Operators[Any]):
+    """An array of results, one per example; `mean()` and `sum()` are Values.
+
+    `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
+    that returns k of them. An index gives a part of it (`result[:, 0]` a column), and a Value
+    where it names one element. Arithmetic belongs in the function, or on the reductions: on a
+    result it raises TypeError.
+
+    >>> from micrograd import Value, program
+    >>> w = Value(3.0)
+    >>> scaled = program(lambda x: w * x)
+    >>> result = scaled([1.0, 2.0])
+    >>> result.data
+    array([3., 6.])
+    >>> result.sum().backward()
+    >>> w.grad
+    3.0
+    """
+
+    __slots__ = ("_made_by", "_positions", "data")
+
+    def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
+        self.data = data
+        self._made_by = call
+        self._positions = positions
+
+    def sum(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
+        """Give the sum of all elements: 0 if there are none.
+
+        `np.sum(result)` is the same; it fills in the arguments, and others than None raise
+        TypeError.
+
+        >>> from micrograd import program
+        >>> program(lambda x: x * x)([1.0, 2.0]).sum()
+        Value(data=5.0, grad=0.0)
+        """
+        _check_reduction("sum", axis, dtype, out)
+        return self._reduce(_total(self.data), 1.0, "sum")
+
+    def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
+        """Give the mean of all elements: nan if there are none.
+
+        `np.mean(result)` is the same; it fills in the arguments, and others than None raise
+        TypeError.
+
+        >>> from micrograd import program
+        >>> program(lambda x: x * x)([1.0, 2.0]).mean()
+        Value(data=2.5, grad=0.0)
+        """
+        _check_reduction("mean", axis, dtype, out)
+        size = self.data.size
+        if not size:
+            return self._reduce(float("nan"), float("nan"), "mean")
+        return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
+
+    def _reduce(self, number: float, weight: float, symbol: str) -> Value:
+        value = Reduction.on((self._made_by.node,), number)
+        value.call, value.positions, value.weight = self._made_by, self._positions, weight
+        value._symbol = symbol
+        return value
+
+    def __getitem__(self, key: Any) -> Result | Value:
+        part = self.data[key]
+        positions = self._positions
+        if positions is None:
+            positions = np.arange(self.data.size).reshape(self.data.shape)
+        result = Result(np.asarray(part), self._made_by, np.asarray(positions[key]))
+        return result if result.ndim else result._reduce(float(part), 1.0, "[]")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of `data`."""
+        shape: tuple[int, ...] = self.data.shape
+        return shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of `data`."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False and dtype is not None and np.dtype(dtype) != self.data.dtype:
+            raise ValueError("the data is float64: another dtype needs a copy")
+        return np.array(self.data, dtype=dtype, copy=bool(copy) or dtype is not None)
+
+    def __repr__(self) -> str:
+        return f"Result({self.data!r})"
+
+    # What would lose the gradient, or has no one meaning for many examples, is refused.
+
+    def backward(self) -> None:
+        """Raise TypeError: `backward()` starts at one Value, such as `mean()`."""
+        raise _refuse("backward()")
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Any:
+        raise _refuse(op.name)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        raise _refuse(ufunc.__name__)
+
+    def _compare(self, other: Any) -> Any:
+        raise _refuse("a comparison")
+
+    __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+
+def _total(data: Array) -> float:
+    return float(np.add.reduce(data, None))  # what data.sum() ends in
+
+
+def _refuse(what: str) -> TypeError:
+    return TypeError(
+        f"{what} of the result of a program, which holds many examples: take its mean() or sum() "
+        "first, which are Values, or write it in the program's function; the numbers alone are "
+        "in .data"
+    )
+
+
+def _check_reduction(name: str, axis: Any, dtype: Any, out: Any) -> None:
+    if axis is not None:
+        raise TypeError(
+            f"{name}(axis={axis!r}) of the result of a program: it reduces all elements; an index "
+            f"gives a part, such as a column, result[:, 0].{name}()"
+        )
+    if dtype is not None or out is not None:
+        raise TypeError(
+            f"{name} of the result of a program is a Value, which is float64: leave dtype and out "
+            f"away, or take result.data.{name}(...), which has no gradient"
+        )

@@ -1,0 +1,301 @@
+"""A lifted tape as equations: the forward pass, then the reverse pass, as a textbook writes them.
+
+Matrices stand beside each other where they are multiplied, `.*` multiplies element by element, `'`
+transposes; the examples are columns. A group gets a line of its own where the textbook has a name
+for it: z for what a layer adds up, a for its activation, delta for what arrives at z in reverse,
+Delta for the gradients, summed over the examples. The rest is written where it is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from micrograd import ops
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.show.names import ParameterNames
+from micrograd.programs.show.notation import ATOM, Style, Written
+
+FEW = 3  # names and functions in an expression that may be written twice
+
+
+class Line(NamedTuple):
+    """One equation: its left side, `=` or `:=`, the right side, the shape of both."""
+
+    left: str
+    sign: str
+    right: str
+    shape: tuple[Any, ...]
+
+
+class Equations:
+    """The equations of one path; `forward` and `backward` are lists of lines."""
+
+    def __init__(
+        self, lifted: Lifted, names: ParameterNames, result: str, several: bool, style: Style
+    ) -> None:
+        self.lifted = lifted
+        self.names = names
+        self.style = style
+        self.forward: list[Line] = []
+        self.backward: list[Line] = []
+        self._groups = lifted.groups
+        self._uses = Counter(g for group in self._groups for t in group.terms for g in t.groups)
+        self._reverse = self._after_seeds()
+        self._count = 0
+        self._name: dict[int, str] = {}
+        self._written: dict[int, Written] = {}
+        self._results = {lifted.group_of[i] for i in lifted.outputs}
+        self._find_names(result)
+        for group in self._groups:
+            self._write(group)
+        self._write_other_gradients()
+        if several or result not in self._name.values():
+            self._write_results(result)
+        self.forward.sort(key=lambda line: line.left == style.name(result))
+
+    # Names -------------------------------------------------------------------------------------
+
+    def _after_seeds(self) -> set[int]:
+        """The groups of the reverse pass: what depends on what arrives at the results."""
+        found = {g.index for g in self._groups if g.kind == INPUT and not g.name}
+        for group in self._groups:
+            if any(g in found for terms in group.terms for g in terms.groups):
+                found.add(group.index)
+        return found
+
+    def _find_names(self, result: str) -> None:
+        layer = 1
+        for group in self._groups:
+            weights = [t for t in group.terms if self._weight(group, t) is not None]
+            terms = sum(t.positions.shape[1] for t in group.terms)
+            if weights and terms > 1 and group.varies and group.index not in self._reverse:
+                layer += 1
+                self._name[group.index] = f"z{layer}"
+        layers = {index: name[1:] for index, name in self._name.items()}
+        self._name_activations(layers)
+        for group in self._groups:
+            if group.gradient:
+                self._name_delta(group, layers)
+        if len(self._results) == 1 and not (self._results & self._name.keys()):
+            self._name[min(self._results)] = result
+
+    def _name_activations(self, layers: Mapping[int, str]) -> None:
+        """What the next layer multiplies by its weights; of the last layer, what delta needs."""
+        forward = set(self._results)
+        for group in reversed(self._groups):
+            if group.index in forward:
+                forward.update(g for terms in group.terms for g in terms.groups)
+        passed_on = {
+            g
+            for group in self._groups
+            for t in group.terms
+            for g in t.groups
+            if self._weight(group, t) is not None
+        }
+        for group in self._groups:
+            number = layers.get(group.terms[0].groups[0]) if group.kind == "row" else None
+            if number is None or len(group.terms[0].groups) > 1 or group.op is ops.sign:
+                continue
+            needed = group.index in passed_on or group.index not in forward
+            if needed and f"a{number}" not in self._name.values():
+                self._name[group.index] = f"a{number}"
+
+    def _name_delta(self, gradient: Group, layers: Mapping[int, str]) -> None:
+        """What the gradient of a layer's weights multiplies its inputs by is its delta."""
+        [terms] = gradient.terms[:1]
+        ranks = {int(r) for r in self.lifted.position[gradient.members]}
+        for index, number in layers.items():
+            for forward in self._groups[index].terms:
+                at = self._weight(self._groups[index], forward)
+                if at is None or int(forward.positions[0, 0, at]) not in ranks:
+                    continue
+                inputs = [g for f, g in enumerate(forward.groups) if f != at]
+                deltas = [g for g in terms.groups if g not in inputs and g in self._reverse]
+                seed = [g for g in deltas if self._groups[g].kind == INPUT]
+                if len(deltas) == 1 and not seed and f"delta{number}" not in self._name.values():
+                    self._name.setdefault(deltas[0], f"delta{number}")
+
+    def _weight(self, group: Group, terms: Terms) -> int | None:
+        """Which of two factors is a parameter that multiplies what varies."""
+        if group.op is not ops.add or group.summed or len(terms.groups) != 2:
+            return None
+        kinds = [self._groups[g] for g in terms.groups]
+        for at in (0, 1):
+            if kinds[at].kind == PARAMETERS and kinds[1 - at].varies:
+                return at
+        return None
+
+    # Lines -------------------------------------------------------------------------------------
+
+    def _write(self, group: Group) -> None:
+        if not group.terms:
+            return
+        right = self._of_group(group)
+        name = self._name.get(group.index)
+        lines = self.backward if group.index in self._reverse else self.forward
+        if group.gradient:
+            ranks = [int(r) for r in self.lifted.position[group.members]]
+            left, shape = self.names.gradient(ranks, self.style)
+            self.backward.append(Line(left, ":=", right.text, shape))
+        elif name is not None or (self._uses[group.index] > 1 and right.size > FEW):
+            left = self.style.name(name or self._next_name())
+            lines.append(Line(left, "=", right.text, self._shape(group)))
+            right = Written(left, ATOM, 1)
+        self._written[group.index] = right
+
+    def _write_other_gradients(self) -> None:
+        """Those that are computed further after the sum over the examples, as by w of exp(w) x."""
+        gradient_of = {i: rank for rank, i in self.lifted.gradients.items()}
+        for group in self._groups:
+            ranks = [gradient_of[i] for i in group.members if i in gradient_of]
+            if ranks and group.terms and not group.gradient:
+                left, shape = self.names.gradient(sorted(ranks), self.style)
+                self.backward.append(Line(left, ":=", self._factor(group.index).text, shape))
+
+    def _next_name(self) -> str:
+        self._count += 1
+        return f"t{self._count}"
+
+    def _write_results(self, result: str) -> None:
+        """The results, where they have other names, or stand in several groups."""
+        outputs = self.lifted.outputs
+        groups = list(dict.fromkeys(self.lifted.group_of[i] for i in outputs))
+        texts = [self._factor(g).text for g in groups]
+        left = self.style.name(result)
+        if texts != [left]:
+            self.forward.append(Line(left, "=", "; ".join(texts), (len(outputs), "n")))
+
+    def _shape(self, group: Group) -> tuple[Any, ...]:
+        return (len(group.members), "n") if group.varies else (len(group.members),)
+
+    # Expressions -------------------------------------------------------------------------------
+
+    def _of_group(self, group: Group) -> Written:
+        if group.kind == "row":
+            factors = [
+                self._factor(g, group.terms[0], f) for f, g in enumerate(group.terms[0].groups)
+            ]
+            return self.style.call(group.op, factors)
+        if group.op is not ops.add:
+            parts = [self._of_terms(group, t) for t in group.terms]
+            return self.style.extreme(group.op, parts, self._is_reduction(group))
+        ordered = sorted(group.terms, key=lambda t: (-t.sign, self._weight(group, t) is None))
+        return self.style.sum([(t.sign, self._of_terms(group, t)) for t in ordered])
+
+    def _is_reduction(self, group: Group) -> bool:
+        return any(t.positions.shape[1] > 1 for t in group.terms)
+
+    def _of_terms(self, group: Group, terms: Terms) -> Written:
+        at = self._weight(group, terms)
+        if at is not None:
+            matrix, transposed = self._matrix(group, terms, at)
+            vector = self._factor(terms.groups[1 - at])
+            return self.style.matrix_product(matrix, transposed, vector)
+        factors = [
+            (f, g)
+            for f, g in enumerate(terms.groups)
+            if not (self._groups[g].kind == INPUT and not self._groups[g].name)
+        ]
+        # A matrix product comes first, as in (Theta' delta) .* a .* (1 - a).
+        factors.sort(key=lambda fg: (not self._is_product(fg[1]), fg[1]))
+        product = self._narrow_product(group, terms, factors)
+        written = [self._factor(g, terms, f) for f, g in factors]
+        if product is not None:
+            written.insert(0, product)
+        if group.summed and len(written) == 2 and self._is_grid(terms, [f for f, _ in factors]):
+            if factors[0][1] not in self._reverse or self._groups[factors[0][1]].kind == INPUT:
+                written.reverse()
+            return self.style.outer(*written)
+        if group.op is not ops.add:
+            return written[0]
+        product = self.style.times(written)
+        summed = group.summed or terms.positions.shape[1] > 1
+        return self.style.total(product) if summed else product
+
+    def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
+        """Whether each of the one factor meets each of the other: a column times a row."""
+        if terms.positions.shape[1] > 1:
+            return False
+        if not all(self._groups[terms.groups[f]].varies for f in factors):
+            return False
+        met = [len(set(terms.positions[:, 0, f].tolist())) for f in factors]
+        return met[0] * met[1] == len(terms.positions)
+
+    def _is_product(self, g: int) -> bool:
+        group = self._groups[g]
+        named = g in self._name
+        return not named and any(self._weight(group, t) is not None for t in group.terms)
+
+    def _narrow_product(
+        self, group: Group, terms: Terms, factors: list[tuple[int, int]]
+    ) -> Written | None:
+        """Theta' delta for a layer of width 1, where it is no sum: two factors among others."""
+        deltas = [fg for fg in factors if self._name.get(fg[1], "").startswith("delta")]
+        weights = [fg for fg in factors if self._groups[fg[1]].kind == PARAMETERS]
+        if group.summed or len(deltas) != 1 or len(weights) != 1:
+            return None
+        factors.remove(deltas[0])
+        factors.remove(weights[0])
+        matrix, transposed = self._matrix(group, terms, weights[0][0])
+        return self.style.matrix_product(matrix, transposed, self._factor(deltas[0][1]))
+
+    def _factor(self, g: int, terms: Terms | None = None, f: int = 0) -> Written:
+        group = self._groups[g]
+        if group.kind == INPUT:
+            return Written(self.style.name(group.name or "seed"), ATOM, 1)
+        if group.kind == CONSTANTS:
+            assert terms is not None
+            return self._constant(terms, f)
+        if group.kind == PARAMETERS:
+            assert terms is not None
+            ranks = sorted({int(r) for r in terms.positions[:, :, f].reshape(-1)})
+            return Written(self.names.display(ranks, self.style), ATOM, 1)
+        return self._written[g]
+
+    def _constant(self, terms: Terms, f: int) -> Written:
+        places = {int(i) for i in terms.positions[:, :, f].reshape(-1)}
+        numbers = list(self.lifted.tape.constants.values())
+        if len(places) > 1:
+            return Written(self.style.name("c"), ATOM, 1)
+        return self.style.number(numbers[places.pop()])
+
+    def _matrix(self, group: Group, terms: Terms, at: int) -> tuple[str, bool]:
+        """The name of a matrix of parameters, and whether it is transposed."""
+        table = terms.positions[:, :, at]
+        ranks = sorted({int(r) for r in table.reshape(-1)})
+        rows = [int(table[0, 0]), int(table[-1, 0])]
+        columns = [int(table[0, 0]), int(table[0, -1])]
+        transposed = self.names.is_transposed(ranks, rows, columns)
+        if transposed is None:
+            transposed = group.index in self._reverse
+        return self.names.display(ranks, self.style), transposed
+
+
+def as_text(parts: Sequence[tuple[str, list[Line]]]) -> str:
+    """Titled lists of lines as text: equations on the left, shapes on the right."""
+    lines = [line for _, block in parts for line in block]
+    left = max((len(line.left) for line in lines), default=0)
+    width = max((len(line.right) for line in lines), default=0)
+    written = []
+    for title, block in parts:
+        if block or title:
+            written.append(title)
+        for line in block:
+            shape = " x ".join(map(str, line.shape)) or "1"
+            written.append(
+                f"  {line.left:<{left}} {line.sign:>2} {line.right:<{width}}   {shape}".rstrip()
+            )
+    return "\n".join(written)
+
+
+def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
+    """The lines as one block of aligned equations."""
+    rows = []
+    for _, block in parts:
+        for line in block:
+            sign = r"\mathrel{:}=" if line.sign == ":=" else "="
+            shape = r" \times ".join(map(str, line.shape)) or "1"
+            rows.append(rf"{line.left} &{sign} {line.right} && {shape}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"

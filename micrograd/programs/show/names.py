@@ -1,0 +1,111 @@
+"""What equations call the parameters: `layers[0].neurons[3].w[5]` is an element of W1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from micrograd.engine import Value
+from micrograd.programs.show.notation import Style
+from micrograd.programs.trace.captures import Name
+
+
+class _Selection(NamedTuple):
+    """Some parameters of one pattern: what they are called, and which indices move."""
+
+    name: str
+    moving: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+
+class ParameterNames:
+    """Names for sets of parameters, which are given by their positions in the list of all."""
+
+    def __init__(self, parameters: Sequence[Value], names: Mapping[Value, Name]) -> None:
+        self._names = [names.get(p, Name("p[]", (i,))) for i, p in enumerate(parameters)]
+        self._known: dict[str, list[tuple[Any, ...]]] = {}
+        for name in dict.fromkeys([*names.values(), *self._names]):
+            self._known.setdefault(name.pattern, []).append(name.indices)
+        self._selections: dict[tuple[int, int, int], _Selection] = {}
+        self._gradients: dict[str, str] = {}
+
+    def display(self, ranks: Sequence[int], style: Style) -> str:
+        """The name of these parameters together."""
+        return style.name(self._select(ranks).name)
+
+    def gradient(self, ranks: Sequence[int], style: Style) -> tuple[str, tuple[int, ...]]:
+        """The name of their gradients, Delta with the layer's number, and their shape."""
+        selection = self._select(ranks)
+        name, matrix = selection.name, len(selection.moving) > 1
+        digits = re.search(r"\d*$", name)
+        number = digits.group() if digits else ""
+        short = f"Delta{number}" if matrix and number else f"Delta_{name}"
+        if self._gradients.setdefault(short, name) != name:
+            short = f"Delta_{name}"
+        return style.name(short), selection.lengths
+
+    def is_transposed(
+        self, ranks: Sequence[int], row: Sequence[int], column: Sequence[int]
+    ) -> bool | None:
+        """Whether the first index moves along a sum's terms; None if that cannot be seen.
+
+        `row` holds two elements of different members, `column` two of different terms.
+        """
+        moving = self._select(ranks).moving
+        if not moving:
+            return None
+        for (first, second), member in ((row, True), (column, False)):
+            a, b = self._names[first].indices, self._names[second].indices
+            moved = [d for d in moving if a[d] != b[d]]
+            if moved:
+                if len(moving) == 1:
+                    return not member  # a vector: w' x, or w delta
+                return (moved[-1] == moving[-1]) == member
+        return None
+
+    def _select(self, ranks: Sequence[int]) -> _Selection:
+        key = len(ranks), min(ranks), max(ranks)
+        if key not in self._selections:
+            self._selections[key] = self._selection(ranks)
+        return self._selections[key]
+
+    def _selection(self, ranks: Sequence[int]) -> _Selection:
+        """Tell the indices that choose among others from those that run over all there are."""
+        used = [self._names[r].indices for r in ranks]
+        pattern = self._names[ranks[0]].pattern
+        known = self._known[pattern]
+        fixed: dict[int, Any] = {}
+        moving, lengths, slices = [], [], {}
+        for d in range(len(used[0])):
+            values = {indices[d] for indices in used}
+            there = {indices[d] for indices in known}
+            if len(values) == 1 and len(there) > 1:
+                fixed[d] = next(iter(values))
+                known = [indices for indices in known if indices[d] == fixed[d]]
+                continue
+            moving.append(d)
+            lengths.append(len(values))
+            if values != there:
+                slices[d] = f"{min(values)}:{max(values) + 1}"
+        return _Selection(_short(pattern, fixed, moving, slices), tuple(moving), tuple(lengths))
+
+
+def _short(
+    pattern: str, fixed: Mapping[int, Any], moving: Sequence[int], slices: Mapping[int, str]
+) -> str:
+    """`layers[].neurons[].w[]` with the first index 0 is W1: the last name, numbered from 1."""
+    *holders, last = pattern.split(".")
+    before = sum(holder.count("[]") for holder in holders)
+    name = last.replace("[]", "")
+    if holders and len(name) == 1 and len(moving) > 1:
+        name = name.upper()
+    numbers = [fixed[d] for d in sorted(fixed) if d < before]
+    if numbers and all(isinstance(number, int) for number in numbers):
+        name += "_".join(str(number + 1) for number in numbers)
+    elif numbers:
+        name += str(numbers)
+    own = range(before, before + last.count("[]"))
+    if any(d in fixed or d in slices for d in own):
+        name += f"[{', '.join(str(fixed[d]) if d in fixed else slices.get(d, ':') for d in own)}]"
+    return name

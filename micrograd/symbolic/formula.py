@@ -1,0 +1,220 @@
+"""Formulas: numbers that print themselves as Python, as C and as LaTeX.
+
+Rows and operators take Formulas as they take floats, so that a rule of the table, called on
+Formulas, writes itself down. Parentheses stand only where the language needs them to compute in
+the same order, which in floating point is what makes the same bits.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd import ops
+from micrograd.engine import Value, toposort
+from micrograd.ops import Op
+from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, write
+from micrograd.value.numbers import is_number
+from micrograd.value.operators import Operators
+
+LARGEST = 10_000  # parts of a formula that somebody may still want to read
+
+
+class Formula(Operators["Formula"]):
+    """A name, a number, or a row applied to Formulas; `str()` gives it as Python.
+
+    Raises TypeError when `symbol` is neither a name nor a number.
+
+    >>> x, y = Formula("x"), Formula("y")
+    >>> print((x + y) * x ** -2)
+    (x + y) * x ** -2
+    """
+
+    __slots__ = ("args", "op", "size", "symbol")
+
+    def __init__(self, symbol: Any) -> None:
+        if not isinstance(symbol, str) and not is_number(symbol):
+            raise TypeError(f"a Formula starts from a name or a number, got {symbol!r}")
+        self.symbol: Any = symbol
+        self.op: Op | None = None
+        self.args: tuple[Formula, ...] = ()
+        self.size = 1
+
+    def _apply(self, op: Op, operands: tuple[Any, ...]) -> Formula:
+        if not all(isinstance(x, Formula) or is_number(x) for x in operands):
+            return NotImplemented  # type: ignore[no-any-return]
+        out = Formula("")
+        out.op = op
+        out.args = tuple(x if isinstance(x, Formula) else Formula(x) for x in operands)
+        out.size = 1 + sum(x.size for x in out.args)
+        return out
+
+    def python(self) -> str:
+        """Give the formula as a Python expression, for names that are floats, rows and operators.
+
+        >>> Formula("x").tanh().python()
+        'tanh(x)'
+        """
+        return write(self, PYTHON)
+
+    def c(self) -> str:
+        """Give the formula as a C expression, for doubles, math.h and `c_definitions()`.
+
+        >>> (2 * Formula("x").arcsin() ** 3).c()
+        '2.0 * power_value(asin(x), 3.0)'
+        """
+        return write(self, C)
+
+    def latex(self) -> str:
+        r"""Give the formula as LaTeX, for math mode.
+
+        >>> print((1 / Formula("w1").sqrt()).latex())
+        \frac{1}{\sqrt{w_{1}}}
+        """
+        return write(self, LATEX)
+
+    def text(self) -> str:
+        """Give the formula for people: any label as a name, numbers in four significant digits.
+
+        >>> (Formula("Theta1[1,0]") * 0.123456 + Formula("a - y") ** 2).text()
+        'Theta1[1,0] * 0.1235 + (a - y) ** 2'
+        """
+        return write(self, TEXT)
+
+    __str__ = python
+
+    def __repr__(self) -> str:
+        return f"Formula({self.python()!r})"
+
+    def __lt__(self, other: Any) -> Formula:
+        return self._apply(ops.less, (self, other))
+
+    def __le__(self, other: Any) -> Formula:
+        return self._apply(ops.less_equal, (self, other))
+
+    def __gt__(self, other: Any) -> Formula:
+        return self._apply(ops.less, (other, self))
+
+    def __ge__(self, other: Any) -> Formula:
+        return self._apply(ops.less_equal, (other, self))
+
+    def __eq__(self, other: Any) -> Formula:  # type: ignore[override]
+        return self._apply(ops.equal, (self, other))
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"whether {self} is true depends on numbers: write micrograd.ops.where")
+
+
+def of_value(v: Value) -> Formula:
+    """Write the graph behind a Value as one Formula: leaves by label, or by number without one.
+
+    Raises ValueError at a node that no row made, and when the formula would be too long to read.
+
+    >>> x = Value(3.0, label="x")
+    >>> print(of_value((x + 1) * x))
+    (x + 1.0) * x
+    """
+    written: dict[Value, Formula] = {}
+    for node in toposort(v):
+        if not node.parents:
+            written[node] = Formula(node.label or node.data)
+            continue
+        if node.op is None:
+            raise ValueError(f"{node!r} was not made by a row, so no formula is known for it")
+        operands = [written[x] if isinstance(x, Value) else Formula(x) for x in node.args]
+        written[node] = operands[0]._apply(node.op, tuple(operands))
+        if written[node].size > LARGEST:
+            raise ValueError(
+                f"the formula would have more than {LARGEST} parts: write a part of the graph"
+            )
+    return written[v]
+
+
+def of_row(op: Op) -> Formula:
+    """Write the value of a row: in terms of other rows if it is made of them, else by its name.
+
+    >>> print(of_row(ops.relu), of_row(ops.tanh), sep=", ")
+    maximum(x, 0.0), tanh(x)
+    """
+    operands = [Formula(name) for name in operand_names(op)]
+    try:
+        return _formula(op.value(*operands))
+    except TypeError:  # it needs real numbers: a function of math, or one with a condition
+        return operands[0]._apply(op, tuple(operands))
+
+
+def of_rule(op: Op, position: int) -> Formula:
+    """Write a row's local derivative for one operand, in terms of its operands and `out`.
+
+    Raises ValueError when the row has no derivative there.
+
+    >>> print(of_rule(ops.divide, 1))
+    -out / y
+    """
+    rule = op.derivatives[position]
+    if rule is None:
+        raise ValueError(f"{op.name} has no derivative for operand {position}")
+    return _formula(rule(*map(Formula, operand_names(op)), Formula("out")))
+
+
+def operand_names(op: Op) -> list[str]:
+    """Give the names by which the row's own functions call its operands.
+
+    >>> operand_names(ops.where), operand_names(ops.arctan2)
+    (['c', 'x', 'y'], ['y', 'x'])
+    """
+    rule = next((rule for rule in op.derivatives if rule is not None), op.value)
+    return list(inspect.signature(rule).parameters)[: len(op.derivatives)]
+
+
+def _formula(x: Any) -> Formula:
+    return x if isinstance(x, Formula) else Formula(x)
+
+
+# The rows whose value is a function with a condition, which no Formula can pass through.
+_C_VALUES = {
+    "where": "c != 0.0 ? x : y",
+    "sign": "x != x ? x : (double)(x > 0.0) - (double)(x < 0.0)",
+    "maximum": "x > y || x != x ? x : y",
+    "minimum": "x < y || x != x ? x : y",
+    "power": "pow(x, y)",
+    "cbrt": "cbrt(x)",
+}
+
+# Python's math computes these with an algorithm of its own: C may differ in the last bit.
+DIFFER_IN_C = frozenset({"hypot", "cbrt"})
+
+
+def c_value(op: Op) -> str:
+    """Give the value of a row of the table as a C expression in its operands.
+
+    >>> c_value(ops.softplus)
+    'maximum_value(x, 0.0) + log1p(exp(-fabs(x)))'
+    """
+    return _C_VALUES[op.name] if op.name in _C_VALUES else of_row(op).c()
+
+
+def c_definitions() -> str:
+    """Define, as C functions, the rows that math.h lacks; what `Formula.c()` gives calls these.
+
+    >>> print(c_definitions().splitlines()[0])
+    static inline double add_value(double x, double y) { return x + y; }
+    """
+    return "\n".join(
+        c_function(f"{op.name}_value", operand_names(op), c_value(op)) for op in ops.TABLE.values()
+    )
+
+
+def c_function(name: str, parameters: Sequence[str], expression: str) -> str:
+    """Define a C function of doubles that returns an expression.
+
+    >>> c_function("half", ["x"], "x / 2.0")
+    'static inline double half(double x) { return x / 2.0; }'
+    """
+    unused = "".join(f"(void){p}; " for p in parameters if not re.search(rf"\b{p}\b", expression))
+    declared = ", ".join(f"double {p}" for p in parameters)
+    return f"static inline double {name}({declared}) {{ {unused}return {expression}; }}"
