@@ -1,6 +1,6 @@
-"""Compare random programs with the eager loop over the rows: python tests/random_programs.py.
+"""Compare random programs with the eager loop over the rows, values and every gradient.
 
-Every case follows from two numbers, a seed and an index: `--case 123:456` repeats one.
+Every case follows from two numbers, a seed and one of its own: --case 123:456 repeats one.
 """
 
 from __future__ import annotations
@@ -11,60 +11,62 @@ import sys
 import time
 from collections import Counter
 
-import micrograd
 from random_cases import cases
 from random_cases.failures import failure, report
 
-MOST_FAILURES = 10
+import micrograd
+
+MOST_FAILURES = 10  # that are told; each is made smaller first, which takes a while
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run what the command line asks for; give 1 if something is wrong."""
+def main(words: list[str] | None = None) -> int:
+    """Do what the command line asks for; give 1 if something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, help="of all cases; drawn anew where it is not given")
-    parser.add_argument("--seconds", type=float, help="how long to go on")
-    parser.add_argument("--cases", type=int, help="how many to compare")
-    parser.add_argument("--start", type=int, default=0, help="the index of the first")
-    parser.add_argument("--case", metavar="SEED:INDEX", help="compare this one, and show it")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--seed", type=int, help="of all cases; without it, one is drawn")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
+    parser.add_argument("--cases", type=int, help="how many; without it, as many as time allows")
+    parser.add_argument("--seconds", type=float, help="for how long; 60 where neither is given")
+    parser.add_argument("--case", metavar="SEED:NUMBER", help="compare this one alone, and show it")
+    asked = parser.parse_args(words)
     if asked.case:
-        return _one(*map(int, asked.case.split(":")))
+        return compare_one(*map(int, asked.case.split(":")))
     seed = secrets.randbits(32) if asked.seed is None else asked.seed
-    seconds, most = asked.seconds, asked.cases
-    if seconds is None and most is None:
-        seconds = 60.0
-    print(f"random programs on the {micrograd.core} core, --seed {seed}", flush=True)
-    return _many(seed, asked.start, most, seconds)
+    seconds = 60.0 if asked.cases is None and asked.seconds is None else asked.seconds
+    print(f"random programs on the {micrograd.core} core: --seed {seed}", flush=True)
+    return compare_many(seed, asked.first, asked.cases, seconds)
 
 
-def _one(seed: int, index: int) -> int:
-    case = cases.draw(seed, index)
-    if failure(seed, index) is not None:
-        print(report(seed, index))
+def compare_one(seed: int, number: int) -> int:
+    """Compare one case and show it; give 1 if it is wrong."""
+    if failure(seed, number) is not None:
+        print(report(seed, number))
         return 1
-    print(f"case {seed}:{index} is right; parameters {case.shapes}\n{case.source}")
+    case = cases.draw(seed, number)
+    print(f"case {case.name} is right:\n{case.described}\n{case.source}")
     return 0
 
 
-def _many(seed: int, start: int, most: int | None, seconds: float | None) -> int:
+def compare_many(seed: int, first: int, most: int | None, seconds: float | None) -> int:
+    """Compare one case after another; give 1 if one is wrong."""
     began = time.monotonic()
     kinds: Counter[str] = Counter()
-    failures = 0
-    index = start
-    while (most is None or index < start + most) and (
-        seconds is None or time.monotonic() - began < seconds
-    ):
-        if failure(seed, index) is not None:
-            failures += 1
-            print(report(seed, index), flush=True)
-            if failures == MOST_FAILURES:
-                break
-        kinds.update(set(cases.draw(seed, index).kinds))
-        index += 1
+    done = wrong = 0
+    while wrong < MOST_FAILURES and (most is None or done < most):
+        if seconds is not None and time.monotonic() - began >= seconds:
+            break
+        number = first + done
+        if failure(seed, number) is not None:
+            wrong += 1
+            print(report(seed, number), flush=True)
+        kinds.update(cases.draw(seed, number).kinds.keys())
+        done += 1
+    for kind, count in sorted(kinds.items()):
+        print(f"{count:8} {kind}")
     took = time.monotonic() - began
-    print(f"{index - start} cases in {took:.0f} s, {failures} wrong; of each kind:")
-    print("\n".join(f"{count:8} {kind}" for kind, count in kinds.most_common()))
-    return min(failures, 1)
+    print(
+        f"{done} cases of seed {seed} in {took:.0f} s, {wrong} wrong; above, how many of each kind"
+    )
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A whole case, drawn from a seed and an index alone."""
+"""A whole case, drawn from a seed and a number alone."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import Value, nn
-from random_cases import layers, scalars, sequences
+from random_cases import arguments, layers, scalars, sequences
+from random_cases.arguments import Argument
 from random_cases.endings import ending
 from random_cases.writer import HOLDINGS, Rows, State, Vector, Writer
 
-Step = Callable[[Writer, Any], Any]
-STYLES: dict[str, tuple[Mapping[Step, int], Mapping[Step, int]]] = {
-    # For vectors and for rows, how likely each step is.
+Steps = Mapping[Any, int]  # functions of a Writer and a State, each with how likely it is
+STYLES: dict[str, tuple[Steps, Steps]] = {  # for a Vector, and for Rows
     "network": (layers.STEPS, sequences.STEPS),
     "sequence": ({**layers.STEPS, sequences.reshape: 8}, sequences.STEPS),
     "scalar": (scalars.STEPS, sequences.STEPS),
     "mixed": ({**layers.STEPS, **scalars.STEPS, sequences.reshape: 3}, sequences.STEPS),
 }
+MOST_STEPS = 7
+
 # What the functions use beside their parameters.
 GLOBALS: dict[str, Any] = {
     "mg": mg,
@@ -33,177 +35,109 @@ GLOBALS: dict[str, Any] = {
     "itertools": itertools,
     "operator": operator,
     "bump": mg.Op("bump", lambda v: 1 / (1 + v * v), lambda v, out: -2 * v * out * out),
-    "inner": mg.program(lambda v: mg.tanh(v) * 0.5 + 0.1 * v),
 }
-
-
-class Argument(NamedTuple):
-    """An argument of the function: its shape for one example, and how it is given."""
-
-    name: str
-    shape: tuple[int, ...]
-    given: str  # "positional", "keyword" (may stand before others), "only", "rest", "left out"
-
-    def written(self) -> str:
-        """How it stands in the signature."""
-        if self.given == "rest":
-            return f"*{self.name}"
-        return f"{self.name}=0.75" if self.given in ("keyword", "left out") else self.name
 
 
 class Case(NamedTuple):
     """A function of one example, and all that is needed to call it and to describe it."""
 
-    seed: int
-    index: int
-    style: str
+    name: str  # the seed and the number
     kinds: Counter[str]
     source: str
-    shapes: str  # of the parameters, for people
     function: Callable[..., Any]
     program: Callable[[], Any]  # makes a new one
-    parameters: dict[str, list[Value]]  # the leaves, by name
-    scales: dict[str, float]
-    moves: bool
+    held: dict[str, Any]  # the parameters as the function finds them, by name
+    parameters: dict[str, list[Value]]  # the leaves of these
+    scales: dict[str, float]  # of their numbers
+    moves: bool  # whether their numbers may change between calls
     arguments: list[Argument]  # those that are given
+    described: str  # the parameters and arguments, for people
+
+    def rng(self, of: object) -> random.Random:
+        """Give random numbers that follow from the case's name and from what they are `of`."""
+        return random.Random(f"{self.name}:{of}")
 
 
-def draw(seed: int, index: int, without: frozenset[int] = frozenset()) -> Case:
-    """The case of these numbers; steps can be left out, to make a failing one smaller."""
-    rng = random.Random(f"{seed}:{index}")
-    style = rng.choices(list(STYLES), (4, 3, 4, 3))[0]
-    holding = rng.choice(list(HOLDINGS))
-    most = 1500 if rng.random() < 0.03 else rng.choice((60, 150, 150, 300))
-    w = Writer(rng, holding, most)
-    arguments = _arguments(rng)
-    state, targets = _start(w, arguments)
-    count = rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 7))
-    for k in range(count):
+def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
+    """Draw the case of these numbers; steps can be left out, to make a failing one smaller."""
+    name = f"{seed}:{number}"
+    rng = random.Random(name)
+    style = STYLES[rng.choices(list(STYLES), (4, 3, 4, 3))[0]]
+    w = Writer(rng, rng.choice(list(HOLDINGS)), rng.choices((1500, 60, 150, 300), (1, 8, 16, 8))[0])
+    drawn = arguments.draw(rng)
+    state, targets = _start(w, drawn)
+    for k in range(rng.choice((1, 1, 2, 2, 3, 3, 4, 5, MOST_STEPS))):
         if k not in without:
-            w.rng = random.Random(f"{seed}:{index}:{k}")
-            state = _step(w, STYLES[style], state)
-    w.rng = random.Random(f"{seed}:{index}:end")
-    for _ in range(4):
-        if isinstance(state, Rows):
-            state = (
-                sequences.flatten(w, state)
-                if state.length * state.width <= 17
-                else sequences.pool(w, state)
-            )
+            w.rng = random.Random(f"{name}:{k}")
+            state = _step(w, style, state)
+    w.rng = random.Random(f"{name}:end")
+    while isinstance(state, Rows):
+        small = state.length * state.width <= 17
+        state = sequences.flatten(w, state) if small else sequences.pool(w, state)
     if w.chance(0.2) and w.affords(20):
         state = layers.dense(w, state)
     result = ending(w, state, targets)
-    w.kind(f"parameters: {holding}", *[f"argument {a.given}" for a in arguments])
-    if any(len(a.shape) > 1 for a in arguments):
+    w.kind(f"parameters {w.holding}", *[f"argument {a.given}" for a in drawn])
+    if len(drawn[0].shape) > 1:
         w.kind("nested inputs")
-    signature = ", ".join(_in_order(arguments, holding == "defaults" and bool(w.parameters)))
-    source = w.source(signature, result)
-    return _compiled(seed, index, style, w, source, arguments)
+    return _compiled(name, w, w.source(arguments.signature(drawn, w.declared()), result), drawn)
 
 
-def _step(w: Writer, style: tuple[Mapping[Step, int], Mapping[Step, int]], state: State) -> State:
+def _step(w: Writer, style: tuple[Steps, Steps], state: State) -> State:
     steps = style[isinstance(state, Rows)]
     step = w.rng.choices(list(steps), list(steps.values()))[0]
     return step(w, state)
 
 
-def _arguments(rng: random.Random) -> list[Argument]:
-    """The arguments, of which the first is always given by its place."""
-    size = lambda most: rng.randint(1, most)  # noqa: E731
-    shapes: list[tuple[int, ...]] = [
-        rng.choices(
-            [(), (size(5),), (rng.choice((1, 2, 3, 8, 9, 16, 17)),), (size(4), size(4)), (size(6), size(3)), (2, size(2), 2)],
-            (2, 6, 2, 3, 3, 1),
-        )[0]
-    ]  # fmt: skip
-    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        shapes.append(rng.choice([(), (), (size(3),)]))
-    found = [Argument("a", shapes[0], "positional")]
-    for name, shape in zip("bcd", shapes[1:]):
-        given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))[
-            0
-        ]
-        if given == "left out":
-            shape = ()
-        if given == "rest" and any(a.given in ("rest", "keyword", "left out") for a in found):
-            given = "only"
-        found.append(Argument(name, shape, given))
-    if any(a.given == "rest" for a in found):  # what is given by its place would come after it
-        found = [
-            a._replace(given="only") if a.given in ("keyword", "left out") else a for a in found
-        ]
-    return found
-
-
-def _in_order(arguments: Sequence[Argument], more: bool) -> list[str]:
-    """The arguments as the signature has them: those by name only come last, and there may be more."""
-    by = lambda *given: [a.written() for a in arguments if a.given in given]  # noqa: E731
-    only = by("only")
-    star = ["*"] if (only or more) and not by("rest") else []
-    return [*by("positional"), *by("keyword", "left out"), *by("rest"), *star, *only]
-
-
-def _start(w: Writer, arguments: Sequence[Argument]) -> tuple[State, list[str]]:
-    """What the first step gets: the first argument; and scalars of the others."""
-    first, *others = arguments
-    targets = []
-    for a in others:
-        name = f"{a.name}[0]" if a.given == "rest" else a.name
-        targets += [f"{name}[{i}]" for i in range(a.shape[0])] if a.shape else [name]
+def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
+    """Give what the first step gets, out of the first argument; and scalars of the others."""
+    first, *others = drawn
+    targets = [x for a in others if a.given != "left out" for x in a.scalars()]
     if len(first.shape) == 3:
         rows, k, m = first.shape
-        return w.rows(
-            f"[[v for c in row for v in c] for row in {first.name}]", rows, k * m, 0
-        ), targets
+        flat = f"[[v for c in row for v in c] for row in {first.name}]"
+        return w.rows(flat, rows, k * m, 0), targets
     if len(first.shape) == 2:
         return Rows(first.name, *first.shape), targets
-    inputs = [first.name] if first.shape == () else [f"*{first.name}"]
-    width = first.shape[0] if first.shape else 1
-    if targets and w.chance(0.5):
-        inputs += targets
-        width += len(targets)
-    if inputs == [f"*{first.name}"]:
-        return Vector(first.name, width), targets
-    return w.vector(f"[{', '.join(inputs)}]", width, 0), targets
+    inputs = first.scalars()
+    if others and w.chance(0.5):
+        for a in others:  # a default alone is a number, at which no derivative is taken
+            left_out = a.given == "left out"
+            inputs += [f"{x} * {inputs[0]}" if left_out else x for x in a.scalars()]
+    elif first.shape:
+        return Vector(first.name, len(inputs)), targets
+    return w.vector(f"[{', '.join(inputs)}]", len(inputs), 0), targets
 
 
-def _compiled(
-    seed: int, index: int, style: str, w: Writer, source: str, arguments: list[Argument]
-) -> Case:
-    names: dict[str, Any] = {**GLOBALS, **w.parameters}
-    exec(compile(source, f"<case {seed}:{index}>", "exec"), names)
+def _compiled(name: str, w: Writer, source: str, drawn: Sequence[Argument]) -> Case:
+    names = {**GLOBALS, **w.parameters}
+    exec(compile(source, f"<case {name}>", "exec"), names)
     found = names["function"]
     decorated = isinstance(found, mg.programs.Program)
-    leaves = {name: _leaves(thing) for name, thing in w.parameters.items()}
-    shapes = ", ".join(f"{name} {_shape(thing)}" for name, thing in w.parameters.items())
+    parameters = [f"{key} {_shape(thing)}" for key, thing in w.parameters.items()]
+    given = [f"{a.name} {a.shape} ({a.given})" for a in drawn]
     return Case(
-        seed,
-        index,
-        style,
-        w.kinds,
-        source,
-        shapes,
-        found.function if decorated else found,
-        (lambda: names["net"].loss) if decorated else (lambda: mg.program(found)),
-        leaves,
-        w.scales,
-        w.moves,
-        [a for a in arguments if a.given != "left out"],
+        name=name,
+        kinds=w.kinds,
+        source=source,
+        function=found.function if decorated else found,
+        program=(lambda: names["net"].loss) if decorated else (lambda: mg.program(found)),
+        held=w.parameters,
+        parameters={key: _leaves(thing) for key, thing in w.parameters.items()},
+        scales=w.scales,
+        moves=w.moves,
+        arguments=[a for a in drawn if a.given != "left out"],
+        described=f"parameters {', '.join(parameters) or 'none'}; arguments {', '.join(given)}",
     )
 
 
 def _leaves(thing: Any) -> list[Value]:
-    """The parameters in any structure, each once."""
+    """List the parameters in any structure, each once, and what computed ones are made of."""
     if isinstance(thing, nn.Module):
         return thing.parameters()
-    flat = [thing] if isinstance(thing, Value) else list(np.array(thing, dtype=object).flat)
-    found: dict[Value, None] = {}
-    for v in flat:
-        found.update(dict.fromkeys(x for x in mg.toposort(v) if not x.parents))
-    return list(found)
+    every = np.array(thing, dtype=object).reshape(-1).tolist()
+    return list(dict.fromkeys(x for v in every for x in mg.toposort(v) if not x.parents))
 
 
 def _shape(thing: Any) -> str:
-    if isinstance(thing, nn.Module):
-        return repr(thing)
-    return str(np.array(thing, dtype=object).shape)
+    return repr(thing) if isinstance(thing, nn.Module) else str(np.shape(np.array(thing, object)))

@@ -7,7 +7,7 @@ from random_cases.writer import Vector, Writer
 
 
 def ending(w: Writer, x: Vector, targets: list[str]) -> str:
-    """The source of the result; `targets` are arguments of one scalar each."""
+    """The source of the result; `targets` are arguments that are given."""
     name, n = x.name, x.width
     if not w.result_is_scalar:
         w.kind("several results")
@@ -32,7 +32,7 @@ def ending(w: Writer, x: Vector, targets: list[str]) -> str:
             f"sum(({name}[i] - {target}) ** 2 for i in range({n}))",
             f"mg.losses.squared_error({name}[0], {target})",
             f"mg.losses.binary_cross_entropy({name}[0], {target})",
-            f"mg.losses.hinge({name}[0], mg.sin({name}[-1]) + {target})",
+            f"mg.losses.hinge({name}[0], {target})",
             f"sum(abs(v - {target}) for v in {name}) / {n}",
         )
     w.kind("one result")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import signal
 import traceback
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from textwrap import indent
+from typing import Any, NamedTuple
 
 import micrograd
 from random_cases import cases
-from random_cases.comparing import check
+from random_cases.comparing import Comparisons, WrongError
 
-MOST_STEPS = 8
+SLOWEST = 20  # seconds for a case; what takes longer does not end
 
 
 class Limits(NamedTuple):
@@ -20,55 +22,80 @@ class Limits(NamedTuple):
 
     without: frozenset[int] = frozenset()  # the steps that are left out
     calls: int = 9
-    rows: int = 10**9
+    rows: int = 10_000
+
+    def within(self, other: Limits) -> Limits:
+        """Both limits together."""
+        return Limits(
+            self.without | other.without, min(self.calls, other.calls), min(self.rows, other.rows)
+        )
 
 
-def failure(seed: int, index: int, limits: Limits = Limits()) -> str | None:
-    """What is wrong with a case; None if nothing is."""
-    case = cases.draw(seed, index, limits.without)
+WHOLE = Limits()
+
+
+def failure(seed: int, number: int, limits: Limits = WHOLE) -> str | None:
+    """Tell what is wrong with a case; None if nothing is."""
+    case = cases.draw(seed, number, limits.without)
     try:
-        check(case, limits.calls, limits.rows)
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        if not isinstance(error, AssertionError):
-            told = "".join(traceback.format_exception(error)[-4:]) + told
-        return told
+        with _limited(SLOWEST):
+            Comparisons(case, limits.calls, limits.rows).check()
+    except WrongError as error:
+        return str(error)
+    except Exception as error:  # a loop that runs where the program raises is a fault as well
+        return "".join(traceback.format_exception(error)[-5:]).rstrip()
     return None
 
 
-def shrink(seed: int, index: int) -> Limits:
+def shrink(seed: int, number: int) -> Limits:
     """Leave out calls, rows and steps, as long as something is wrong."""
-    limits = Limits()
+    limits = WHOLE
     for smaller in _smaller():
-        tried = Limits(
-            limits.without | smaller.without,
-            min(limits.calls, smaller.calls),
-            min(limits.rows, smaller.rows),
-        )
-        try:
-            if tried != limits and failure(seed, index, tried) is not None:
-                limits = tried
-        except Exception:
-            continue  # what is left is no program
+        tried = limits.within(smaller)
+        if tried != limits and failure(seed, number, tried) is not None:
+            limits = tried
     return limits
 
 
 def _smaller() -> Iterator[Limits]:
     yield from (Limits(calls=calls) for calls in (3, 2, 1))
     yield from (Limits(rows=rows) for rows in (300, 40, 7, 3, 2, 1))
-    yield from (Limits(without=frozenset({k})) for k in range(MOST_STEPS - 1, -1, -1))
+    yield from (Limits(without=frozenset({k})) for k in reversed(range(cases.MOST_STEPS)))
 
 
-def report(seed: int, index: int) -> str:
-    """Tell what is wrong, of the smallest case that was found, and how to repeat it."""
-    limits = shrink(seed, index)
-    case = cases.draw(seed, index, limits.without)
+def report(seed: int, number: int) -> str:
+    """Tell what is wrong with a case, how to repeat it, and the smallest one that was found."""
+    limits = shrink(seed, number)
+    case = cases.draw(seed, number, limits.without)
     pure = "MICROGRAD_PURE=1 " if os.environ.get("MICROGRAD_PURE") else ""
-    lines = [
-        f"case {seed}:{index} is wrong, on the {micrograd.core} core: {failure(seed, index)}",
-        f"Repeat it by: {pure}python tests/random_programs.py --case {seed}:{index}",
-        f"With calls, rows and steps left out ({limits}): {failure(seed, index, limits)}",
-        f"its parameters: {case.shapes}; its arguments: {', '.join(f'{a.name} {a.shape} ({a.given})' for a in case.arguments)}",
-        *itertools.chain.from_iterable([f"    {line}"] for line in case.source.splitlines()),
-    ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"case {seed}:{number} is wrong on the {micrograd.core} core:",
+            indent(str(failure(seed, number)), "    "),
+            f"  repeat it: {pure}python tests/random_programs.py --case {seed}:{number}",
+            f"  with at most {limits.calls} calls of {limits.rows} rows, and without the steps "
+            f"{sorted(limits.without)}:",
+            indent(str(failure(seed, number, limits)), "    "),
+            f"  {case.described}",
+            indent(case.source, "    "),
+        ]
+    )
+
+
+@contextmanager
+def _limited(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in this block after some time, where the system has an alarm."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _late(*_: Any) -> None:
+    raise TimeoutError(f"it took more than {SLOWEST} s")

@@ -19,8 +19,7 @@ ACTIVATIONS = (
     "mg.log(2 + mg.sin({}))",
     "mg.maximum({}, 0.2137)",
     "mg.minimum({}, 0.7134)",
-    "bump({})",  # a row of one's own, and a program within the program
-    "inner({})",
+    "bump({})",  # a row of one's own
 )
 # Those that name their operand more than once; of what `v` is then.
 OF_A_NAME = (
@@ -52,7 +51,7 @@ def dense(w: Writer, x: Vector) -> Vector:
     """Weighted sums, in one of many writings, and mostly an activation."""
     n, m = x.width, w.width()
     if w.chance(0.3) and n > 1:  # from h to h - 1 and alike: memories of nearly the same size
-        m = max(1, n + w.pick(-1, 0, 1))
+        m = max(1, n + w.rng.choice((-1, 0, 1)))
     while not w.affords(2 * n * m) and m > 1:
         m //= 2
     w.kind("dense")
@@ -237,7 +236,8 @@ def pairs(w: Writer, x: Vector) -> Vector:
     weight = [matrix(w, n, n) for _ in range(m)]
     where = w.pick("", " if i < j", " if i <= j", " if i != j") if n > 1 else ""
     totals = [
-        f"sum(({q('i', 'j')})*{x.name}[i]*{x.name}[j] for i in range({n}) for j in range({n}){where})"
+        f"sum(({q('i', 'j')})*{x.name}[i]*{x.name}[j] for i in range({n})"
+        f" for j in range({n}){where})"
         for q in weight
     ]
     return w.vector(f"[{', '.join(f'mg.tanh({t} / {n})' for t in totals)}]", m, 3 * n * n * m)
@@ -275,5 +275,5 @@ STEPS = {
     skip: 2,
     rearrange: 1,
     pairs: 1,
-    experts: 1,
+    experts: 2,
 }

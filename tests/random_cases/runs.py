@@ -24,12 +24,12 @@ class Call(NamedTuple):
     overwritten: bool  # whether the arrays given are filled with other numbers after the call
 
 
-def draw(rng: random.Random, cost: int, results: int) -> list[Call]:
+def draw(rng: random.Random, nodes: int, results: int) -> list[Call]:
     """The calls of a case whose function makes so many nodes, and returns so many scalars."""
     budget = 30_000 if rng.random() < 0.05 else 5_000
     sizes = [_rows(rng) for _ in range(rng.choice((1, 1, 2, 2)))]
     calls = [rng.choice(sizes) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
-    return [_call(rng, rows, budget // (len(calls) * max(cost, 1)), results) for rows in calls]
+    return [_call(rng, rows, budget // (len(calls) * nodes), results) for rows in calls]
 
 
 def _rows(rng: random.Random) -> int:
@@ -47,7 +47,7 @@ def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
     return Call(
         rows,
         max(1, min(rows, distinct)),
-        tuple(sorted(rng.sample(range(rows), cuts))),
+        tuple(sorted(rng.sample(range(1, rows), cuts))),
         rng.choice(LAYOUTS),
         reduction,
         rng.random() < 0.3,

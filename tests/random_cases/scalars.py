@@ -62,7 +62,7 @@ def arithmetic(w: Writer, x: Vector) -> Vector:
     for _ in range(w.rng.randint(2, 14)):
         if not w.affords(5):
             break
-        nodes.append(w.let(_filled(w, w.pick(UNARY, BINARY), nodes), 3))
+        nodes.append(w.let(_filled(w, w.rng.choice((UNARY, BINARY)), nodes), 3))
     m = min(w.rng.randint(1, 6), len(nodes))
     chosen = nodes[-m:] if w.chance(0.7) else [w.rng.choice(nodes) for _ in range(m)]
     return w.vector(f"[{', '.join(chosen)}]", m, 0)
@@ -76,7 +76,7 @@ def branches(w: Writer, x: Vector) -> Vector:
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     if w.chance(0.3):
         nodes += _parameters(w)
-    new = []
+    new: list[str] = []
     for _ in range(w.rng.randint(1, 3)):
         written = _filled(w, BRANCHES, nodes + new)
         w.paths *= 3 if " and " in written else 2
@@ -129,7 +129,7 @@ def derivative(w: Writer, x: Vector) -> Vector:
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     if w.chance(0.3):
         nodes += _parameters(w)
-    new = []
+    new: list[str] = []
     for _ in range(w.rng.randint(1, 3)):
         if not w.affords(30):
             break
@@ -189,7 +189,7 @@ STEPS = {
     arithmetic: 6,
     branches: 3,
     parameters_decide: 2,
-    sorting: 1,
+    sorting: 2,
     derivative: 3,
     slope_of_network: 2,
     physics: 1,

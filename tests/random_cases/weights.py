@@ -106,7 +106,7 @@ def _pooled(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
     """Any steps through a long list."""
     p = pool(w)
     step, start = w.rng.randint(1, 17), w.rng.randint(0, 20)
-    across = w.pick(1, rows * step, step * 2, w.rng.randint(1, 17))
+    across = w.rng.choice((1, rows * step, step * 2, w.rng.randint(1, 17)))
     return lambda i, j: f"{p}[({start} + ({i}) * {step} + ({j}) * {across}) % {POOL}]"
 
 

@@ -65,7 +65,7 @@ class Writer:
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
 
-    def pick(self, *choices: Any) -> Any:
+    def pick(self, *choices: str) -> str:
         return self.rng.choice(choices)
 
     def width(self) -> int:
@@ -131,6 +131,12 @@ class Writer:
         self._count += 1
         return self._count
 
+    def declared(self) -> list[str]:
+        """The parameters that are arguments with defaults."""
+        if self.holding != "defaults":
+            return []
+        return [f"{name}={name}" for name in self.parameters]
+
     # The whole -------------------------------------------------------------------------------
 
     def source(self, signature: str, result: str) -> str:
@@ -154,9 +160,6 @@ class Writer:
             lines = [f"def make({names}):", *_indented([*inner, "return function"])]
             lines.append(f"function = make({names})")
         else:
-            if self.holding == "defaults" and names:
-                defaults = ", ".join(f"{name}={name}" for name in self.parameters)
-                signature = f"{signature}, {defaults}"  # these are given by name only
             lines = [f"def function({signature}):", *_indented(body)]
             if self.holding == "dict":
                 lines.insert(0, f"held = dict({', '.join(f'{n}={n}' for n in self.parameters)})")

@@ -1,0 +1,85 @@
+"""Arguments of every kind that Python has: how they are declared, and how they are given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+SIZES = (1, 2, 3, 8, 9, 16, 17)
+
+
+class Argument(NamedTuple):
+    """An argument of the function: its shape for one example, and how it is given.
+
+    `given` is "positional"; "keyword", with a default, but given by name; "only" by name; "rest",
+    the one of *args; or "left out", so that its default counts.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    given: str
+
+    def declared(self) -> str:
+        """Write it as in the signature."""
+        if self.given == "rest":
+            return f"*{self.name}"
+        return f"{self.name}=0.75" if self.given in ("keyword", "left out") else self.name
+
+    def scalars(self) -> list[str]:
+        """Name its scalars, where it is one or a list of them."""
+        name = f"{self.name}[0]" if self.given == "rest" else self.name
+        return [f"{name}[{i}]" for i in range(self.shape[0])] if self.shape else [name]
+
+
+def draw(rng: random.Random) -> list[Argument]:
+    """Draw up to four arguments, of which the first is given by its place."""
+    found = [Argument("a", _first_shape(rng), "positional")]
+    for name in "bcd"[: rng.choice((0, 0, 1, 1, 2, 3))]:
+        shape = rng.choice([(), (), (rng.randint(1, 3),)])
+        given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))
+        found.append(Argument(name, () if given[0] == "left out" else shape, given[0]))
+    rest = [a.name for a in found if a.given == "rest"]
+    if rest:  # one at most, and what has a default cannot stand before it
+        found = [
+            a._replace(given="only")
+            if a.given in ("keyword", "left out") or a.name in rest[1:]
+            else a
+            for a in found
+        ]
+    return found
+
+
+def _first_shape(rng: random.Random) -> tuple[int, ...]:
+    def size(most: int) -> int:
+        return rng.randint(1, most)
+
+    kinds: list[Callable[[], tuple[int, ...]]] = [
+        lambda: (),
+        lambda: (size(5),),
+        lambda: (rng.choice(SIZES),),
+        lambda: (size(4), size(4)),
+        lambda: (size(6), size(3)),
+        lambda: (2, size(2), 2),
+    ]
+    return rng.choices(kinds, (2, 6, 2, 3, 3, 1))[0]()
+
+
+def signature(arguments: Sequence[Argument], more: Sequence[str]) -> str:
+    """Write the signature; `more` are declared behind, to be given by name only."""
+
+    def declared(*given: str) -> list[str]:
+        return [a.declared() for a in arguments if a.given in given]
+
+    only = [*declared("only"), *more]
+    star = ["*"] if only and not declared("rest") else []
+    by_place = [*declared("positional"), *declared("keyword", "left out"), *declared("rest")]
+    return ", ".join([*by_place, *star, *only])
+
+
+def call(function: Any, arguments: Sequence[Argument], given: Sequence[Any]) -> Any:
+    """Call a function with what is given for each argument, but those left out."""
+    by_name = {a.name: x for a, x in zip(arguments, given) if a.given in ("keyword", "only")}
+    by_place = [x for a, x in zip(arguments, given) if a.given == "positional"]
+    rest = [x for a, x in zip(arguments, given) if a.given == "rest"]
+    return function(*by_place, *rest, **by_name)
