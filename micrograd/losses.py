@@ -1,7 +1,7 @@
-"""How wrong an output is: losses of one example, to be averaged over the examples.
+"""Losses of one example, to be averaged over the examples.
 
-Outputs are Values (numbers do too), labels are numbers; each function says which formula it is.
-Those that take logits, the scores before any sigmoid or softmax, overflow for none.
+Outputs are Values or numbers, labels are numbers. Functions of logits, the scores before sigmoid
+or softmax, never overflow.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from micrograd.value.numbers import is_number
 
 
 def hinge(score: Any, label: Any) -> Any:
-    """The hinge loss max(0, 1 - label * score), for a label of -1 or +1.
+    """Return the hinge loss max(0, 1 - label * score), for a label of -1 or +1.
 
-    Raises ValueError for another label. Source: Cortes and Vapnik, Support-Vector Networks (1995).
+    Raises ValueError for any other label. Source: Cortes and Vapnik, Support-Vector Networks
+    (1995).
 
     >>> hinge(0.25, 1), hinge(3.0, 1)
     (0.75, 0.0)
@@ -30,7 +31,7 @@ def hinge(score: Any, label: Any) -> Any:
 
 
 def squared_error(output: Any, target: Any) -> Any:
-    """The squared error (output - target)**2, without a factor of 1/2.
+    """Return the squared error (output - target)**2, without a factor of 1/2.
 
     >>> squared_error(3.0, 1.0)
     4.0
@@ -39,9 +40,9 @@ def squared_error(output: Any, target: Any) -> Any:
 
 
 def binary_cross_entropy(logit: Any, label: Any) -> Any:
-    """The cross-entropy -y log(p) - (1 - y) log(1 - p) for p = sigmoid(logit) and a label y.
+    """Return the cross-entropy -y log(p) - (1 - y) log(1 - p) of p = sigmoid(logit) and a label y.
 
-    Computed as softplus(logit) - y * logit, which is the same. Raises ValueError for a label
+    Computed as softplus(logit) - y * logit, which is equal. Raises ValueError for a label
     outside [0, 1]. Source: Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.90.
 
     >>> print(f"{binary_cross_entropy(0.0, 1):.6f}")
@@ -56,12 +57,12 @@ def binary_cross_entropy(logit: Any, label: Any) -> Any:
 
 
 def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
-    """The cross-entropy -sum_k y_k log(p_k) for p = softmax(logits) and a label y.
+    """Return the cross-entropy -sum_k y_k log(p_k) of p = softmax(logits) and a label y.
 
     The label is the number of the right class, from 0, or one probability per class, summing to
     1. Computed as log(sum_k exp(z_k)) - sum_k y_k z_k, with the z shifted by their maximum.
-    Raises ValueError for a label that does not fit, TypeError for a Value (as in a program, which
-    takes rows of probabilities). Source: Bishop (2006), eq. 4.108.
+    Raises ValueError for a label that does not fit, TypeError for a Value (in a program, give
+    one probability per class). Source: Bishop (2006), eq. 4.108.
 
     >>> print(f"{cross_entropy([0.0, 3.0, -2.0, 1.0], 3):.6f}")
     2.175515
@@ -69,7 +70,7 @@ def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
     logits = list(logits)
     if not logits:
         raise ValueError("cross_entropy: got no logits; give one per class")
-    # The result does not depend on the shift, so it need not be differentiated.
+    # The result does not depend on the shift, which therefore carries no derivative.
     shift = ops.stop_gradient(reduce(ops.maximum, logits))
     log_sum_exp = shift + ops.log(sum(ops.exp(z - shift) for z in logits))
     return log_sum_exp - _expected_logit(logits, label)

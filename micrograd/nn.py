@@ -1,25 +1,27 @@
-"""Neurons, layers and multi-layer perceptrons, made of Values."""
+"""Neurons, layers and multi-layer perceptrons made of Values."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from typing import Any, Union
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
+from micrograd.value.contents import Path, walk, written
 from micrograd.value.numbers import is_number, to_float
 
-# The name of a method of Value, "linear" for none, or any function of a Value.
+# The name of a method of Value, "linear" for no activation, or a function of a Value.
 Activation = Union[str, Callable[[Value], Value]]
 
 
 class Module:
-    """Something with parameters: every leaf Value in its attributes, lists, arrays, submodules.
+    """Own parameters: every leaf Value in attributes, containers, objects and submodules.
 
-    A subclass may say which they are by overriding `parameters`; the rest follows. The Values that
-    a call of a module records know it: see `scopes.scope_of`.
+    A subclass may override `parameters`; the other methods follow it. Values that only a function
+    refers to (the w of `lambda x: w * x`) are not found: keep them in an attribute too. The Values
+    recorded by a call of a module know the module: see `scopes.scope_of`.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -33,7 +35,7 @@ class Module:
         scope_calls(cls)
 
     def zero_grad(self) -> None:
-        """Set the grad of every parameter to 0, since `backward()` adds to what is there.
+        """Set the grad of every parameter to 0, because `backward()` accumulates.
 
         >>> neuron = Neuron(2)
         >>> neuron([1.0, 2.0]).backward()
@@ -45,37 +47,35 @@ class Module:
             p.grad = 0.0
 
     def parameters(self) -> list[Value]:
-        """List the parameters, each once.
+        """Return the parameters, each once.
 
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [v for v in _values(self) if not v.parents]
+        return [v for v, _ in _values(self) if not v.parents]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """List the parameters with the paths of attributes that lead to them.
+        """Return the parameters with their attribute paths.
 
         >>> [name for name, _ in Layer(1, 2).named_parameters()]
         ['neurons[0].w[0]', 'neurons[0].b', 'neurons[1].w[0]', 'neurons[1].b']
         """
-        ways = _values(self)
+        paths = {id(v): path for v, path in _values(self)}
         return [
-            (_name(ways[p]) if p in ways else f"parameters()[{i}]", p)
+            (written(paths[id(p)]) if id(p) in paths else f"parameters()[{i}]", p)
             for i, p in enumerate(self.parameters())
         ]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """List this module, with the path "", and those in it, with the paths that lead to them.
+        """Return this module, under the path "", and its submodules with their attribute paths.
 
         >>> [name for name, _ in MLP(1, [2, 1]).named_modules()][:4]
         ['', 'layers[0]', 'layers[0].neurons[0]', 'layers[0].neurons[1]']
         """
-        modules: dict[int, tuple[Module, _Way]] = {}
-        _collect([(self, _HERE)], {}, modules)
-        return [(_name(way), module) for module, way in modules.values()]
+        return [(written(path), part) for part, path in walk(self) if isinstance(part, Module)]
 
     def state_dict(self) -> dict[str, float]:
-        """Give the data of every parameter by its name.
+        """Return the data of every parameter by name.
 
         >>> sorted(Neuron(1).state_dict())
         ['b', 'w[0]']
@@ -83,10 +83,10 @@ class Module:
         return {name: p.data for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set every parameter's data from a `state_dict()`.
+        """Set the data of every parameter from a `state_dict()`.
 
-        Raises KeyError when names are missing or unknown, TypeError when a number is not one;
-        nothing is changed then.
+        Raises KeyError for missing or unknown names and TypeError for data that is not a number;
+        no parameter is changed then.
 
         >>> neuron = Neuron(1)
         >>> neuron.load_state_dict({"w[0]": 0.5, "b": -1.0})
@@ -106,70 +106,30 @@ class Module:
             p.data = data[name]
 
 
-# The way to a leaf: the way to what holds it, how to write the last step, and that step.
-_Way = tuple[Any, str, Any]
-_HERE: _Way = ((), "", "")
-
-
 def held_values(module: Module) -> list[tuple[str, Value]]:
-    """List all Values in a module with the paths that lead to them: those too that are no leaves.
+    """Return all Values in a module with their attribute paths, leaves or not.
 
     >>> neuron = Neuron(1)
     >>> neuron.b = neuron.b - 0.1
     >>> [name for name, _ in held_values(neuron)]
     ['w[0]', 'b']
     """
-    return [(_name(way), v) for v, way in _values(module).items()]
+    return [(written(path), v) for v, path in _values(module)]
 
 
-def _values(module: Module) -> dict[Value, _Way]:
-    """All Values in a module, each with the first way that leads to it."""
-    values: dict[Value, _Way] = {}
-    _collect([(module, _HERE)], values, {})
-    return values
-
-
-def _collect(
-    parts: Iterable[tuple[Any, _Way]],
-    values: dict[Value, _Way],
-    modules: dict[int, tuple[Module, _Way]],
-) -> None:
-    """Walk attributes, lists, arrays, dicts; modules go by their id, since they may be equal."""
-    for thing, way in parts:
-        inner: Iterable[tuple[Any, _Way]] = ()
-        if isinstance(thing, Value):
-            values.setdefault(thing, way)
-        elif isinstance(thing, Module):
-            if id(thing) not in modules:
-                modules[id(thing)] = thing, way
-                inner = [(part, (way, ".{}", name)) for name, part in vars(thing).items()]
-        elif isinstance(thing, (list, tuple)):
-            inner = [(part, (way, "[{}]", i)) for i, part in enumerate(thing)]
-        elif isinstance(thing, dict):
-            inner = [(part, (way, "[{!r}]", key)) for key, part in thing.items()]
-        elif str(getattr(thing, "dtype", "")) == "object":  # an array of Values
-            inner = [(thing.tolist(), way)]
-        if inner:
-            _collect(inner, values, modules)
-
-
-def _name(way: _Way) -> str:
-    steps = []
-    while way:
-        way, written, step = way
-        steps.append(written.format(step))
-    return "".join(reversed(steps)).lstrip(".")
+def _values(module: Module) -> list[tuple[Value, Path]]:
+    return [(thing, path) for thing, path in walk(module) if isinstance(thing, Value)]
 
 
 _ACTIVATION_NAMES = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "linear": "Linear"}
 
 
 class Neuron(Module):
-    """A weighted sum of `nin` inputs plus a bias, then the activation if `nonlin`.
+    """Compute a weighted sum of `nin` inputs plus a bias, then the activation if `nonlin`.
 
-    The weights are drawn by `random.uniform(-1, 1)`. `activation` is "relu", "tanh", "sigmoid",
-    "linear" or a function of a Value. Called on a sequence of `nin` numbers or Values, or on one
-    alone if `nin` is 1; raises ValueError for any other number of inputs.
+    Weights are drawn with `random.uniform(-1, 1)`. `activation` is "relu", "tanh", "sigmoid",
+    "linear" or a function of a Value. Call the neuron on `nin` numbers or Values (on one alone if
+    `nin` is 1); another number of inputs raises ValueError.
 
     >>> neuron = Neuron(2, activation="tanh")
     >>> neuron.w[0].data, neuron.w[1].data, neuron.b.data = -3.0, 1.0, 6.8813735870195432
@@ -195,10 +155,12 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
+        if inputs and getattr(inputs[0], "shape", ()):
+            raise _no_example(x)
         return self.activate(sum(map(mul, w, inputs), self.b))
 
     def activate(self, z: Value) -> Value:
-        """Apply the activation to the weighted sum z; without one, give z itself.
+        """Apply the activation to the weighted sum z; without one, return z itself.
 
         >>> Neuron(1, activation="relu").activate(Value(-2.0)).data
         0.0
@@ -216,8 +178,28 @@ class Neuron(Module):
 
 
 def _inputs(x: Any) -> list[Any]:
-    """List the inputs; a Value or a number alone is one of them."""
+    """Return the inputs as a list; a Value or a number alone is one input."""
     return [x] if isinstance(x, Value) or is_number(x) else list(x)
+
+
+def _shared(element: Any, x: Any) -> Any:
+    """Return one of the inputs x as it goes to several neurons."""
+    if isinstance(element, Value):
+        return element
+    if is_number(element):
+        return Value(element)
+    if hasattr(element, "__len__"):
+        raise _no_example(x)
+    return element
+
+
+def _no_example(x: Any) -> TypeError:
+    shape = getattr(x, "shape", None)
+    found = f"an array of shape {shape}" if shape is not None else f"{len(x)} rows"
+    return TypeError(
+        f"a module takes one example, a sequence of numbers or Values, but got {found}: call it "
+        "row by row, [model(x) for x in X], or on all rows at once, micrograd.program(model)(X)"
+    )
 
 
 def _activation_name(activation: Activation) -> str:
@@ -228,9 +210,9 @@ def _activation_name(activation: Activation) -> str:
 
 
 class Layer(Module):
-    """`nout` neurons that see the same `nin` inputs; keyword arguments go to each Neuron.
+    """Apply `nout` neurons to the same `nin` inputs; keyword arguments go to each Neuron.
 
-    Called on the inputs, it gives a list of Values, or a single Value if `nout` is 1.
+    A call returns a list of Values, or a single Value if `nout` is 1.
 
     >>> Layer(2, 3, activation="sigmoid")
     Layer of [SigmoidNeuron(2), SigmoidNeuron(2), SigmoidNeuron(2)]
@@ -240,9 +222,9 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Any:
-        # A number becomes one Value that all neurons share, not one for each of their weights.
-        x = [x if isinstance(x, Value) or not is_number(x) else Value(x) for x in _inputs(x)]
-        out = [n(x) for n in self.neurons]
+        # A number becomes one Value shared by all neurons, not one per weight.
+        inputs = [_shared(element, x) for element in _inputs(x)]
+        out = [n(inputs) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def __repr__(self) -> str:
@@ -250,9 +232,9 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """A multi-layer perceptron: `nin` inputs, then layers of `nouts` neurons, the last one linear.
+    """Stack layers of `nouts` neurons on `nin` inputs, the last layer linear.
 
-    Called on the inputs, it gives a list of Values, or a single Value if the last layer has one.
+    A call returns a list of Values, or a single Value if the last layer has one neuron.
 
     >>> MLP(2, [3, 1])
     MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(3)]]

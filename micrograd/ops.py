@@ -1,12 +1,12 @@
-"""The table of operations: one row each, its value and its derivatives, written once.
+"""The table of operations: one row each, with its value and its derivatives, written once.
 
 Read a row from left to right: the name (NumPy's), the value as a function of the operands, and
-one rule per operand: the local derivative, as a function of the operands and of the result
-`out`. All else is derived from these: what a Value computes and what it passes back, derivatives
-of derivatives (a rule called on Values records a graph of its own), batches on arrays.
+one rule per operand: the local derivative, a function of the operands and of the result `out`.
+Everything else follows from the rows: what a Value computes and passes back, derivatives of
+derivatives (a rule called on Values records a graph), batches on arrays.
 
-A rule is one expression of operators and other rows. `None` in its place says that the result
-carries no derivative with respect to that operand.
+A rule is one expression made of operators and other rows. `None` instead of a rule means that the
+result carries no derivative with respect to that operand.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ Rule = Callable[..., Any]
 
 
 class Op:
-    """An operation: its name, its value, and one local derivative per operand.
+    """Define an operation by its name, its value and one local derivative per operand.
 
-    A row is called on floats, on Values, or on NumPy arrays (of one shape, or of shapes that
-    broadcast). `symbol` is what a diagram shows. Raises TypeError when a part is of the wrong
-    kind or the number of operands is wrong.
+    Call it on floats, on Values, or on NumPy arrays that broadcast. `symbol` is what diagrams
+    show. Raises TypeError for a part of the wrong kind and for a wrong number of operands.
 
     >>> from micrograd import Value
     >>> cube = Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
@@ -70,7 +69,7 @@ class Op:
         return self.value(*operands)
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
-        """Hand over to the operands: arrays first, else an object that has `_apply(op, args)`."""
+        """Let the operands compute: arrays first, then an object that has `_apply(op, args)`."""
         owner: Any = None
         for operand in operands:
             if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):
@@ -82,7 +81,7 @@ class Op:
             ):
                 owner = operand
         if owner is None:
-            # A float of NumPy's follows other rules (no error at 1/0, True - False is one).
+            # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             return self.value(*[float(x) if isinstance(x, float) else x for x in operands])
         result = owner._apply(self, operands)
         if result is NotImplemented:
@@ -91,7 +90,7 @@ class Op:
         return result
 
     @property
-    def __name__(self) -> str:  # a row can stand wherever a function can
+    def __name__(self) -> str:  # an Op can be used wherever a function can
         return self.name
 
     def __repr__(self) -> str:
@@ -106,7 +105,7 @@ class Op:
 _PLAIN_NUMBERS = frozenset({float, int, bool})
 
 
-# Values that Python's math lacks ---------------------------------------------------------------
+# Functions that Python's math lacks ---------------------------------------------------------------
 
 
 def _real_power(x: Any, y: Any) -> Any:
@@ -135,7 +134,7 @@ ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
 
 
 # The table -------------------------------------------------------------------------------------
-# A comment before a row is its convention, where the textbook leaves a choice.
+# A comment above a row states its convention where the textbook leaves a choice.
 # fmt: off
 
 #    name                      value                     local derivatives, one per operand
@@ -150,12 +149,12 @@ divide = Op("divide",          lambda x, y: x / y,       lambda x, y, out: 1 / y
                                                          lambda x, y, out: -out / y, symbol="/")
 negative = Op("negative",      lambda x: -x,             lambda x, out: -1.0, symbol="-")
 
-# Comparisons look at the data: true or false, flat everywhere.
+# Comparisons look at the data and carry no derivative.
 less = Op("less",              lambda x, y: x < y,       None, None, symbol="<")
 less_equal = Op("less_equal",  lambda x, y: x <= y,      None, None, symbol="<=")
 equal = Op("equal",            lambda x, y: x == y,      None, None, symbol="==")
 
-# Both operands are computed before `where` sees them; the one that is not chosen gets slope 0.
+# Both operands are computed before `where` chooses; the other one gets slope 0.
 where: Op = Op("where",        lambda c, x, y: x if c else y,
                                                          None,
                                                          lambda c, x, y, out: where(c, 1.0, 0.0),
@@ -182,14 +181,14 @@ log1p = Op("log1p",            math.log1p,               lambda x, out: 1 / (1 +
 log2 = Op("log2",              math.log2,                lambda x, out: 1 / (x * LOG_2))
 log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x * LOG_10))
 
-# x**0 is 1 with slope 0, at x = 0 too: there the first rule takes 1 for the base. 0**y has slope 0
-# in y. A negative base has none (nan): its powers are real at whole numbers only.
+# x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
+# in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
 power = Op("power",            _real_power,              lambda x, y, out: y * (x + equal(x, 0) * equal(y, 0)) ** (y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
 cbrt = Op("cbrt",              _real_cbrt,               lambda x, out: 1 / (3 * out * out))
-# At the origin, where hypot has a kink, its slopes are 0.
+# hypot has a kink at the origin; its slopes there are 0.
 hypot = Op("hypot",            math.hypot,
                                                          lambda x, y, out: x / where(equal(out, 0), 1, out),
                                                          lambda x, y, out: y / where(equal(out, 0), 1, out))
@@ -210,7 +209,7 @@ arcsinh = Op("arcsinh",        math.asinh,               lambda x, out: 1 / hypo
 arccosh = Op("arccosh",        math.acosh,               lambda x, out: 1 / (sqrt(x - 1) * sqrt(x + 1)))
 arctanh = Op("arctanh",        math.atanh,               lambda x, out: 1 / ((1 - x) * (1 + x)))
 
-# These three are written so that no intermediate result overflows.
+# In these three no intermediate result overflows.
 sigmoid = Op("sigmoid",        lambda x: exp(minimum(x, 0.0)) / (1 + exp(-abs(x))),
                                                          lambda x, out: out * (1 - out))
 softplus = Op("softplus",      lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))),
@@ -239,18 +238,18 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
 
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
-    """Run a row on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
+    """Compute an operation on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
     if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
         return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
     if _in_table(op) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)
     if _in_table(op) and not isinstance(op.value, BuiltinFunctionType):
-        return op.value(*operands)  # made of rows and operators, which take arrays themselves
+        return op.value(*operands)  # made of rows and operators, which take arrays
     return _elementwise(op)(*operands)
 
 
 def _elementwise(op: Op) -> Callable[..., Any]:
-    """The function that computes `op` for each element: SciPy's (erf, erfc), or a Python loop."""
+    """Return a function that computes `op` per element: SciPy's (erf, erfc), or a Python loop."""
     import numpy as np
 
     if _in_table(op):

@@ -1,4 +1,4 @@
-"""Optimisers: how a step along the gradients changes the parameters."""
+"""Optimisers: rules that move parameters along their gradients."""
 
 from __future__ import annotations
 
@@ -14,33 +14,68 @@ from micrograd.native.blocks import block_of
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]
 
-FEW = 32  # parameters; for fewer, an array does not pay
+FEW = 32  # up to so many parameters a loop beats arrays
 
 
 class Optimizer:
-    """Parameters, a learning rate and a count of steps; a subclass says what one step does.
+    """Hold the parameters, the learning rate and the number of steps; subclasses define a step.
 
-    Raises TypeError for parameters that are not Values, ValueError for none or the same twice.
+    Raises TypeError for parameters that are not Values, ValueError for none or duplicates.
     """
 
+    # The attributes that remember a number per parameter, in the order of the parameters.
+    _memories: tuple[str, ...] = ()
+    _parameters: tuple[Value, ...] = ()
     _known_block: Any = None
 
     def __init__(self, parameters: Iterable[Value], lr: LearningRate) -> None:
-        self.parameters = list(parameters)
+        self.parameters = parameters
         self.lr = lr
         self.steps = 0
-        if not self.parameters:
+
+    @property
+    def parameters(self) -> tuple[Value, ...]:
+        """The parameters that are moved. Assign others to drop some or to add to them.
+
+        What is remembered of a parameter (its momentum, say) stays with it; new ones start at 0.
+        """
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: Iterable[Value]) -> None:
+        chosen = tuple(parameters)
+        if not chosen:
             raise ValueError(
                 "there is nothing to optimise: give model.parameters(), not an empty list"
             )
-        for p in self.parameters:
+        for p in chosen:
             if not isinstance(p, Value):
                 raise TypeError(f"a parameter is a Value, got {p!r}; give model.parameters()")
-        if len(set(self.parameters)) < len(self.parameters):
+        position = {id(p): i for i, p in enumerate(chosen)}
+        if len(position) < len(chosen):
             raise ValueError("a parameter is given twice and would be moved twice; give each once")
+        for name in self._memories:
+            before, now = vars(self).get(name, ()), array("d", bytes(8 * len(chosen)))
+            for p, number in zip(self._parameters, before):
+                if id(p) in position:
+                    now[position[id(p)]] = number
+            setattr(self, name, now)
+        self._parameters = chosen
+        self._known_block = None
+
+    def add(self, parameters: Iterable[Value]) -> None:
+        """Move these parameters too from now on. Raises as the constructor does.
+
+        >>> p, q = Value(1.0), Value(2.0)
+        >>> optimizer = SGD([p], lr=0.1)
+        >>> optimizer.add([q])
+        >>> optimizer.parameters == (p, q)
+        True
+        """
+        self.parameters = (*self.parameters, *parameters)
 
     def zero_grad(self) -> None:
-        """Set the grad of every parameter to 0, since `backward()` adds to what is there.
+        """Set the grad of every parameter to 0, because `backward()` accumulates.
 
         >>> p = Value(1.0)
         >>> p.backward()
@@ -51,7 +86,7 @@ class Optimizer:
         self._block().zero_grads()
 
     def step(self) -> None:
-        """Move every parameter once, by the gradients that are in `grad` now.
+        """Move every parameter once, by the gradient in its `grad`.
 
         >>> p = Value(1.0)
         >>> p.grad = 2.0
@@ -68,20 +103,28 @@ class Optimizer:
         )
 
     def _block(self) -> Any:
-        """The block of the parameters, found anew where the list was changed."""
+        """Return the block of the parameters, which gives their numbers as arrays."""
         if self._known_block is None or not self._known_block.has(self.parameters):
-            self._known_block = block_of(self.parameters)
+            self._known_block = block_of(list(self.parameters))
         return self._known_block
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: x for name, x in vars(self).items() if name != "_known_block"}
 
-    def _move_all(self, move: Callable[..., None], *memories: array[float]) -> None:
-        """Call `move(math, parameters, *memories)`; or, where NumPy is loaded, on one of arrays.
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        if "parameters" in state:  # pickled when they were a list
+            state["_parameters"] = tuple(state.pop("parameters"))
+        vars(self).update(state)
 
-        What it does to one parameter, it does to arrays as well, number by number the same.
+    def _move_all(self, move: Callable[..., None]) -> None:
+        """Call `move(math, parameters, *memories)`, or the same on arrays if NumPy is loaded.
+
+        `move` does to arrays, number by number, what it does to a parameter. Where it raises,
+        nothing has moved.
         """
-        np: Any = sys.modules.get("numpy")  # to import it takes longer than many steps
+        memories = [getattr(self, name) for name in self._memories]
+        np: Any = sys.modules.get("numpy")  # importing it takes longer than many steps
         if np is not None and len(self.parameters) > FEW:
             block = self._block()
             block.pull_data()
@@ -93,7 +136,7 @@ class Optimizer:
                 with np.errstate(all="raise", under="ignore"):
                     move(np, [all_as_one], *remembered)
             except FloatingPointError:
-                pass  # one by one, it is seen what it is
+                pass  # the loop below raises the error of that parameter
             else:
                 for before, [now] in zip(arrays, remembered):
                     if now is not before:
@@ -101,11 +144,19 @@ class Optimizer:
                 np.asarray(block.data)[:] = all_as_one.data
                 block.push_data()
                 return
-        move(math, self.parameters, *memories)
+        data, numbers = [p.data for p in self.parameters], [memory[:] for memory in memories]
+        try:
+            move(math, self.parameters, *memories)
+        except BaseException:
+            for p, number in zip(self.parameters, data):
+                p.data = number
+            for memory, before in zip(memories, numbers):
+                memory[:] = before
+            raise
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
+    """Step by gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
 
     `lr` is a number or a function of the number of steps taken. Raises ValueError for a momentum
     outside [0, 1). Source: Sutskever et al., On the importance of initialization and momentum in
@@ -120,18 +171,20 @@ class SGD(Optimizer):
     0.025
     """
 
+    _memories = ("velocity",)
+    velocity: array[float]
+
     def __init__(
         self, parameters: Iterable[Value], lr: LearningRate, momentum: float = 0.0
     ) -> None:
         super().__init__(parameters, lr)
         _check("momentum", momentum)
         self.momentum = momentum
-        self.velocity = _zeros(len(self.parameters))
 
     def _move(self, lr: float) -> None:
         momentum = self.momentum
 
-        def move(_: Any, parameters: list[Any], velocity: Any) -> None:
+        def move(_: Any, parameters: Any, velocity: Any) -> None:
             if not momentum:  # then the velocity is the gradient
                 for p in parameters:
                     p.data -= lr * p.grad
@@ -140,13 +193,13 @@ class SGD(Optimizer):
                 velocity[i] = v = momentum * velocity[i] + p.grad
                 p.data -= lr * v
 
-        self._move_all(move, self.velocity)
+        self._move_all(move)
 
 
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay; with `weight_decay=0` it is Adam.
+    """Step by Adam with decoupled weight decay; with `weight_decay=0` it is Adam.
 
-    Running means of the gradient and of its square, m and v, are divided by their weights so far;
+    Keep running means m of the gradient and v of its square, corrected for their start at 0;
     then data -= lr * (m / (sqrt(v) + eps) + weight_decay * data). Raises ValueError for betas
     outside [0, 1). Sources: Kingma and Ba, Adam (2015), algorithm 1; Loshchilov and Hutter,
     Decoupled weight decay regularization (2019), algorithm 2.
@@ -158,6 +211,10 @@ class AdamW(Optimizer):
     >>> print(f"{p:.6f}")
     0.900000
     """
+
+    _memories = ("means", "squares")
+    means: array[float]
+    squares: array[float]
 
     def __init__(
         self,
@@ -173,15 +230,13 @@ class AdamW(Optimizer):
         _check("betas[1]", self.beta2)
         self.eps = eps
         self.weight_decay = weight_decay
-        self.means = _zeros(len(self.parameters))
-        self.squares = _zeros(len(self.parameters))
 
     def _move(self, lr: float) -> None:
         beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay
         weight1, weight2 = 1 - beta1 ** (self.steps + 1), 1 - beta2 ** (self.steps + 1)
         new1, new2 = 1 - beta1, 1 - beta2
 
-        def move(numbers: Any, parameters: list[Any], means: Any, squares: Any) -> None:
+        def move(numbers: Any, parameters: Any, means: Any, squares: Any) -> None:
             sqrt = numbers.sqrt
             for i, p in enumerate(parameters):
                 grad, data = p.grad, p.data
@@ -190,19 +245,15 @@ class AdamW(Optimizer):
                 slope = mean / weight1 / (sqrt(square / weight2) + eps)
                 p.data = data - lr * (slope + decay * data)
 
-        self._move_all(move, self.means, self.squares)
+        self._move_all(move)
 
 
 class _Arrays:
-    """All parameters as one: arrays of their data and grads."""
+    """Stand for all parameters at once, with arrays as data and grad."""
 
     def __init__(self, data: Any, grad: Any) -> None:
         self.data = data
         self.grad = grad
-
-
-def _zeros(n: int) -> array[float]:
-    return array("d", bytes(8 * n))
 
 
 def _check(name: str, rate: float) -> None:

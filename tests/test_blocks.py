@@ -323,7 +323,7 @@ def test_an_optimiser_goes_by_the_list_that_it_has() -> None:
     values = [Value(float(i)) for i in range(40)]
     optimizer = mg.optim.SGD(values[:-1], lr=1.0)
     optimizer.zero_grad()
-    optimizer.parameters.append(values[-1])
+    optimizer.add(values[-1:])
     for v in values:
         v.grad = 1.0
     optimizer.step()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import copy
+import dataclasses
+import functools
 import pickle
 import random
+import types
 from typing import Any
 
 import numpy as np
@@ -453,3 +457,113 @@ def test_parameters_may_be_a_generator_of_anything_that_has_a_grad() -> None:
 
     Mixed().zero_grad()
     assert own.grad == foreign.grad == 0.0
+
+
+# Where parameters are found ---------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Scales:
+    first: Value
+    second: Value
+
+
+class Slotted:
+    __slots__ = ("empty", "gain")
+
+    def __init__(self) -> None:
+        self.gain = Value(7.0)
+
+
+class Plain:
+    shared = Value(9.0)
+
+    def __init__(self) -> None:
+        self.inner = types.SimpleNamespace(w=Value(8.0))
+
+    def method(self) -> None: ...
+
+
+class Everywhere(Module):
+    """Parameters where people put them beside lists and dicts."""
+
+    offset = Value(0.5)
+
+    def __init__(self) -> None:
+        self.scales = Scales(Value(1.0), Value(2.0))
+        self.queue = collections.deque([Value(3.0)], maxlen=2)
+        self.only = {Value(4.0)}
+        self.call = functools.partial(max, Value(5.0), key=Value(6.0))
+        self.slotted = Slotted()
+        self.plain = Plain()
+        self.method = Plain().method
+
+
+def test_parameters_are_found_in_every_kind_of_object_in_order() -> None:
+    model = Everywhere()
+    assert [(name, p.data) for name, p in model.named_parameters()] == [
+        ("scales.first", 1.0),
+        ("scales.second", 2.0),
+        ("queue[0]", 3.0),
+        ("only[0]", 4.0),
+        ("call.args[0]", 5.0),
+        ("call.keywords['key']", 6.0),
+        ("slotted.gain", 7.0),
+        ("plain.inner.w", 8.0),
+        ("plain.shared", 9.0),
+        ("method.__self__.inner.w", 8.0),
+        ("offset", 0.5),
+    ]
+    assert model.parameters()[-1] is Everywhere.offset
+    model.load_state_dict(dict.fromkeys(model.state_dict(), 1.0))
+    assert set(data_of(model.parameters())) == {1.0}
+    Plain.shared.data, Everywhere.offset.data = 9.0, 0.5
+
+
+def test_a_list_that_contains_itself_is_walked_once() -> None:
+    model: Any = Module()
+    model.parts = [Value(1.0)]
+    model.parts.append(model.parts)
+    model.table = {"self": model, "w": Value(2.0)}
+    assert [name for name, _ in model.named_parameters()] == ["parts[0]", "table['w']"]
+
+
+def test_containers_may_be_nested_deeper_than_the_stack() -> None:
+    model: Any = Module()
+    model.deep = [Value(1.0)]
+    for _ in range(5000):
+        model.deep = [model.deep]
+    assert data_of(model.parameters()) == [1.0]
+
+
+def test_a_set_of_values_has_no_order_and_is_refused() -> None:
+    model: Any = Module()
+    model.w = {Value(1.0), Value(2.0)}
+    with pytest.raises(TypeError, match=r"w is a set of 2 Values.*use a list"):
+        model.parameters()
+
+
+def test_what_no_parameter_can_be_in_is_left_alone() -> None:
+    w = Value(1.0)
+    model: Any = Module()
+    model.function, model.memory = lambda x: w * x, functools.lru_cache(lambda: w)
+    model.memory()
+    assert model.parameters() == []
+
+
+@pytest.mark.parametrize("model", [MLP(2, [1]), MLP(2, [3, 1]), Layer(2, 1), Neuron(2, False)])
+@pytest.mark.parametrize(
+    "batch",
+    [np.array([[1.0, 2.0], [3.0, 4.0]]), [np.array([1.0, 2.0]), np.array([3.0, 4.0])]],
+)
+def test_a_batch_is_refused_even_if_it_has_as_many_rows_as_there_are_inputs(
+    model: Any, batch: Any
+) -> None:
+    with pytest.raises(TypeError, match=r"row by row.*micrograd\.program"):
+        model(batch)
+
+
+@pytest.mark.parametrize("model", [MLP(2, [1]), Layer(2, 1)])
+def test_nested_lists_are_refused_too(model: Any) -> None:
+    with pytest.raises(TypeError, match="row by row"):
+        model([[1.0, 2.0], [3.0, 4.0]])

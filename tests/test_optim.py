@@ -310,3 +310,48 @@ def test_what_numbers_cannot_do_arrays_cannot_either() -> None:
         p.grad = 1e200
     SGD(parameters, lr=1e200).step()
     assert parameters[0].data == -math.inf
+
+
+# What is remembered belongs to a parameter -------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [lambda ps: SGD(ps, 0.1, momentum=0.9), lambda ps: AdamW(ps, 0.1)])
+def test_memories_stay_with_their_parameter(make: Any) -> None:
+    def stepped(ps: list[Value], optimizer: Any) -> None:
+        for p, grad in zip(ps, (1.0, -2.0, 3.0)):
+            p.grad = grad
+        optimizer.step()
+
+    a, b, c = (Value(x) for x in (1.0, 2.0, 3.0))
+    alone = Value(2.0)
+    optimizer, reference = make([a, b]), make([alone])
+    stepped([a, b], optimizer)
+    alone.grad = -2.0
+    reference.step()
+    optimizer.parameters = [c, b]  # a goes, c comes
+    stepped([a, b, c], optimizer)
+    reference.step()
+    assert b.data == alone.data
+    assert optimizer.parameters == (c, b)
+
+
+def test_the_parameters_cannot_be_changed_behind_the_optimisers_back() -> None:
+    optimizer = SGD([Value(1.0), Value(2.0)], 0.1, momentum=0.9)
+    assert isinstance(optimizer.parameters, tuple)
+    optimizer.add([Value(3.0)])
+    assert len(optimizer.parameters) == len(optimizer.velocity) == 3
+    with pytest.raises(ValueError, match="given twice"):
+        optimizer.add(optimizer.parameters[:1])
+    assert len(optimizer.parameters) == 3
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_step_that_fails_moves_nothing(count: int) -> None:
+    ps = [Value(1.0) for _ in range(count)]
+    ps[0].grad = 1.0
+    optimizer = AdamW(ps, lr=0.1, eps=0.0)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step()
+    assert {p.data for p in ps} == {1.0}
+    assert set(optimizer.means) == {0.0}
+    assert optimizer.steps == 0

@@ -151,6 +151,94 @@ def test_what_has_too_many_paths_says_where_and_what_to_write() -> None:
         largest(np.random.default_rng(0).normal(size=(3000, 12)))
 
 
+# No rows ---------------------------------------------------------------------------------------
+
+
+def while_above(x: Any) -> Any:
+    while x > 0.5:
+        x = 0.5 * x - 0.1
+    return x
+
+
+def while_not_below(x: Any) -> Any:
+    while not x < 0.5:
+        x = 0.5 * x - 0.1
+    return [x, 2 * x]
+
+
+def while_either(x: Any) -> Any:
+    y = 1 - x
+    while x > 0.5 or y > 0.5:
+        x, y = y / 2, x / 2
+    return x, y, x - y
+
+
+def newton(x: Any) -> Any:
+    root = 1 + x
+    while abs(root * root - x) > 1e-12:
+        root = (root + x / root) / 2
+        for _ in range(2):
+            if root < 0:
+                root = -root
+    return root
+
+
+def checked(x: Any) -> Any:
+    if x < 0 or x > 1:
+        raise ValueError("it is no probability")
+    while x > 0.25:
+        if not x < 1:
+            raise ValueError("it is no probability any more")
+        x = x * x
+    return [x]
+
+
+def called_with_none(x: Any) -> Any:
+    return x + program(while_above)(np.empty(0)).data.sum() if x > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("function", "width"),
+    [
+        (while_above, None),
+        (while_not_below, 2),
+        (while_either, 3),
+        (newton, None),
+        (checked, 1),
+        (called_with_none, None),
+    ],
+)
+def test_no_rows_give_no_results_whatever_the_guards(
+    function: Callable[..., Any], width: int | None
+) -> None:
+    w = Value(2.0)
+    traced = program(lambda x: function(w * x))
+    shape = (0,) if width is None else (0, width)
+
+    def call() -> Any:
+        for rows in ([], [0.3], []):  # before and after there is a path
+            result = traced(np.array(rows))
+            result.mean().backward() if rows else result.sum().backward()
+            yield result.shape
+
+    [found] = in_threads(lambda: list(call()))
+    assert (found[0], found[2]) == (shape, shape)
+    assert w.grad != 0.0
+
+
+def test_no_rows_of_a_function_that_always_raises() -> None:
+    def refuse(x: Any) -> Any:
+        raise ValueError("never")
+
+    with pytest.raises(ValueError, match="never"):
+        program(refuse)(np.empty(0))
+    with pytest.raises(ProgramError, match="needs the number"):
+        program(lambda x: float(x))(np.empty(0))
+    endless = program(lambda x: endless(np.empty(0)).data.sum() * x)
+    with pytest.raises(RecursionError):
+        endless(np.empty(0))
+
+
 # Calls while tracing ---------------------------------------------------------------------------
 
 

@@ -299,6 +299,40 @@ def test_no_examples_give_no_results() -> None:
     assert math.isnan(result.mean().data)
 
 
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x: [mg.tanh(v) for v in x[1:]], (2,)),
+        (lambda x: sum(x), ()),
+        (MLP(3, [4, 2]), (2,)),
+        (lambda x: GLOBAL_W, ()),
+        (lambda x: [1.0], (1,)),
+    ],
+)
+def test_no_examples_of_any_function(function: Any, shape: Any) -> None:
+    traced = program(function)
+    for rows in (0, 2, 0):
+        result = traced(np.ones((rows, 3)))
+        assert result.shape == (rows, *shape)
+        result.sum().backward()
+        assert result[:0].shape == (0, *shape)
+
+
+def test_no_examples_of_an_image() -> None:
+    k = [[Value(0.5), Value(-1.0)], [Value(2.0), Value(1.5)]]
+
+    def convolved(x: Any) -> Any:
+        return [
+            sum(k[i][j] * x[p + i][q + j] for i in range(2) for j in range(2))
+            for p in range(3)
+            for q in range(2)
+        ]
+
+    total = program(convolved)(np.empty((0, 4, 3))).sum()
+    total.backward()
+    assert (total.data, k[0][0].grad) == (0.0, 0.0)
+
+
 def test_a_function_may_depend_on_nothing() -> None:
     result = program(lambda x: 3.0)(X)
     assert result.data.tolist() == [3.0, 3.0, 3.0]

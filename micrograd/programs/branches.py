@@ -7,6 +7,7 @@ first row takes it.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 MOST_PATHS = 64
+ATTEMPTS = 10  # to find out what a function returns that no row was given to
 Truths = tuple[bool, ...]
 Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
 
@@ -117,6 +119,8 @@ class Paths:
     def call(self, inputs: Inputs, n: int) -> Result:
         """Run every row on its path; the results are in the order of the rows."""
         only: Any = self._nodes.get(())
+        if not n:
+            return self._of_no_rows()
         if only.__class__ is Path:
             values, state = only.program.forward(inputs, n)
             node, idle = only.node()
@@ -151,6 +155,42 @@ class Paths:
         node.runs, node.shape = runs, shape
         return Result(data.reshape(shape), Lease(node))
 
+    def _of_no_rows(self) -> Result:
+        """The results of no rows: nothing runs, but how many a row would have must be known."""
+        found = self.found[-1:]
+        if found:
+            width = found[0].width
+        else:
+            with self._in_turn(), uncollected():
+                width = self._width_at_random()
+        # A node without operands would count as a leaf, and never be asked to pass anything on.
+        node = Call.on((Value(0.0),))
+        node.runs, node.shape = [], (0,) if width is None else (0, width)
+        return Result(np.empty(node.shape), Lease(node))
+
+    def _width_at_random(self, attempt: int = 1) -> int | None:
+        """How many scalars the function returns, when no row says which path to take.
+
+        A loop ends at some time if its guards are random. Where they lead to an error, which no row
+        has met, others are tried.
+        """
+        try:
+            return self._width(random.Random(attempt))
+        except RecursionError:
+            raise  # each call of itself would try again, too
+        except Exception:
+            if attempt == ATTEMPTS:
+                raise
+        return self._width_at_random(attempt + 1)
+
+    def _width(self, truths: random.Random) -> int | None:
+        def decide(tape: Tape, index: int) -> bool:
+            if tape.varies[index]:
+                return truths.random() < 0.5
+            return self._branch(tape, index).holds({})
+
+        return self._run_function(Tape(self._names, decide))[1]
+
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
         """Let one thread after another trace, except one that is tracing a function already.
@@ -180,19 +220,18 @@ class Paths:
                     raise self._too_many(truths)
                 parts, todo, forgot = [], [((), None)], True
                 continue
-            if node is None or (isinstance(node, Branch) and node.varies and not count):
-                node = self._trace_path(truths, some, count)
-            if isinstance(node, Path):
+            if node is None:
+                self._trace_path(truths, some)
+                todo.append((truths, rows))
+            elif isinstance(node, Path):
                 parts.append(Part(node, rows))
-            elif isinstance(node, Branch):
+            else:
                 for truth, chosen in node.divide(some, count):
                     if chosen is None:
                         chosen = rows
                     elif rows is not None:
                         chosen = rows[chosen]
                     todo.append(((*truths, truth), chosen))
-            else:
-                todo.append((truths, rows))
         return parts
 
     def _forget(self) -> bool:
@@ -211,45 +250,43 @@ class Paths:
             "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
         )
 
-    def _trace_path(self, truths: Truths, inputs: Inputs, n: int) -> Path | None:
-        """Trace the path that starts with these truths and goes on as the first row does.
-
-        Gives the path if there is no row, else None: the tree then knows it.
-        """
+    def _trace_path(self, truths: Truths, inputs: Inputs) -> None:
+        """Trace the path that starts with these truths and goes on as the first row does."""
 
         def decide(tape: Tape, index: int) -> bool:
             depth = len(tape.guards)
             if depth < len(truths):
                 return truths[depth]
-            varies = tape.varies[index]
-            if varies and not n:
-                return True
-            branch = Branch(self._executable(tape, [index], {}), users_line(), varies)
+            branch = self._branch(tape, index)
             self._nodes[tuple(truth for _, truth in tape.guards)] = branch
             return branch.holds(inputs)
 
         with uncollected():
             path = self._path(Tape(self._names, decide))
-        if n:
-            truths = tuple([truth for _, truth in path.tape.guards])
-            if self._nodes.setdefault(truths, path) is path:  # the function may have called itself
-                self.found.append(path)
-            return None
-        return path
+        truths = tuple([truth for _, truth in path.tape.guards])
+        if self._nodes.setdefault(truths, path) is path:  # the function may have called itself
+            self.found.append(path)
+
+    def _branch(self, tape: Tape, index: int) -> Branch:
+        return Branch(self._executable(tape, [index], {}), users_line(), tape.varies[index])
 
     def _path(self, tape: Tape) -> Path:
-        with scope("program") as tape.scope, answers(tape):
-            returned = self._trace(tape)
-        several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
-        outputs = [_output(tape, x) for x in (returned if several else [returned])]
+        outputs, width = self._run_function(tape)
         seeds = [tape.input("", k) for k in range(len(outputs))]
         gradients = reverse(tape, outputs, seeds)
         program = self._executable(tape, outputs, gradients)
         tape.close()
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         operands = tuple(program.parameters) or (Value(0.0),)
-        width = len(outputs) if several else None
         return Path(program, operands, tape, outputs, gradients, width, [])
+
+    def _run_function(self, tape: Tape) -> tuple[list[int], int | None]:
+        """What the function returns, as it stands on the tape, and its width."""
+        with scope("program") as tape.scope, answers(tape):
+            returned = self._trace(tape)
+        several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
+        outputs = [_output(tape, x) for x in (returned if several else [returned])]
+        return outputs, len(outputs) if several else None
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
         """The lines of every path, forward and backward, each list with a title."""

@@ -1,0 +1,107 @@
+"""What an object holds: the Values in attributes and containers, each with the path to it."""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Union
+
+from micrograd.value.base import Comfort
+
+# The way to a thing: the path of its container, how the last step is written, and that step; ()
+# is where the walk began.
+Path = Union[tuple[()], tuple["Path", str, Any]]
+_ATTRIBUTE, _ELEMENT = ".{}", "[{!r}]"
+
+# Types that hold no Values, or whose contents are nobody's parameters.
+_ATOMS = frozenset(
+    {
+        *(float, int, bool, complex, str, bytes, bytearray, range, slice, type(None), type),
+        *(types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType),
+        *(property, staticmethod, classmethod, types.MemberDescriptorType),
+    }
+)
+
+
+def walk(root: Any) -> Iterator[tuple[Any, Path]]:
+    """Yield `root` and all it holds, each object once, in order, with the path that leads there.
+
+    The walk goes through attributes (also those of slots and of classes), lists, tuples, deques,
+    dicts, partials, bound methods and arrays of objects, and does not enter Values. What functions
+    refer to is not walked, nor what a function wrapped by a decorator remembers. Raises TypeError
+    for a set of several Values, since it has no order of its own.
+    """
+    seen: set[int] = set()
+    kept = []  # what the walk made itself must live, or its id would be used again
+    pending: list[Iterator[tuple[Any, Path]]] = [iter([(root, ())])]
+    while pending:
+        for thing, path in pending[-1]:
+            if thing.__class__ in _ATOMS or id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            kept.append(thing)
+            yield thing, path
+            if not isinstance(thing, Comfort):
+                pending.append(iter(_parts(thing, path)))
+                break
+        else:
+            pending.pop()
+
+
+def written(path: Path) -> str:
+    """Write a path as Python would: `layers[0].w`."""
+    steps = []
+    while path:
+        path, form, step = path
+        steps.append(form.format(step))
+    return "".join(reversed(steps)).lstrip(".")
+
+
+def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
+    """Return what a container or an object holds."""
+    if isinstance(thing, (list, tuple, deque)):
+        return [(part, (path, _ELEMENT, i)) for i, part in enumerate(thing)]
+    if isinstance(thing, (dict, types.MappingProxyType)):
+        return [(part, (path, _ELEMENT, key)) for key, part in thing.items()]
+    if isinstance(thing, (set, frozenset)):
+        return _only_value(thing, path)
+    if hasattr(thing, "dtype"):
+        return [(thing.tolist(), path)] if str(thing.dtype) == "object" else []
+    if isinstance(thing, partial):
+        attributes = {"func": thing.func, "args": thing.args, "keywords": thing.keywords}
+    elif isinstance(thing, types.MethodType):
+        attributes = {"__self__": thing.__self__}
+    elif hasattr(thing, "__wrapped__"):
+        return []
+    else:
+        attributes = _attributes(thing)
+    return [(part, (path, _ATTRIBUTE, name)) for name, part in attributes.items()]
+
+
+def _only_value(things: set[Any] | frozenset[Any], path: Path) -> list[tuple[Any, Path]]:
+    values = [part for part in things if isinstance(part, Comfort)]
+    if len(values) > 1:
+        raise TypeError(
+            f"{written(path) or 'this'} is a set of {len(values)} Values, which has no order by "
+            "which they could be named or saved: use a list or a dict"
+        )
+    return [(part, (path, _ELEMENT, 0)) for part in values]
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """Return the attributes of an object: its own, those in slots, those of its classes."""
+    found = dict(getattr(thing, "__dict__", ()))
+    for kind in type(thing).__mro__:
+        if kind.__module__ == "builtins":
+            break
+        for name, part in vars(kind).items():
+            if name.startswith("__") or name in found:
+                continue
+            if part.__class__ is types.MemberDescriptorType:
+                if hasattr(thing, name):
+                    found[name] = getattr(thing, name)
+            elif part.__class__ not in _ATOMS and not hasattr(part, "__get__"):
+                found[name] = part
+    return found
