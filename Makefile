@@ -57,7 +57,7 @@ $(VENV)/peers.made: $(VENV)/made
 	@touch $@
 
 # One environment; each job installs what it needs (the extras of pyproject.toml) once.
-$(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py micrograd/native/_engine.c micrograd/native/_ops.h micrograd/native/_block.h
+$(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py $(wildcard micrograd/native/*.[ch])
 	@echo "Installing micrograd[$*] into $(VENV) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

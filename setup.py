@@ -1,5 +1,6 @@
 """Build the C core, where there is a compiler; without one, micrograd installs as pure Python."""
 
+import glob
 import os
 import sys
 
@@ -40,7 +41,7 @@ FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=of
 ENGINE = Extension(
     "micrograd.native._engine",
     sources=["micrograd/native/_engine.c"],
-    depends=["micrograd/native/_ops.h", "micrograd/native/_block.h"],
+    depends=glob.glob("micrograd/native/*.h"),
     extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )

@@ -48,8 +48,8 @@ FOLDERS = {
 }
 
 EXCEPTIONS = {
-    ("engine", "native"): "its last lines let the C core take over, where it was built",
-    ("engine", "value.copying"): "a Value is copied and pickled by its own class",
+    ("engine", "native"): "its last line lets the C core take over, where it was built",
+    ("native.takeover", "native"): "the C core is in this room, but no file of Python",
     ("value.copying", "engine"): "the copy of a graph is made of Values",
     ("programs.lift.fuse_bias", "programs.lower.strides"): "to be mended",
     ("programs.lower.buffers", "programs.run.kernels"): "to be mended",
@@ -61,7 +61,6 @@ TOP = {"__init__.py", "ops.py", "engine.py", "nn.py", "losses.py", "optim.py"}
 LONGEST = 400  # lines
 LONG = {
     "native/_engine.c": "one translation unit, so that the compiler sees all of it",
-    "engine.py": "to be mended",
     "explain/course/textbook.py": "to be mended",
 }
 
@@ -186,7 +185,7 @@ def test_a_room_can_be_looked_round_in(init: Path) -> None:
     files = [f for f in init.parent.iterdir() if f.suffix in (".py", ".c") and f != init]
     folders = [f for f in init.parent.iterdir() if (f / "__init__.py").exists()]
     if init.parent != PACKAGE:
-        assert len(files) <= 8, sorted(f.name for f in files)
+        assert len(files) <= 10, sorted(f.name for f in files)
         assert len(files) + len(folders) >= 2, "one file needs no folder"
     text = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")))
     assert text, f"{init} does not say what the room is for"

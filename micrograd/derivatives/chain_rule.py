@@ -10,7 +10,6 @@ Evaluating Derivatives (2008), chapter 3. No node's `.grad` is touched.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -18,6 +17,7 @@ from typing import Any, Union
 
 from micrograd.engine import Value, toposort
 from micrograd.ops import Op
+from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
 
 # A derivative on its way: a plain number as long as nothing it depends on can vary, else a Value.
@@ -111,7 +111,7 @@ def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
         )
         if node._closure is not None and (positions or not node.parents):
             raise TypeError(
-                getattr(node, "_why_no_derivative", None)
+                node._why_no_derivative
                 or f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
                 "function adds numbers to .grad, which no derivative can be taken of. Make the "
                 "node with Value.node(data, parents, function), or with a row of its own, an Op"
@@ -183,25 +183,12 @@ def _root_cause(error: Exception) -> Exception:
 
 def _slopes_by_hand(node: Value, in_numbers: bool) -> Sequence[Any]:
     """The local derivatives of a node that no row made: those that were given to Value.node."""
-    given = node._local_grads
-    if given is None:
-        warnings.warn(
-            f"no gradient passes {node!r}: it has children, but no rule. Make it with Value.node "
-            "or a row of the table",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    slopes = given_derivatives(node, as_values=not in_numbers)
+    if not slopes:
         return [0.0] * len(node.parents)
-    if callable(given):
-        arguments: list[Any] = [*node.parents, node]
-        slopes = tuple(given(*[x.data for x in arguments] if in_numbers else arguments))
-        if len(slopes) != len(node.parents):
-            raise ValueError(
-                f"the function given to Value.node returned {len(slopes)} local derivatives for "
-                f"{len(node.parents)} parents: return one per parent"
-            )
+    if in_numbers or callable(node._local_grads):
         return slopes
-    return given if in_numbers else [_known_once(slope, node.parents) for slope in given]
+    return [_known_once(slope, node.parents) for slope in slopes]
 
 
 def _known_once(slope: float, parents: tuple[Value, ...]) -> Value:

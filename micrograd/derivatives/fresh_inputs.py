@@ -85,7 +85,7 @@ class Call:
         outer = _outer.get()
         return (
             any(isinstance(x, Value) for x in self.originals)
-            or any(hasattr(y, "_stand_in") for y in outputs)  # a program has no numbers yet
+            or any(y._is_traced for y in outputs)  # a program has no numbers yet
             or (bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs))))
         )
 
@@ -102,12 +102,12 @@ class Call:
 
 def leaf_for(original: Any) -> Any:
     """A new leaf that stands for a number or a Value, until `tie` makes it depend on that."""
-    if hasattr(original, "_stand_in"):
-        return original._stand_in()  # a traced scalar has no number
     if not isinstance(original, Value):
         return Value(original)
-    leaf: Any = Value(original._data)
-    leaf._original = original  # for who must know already: a program, to which data is frozen
+    leaf = original._stand_in()
+    if leaf is None:
+        leaf = Value(original._data)
+        leaf._original = original
     return leaf
 
 

@@ -8,17 +8,17 @@ together. A copy belongs to the scope in which it is made; a pickled Value forge
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from micrograd import engine
-from micrograd.engine import Value
+from micrograd.engine import Value, core
+from micrograd.native.takeover import prefer_c
+from micrograd.value import hooks
+from micrograd.value.user_code import user_line
 
 if TYPE_CHECKING:
     from micrograd.nn import Module
@@ -55,7 +55,7 @@ class Scope:
         return f"<Scope {self.path}>"
 
     def _of_name(self, name: str) -> Scope:
-        """The scope of this name in here: one and the same, as long as anything belongs to it."""
+        """Return the scope of this name in here, made anew when nothing belongs to it any more."""
         if self._names is None:
             self._names = weakref.WeakValueDictionary()
         found = self._names.get(name)
@@ -64,14 +64,14 @@ class Scope:
         return found
 
     def _of_module(self, module: Module) -> Scope:
-        """The scope of this module's calls in here, made once; self, if they are its own."""
+        """Return the scope of this module's calls in here; self, if they are its own."""
         if self.module is module:
             return self
         modules, key = self._modules, id(module)
         found = modules.get(key)
         if found is None:
             found = Scope(type(module).__name__, self._as_parent())
-            found._module = weakref.ref(module, lambda _: _forget(modules, key))
+            found._module = weakref.ref(module, lambda _: modules.pop(key, None))
             modules[key] = found
         return found
 
@@ -83,13 +83,32 @@ def _nothing() -> None:
     return None
 
 
-def _forget(modules: dict[int, Scope], key: int) -> None:
-    """Let the scope of a dead module go, once no Value belongs to it."""
-    modules.pop(key, None)
-    engine._forget_calls()
-
-
 _outside = Scope("")  # holds the outermost scopes; no Value belongs to it
+
+
+class _Here(threading.local):
+    """What this thread records about its new Values."""
+
+    scope: Scope | None = None  # the C core keeps that itself
+    keeps_lines = False
+
+
+_here = _Here()
+
+
+@prefer_c
+def swap_scope(scope: Scope | None) -> Scope | None:
+    """Let this thread record in a scope from now on, or in none; return the one before."""
+    hooks.set_on_new(_note)
+    before = _here.scope
+    _here.scope = scope
+    return before
+
+
+def _note(v: Value) -> None:
+    """Store in a new Value, on the Python core, where it was recorded."""
+    v._scope = _here.scope
+    _keep_line(v)
 
 
 @contextmanager
@@ -107,17 +126,17 @@ def scope(name: str) -> Iterator[Scope]:
     """
     if not isinstance(name, str):
         raise TypeError(f"scope: its name is a text, as in scope('loss'); got {name!r}")
-    before = engine._swap_scope(None)
+    before = swap_scope(None)
     try:
         inner = (before or _outside)._of_name(name)
-        engine._swap_scope(inner)
+        swap_scope(inner)
         yield inner
     finally:
-        engine._swap_scope(before)
+        swap_scope(before)
 
 
 def scope_of(v: Value) -> Scope | None:
-    """The scope that a Value was recorded in; None if that was outside of any.
+    """Return the scope that a Value was recorded in; None if that was outside of any.
 
     >>> scope_of(Value(1.0)) is None
     True
@@ -130,33 +149,29 @@ def scope_calls(module: type[Module]) -> None:
     """Make every call of a class of modules a scope, unless it inherits one that is."""
     call = next((vars(k)["__call__"] for k in module.__mro__ if "__call__" in vars(k)), None)
     if isinstance(call, FunctionType) and not hasattr(call, "_in_scope"):
-        within = _in_scope(call, _outside)
+        within = in_scope(call, _outside)
         within._in_scope = True
         module.__call__ = functools.update_wrapper(within, call)  # type: ignore[method-assign]
 
 
-def _in_scope(call: Callable[..., Any], outside: Scope) -> Any:
+@prefer_c
+def in_scope(call: Callable[..., Any], outside: Scope) -> Any:
     """Make the method of a module that calls one of its methods in the scope of its calls."""
 
     def within(module: Module, *args: Any, **kwargs: Any) -> Any:
-        before = engine._swap_scope(None)
+        before = swap_scope(None)
         try:
             around = before or outside
-            found = around._modules.get(id(module))  # nearly always there: ask before calling
-            engine._swap_scope(found or around._of_module(module))
+            swap_scope(around._modules.get(id(module)) or around._of_module(module))
             return call(module, *args, **kwargs)
         finally:
-            engine._swap_scope(before)
+            swap_scope(before)
 
-    engine._hasten(within, Scope)
     return within
 
 
-# Whether this thread keeps lines, and how many threads do.
-_here = threading.local()
 _lock = threading.Lock()
-_keepers = 0
-_OWN_CODE = str(Path(__file__).parents[1])
+_keepers = 0  # how many threads keep lines
 
 
 @contextmanager
@@ -169,7 +184,7 @@ def source_lines() -> Iterator[None]:
     ...     y = Value(1.0) + 1
     >>> filename, line = line_of(y)
     """
-    before = getattr(_here, "keeps_lines", False)
+    before = _here.keeps_lines
     _count(+1)
     _here.keeps_lines = True
     try:
@@ -183,21 +198,20 @@ def _count(change: int) -> None:
     global _keepers
     with _lock:
         _keepers += change
-        engine._call_on_new(_keep_line if _keepers else None)
+        if core == "python":
+            hooks.set_on_new(_note)
+        else:
+            hooks.set_on_new(_keep_line if _keepers else None)
 
 
 def _keep_line(v: Value) -> None:
-    """Store the innermost line that is not of this package in a new Value."""
-    if not getattr(_here, "keeps_lines", False):
-        return
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_OWN_CODE) and frame.f_back:
-        frame = frame.f_back
-    v._line = frame.f_code.co_filename, frame.f_lineno
+    """Store the user's line in a new Value, if this thread keeps lines."""
+    if _here.keeps_lines:
+        v._line = user_line()
 
 
 def line_of(v: Value) -> tuple[str, int] | None:
-    """The file and line that made a Value; None if it was not recorded within `source_lines`.
+    """Return the file and line that made a Value; None outside of `source_lines`.
 
     >>> line_of(Value(1.0)) is None
     True

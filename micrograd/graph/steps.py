@@ -116,23 +116,20 @@ def _by_rule(node: Value, upstream: float) -> list[_Addition]:
 
 
 def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
-    """See what a function assigned to `_backward` adds to the operands' grads, and take it back.
-
-    The call of a program forgets what has arrived there when its grad is 0, as it is where
-    `backward()` starts; -0 is nothing either, and tells it that this is not the first to arrive.
-    """
+    """See what a function assigned to `_backward` adds to the operands' grads, and take it back."""
     parents: dict[Value, int] = {}  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
-            v.grad = -0.0 if v in arrived else 0.0
+            v._clear_grad(v in arrived)
         node.grad = upstream
         node._backward()
-        return [(position, None, v.grad + 0.0) for v, position in parents.items()]
+        return [(position, None, v.grad) for v, position in parents.items()]
     finally:
         for v, grad in before:
+            v._clear_grad(False)
             v.grad = grad
 
 

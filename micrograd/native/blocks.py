@@ -14,9 +14,8 @@ from operator import is_
 from typing import Any
 from weakref import WeakValueDictionary
 
-from micrograd import engine
 from micrograd.engine import Value
-from micrograd.native import bulk
+from micrograd.native import bulk, takeover
 
 
 class Block:
@@ -92,6 +91,7 @@ def block_of(values: Sequence[Value]) -> Any:
     return block
 
 
+@takeover.prefer_c
 def hide_leaves(node: Value) -> None:
     """Let `backward()` on the C core skip a node's operands, leaves of blocks all of them.
 
@@ -100,6 +100,4 @@ def hide_leaves(node: Value) -> None:
     """
 
 
-_Leaves: Any = Block
-if engine.core == "c":
-    _Leaves, hide_leaves = engine._engine.Block, engine._engine.hide_leaves
+_Leaves: Any = takeover.prefer_c(Block)

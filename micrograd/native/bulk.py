@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from micrograd.value.base import Comfort
+from micrograd.value.base import ValueBase
 
 if TYPE_CHECKING:
     from micrograd.engine import Value
@@ -102,7 +102,7 @@ def _float64(values: Sequence[Value], buffer: Any) -> Any:
             f"{numbers.ndim} dimensions: give an array('d') or a NumPy array of float64"
         )
     for v in values:
-        if not isinstance(v, Comfort):
+        if not isinstance(v, ValueBase):
             raise TypeError(f"the numbers of Values are read and written in bulk, got {v!r}")
     if len(numbers) != len(values):
         raise ValueError(

@@ -21,7 +21,7 @@ from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.parameter_guards import refuse_numbers
 from micrograd.programs.trace.tape import Tape, Traced, nested_inputs
-from micrograd.value.base import _traces
+from micrograd.value import hooks
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Program:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
         paths = self._paths(tuple(inputs), tuple(shapes), args, kwargs)
         result = paths.call(inputs, n)
-        if _traces:
+        if hooks.tracers:
             refuse_numbers(paths.found)
         return result
 

@@ -28,7 +28,7 @@ from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.parameter_guards import answers
 from micrograd.programs.trace.tape import ProgramError, Tape, users_line
-from micrograd.value.base import _traces
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -198,7 +198,7 @@ class Paths:
         That function has called a program on arrays, this one or another; if it waited, it could
         be for a thread that waits for it.
         """
-        held = self._lock.acquire(blocking=threading.get_ident() not in _traces)
+        held = self._lock.acquire(blocking=hooks.tracer_here() is None)
         try:
             yield
         finally:

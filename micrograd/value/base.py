@@ -1,34 +1,113 @@
-"""What makes a Value pleasant to use: text, comparisons, the names that the original has."""
+"""What every Value has that is no part of the lesson: numbers, text, comparisons, hooks."""
 
 from __future__ import annotations
 
 import operator
-import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from micrograd import ops
+from micrograd.value import copying, hooks
+from micrograd.value.numbers import to_float
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from micrograd.engine import Value
+    from micrograd.ops import Op
 
 
-class Comfort(Operators["Value"]):
-    """All of Value that has nothing to do with derivatives."""
+class ValueBase(Operators["Value"]):
+    """The base of Value on both cores: all that has nothing to do with derivatives."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:  # what Value has
         _data: float
         _grad: float
+        _scope: Any  # where it was recorded, see graph/scopes.py; not set outside of any scope
+        op: Op | None
+        args: tuple[Any, ...]
 
         @property
         def parents(self) -> tuple[Value, ...]: ...
 
+    # Few nodes have these: an instance that sets one gets an attribute of its own.
+    label: str = ""
+    _symbol: str | None = None  # what a diagram shows, if not the symbol of the operation
+    _closure: Callable[[], object] | None = None  # a backward rule assigned by hand
+    _local_grads: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # from Value.node
+    _line: tuple[str, int] | None = None  # the file and line that made it, see graph/scopes.py
+
+    # Hooks for subclasses.
+    _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
+    _why_no_copy: str | None = None  # the message of copy and pickle, where they cannot copy it
+    _is_traced: bool = False  # it stands for one number per example, and has none itself
+    _original: Value | None = None  # what a leaf stands for while a derivative is taken
+
+    def _stand_in(self) -> Value | None:
+        """Return a leaf to take derivatives by in the place of this Value; None for a plain one."""
+        return None
+
+    def _clear_grad(self, arrived: bool) -> None:
+        """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""
+        self.grad = 0.0
+
+    # Numbers.
+
     @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
+    def data(self) -> float:
+        """The number itself."""
+        return read_traced(self, "data") if hooks.tracers else self._data
+
+    @data.setter
+    def data(self, number: Any) -> None:
+        self._data = to_float(number, "data")  # type: ignore[misc]
+
+    @property
+    def grad(self) -> float:
+        """The derivative of the last `backward()`'s root with respect to this Value."""
+        return read_traced(self, "grad") if hooks.tracers else self._grad
+
+    @grad.setter
+    def grad(self, number: Any) -> None:
+        self._grad = to_float(number, "grad")  # type: ignore[misc]
+
+    def __float__(self) -> float:
+        raise TypeError(
+            "float(v) and the functions of math would drop the gradient of a Value: write the "
+            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
+            "bare number"
+        )
+
+    def __pos__(self) -> Self:
+        return self
+
+    def conjugate(self) -> Self:
+        """Return self: a real number is its own conjugate. NumPy's var, std and norm ask for it."""
+        return self
+
+    # Comparisons look at the data; == is identity.
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compare(other, operator.lt)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compare(other, operator.le)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(other, operator.gt)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(other, operator.ge)
+
+    def _compare(self, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
+        if hooks.tracers:
+            return compare_traced(self, other, comparison)
+        return comparison(self._data, other._data if isinstance(other, ValueBase) else other)
+
+    # Text and copies.
 
     def __repr__(self) -> str:
         return f"Value(data={self._data}, grad={self._grad})"
@@ -36,60 +115,61 @@ class Comfort(Operators["Value"]):
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else str(self)
 
-    def __float__(self) -> float:
-        raise TypeError(
-            "float(v) and the functions of math would drop the gradient of a Value: write the row "
-            "instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the bare number"
-        )
+    def __copy__(self) -> Value:
+        return copying.shallow_copy(self)
 
-    def __lt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.lt)
-        return self._data < (other._data if isinstance(other, Comfort) else other)
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        return copying.deep_copy(self, memo)
 
-    def __le__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.le)
-        return self._data <= (other._data if isinstance(other, Comfort) else other)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copying.reduce(self)
 
-    def __gt__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.gt)
-        return self._data > (other._data if isinstance(other, Comfort) else other)
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        """A copy of what was set on this Value beside its numbers and operands."""
+        return dict(self.__dict__)
 
-    def __ge__(self, other: Any) -> Any:
-        if _traces:
-            return _compare(self, other, operator.ge)
-        return self._data >= (other._data if isinstance(other, Comfort) else other)
+    # The names that the original has.
 
-    def __pos__(self) -> Self:
-        return self
+    @property
+    def _prev(self) -> set[Value]:
+        return set(self.parents)
 
-    def conjugate(self) -> Self:
-        """Self: a real number is its own conjugate. NumPy's var(), std() and norm() ask for it."""
-        return self
+    @property
+    def _op(self) -> str:
+        if self._symbol is not None:
+            return self._symbol
+        if self.op is None:
+            return ""
+        if self.op is ops.power and len(self.parents) == 1:
+            return f"**{self.args[1]}"
+        return self.op.symbol
+
+    @_op.setter
+    def _op(self, symbol: str) -> None:
+        self._symbol = symbol  # type: ignore[misc]
 
 
-# What programs/asking.py asks for: by thread, what answers for the Values that a program compares
-# while it is traced there, and is told of those whose numbers it reads.
-_traces: dict[int, Any] = {}
+# While some thread traces, perhaps another one, these see to comparisons and numbers; the C core
+# calls them too, with its own numbers for the comparisons.
+
 _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
 
 
-def _compare(v: Comfort, other: Any, comparison: Any) -> Any:
-    """Compare while a program is traced, perhaps by another thread; C numbers the comparisons."""
+def compare_traced(v: ValueBase, other: Any, comparison: Any) -> Any:
+    """Have the tracer of this thread compare, or compare the numbers as usual."""
     if comparison.__class__ is int:
         comparison = _COMPARISONS[comparison]
-    answers = _traces.get(threading.get_ident())
-    answer = None if answers is None else answers.compare(v, other, comparison)
+    tracer = hooks.tracer_here()
+    answer = None if tracer is None else tracer.compare(v, other, comparison)
     if answer is not None:
         return answer
-    return comparison(v._data, other._data if isinstance(other, Comfort) else other)
+    return comparison(v._data, other._data if isinstance(other, ValueBase) else other)
 
 
-def _read(v: Comfort, name: str) -> float:
-    """Give data or grad while a program is traced, perhaps by another thread."""
-    answers = _traces.get(threading.get_ident())
-    if answers is not None:
-        answers.read(v, name)
+def read_traced(v: ValueBase, name: str) -> float:
+    """Return data or grad, after the tracer of this thread has agreed."""
+    tracer = hooks.tracer_here()
+    if tracer is not None:
+        tracer.read(v, name)
     return v._data if name == "data" else v._grad

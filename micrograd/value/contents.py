@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Union
 
-from micrograd.value.base import Comfort
+from micrograd.value.base import ValueBase
 
 # The way to a thing: the path of its container, how the last step is written, and that step; ()
 # is where the walk began.
@@ -43,7 +43,7 @@ def walk(root: Any) -> Iterator[tuple[Any, Path]]:
             seen.add(id(thing))
             kept.append(thing)
             yield thing, path
-            if not isinstance(thing, Comfort):
+            if not isinstance(thing, ValueBase):
                 pending.append(iter(_parts(thing, path)))
                 break
         else:
@@ -81,7 +81,7 @@ def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
 
 
 def _only_value(things: set[Any] | frozenset[Any], path: Path) -> list[tuple[Any, Path]]:
-    values = [part for part in things if isinstance(part, Comfort)]
+    values = [part for part in things if isinstance(part, ValueBase)]
     if len(values) > 1:
         raise TypeError(
             f"{written(path) or 'this'} is a set of {len(values)} Values, which has no order by "

@@ -1,4 +1,4 @@
-"""Nodes that no row of the table made: what was given for them is checked here."""
+"""Nodes that no operation of the table made: check what was given for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from micrograd.value.base import Comfort
+from micrograd.value.base import ValueBase
 from micrograd.value.numbers import to_float
 
 if TYPE_CHECKING:
@@ -14,26 +14,31 @@ if TYPE_CHECKING:
 
 
 def all_values(children: Iterable[Any]) -> tuple[Value, ...]:
-    """The children as a tuple; TypeError when one of them is no Value."""
+    """Return the children as a tuple; TypeError when one of them is no Value."""
     children = tuple(children)
     for child in children:
-        if not isinstance(child, Comfort):
+        if not isinstance(child, ValueBase):
             raise TypeError(
                 f"the children of a Value are Values, got {child!r}: wrap it in Value()"
             )
     return children
 
 
-def given_derivatives(node: Value) -> Sequence[float]:
-    """The local derivatives of a node that no row made: those given to `Value.node`, or none."""
+def given_derivatives(node: Value, as_values: bool = False) -> Sequence[Any]:
+    """Return the local derivatives given to `Value.node`; of a node without a rule, none.
+
+    A function gets the data of the parents and of the node, or the Values themselves.
+    """
     slopes = node._local_grads
     if callable(slopes):
-        slopes = slopes(*[parent._data for parent in node.parents], node._data)
-        return one_per_parent(slopes, node)
+        inputs: tuple[Any, ...] = (*node.parents, node)
+        if as_values:
+            return _one_per_parent(tuple(slopes(*inputs)), node)
+        return one_per_parent(slopes(*[x._data for x in inputs]), node)
     if slopes is None and node.parents:
         warnings.warn(
             f"no gradient passes {node!r}: it has children, but no rule. Assign its _backward, "
-            "or make it with Value.node or a row of the table",
+            "or make it with Value.node or an operation",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -41,8 +46,12 @@ def given_derivatives(node: Value) -> Sequence[float]:
 
 
 def one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
-    """The slopes as floats; ValueError when there is not one for each parent of the node."""
-    slopes = tuple(to_float(slope, "a local derivative") for slope in slopes)
+    """Return the slopes as floats; ValueError when there is not one for each parent of the node."""
+    numbers = tuple(to_float(slope, "a local derivative") for slope in slopes)
+    return _one_per_parent(numbers, node)
+
+
+def _one_per_parent(slopes: tuple[Any, ...], node: Value) -> tuple[Any, ...]:
     if len(slopes) != len(node.parents):
         raise ValueError(
             f"Value.node needs one local derivative per parent: "

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd import engine
-from micrograd.engine import Value, core
+from micrograd.engine import Value
 from micrograd.native.blocks import Block, hide_leaves
 from micrograd.ops import Op
+from micrograd.value import hooks
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ class _Node(Value):
         """A node on these operands, without what __init__ would check."""
         node = cls.__new__(cls)
         node.data, node.grad, node.op, node.args = data, 0.0, None, operands
-        if core == "python" and engine._marking:  # the other knows the scope
-            engine._mark(node)
+        if hooks.on_new is not None:
+            hooks.on_new(node)
         return node
 
     @property
@@ -62,8 +61,9 @@ class Run(NamedTuple):
 class Call(_Node):
     """One call: what its results weigh in the root comes in, the parameters' gradients go out."""
 
-    __slots__ = ("runs", "seeds", "shape")
+    __slots__ = ("again", "runs", "seeds", "shape")
 
+    again: bool  # the seeds stay, though grad is 0
     runs: list[Run]
     shape: tuple[int, ...]  # of the results
     seeds: Array | float  # what has arrived at each result; one number if that is the same
@@ -72,14 +72,14 @@ class Call(_Node):
     def of(cls, operands: tuple[Value, ...], programs: list[Executable]) -> Call:
         """A node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
+        node.again = False
         if not any(isinstance(program.block, Block) for program in programs):
             hide_leaves(node)
         return node
 
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
-        # backward() sets it to 0 before it starts, and steps.py to -0 between two that arrive.
-        fresh = self.grad == 0.0 and math.copysign(1.0, self.grad) > 0.0
+        fresh = self.grad == 0.0 and not self.again  # backward() sets it to 0 before it starts
         if positions is None:
             self.seeds = weight if fresh else self.seeds + weight
         else:
@@ -87,6 +87,9 @@ class Call(_Node):
                 self.seeds = np.full(self.shape, 0.0 if fresh else self.seeds)
             np.add.at(self.seeds.reshape(-1), positions.reshape(-1), weight)
         self.grad = 1.0
+
+    def _clear_grad(self, arrived: bool) -> None:
+        self.grad, self.again = 0.0, arrived
 
     def _backward(self) -> None:
         for block, gradients in self._collect():

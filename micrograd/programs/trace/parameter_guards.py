@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd import ops
 from micrograd.engine import toposort
 from micrograd.programs.trace.tape import ProgramError, Traced, users_line
-from micrograd.value.base import _traces
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from micrograd.engine import Value
@@ -65,7 +65,7 @@ class Answers:
 
 def refuse_numbers(paths: Iterable[Path]) -> None:
     """Refuse the results of a program with parameters, if this thread traces another one."""
-    if get_ident() in _traces and any(path.program.parameters for path in paths):
+    if hooks.tracer_here() is not None and any(path.program.parameters for path in paths):
         raise ProgramError(
             "a program called on arrays gives numbers, which would stay in the program that calls "
             f"it as they are now ({users_line()}): call it on scalars, as a function of one example"
@@ -76,12 +76,12 @@ def refuse_numbers(paths: Iterable[Path]) -> None:
 def answers(tape: Tape) -> Iterator[None]:
     """Let a tape answer for the Values that this thread asks in this block."""
     thread = get_ident()
-    before = _traces.get(thread)
-    _traces[thread] = Answers(tape)
+    before = hooks.tracers.get(thread)
+    hooks.tracers[thread] = Answers(tape)
     try:
         yield
     finally:
         if before is None:
-            del _traces[thread]
+            del hooks.tracers[thread]
         else:
-            _traces[thread] = before
+            hooks.tracers[thread] = before

@@ -10,8 +10,6 @@ A node *varies* if it differs between examples (it depends on an argument), else
 
 from __future__ import annotations
 
-import linecache
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from types import FunctionType
@@ -24,8 +22,7 @@ from micrograd.graph.scopes import Scope, scope_of
 from micrograd.ops import Op
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
-
-PACKAGE = __name__.partition(".")[0]
+from micrograd.value.user_code import described, user_line
 
 # The sum over all examples of what varies: where the gradients of the examples are added up.
 total = Op("total", lambda x: x, lambda x, out: 1.0)
@@ -49,18 +46,8 @@ class ProgramError(TypeError):
 
 
 def users_line() -> str:
-    """Name the line of the user's code that is running, not of this package or Python's own."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-        frame = frame.f_back
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, line).strip()
-    return f"{file}, line {line}{f': {text}' if text else ''}"
-
-
-def _is_ours(module: str) -> bool:
-    name = module.partition(".")[0]
-    return name == PACKAGE or name in sys.stdlib_module_names
+    """Name and quote the line of the user's code that is running."""
+    return described(*user_line())
 
 
 def refuse(what: str, instead: str) -> ProgramError:
@@ -101,6 +88,8 @@ class Traced(Value):
                 number = number or not isinstance(x, Value)
         found = tape.unchanged(op, indices, operands) if number else None
         return tape.record(op, tuple(indices), operands) if found is None else found
+
+    _is_traced = True
 
     def _stand_in(self) -> Traced:
         """A leaf in the place of this node, by which a derivative can be taken; see calls.py."""
@@ -264,14 +253,14 @@ class Tape:
 
     def is_constant(self, leaf: Value) -> bool:
         """Whether the function made this leaf, and no parameter stands behind it."""
-        return self._is_fresh(leaf) and _original(leaf) is None
+        return self._is_fresh(leaf) and leaf._original is None
 
     def _expand(self, v: Value) -> int:
         """A Value that the function made: a number, or arithmetic on parameters."""
         if not v.parents:
             if self.is_constant(v):
                 return self._constant(v._data)
-            return self._index_of_argument(_original(v))
+            return self._index_of_argument(v._original)
         if v.op is identity:
             return self._index_of_argument(v.args[0])
         if v.op is None:
@@ -356,11 +345,6 @@ class Tape:
 
 
 _new = Value.__new__
-
-
-def _original(leaf: Value) -> Any:
-    """What a derivative is taken by, where `leaf` stands for it; else None."""
-    return getattr(leaf, "_original", None)
 
 
 def _has_operands(v: Traced, operands: tuple[Any, ...]) -> bool:

@@ -1,0 +1,172 @@
+/* The attributes of a Value, and its comparisons. */
+
+/* A new tuple of some objects, or only of the Values among them. Borrows them. */
+static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
+    Py_ssize_t size = 0;
+    for (Py_ssize_t i = 0; i < n; i++) size += !only_values || is_value(items[i]);
+    PyObject *result = PyTuple_New(size);
+    for (Py_ssize_t i = 0, j = 0; result && i < n; i++) {
+        if (!only_values || is_value(items[i])) PyTuple_SET_ITEM(result, j++, Py_NewRef(items[i]));
+    }
+    return result;
+}
+
+/* Gives a node without operands its row (NULL or None for none) and operands; borrows them. */
+static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
+    Py_ssize_t n = PyTuple_GET_SIZE(operands);
+    s->hung |= v->bound;
+    PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
+    if ((!known && PyErr_Occurred()) || ((v->used || (op && !known)) && hang(s, v) < 0)) return -1;
+    int code = known && is_exact(Py_TYPE(v)) ? (int)PyLong_AsLong(known) : NO_ROW;
+    int values = 0, tracked = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *x = PyTuple_GET_ITEM(operands, i);
+        if (!is_value(x)) {
+            tracked |= PyObject_IS_GC(x);
+            continue;
+        }
+        values++;
+        ((Value *)x)->used = 1;
+        tracked |= ((Value *)x)->tracked;
+    }
+    double exponent;
+    if (code == ROW_power && values == 1 && is_value(PyTuple_GET_ITEM(operands, 0)) &&
+        plain_number(PyTuple_GET_ITEM(operands, 1), &exponent)) {
+        code = POWER_OF_NUMBER;
+    }
+    else if (values < n || (code && n != (code < N_UNARY ? 1 : 2))) code = NO_ROW;
+    if (code || (!op && values == n && n <= 2)) {
+        v->code = code;
+        v->shape = n == 0 ? LEAF : n == 1 ? ONE : TWO;
+        v->first = n > 0 ? Py_NewRef(PyTuple_GET_ITEM(operands, 0)) : NULL;
+        v->second = n > 1 ? Py_NewRef(PyTuple_GET_ITEM(operands, 1)) : NULL;
+    }
+    else {
+        /* A tuple of its own, so that it can be left untracked. */
+        PyObject *own = new_tuple(((PyTupleObject *)operands)->ob_item, n, 0);
+        if (!own) return -1;
+        if (n && !v->tracked) PyObject_GC_UnTrack(own);
+        v->shape = MANY;
+        v->first = own;
+        v->second = Py_XNewRef(op);
+    }
+    if (tracked) track(v);
+    return 0;
+}
+
+/* The getter of args, or of parents if `only_values` is set. The caller owns the tuple. */
+static PyObject *get_operands(PyObject *self, void *only_values) {
+    Value *v = (Value *)self;
+    PyObject *inlined[2] = {v->first, v->second};
+    if (v->shape != MANY) return new_tuple(inlined, v->shape, only_values != NULL);
+    return new_tuple(((PyTupleObject *)v->first)->ob_item, Py_SIZE(v->first), only_values != NULL);
+}
+
+/* The getter of op: the row that made a node, or None. The caller owns the result. */
+static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
+    Value *v = (Value *)self;
+    int named = v->shape == MANY || v->shape == LEAF;
+    PyObject *op = named ? v->second : state_of(Py_TYPE(self))->rows[v->code];
+    return Py_NewRef(op ? op : Py_None);
+}
+
+/* The setter of op, if `is_op` is set, which waits in the place of an operand for those of args; or
+ * of args. Only a leaf is made a node. Borrows what is set. */
+static int set_making(PyObject *self, PyObject *x, void *is_op) {
+    Value *v = (Value *)self;
+    if (!x || v->shape != LEAF || (!is_op && !PyTuple_Check(x))) {
+        PyErr_SetString(PyExc_AttributeError, "op, then args, a tuple, are set to make a node");
+        return -1;
+    }
+    if (is_op) {
+        Py_XSETREF(v->second, x == Py_None ? NULL : Py_NewRef(x));
+        return 0;
+    }
+    PyObject *op = v->second;
+    v->second = NULL;
+    int failed = set_operands(state_of(Py_TYPE(self)), v, op, x);
+    Py_XDECREF(op);
+    return failed;
+}
+
+/* The state, if any thread traces a program: then Python sees to who asks for a number; or NULL. */
+static inline State *tracing(PyObject *self) {
+    State *s = state_of(Py_TYPE(self));
+    return s && PYTHON(s, hooks, tracers) && PyDict_GET_SIZE(PYTHON(s, hooks, tracers)) ? s : NULL;
+}
+
+/* The getter of _data and _grad. The caller owns the result. */
+static PyObject *get_raw(PyObject *self, void *name) {
+    Value *v = (Value *)self;
+    if (v->bound) look_at_all(state_of(Py_TYPE(self)));
+    return PyFloat_FromDouble(*number_of(self, which_of(name)));
+}
+
+/* The getter of data and grad. The caller owns the result. */
+static PyObject *get_number(PyObject *self, void *name) {
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(PYTHON(s, base, read_traced), "Os", self, name);
+    return get_raw(self, name);
+}
+
+/* The setter of all four. Borrows the number. */
+static int set_number(PyObject *self, PyObject *number, void *name) {
+    State *s = state_of(Py_TYPE(self));
+    double x;
+    if (!number) {
+        PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", name);
+        return -1;
+    }
+    if (as_double(s, number, name, &x) < 0) return -1;
+    change(s, ((Value *)self)->bound, which_of(name));
+    *number_of(self, which_of(name)) = x;
+    return 0;
+}
+
+/* The dict of attributes itself: what will be put into it is not known, so the node is tracked. */
+static PyObject *get_dict(PyObject *self, void *closure) {
+    if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;
+    return PyObject_GenericGetDict(self, closure);
+}
+
+/* The setter of the dict. Borrows it. */
+static int set_dict(PyObject *self, PyObject *dict, void *closure) {
+    state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
+    if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
+    return PyObject_GenericSetDict(self, dict, closure);
+}
+
+/* A copy of the dict of attributes, which leaves the node untracked. The caller owns it. */
+static PyObject *get_attributes(PyObject *self, void *Py_UNUSED(closure)) {
+    PyObject *dict = ((Value *)self)->dict;
+    return dict ? PyDict_Copy(dict) : PyDict_New();
+}
+
+/* v.name = x, for any name; Value's own descriptors (args, op ...) see to themselves. Borrows. */
+static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
+    if (x && can_cycle(x)) {
+        State *s = state_of(Py_TYPE(self));
+        PyObject *own = PyDict_GetItem(s->type->tp_dict, name);
+        if (((Value *)self)->bound && !PyUnicode_Compare(name, PYTHON(s, name, _closure))) s->hung = 1;
+        if (!(own && Py_TYPE(own)->tp_descr_set) && hang(s, (Value *)self) < 0) return -1;
+    }
+    return PyObject_GenericSetAttr(self, name, x);
+}
+
+/* Comparisons look at the data; == is identity. Borrows both. */
+static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
+    if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
+    State *s = tracing(self);
+    if (s) return PyObject_CallFunction(PYTHON(s, base, compare_traced), "OOi", self, other, op);
+    s = state_of(Py_TYPE(self));
+    if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
+    double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
+    if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
+    PyObject *number = PyFloat_FromDouble(x);
+    PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
+    Py_XDECREF(number);
+    return result;
+}
+
+/* By identity; a type with comparisons does not inherit it. Borrows. */
+static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); }

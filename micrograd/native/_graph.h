@@ -1,0 +1,213 @@
+/* The graph: listing it in order, and the backward pass. */
+
+/* A walk in the memory of the one before; the caller owns it. */
+static Walk new_walk(State *s, int backward) {
+    Walk w = s->spare;
+    s->spare = (Walk){.backward = 0};
+    w.order.size = w.leaves.size = w.path.size = 0;
+    w.backward = backward;
+    w.bound = s->hung;
+    return w;
+}
+
+/* Releases the memory of a walk. */
+static void free_walk(Walk *w) {
+    PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
+}
+
+/* Keeps the memory of a walk; releases it if it is out of proportion to the nodes that are kept. */
+static void end_walk(State *s, Walk *w) {
+    Walk before = s->spare;
+    if (w->order.room > 2 * s->keep + 1024) { free_walk(w); return; }
+    s->spare = *w;
+    free_walk(&before);
+}
+
+/* Whether a function was assigned to a node's _backward. Borrows the node. */
+static inline int has_closure(State *s, Value *v) {
+    PyObject *closure = v->dict ? PyDict_GetItem(v->dict, PYTHON(s, name, _closure)) : NULL;
+    return closure && closure != Py_None;
+}
+
+/* What will be left of a node after its first operand, so that it needn't be touched again: the
+ * second one, borrowed, or NULL; of MANY, the index of the next, times two, plus one. */
+static inline Value *rest_of(Value *v) {
+    if (v->shape == MANY) return (Value *)1;
+    return v->shape == TWO && v->code != POWER_OF_NUMBER ? (Value *)v->second : NULL;
+}
+
+/* Whether the leaves of a node, which all are leaves of blocks, get theirs from these. */
+static inline int hides(State *s, Value *v) { return v->hides && !s->hung; }
+
+/* Lists a Value, borrowed, if it is a leaf: 1 then, 0 if it is none, -1 if memory is short. */
+static inline int list_leaf(State *s, Walk *w, Value *x) {
+    if (x->shape != LEAF || has_closure(s, x)) return 0;
+    w->bound |= x->bound;
+    return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
+}
+
+/* Lists the graph behind a root, in depth, operands in order; a backward pass sets interior grads
+ * to 0. A deep graph needs no stack of C's, and no Python code runs meanwhile. Borrows the root. */
+static int walk(State *s, Walk *w, Value *x) {
+    uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
+    for (int leaf;;) {
+        while (x && x->seen != number) {
+            x->seen = number;
+            if ((leaf = list_leaf(s, w, x)) < 0) return -1;
+            if (leaf) break;
+            if (append(&w->path, x) < 0 || append(&w->path, rest_of(x)) < 0) return -1;
+            if (w->backward) x->grad = 0.0;
+            x = x->shape == ONE || x->shape == TWO ? (Value *)x->first : NULL;
+        }
+        if (!w->path.size) return 0;
+        Value **top = w->path.items + w->path.size - 2;
+        if ((uintptr_t)top[1] & 1) {
+            Py_ssize_t i = (uintptr_t)top[1] >> 1, n = PyTuple_GET_SIZE(top[0]->first);
+            PyObject **operands = ((PyTupleObject *)top[0]->first)->ob_item;
+            if (w->backward && hides(s, top[0])) i = n;
+            for (x = NULL; i < n && !x; i++) {
+                __builtin_prefetch(operands[Py_MIN(i + 8, n - 1)]);
+                if (!is_value(operands[i]) || ((Value *)operands[i])->seen == number) continue;
+                if ((leaf = list_leaf(s, w, (Value *)operands[i])) < 0) return -1;
+                if (leaf) ((Value *)operands[i])->seen = number;
+                else x = (Value *)operands[i];
+            }
+            top[1] = i < n ? (Value *)((uintptr_t)i << 1 | 1) : NULL;
+        }
+        else if ((x = top[1])) {
+            top[1] = NULL;
+        }
+        else {
+            w->path.size -= 2;
+            if (append(&w->order, top[0]) < 0) return -1;
+        }
+    }
+}
+
+/* toposort(root): a new list, which the caller owns. Borrows the root. */
+static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
+    if (!is_value(root)) {
+        return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
+    }
+    State *s = state_of(Py_TYPE(root));
+    Walk w = new_walk(s, 0);
+    int failed = walk(s, &w, (Value *)root);
+    PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
+    for (Py_ssize_t i = 0; result && i < w.order.size; i++)
+        PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));
+    end_walk(s, &w);
+    return result;
+}
+
+/* Takes the step of a node that hides its leaves: what they and their blocks will get is kept, as
+ * pairs of a block and an array, until nothing can fail any more. Borrows it. */
+static int collect(State *s, Walk *w, Value *v) {
+    PyObject *pairs = PyObject_CallMethodNoArgs((PyObject *)v, PYTHON(s, name, _collect));
+    if (!w->collected) w->collected = PyList_New(0);
+    Py_ssize_t end = w->collected ? PyList_GET_SIZE(w->collected) : 0;
+    int failed = !pairs || !w->collected || PyList_SetSlice(w->collected, end, end, pairs) < 0;
+    Py_XDECREF(pairs);
+    return -failed;
+}
+
+/* Takes the step of a node, borrowed, in Python: its closure, its rules where C has none, or the
+ * error. */
+static int pass_on_in_python(State *s, Walk *w, Value *v) {
+    int failed;
+    if (hides(s, v)) {
+        failed = collect(s, w, v);
+    }
+    else {
+        PyObject *step = PyObject_GetAttr((PyObject *)v, PYTHON(s, name, _backward));
+        PyObject *done = step ? PyObject_CallNoArgs(step) : NULL;
+        failed = done ? 0 : -1;
+        Py_XDECREF(step);
+        Py_XDECREF(done);
+    }
+    look(s, w->bound); /* Python ran, perhaps a backward pass within this one */
+    return failed;
+}
+
+/* Takes the step of a node: gives each operand its local derivative times what arrived here.
+ * Borrows the node. */
+static inline int pass_on(State *s, Walk *w, Value *v) {
+    double slope, other = 0.0, out = v->data;
+    if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, w, v);
+    Value *x = (Value *)v->first, *y = (Value *)v->second;
+    switch (v->code) {
+#define RULE1(name) case ROW_##name: slope = name##_slope_0(x->data, out); break;
+        UNARY_ROWS(RULE1)
+    case POWER_OF_NUMBER:
+        plain_number(v->second, &other);
+        slope = power_slope_0(x->data, other, out);
+        break;
+#define RULE2(name)                                                                                \
+    case ROW_##name:                                                                              \
+        slope = name##_slope_0(x->data, y->data, out);                                            \
+        other = name##_slope_1(x->data, y->data, out);                                            \
+        if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, w, v);              \
+        x->grad += slope * v->grad;                                                               \
+        y->grad += other * v->grad;                                                               \
+        return 0;
+        BINARY_ROWS(RULE2)
+    default:
+        Py_UNREACHABLE();
+    }
+    if (!isfinite(slope)) return pass_on_in_python(s, w, v);
+    x->grad += slope * v->grad;
+    return 0;
+}
+
+/* Adds what was collected to the grads of the blocks. Borrows it. */
+static int add_collected(State *s, PyObject *collected) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collected); i++) {
+        PyObject *pair = PyList_GET_ITEM(collected, i);
+        if (add_to_block(s, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0) return -1;
+    }
+    return 0;
+}
+
+/* The backward pass of what a walk has listed, `before` of it are the grads of the leaves, and these
+ * are so again where it fails. Borrows everything. */
+static int pass_back(State *s, Walk *w, Value *root, double *before) {
+    int failed = 0;
+    Py_ssize_t n = w->leaves.size;
+    change(s, w->bound, GRAD); /* and again at the end: blocks may be used meanwhile */
+    for (Py_ssize_t i = 0; i < n; i++) before[i] = w->leaves.items[i]->grad;
+    root->grad = 1.0;
+    for (Py_ssize_t i = w->order.size - 1; i >= 0 && !failed; i--) {
+        if (i >= 8) __builtin_prefetch(&w->order.items[i - 8]->data);
+        failed = pass_on(s, w, w->order.items[i]);
+    }
+    for (Py_ssize_t i = 0; failed && i < n; i++) w->leaves.items[i]->grad = before[i];
+    change(s, w->bound, GRAD);
+    return failed || !w->collected ? failed : add_collected(s, w->collected);
+}
+
+/* Value.backward(): the caller's reference to the root keeps the graph alive. */
+static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    State *s = state_of(Py_TYPE(self));
+    look(s, s->hung);
+    Walk w = new_walk(s, 1);
+    double *before = NULL;
+    int failed = walk(s, &w, (Value *)self);
+    if (failed || !(before = PyMem_Malloc((w.leaves.size + 1) * sizeof(double)))) {
+        PyErr_NoMemory();
+        failed = -1;
+    }
+    else {
+        trim(s);
+        failed = pass_back(s, &w, (Value *)self, before);
+    }
+    PyMem_Free(before);
+    Py_CLEAR(w.collected);
+    end_walk(s, &w);
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* hide_leaves(node): see above; there is no way back. Borrows it. */
+static PyObject *engine_hide_leaves(PyObject *Py_UNUSED(module), PyObject *node) {
+    if (is_value(node)) ((Value *)node)->hides = 1;
+    Py_RETURN_NONE;
+}

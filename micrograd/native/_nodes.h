@@ -1,0 +1,283 @@
+/* Making and freeing Values. */
+
+/* Makes an array of `*room` things larger by half; it stays the caller's. Sets no error. */
+static int grow(void **items, Py_ssize_t *room, size_t size) {
+    Py_ssize_t larger = *room ? *room + *room / 2 : 64;
+    void *moved = PyMem_Realloc(*items, larger * size);
+    if (!moved) return 1;
+    *items = moved;
+    *room = larger;
+    return 0;
+}
+
+/* Appends a Value, borrowed. Sets no error. */
+static inline int append(List *list, Value *v) {
+    int failed = list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v));
+    if (!failed) list->items[list->size++] = v;
+    return -failed;
+}
+
+/* Finds the scope of a thread that did not ask last; the state owns it, and the thread's dict. */
+static void change_thread(State *s) {
+    PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
+    if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
+    PyObject *scope = own ? PyDict_GetItem(own, key) : NULL;
+    Py_XSETREF(s->own, Py_XNewRef(own));
+    Py_XSETREF(s->scope, scope == Py_None ? NULL : Py_XNewRef(scope));
+    s->thread = PyThreadState_GetUnchecked()->id;
+}
+
+/* The scope that this thread records in, borrowed; NULL if there is none. */
+static inline PyObject *scope_here(State *s) {
+    if (s->thread != PyThreadState_GetUnchecked()->id) change_thread(s);
+    return s->scope;
+}
+
+/* Tells a new Value, borrowed, its scope, and on_new of the Value. */
+static inline int mark(State *s, Value *v) {
+    v->scope = Py_XNewRef(scope_here(s));
+    if (!s->on_new) return 0;
+    PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
+static inline Value *new_leaf(State *s, double data) {
+    Value *v;
+    if (s->kept.size) {
+        v = s->kept.items[--s->kept.size];
+        PyObject_Init((PyObject *)v, s->type);
+    }
+    else if (!(v = PyObject_GC_New(Value, s->type))) return NULL;
+    if (++s->n_alive > s->peak) s->peak = s->n_alive;
+    memset((char *)v + offsetof(Value, data), 0, sizeof(Value) - offsetof(Value, data));
+    v->data = data;
+    if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
+    return v;
+}
+
+/* Releases what a node owns: its operands and attributes. */
+static int value_clear(PyObject *self) {
+    Value *v = (Value *)self;
+    v->code = NO_ROW;
+    v->shape = LEAF;
+    Py_CLEAR(v->first); Py_CLEAR(v->second); Py_CLEAR(v->scope); Py_CLEAR(v->dict);
+    return 0;
+}
+
+/* Gives up a reference to an operand; one that dies is put in line, without a call of its own. */
+static inline void release(State *s, PyObject *x) {
+    if (x && Py_REFCNT(x) == 1 && s && is_exact(Py_TYPE(x)) && !((Value *)x)->tracked) {
+        Py_SET_REFCNT(x, 0);
+        ((Value *)x)->link = s->dying;
+        s->dying = (Value *)x;
+    }
+    else {
+        Py_XDECREF(x);
+    }
+}
+
+/* Releases what a dead node owns, and keeps its memory for reuse (unless it is a subclass's). */
+static void destroy(State *s, Value *v) {
+    PyTypeObject *type = Py_TYPE(v);
+    if (v->weakrefs) PyObject_ClearWeakRefs((PyObject *)v);
+    release(s, v->first);
+    release(s, v->second);
+    Py_XDECREF(v->scope);
+    Py_XDECREF(v->dict);
+    if (s && is_exact(type)) s->n_alive--;
+    if (!s || !is_exact(type) || append(&s->kept, v) < 0) type->tp_free(v);
+    Py_DECREF(type);
+}
+
+/* Sorts nodes, borrowed, by falling address (radix sort; none lies within 64 bytes of another):
+ * taken from the end, they follow in memory order. */
+static void sort_by_address(Value **items, Py_ssize_t n) {
+    Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
+    uintptr_t low = UINTPTR_MAX, high = 0;
+    Py_ssize_t rises = 0; /* few, if the graph was freed as it was made */
+    for (Py_ssize_t i = 0; i < n; i++) {
+        rises += i && items[i] > items[i - 1];
+        low = Py_MIN(low, (uintptr_t)items[i]);
+        high = Py_MAX(high, (uintptr_t)items[i]);
+    }
+    for (int shift = 6; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
+        Py_ssize_t place[2049] = {0};
+        for (Py_ssize_t i = 0; i < n; i++)
+            place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
+        for (int digit = 0; digit < 2047; digit++) place[digit + 1] += place[digit];
+        for (Py_ssize_t i = 0; i < n; i++)
+            to[place[(high - (uintptr_t)from[i]) >> shift & 2047]++] = from[i];
+        Value **swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != items) memcpy(items, from, n * sizeof(Value *));
+    PyMem_Free(spare);
+}
+
+/* Frees a node, and those that die with it, without recursion. Owns `self`. */
+static void value_dealloc(PyObject *self) {
+    Value *v = (Value *)self;
+    State *s = state_of(Py_TYPE(self));
+    if (v->tracked) PyObject_GC_UnTrack(self);
+    if (!s) { destroy(NULL, v); return; }
+    v->link = s->dying;
+    s->dying = v;
+    if (s->freeing) return;
+    s->freeing = 1;
+    Py_ssize_t before = s->kept.size;
+    while ((v = s->dying)) {
+        s->dying = v->link;
+        destroy(s, v);
+    }
+    s->freeing = 0;
+    if (s->kept.size - before > 256)
+        sort_by_address(s->kept.items + before, s->kept.size - before);
+}
+
+/* Gives kept memory, which the state owns, back, as the policy says: at most as many nodes are
+ * kept as were alive at once since the last call, or seven eighths of the bound before, if that is more. */
+static void trim(State *s) {
+    s->keep -= s->keep / 8;
+    if (s->keep < s->peak) s->keep = s->peak;
+    s->peak = s->n_alive;
+    while (s->kept.size && s->n_alive + s->kept.size > s->keep)
+        PyObject_GC_Del(s->kept.items[--s->kept.size]);
+}
+
+/* Lets the collector see a node, and the tuple it may own. Borrows it. */
+static void track(Value *v) {
+    if (!v->tracked) {
+        v->tracked = 1;
+        PyObject_GC_Track(v);
+        if (v->shape == MANY && !PyObject_GC_IsTracked(v->first)) PyObject_GC_Track(v->first);
+    }
+}
+
+/* v._track(): for gc_cycles.py. Borrows it. */
+static PyObject *value_track(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+    track((Value *)self);
+    Py_RETURN_NONE;
+}
+
+/* Whether a reference to `x` can be part of a cycle. Borrows it. */
+static int can_cycle(PyObject *x) {
+    if (!PyObject_IS_GC(x)) return 0;
+    if (PyWeakref_CheckRefExact(x)) return ((PyWeakReference *)x)->wr_callback != NULL;
+    if (PyTuple_CheckExact(x)) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(x); i++) {
+            if (PyObject_IS_GC(PyTuple_GET_ITEM(x, i))) return 1;
+        }
+        return 0;
+    }
+    return 1;
+}
+
+/* Prepares for something that may form a cycle to be hung on a node. Consumers to come are
+ * tracked like it; those that exist already cannot be known here, see gc_cycles.py. Borrows it. */
+static int hang(State *s, Value *v) {
+    if (v->tracked && is_exact(Py_TYPE(v))) return 0;
+    if (v->used && is_exact(Py_TYPE(v))) {
+        PyObject *done = PyObject_CallOneArg(PYTHON(s, gc_cycles, hung_late), (PyObject *)v);
+        if (!done) return -1;
+        Py_DECREF(done);
+    }
+    track(v);
+    return 0;
+}
+
+/* Visits what a node owns. */
+static int value_traverse(PyObject *self, visitproc visit, void *arg) {
+    Value *v = (Value *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(v->first); Py_VISIT(v->second); Py_VISIT(v->scope); Py_VISIT(v->dict);
+    return 0;
+}
+
+/* Stores the float that `x` stands for, in `result`; `what` is for the message. Borrows both. */
+static int as_double(State *s, PyObject *x, const char *what, double *result) {
+    if (PyFloat_CheckExact(x)) {
+        *result = PyFloat_AS_DOUBLE(x);
+        return 0;
+    }
+    PyObject *number = PyObject_CallFunction(PYTHON(s, engine, to_float), "Os", x, what);
+    if (!number) return -1;
+    *result = PyFloat_AsDouble(number);
+    Py_DECREF(number);
+    return *result == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* Value.__new__: the caller owns the result. Arguments are for __init__, a subclass's perhaps. */
+static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
+    if (is_exact(type)) return (PyObject *)new_leaf(state_of(type), 0.0);
+    Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
+    if (!v) return NULL;
+    v->tracked = 1;
+    State *s = state_of(type);
+    if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
+    return (PyObject *)v;
+}
+
+/* Value.__init__; more than one argument goes to the function in Python. Borrows everything. */
+static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
+    Value *v = (Value *)self;
+    State *s = state_of(Py_TYPE(self));
+    if (PyTuple_GET_SIZE(args) == 1 && !kwargs && v->shape == LEAF) {
+        double data;
+        if (as_double(s, PyTuple_GET_ITEM(args, 0), "data", &data) < 0) return -1;
+        change(s, v->bound, DATA);
+        change(s, v->bound, GRAD);
+        v->data = data;
+        v->grad = 0.0;
+        return 0;
+    }
+    PyObject *bound = PyMethod_New(PYTHON(s, Value, __init__), self);
+    if (!bound) return -1;
+    PyObject *done = PyObject_Call(bound, args, kwargs);
+    Py_DECREF(bound);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* Value(number), without a tuple of arguments; anything else takes the usual way. Borrows all; the
+ * caller owns the result. */
+static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf,
+                                  PyObject *names) {
+    PyTypeObject *type = (PyTypeObject *)callable;
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    double data;
+    if (n == 1 && !names && type->tp_init == value_init && type->tp_new == value_new) {
+        State *s = state_of(type);
+        return as_double(s, args[0], "data", &data) < 0 ? NULL : (PyObject *)new_leaf(s, data);
+    }
+    PyObject *call = PyObject_GetAttrString((PyObject *)&PyType_Type, "__call__");
+    PyObject *usual = call ? PyWrapper_New(call, callable) : NULL;
+    PyObject *result = usual ? PyObject_Vectorcall(usual, args, nargsf, names) : NULL;
+    Py_XDECREF(call);
+    Py_XDECREF(usual);
+    return result;
+}
+
+/* Makes a node of a row from one or two operands, whose references it steals. */
+static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double data) {
+    Value *v = new_leaf(s, data);
+    if (!v) {
+        Py_DECREF(x);
+        Py_XDECREF(y);
+        return NULL;
+    }
+    v->code = code;
+    v->first = (PyObject *)x;
+    v->second = y;
+    v->shape = y ? TWO : ONE;
+    x->used = 1;
+    int tracked = x->tracked;
+    if (y && code != POWER_OF_NUMBER) {
+        ((Value *)y)->used = 1;
+        tracked |= ((Value *)y)->tracked;
+    }
+    if (tracked) track(v);
+    return (PyObject *)v;
+}

@@ -1,0 +1,131 @@
+/* Operators and methods: every operation that has a C form, on one or two operands. */
+
+/* Applies a row in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
+static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
+    PyObject *owner = is_value(x) ? x : y;
+    State *s = state_of(Py_TYPE(owner));
+    PyObject *operands = y ? PyTuple_Pack(2, x, y) : PyTuple_Pack(1, x);
+    if (!operands) return NULL;
+    PyObject *op = s->rows[code], *result;
+    if (is_exact(Py_TYPE(owner)))
+        result = PyObject_CallFunctionObjArgs(PYTHON(s, Value, _apply), owner, op, operands, NULL);
+    else result = PyObject_CallMethodObjArgs(owner, PYTHON(s, name, _apply), op, operands, NULL);
+    Py_DECREF(operands);
+    return result;
+}
+
+/* Stores a float, or an int that a float holds exactly, in `result`; else false. Borrows it. */
+static inline int plain_number(PyObject *x, double *result) {
+    if (PyFloat_CheckExact(x)) {
+        *result = PyFloat_AS_DOUBLE(x);
+        return 1;
+    }
+    if (!PyLong_CheckExact(x)) return 0;
+    *result = PyLong_AsDouble(x);
+    if (*result == -1.0 && PyErr_Occurred()) PyErr_Clear(), *result = HUGE_VAL;
+    return fabs(*result) < 9007199254740992.0; /* 2**53 */
+}
+
+/* A number operand as a leaf, which the caller owns; NULL, without an error, if it is not plain. */
+static inline Value *leaf_of_number(State *s, PyObject *x) {
+    double data;
+    Value *v = plain_number(x, &data) ? new_leaf(s, data) : NULL;
+    if (!v) PyErr_Clear(); /* short of memory: Python will be, too */
+    return v;
+}
+
+/* Stores new references to two operands as Values and returns the state; NULL, without an error,
+ * if Python has to see to them. Borrows both. */
+static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
+    if (is_exact(Py_TYPE(left))) {
+        State *s = state_of(Py_TYPE(left));
+        *y = Py_TYPE(right) == s->type ? (Value *)Py_NewRef(right) : leaf_of_number(s, right);
+        *x = *y ? (Value *)Py_NewRef(left) : NULL;
+        return *y ? s : NULL;
+    }
+    if (!is_exact(Py_TYPE(right))) return NULL;
+    State *s = state_of(Py_TYPE(right));
+    *x = leaf_of_number(s, left);
+    *y = *x ? (Value *)Py_NewRef(right) : NULL;
+    return *x ? s : NULL;
+}
+
+/* x + y and the like: an operator for each row of two operands. */
+#define BINARY(name)                                                                              \
+    static PyObject *name##_operator(PyObject *left, PyObject *right) { \
+        Value *x, *y;                                                                             \
+        State *s = take_pair(left, right, &x, &y);                                                \
+        if (s) {                                                                                  \
+            look(s, x->bound | y->bound);                                                         \
+            double out = name##_value(x->data, y->data);                                          \
+            if (isfinite(out)) return record(s, ROW_##name, x, (PyObject *)y, out);               \
+            Py_DECREF(x);                                                                         \
+            Py_DECREF(y);                                                                         \
+        }                                                                                         \
+        return apply_in_python(ROW_##name, left, right);                                          \
+    }
+BINARY_ROWS(BINARY)
+
+/* -x, abs(x), x.tanh() and the like: for each row of one operand. */
+#define UNARY(name)                                                                               \
+    static PyObject *name##_operator(PyObject *self) { \
+        Value *x = (Value *)self;                                                                 \
+        if (is_exact(Py_TYPE(self))) {                                                            \
+            State *s = state_of(Py_TYPE(self));                                                   \
+            look(s, x->bound);                                                                    \
+            double out = name##_value(x->data);                                                   \
+            if (isfinite(out)) return record(s, ROW_##name, (Value *)Py_NewRef(x), NULL, out);    \
+        }                                                                                         \
+        return apply_in_python(ROW_##name, self, NULL);                                           \
+    }
+UNARY_ROWS(UNARY)
+
+/* x.maximum(y) and the like: calls the row itself where an operator would leave it to `y`. */
+#define BINARY_METHOD(name)                                                                       \
+    static PyObject *name##_method(PyObject *self, PyObject *y) {                                 \
+        PyObject *out = name##_operator(self, y);                                                 \
+        if (out != Py_NotImplemented) return out;                                                 \
+        Py_DECREF(out);                                                                           \
+        PyObject *op = state_of(Py_TYPE(self))->rows[ROW_##name];                                 \
+        return PyObject_CallFunctionObjArgs(op, self, y, NULL);                                   \
+    }
+BINARY_METHODS(BINARY_METHOD)
+
+/* x ** y: a number exponent stays a number. Borrows all; the caller owns the result. */
+static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
+    double exponent;
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    if (is_exact(Py_TYPE(left)) && plain_number(right, &exponent)) {
+        Value *x = (Value *)left;
+        State *s = state_of(Py_TYPE(left));
+        look(s, x->bound);
+        double out = power_value(x->data, exponent);
+        if (isfinite(out))
+            return record(s, POWER_OF_NUMBER, (Value *)Py_NewRef(x), Py_NewRef(right), out);
+    }
+    else if (is_exact(Py_TYPE(left)) && !is_value(right)) {
+        return apply_in_python(ROW_power, left, right);
+    }
+    return power_operator(left, right);
+}
+
+/* Value._apply(op, operands): what calling a row on Values comes to. Borrows everything. */
+static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n) {
+    if (n != 2 || !PyTuple_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "_apply takes a row and the tuple of its operands");
+    State *s = state_of(Py_TYPE(self));
+    PyObject *known = PyDict_GetItemWithError(s->codes, args[0]);
+    Py_ssize_t size = PyTuple_GET_SIZE(args[1]);
+    PyObject *x = size ? PyTuple_GET_ITEM(args[1], 0) : NULL;
+    PyObject *y = size == 2 ? PyTuple_GET_ITEM(args[1], 1) : NULL;
+    if (known && x && is_exact(Py_TYPE(x)) && (!y || is_exact(Py_TYPE(y)))) {
+        switch (size == 1 || y ? PyLong_AsLong(known) : NO_ROW) {
+#define CALL1(name) case ROW_##name: return name##_operator(x);
+#define CALL2(name) case ROW_##name: return name##_operator(x, y);
+            UNARY_ROWS(CALL1)
+            BINARY_ROWS(CALL2)
+        }
+    }
+    if (PyErr_Occurred()) return NULL;
+    return PyObject_CallFunctionObjArgs(PYTHON(s, Value, _apply), self, args[0], args[1], NULL);
+}

@@ -1,0 +1,127 @@
+/* Scopes, and the function that is called on new Values: see graph/scopes.py and value/hooks.py. */
+
+/* Lets this thread record in a scope, or in none (NULL), whose reference it steals; the caller owns
+ * the one before. */
+static inline PyObject *swap_scope(State *s, PyObject *scope) {
+    PyObject *before = scope_here(s);
+    s->marking += (scope != NULL) - (before != NULL);
+    s->scope = scope;
+    return before;
+}
+
+/* swap_scope(scope), None for none: as above, but borrows it. */
+static PyObject *engine_swap_scope(PyObject *module, PyObject *scope) {
+    State *s = PyModule_GetState(module);
+    PyObject *before = swap_scope(s, scope == Py_None ? NULL : Py_NewRef(scope));
+    return before ? before : Py_NewRef(Py_None);
+}
+
+/* set_on_new(function): calls it on each new Value; None ends that. The state owns it. */
+static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
+    State *s = PyModule_GetState(module);
+    s->marking += (function != Py_None) - (s->on_new != NULL);
+    Py_XSETREF(s->on_new, function == Py_None ? NULL : Py_NewRef(function));
+    Py_RETURN_NONE;
+}
+
+/* Calls of a method in the scope of its module: what in_scope of graph/scopes.py makes. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *call;     /* the method. Owned, as all else */
+    PyObject *outside;  /* the scope that holds the outermost ones */
+    PyObject *dict;
+} InScope;
+
+/* Returns the scope of a module's calls within the scope around it; borrows both, the caller owns it. */
+static PyObject *scope_of_calls(State *s, PyObject *around, PyObject *module) {
+    PyObject *scopes = PyObject_GetAttr(around, PYTHON(s, name, _modules));
+    PyObject *key = scopes ? PyLong_FromVoidPtr(module) : NULL;
+    PyObject *scope = key ? Py_XNewRef(PyDict_GetItemWithError(scopes, key)) : NULL;
+    if (key && !scope && !PyErr_Occurred())
+        scope = PyObject_CallMethodOneArg(around, PYTHON(s, name, _of_module), module);
+    Py_XDECREF(key);
+    Py_XDECREF(scopes);
+    return scope;
+}
+
+/* Calls the method, which gets all arguments. Borrows everything; the caller owns the result. */
+static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
+    InScope *method = (InScope *)self;
+    State *s = PyType_GetModuleState(Py_TYPE(self));
+    if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(method->call, args, n, names); /* raises */
+    PyObject *around = scope_here(s);
+    PyObject *scope = scope_of_calls(s, around ? around : method->outside, args[0]);
+    if (!scope) return NULL;
+    PyObject *before = swap_scope(s, scope);
+    PyObject *result = PyObject_Vectorcall(method->call, args, n, names);
+    Py_XDECREF(swap_scope(s, before));
+    return result;
+}
+
+/* in_scope(call, outside): the caller owns the result. */
+static PyObject *in_scope_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
+    PyObject *call, *outside;
+    if (!PyArg_ParseTuple(args, "OO", &call, &outside)) return NULL;
+    InScope *method = (InScope *)type->tp_alloc(type, 0);
+    if (!method) return NULL;
+    method->vectorcall = in_scope_call;
+    method->call = Py_NewRef(call);
+    method->outside = Py_NewRef(outside);
+    return (PyObject *)method;
+}
+
+/* Binds the method to a module, as a function of Python's does. */
+static PyObject *in_scope_bind(PyObject *self, PyObject *module, PyObject *Py_UNUSED(type)) {
+    return module ? PyMethod_New(self, module) : Py_NewRef(self);
+}
+
+/* Visits what a method owns. */
+static int in_scope_traverse(PyObject *self, visitproc visit, void *arg) {
+    InScope *method = (InScope *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(method->call); Py_VISIT(method->outside); Py_VISIT(method->dict);
+    return 0;
+}
+
+/* Releases what a method owns. */
+static int in_scope_clear(PyObject *self) {
+    InScope *method = (InScope *)self;
+    Py_CLEAR(method->call); Py_CLEAR(method->outside); Py_CLEAR(method->dict);
+    return 0;
+}
+
+/* Frees a method. */
+static void in_scope_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    in_scope_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyGetSetDef in_scope_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef in_scope_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(InScope, dict), READONLY, NULL},
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(InScope, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot in_scope_slots[] = {
+    {Py_tp_doc, "See micrograd/graph/scopes.py."}, {Py_tp_new, in_scope_new},
+    {Py_tp_call, PyVectorcall_Call}, {Py_tp_descr_get, in_scope_bind},
+    {Py_tp_traverse, in_scope_traverse}, {Py_tp_clear, in_scope_clear},
+    {Py_tp_dealloc, in_scope_dealloc}, {Py_tp_getset, in_scope_getset},
+    {Py_tp_members, in_scope_members}, {0, NULL},
+};
+
+static PyType_Spec in_scope_spec = {
+    .name = "micrograd.scopes.in_scope", .basicsize = sizeof(InScope),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+             Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .slots = in_scope_slots,
+};

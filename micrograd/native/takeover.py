@@ -1,0 +1,48 @@
+"""Let the C core take the place of what engine.py and other modules define in Python.
+
+MICROGRAD_PURE=1 in the environment keeps Python's versions in place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from micrograd.native import bulk
+from micrograd.value import hooks
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+c_core: Any = None  # the module _engine, where it was built and is used
+
+
+def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
+    """Return Value and toposort in C, and "c"; or the given ones, and "python", without a C core.
+
+    What the Value in C lacks itself it gets from the one in Python.
+    """
+    global c_core
+    if os.environ.get("MICROGRAD_PURE"):
+        return value, toposort, "python"
+    try:
+        c_core = importlib.import_module("micrograd.native._engine")
+    except ImportError:
+        return value, toposort, "python"
+    fast: Any = c_core.Value
+    own = {*vars(fast), *value.__slots__, "__slots__"} - {"__doc__"}
+    for name, attribute in vars(value).items():
+        if name not in own:
+            setattr(fast, name, attribute)
+    fast.__name__ = "Value"  # in messages, without the module
+    for name in bulk.FUNCTIONS:
+        setattr(bulk, name, getattr(c_core, name))
+    hooks.set_on_new = c_core.set_on_new
+    return fast, c_core.toposort, "c"
+
+
+def prefer_c(function: Function) -> Function:
+    """Return the function of this name in the C core, or the given one where there is none."""
+    found: Function = getattr(c_core, function.__name__, function)
+    return found

@@ -1,0 +1,43 @@
+"""The hooks by which other rooms add to what Values do, all in one place.
+
+Two are global, and so stay empty while nobody needs them:
+
+* `set_on_new(function)`: the function is called on each new Value (graph/scopes.py).
+* `tracers`: for each thread that traces a program, who answers when the traced function compares
+  ordinary Values or reads their numbers (programs/trace/).
+
+The others are methods and attributes of a single Value, which a subclass may override; `ValueBase`
+lists them. The C core obeys the same hooks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+on_new: Callable[[Any], object] | None = None
+
+
+def set_on_new(function: Callable[[Any], object] | None) -> None:
+    """Call a function on each Value that any thread makes from now on; None ends that."""
+    global on_new
+    on_new = function
+
+
+class Tracer(Protocol):
+    """Answers for the Values that a function uses while it is traced."""
+
+    def compare(self, v: Any, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
+        """Return the outcome of a comparison; None to have the numbers compared as usual."""
+
+    def read(self, v: Any, name: str) -> None:
+        """Learn that `v.data` or `v.grad` is about to be read; may raise."""
+
+
+tracers: dict[int, Tracer] = {}  # by the identifier of the thread
+
+
+def tracer_here() -> Tracer | None:
+    """Return who answers for the Values that this thread uses, if it traces."""
+    return tracers.get(threading.get_ident())
