@@ -34,6 +34,7 @@ GLOBALS: dict[str, Any] = {
     "functools": functools,
     "itertools": itertools,
     "operator": operator,
+    "np": np,
     "bump": mg.Op("bump", lambda v: 1 / (1 + v * v), lambda v, out: -2 * v * out * out),
 }
 
@@ -100,6 +101,7 @@ def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
     if len(first.shape) == 2:
         return Rows(first.name, *first.shape), targets
     inputs = first.scalars()
+    w.first = (first.name, len(inputs)) if first.shape else ("", 0)
     if others and w.chance(0.5):
         for a in others:  # a default alone is a number, at which no derivative is taken
             left_out = a.given == "left out"

@@ -53,11 +53,19 @@ class Comparisons:
             compared = _Comparison(self.case, number, call)
             compared.run(program)
             if not call.kept:
-                compared.check_gradients()
+                _check_gradients(self.case, [compared])
+            if call.forgotten:
+                compared.forget()
             done.append(compared)
+        self._check_later(done)
+
+    def _check_later(self, done: Sequence[_Comparison]) -> None:
+        kept = [compared for compared in done if compared.call.kept]
+        joined = [compared for compared in kept if compared.call.joined]
+        for several in [joined, *[[c] for c in kept if not c.call.joined]]:
+            if several:
+                _check_gradients(self.case, several)
         for compared in done:
-            if compared.call.kept:
-                compared.check_gradients()
             compared.check_kept_results()
 
 
@@ -92,31 +100,29 @@ class _Comparison:
             self.results.append(result)
             self.root = self.root + root
             weights.append(weight)
-        self._weights = np.concatenate(weights)
-        total = np.zeros((len(self.distinct[0]), *self._weights.shape[1:]))
-        np.add.at(total, self.which, self._weights)
-        self.expected = _loop(self.case, self.distinct, total)
+        self.weights = np.concatenate(weights)
+        total = np.zeros((len(self.distinct[0]), *self.weights.shape[1:]))
+        np.add.at(total, self.which, self.weights)
+        more = self.call.more and not self.call.kept
+        self.expected = _loop(self.case, self.distinct, total, more)
         self._check_results()
+        if more:
+            self.root = self.root + _ordinary(self.case)
 
     def _check_results(self) -> None:
         found = np.concatenate([r.data for r in self.results])
         right = self.expected.data[self.which]
         self._compare("the result", found, right, 1.0)
-        terms = self._weights * right
-        scale = np.sum(np.abs(terms)) + np.sum(np.abs(self._weights))
+        terms = self.weights * right
+        scale = np.sum(np.abs(terms)) + np.sum(np.abs(self.weights))
         self._compare("the reduction", self.root.data, np.sum(terms), scale)
         self._kept = [r.data.copy() for r in self.results]
 
-    def check_gradients(self) -> None:
-        """Go backward from what the call gave; compare every parameter's gradient."""
-        grads = self.expected.grads
-        scale = max(map(_largest, grads.values()), default=0.0) + np.sum(np.abs(self._weights))
-        _zero(self.case)
-        for times in range(1, 3 if self.call.twice else 2):
-            self.root.backward()
-            for name, right in grads.items():
-                found = np.array([p.grad for p in self.case.parameters[name]])
-                self._compare(f"the gradient of {name}", found, times * right, scale)
+    def forget(self) -> None:
+        """Let go of the results; and of the root, unless it is still to be used."""
+        self.results.clear()
+        if not self.call.kept:
+            self.root = None
 
     def check_kept_results(self) -> None:
         """Check that the results are what they were, after later calls."""
@@ -124,24 +130,47 @@ class _Comparison:
             self._compare("the result, after later calls,", result.data, before, 0.0)
 
     def _compare(self, name: str, found: Any, right: Any, scale: float) -> None:
-        what = f"call {self.number + 1}, {self.call}:\n{name}"
-        if np.shape(found) != np.shape(right):
-            raise WrongError(f"{what} has shape {np.shape(found)}, right {np.shape(right)}")
-        tolerance = RELATIVE * _largest(right) + TINY * scale + 1e-300
-        wrong = ~(np.abs(found - right) <= tolerance)
-        if np.any(wrong):
-            first = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(wrong)))
-            numbers = (float(np.atleast_1d(x)[first]) for x in (found, right))
-            raise WrongError(
-                f"{what} is wrong at {np.sum(wrong)} of {np.size(right)} places, first at "
-                f"{list(first)}: {next(numbers)!r}, right {next(numbers)!r}"
-            )
+        _compare(f"{self}:\n{name}", found, right, scale)
+
+    def __str__(self) -> str:
+        return f"call {self.number + 1}, {self.call}"
 
 
-def _loop(case: Case, arrays: Sequence[Any], weights: Any) -> Expected:
+def _check_gradients(case: Case, several: Sequence[_Comparison]) -> None:
+    """Go backward from what some calls gave, together; compare every parameter's gradient."""
+    what = " and ".join(map(str, several))
+    weights = sum(np.sum(np.abs(compared.weights)) for compared in several)
+    every = [compared.expected.grads for compared in several]
+    grads = {name: sum(grads[name] for grads in every) for name in case.parameters}
+    scale = max((_largest(x) for grads in every for x in grads.values()), default=0.0) + weights
+    root = sum((compared.root for compared in several[1:]), several[0].root)
+    _zero(case)
+    for times in range(1, 3 if several[0].call.twice else 2):
+        root.backward()
+        for name, right in grads.items():
+            found = np.array([p.grad for p in case.parameters[name]])
+            _compare(f"{what}:\nthe gradient of {name}", found, times * right, scale)
+
+
+def _compare(what: str, found: Any, right: Any, scale: float) -> None:
+    """Raise WrongError, if the difference is more than rounding; `scale` is what was added up."""
+    if np.shape(found) != np.shape(right):
+        raise WrongError(f"{what} has shape {np.shape(found)}, right {np.shape(right)}")
+    tolerance = RELATIVE * _largest(right) + TINY * scale + 1e-300
+    wrong = ~(np.abs(found - right) <= tolerance)
+    if np.any(wrong):
+        first = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(wrong)))
+        numbers = [float(np.atleast_1d(x)[first]) for x in (found, right)]
+        raise WrongError(
+            f"{what} is wrong at {np.sum(wrong)} of {np.size(right)} places, first at "
+            f"{list(first)}: {numbers[0]!r}, right {numbers[1]!r}"
+        )
+
+
+def _loop(case: Case, arrays: Sequence[Any], weights: Any, more: bool) -> Expected:
     """Call the function on Values, row by row; go backward from the weighted sum."""
     data = np.empty(weights.shape)
-    root: Any = Value(0.0)
+    root: Any = _ordinary(case) if more else Value(0.0)
     for row, numbers, given in zip(zip(*arrays), data.reshape(len(data), -1), weights):
         out = arguments.call(case.function, case.arguments, [_values(x) for x in row])
         for k, (v, weight) in enumerate(zip(_listed(out), np.ravel(given).tolist())):
@@ -151,6 +180,12 @@ def _loop(case: Case, arrays: Sequence[Any], weights: Any) -> Expected:
     root.backward()
     grads = {name: np.array([p.grad for p in ps]) for name, ps in case.parameters.items()}
     return Expected(data, grads)
+
+
+def _ordinary(case: Case) -> Value:
+    """A penalty on some parameters, in the ordinary graph."""
+    first = next(iter(case.parameters.values()), [])
+    return 0.3 * sum((p * p for p in first[:20]), Value(0.0))
 
 
 def _measure(case: Case) -> tuple[int, int]:

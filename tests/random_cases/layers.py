@@ -75,6 +75,18 @@ def dense(w: Writer, x: Vector) -> Vector:
     return activation(w, result) if w.chance(0.75) else result
 
 
+def arrays(w: Writer, x: Vector) -> Vector:
+    """The same on NumPy's arrays of Values."""
+    n, m = x.width, w.rng.randint(1, 5)
+    if not w.affords(2 * n * m):
+        m = 1
+    w.kind("object arrays")
+    p, b = w.values(m, n, scale=1 / n**0.5), w.values(m)
+    z = f"np.array({p}) @ np.array({x.name}) {w.pick('+', '-')} np.array({b})"
+    of = w.pick("mg.tanh", "mg.sigmoid", "mg.relu", "mg.sin")
+    return w.vector(f"list({of}({z}))", m, 2 * n * m)
+
+
 def _shifted(w: Writer, element: str, n: int) -> str:
     """Inputs that are shifted or scaled by parameters before they are weighed."""
     w.kind("shifted inputs")
@@ -266,6 +278,7 @@ def experts(w: Writer, x: Vector) -> Vector:
 STEPS = {
     dense: 9,
     record: 3,
+    arrays: 1,
     distance: 2,
     of_nn: 2,
     gate: 2,

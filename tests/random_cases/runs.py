@@ -20,6 +20,9 @@ class Call(NamedTuple):
     layout: str
     reduction: str
     kept: bool  # until after the later calls, before its backward pass
+    forgotten: bool  # whether its results are let go of before that, and memory is used again
+    joined: bool  # whether those kept have one backward pass together
+    more: bool  # whether the ordinary graph has a part in what is differentiated
     twice: bool  # whether the backward pass is done twice
     overwritten: bool  # whether the arrays given are filled with other numbers after the call
 
@@ -34,7 +37,7 @@ def draw(rng: random.Random, nodes: int, results: int) -> list[Call]:
 
 def _rows(rng: random.Random) -> int:
     low, high = rng.choices(
-        [(1, 1), (2, 7), (8, 40), (41, 300), (301, 3000), (8193, 9000)], (20, 40, 20, 12, 7, 0.5)
+        [(1, 1), (2, 7), (8, 40), (41, 300), (301, 3000), (8193, 9000)], (20, 38, 18, 12, 11, 1)
     )[0]
     return rng.randint(low, high)
 
@@ -47,18 +50,21 @@ def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
     return Call(
         rows,
         max(1, min(rows, distinct)),
-        tuple(sorted(rng.sample(range(1, rows), cuts))),
+        tuple(sorted(rng.sample(range(rows), cuts))),
         rng.choice(LAYOUTS),
         reduction,
-        rng.random() < 0.3,
-        rng.random() < 0.1,
-        rng.random() < 0.1,
+        kept=rng.random() < 0.3,
+        forgotten=rng.random() < 0.6,
+        joined=rng.random() < 0.4,
+        more=rng.random() < 0.15,
+        twice=rng.random() < 0.1,
+        overwritten=rng.random() < 0.1,
     )
 
 
 def given(array: Any, layout: str) -> Any:
     """The same numbers, lying otherwise in memory."""
-    if layout == "lists":
+    if layout == "lists" and len(array):  # an empty list says nothing of its rows' shape
         return array.tolist()
     if layout == "strided":
         return np.repeat(array, 2, axis=0)[::2]
@@ -88,8 +94,9 @@ def reduce(result: Any, reduction: str, rng: random.Random) -> tuple[Any, Any]:
             root = root + float(weights[position]) * result[position]
     elif reduction == "columns" and result.ndim == 2:
         for k in range(result.shape[1]):
-            weights[:, k] = rng.uniform(-1, 1)
-            root = root + float(weights[0, k]) * result[:, k].sum()
+            weight = rng.uniform(-1, 1)
+            weights[:, k] = weight
+            root = root + weight * result[:, k].sum()
     elif reduction == "mask":
         chosen = np.random.default_rng(rng.getrandbits(32)).random(result.data.shape) < 0.4
         weights[chosen], weights[~chosen] = 0.7, -1.3

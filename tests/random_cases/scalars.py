@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from micrograd import Value
 from random_cases.weights import pool
 from random_cases.writer import Vector, Writer
 
@@ -16,6 +17,10 @@ UNARY = (
     *("mg.sinh(mg.tanh({}))", "mg.cosh(mg.tanh({}))", "mg.arcsin(0.9 * mg.tanh({}))"),
     *("mg.arctanh(0.9 * mg.tanh({}))", "mg.arccosh(2 + mg.sin({}))", "mg.log2(1.5 + mg.sin({}))"),
     *("mg.tanh({}) ** 2", "2.0 ** mg.tanh({})", "mg.log10(1.5 + mg.cos({}))", "{} * 0.7"),
+    *("mg.arccos(0.9 * mg.tanh({}))", "0.3 * mg.sign({})", "0.5 - {}", "2 / (3 + mg.sin({}))"),
+    *("(1.5 + mg.sin({})) ** -1", "({0} * {0} + 0.5) ** 0.5", "mg.sin({0}) ** 3 + {0} ** 1"),
+    *("1 * {0} + 0", "+{}", "sum([{}])", "sum([{}] * 3) / 4", "mg.tanh({0} * {0} * {0})"),
+    *("mg.tanh({}) ** 0", "mg.tan(0.7 * mg.sin({}))", "1 / (1 + mg.exp(-mg.tanh({})))"),
 )
 # Of two; what compares has a number beside it, so that nothing ties.
 BINARY = (
@@ -39,7 +44,7 @@ BRANCHES = (
     "mg.tanh({0}) if {0} > NUMBER and {1} < NUMBER else mg.tanh({1} - {0})",
     "{0} if not {1} > NUMBER else 0.3 * {1}",
 )
-# Derivatives in the function; LEAF is a parameter or an argument, no value that was computed.
+# Derivatives in the function; LEAF is a parameter: no value that was computed.
 DERIVATIVES = (
     "mg.grad(lambda t: mg.sin(t * {1}) + {0} * t)({0})",
     "mg.grad(lambda t: mg.tanh(t) * {1} * t)({0})",
@@ -50,6 +55,8 @@ DERIVATIVES = (
     "mg.grad(mg.tanh({0} * LEAF) * {1}, LEAF)",
     "mg.grad(mg.sin(LEAF) * LEAF * {0} + {1}, LEAF)",
     "mg.jacobian(lambda t: [mg.sin(t[0]) * t[1], t[0] * {1}])([{0}, {1}])[0][1]",
+    "mg.jvp([mg.sin(LEAF * {0})], [LEAF], [{1}])[0]",
+    "mg.hvp(mg.sin(LEAF) * {0}, [LEAF], [{1}])[0]",
     "mg.grad(lambda t: t * {1} if t > NUMBER else mg.sin(t) * {1})({0})",
 )
 
@@ -158,6 +165,23 @@ def slope_of_network(w: Writer, x: Vector) -> Vector:
     return w.vector(f"list(mg.grad({network})({x.name}))", n, 12 * n * m)
 
 
+def slope_of_all(w: Writer, x: Vector) -> Vector:
+    """The derivative of all that was computed so far by the first argument, or by parameters."""
+    lists = [name for name, thing in w.parameters.items() if isinstance(thing, list)]
+    flat = [name for name in lists if isinstance(w.parameters[name][0], Value)]
+    name, count = w.first
+    if flat and w.chance(0.4):
+        chosen = w.rng.choice(flat)
+        name, count = w.reference(chosen), len(w.parameters[chosen])
+    if not count or w.slopes or not w.moves or not w.affords(2 * w.cost):
+        return x
+    w.kind("inner grad of all")
+    w.slopes = True
+    whole = f"mg.tanh(sum({x.name}) + 0.1 * {name}[0])"
+    m = min(count, 6)
+    return w.vector(f"mg.grad({whole}, {name})[:{m}]", m, 2 * w.cost)
+
+
 def physics(w: Writer, x: Vector) -> Vector:
     """A few steps of Euler's or Newton's method."""
     w.kind("steps of a method")
@@ -192,5 +216,6 @@ STEPS = {
     sorting: 2,
     derivative: 3,
     slope_of_network: 2,
+    slope_of_all: 2,
     physics: 1,
 }

@@ -53,6 +53,8 @@ class Writer:
         self.vectors: list[Vector] = []  # to be used again
         self.matrices: list[tuple[Matrix, int, int]] = []  # to be tied, with rows and columns
         self.pool: str | None = None  # a list from which many steps take
+        self.first = "", 0  # the first argument and its length, where it is a list
+        self.slopes = False  # whether all was differentiated already
         self.paths = 1  # through the ifs, at most
         self.moves = True  # whether the parameters' numbers may change between calls
         self.result_is_scalar = rng.random() < 0.6
@@ -69,7 +71,9 @@ class Writer:
         return self.rng.choice(choices)
 
     def width(self) -> int:
-        """A width from 1 to 17, mostly small."""
+        """A width from 1 to 17, mostly small; more in the few cases that may be large."""
+        if self._most > 1000 and self.chance(0.3):
+            return self.rng.randint(18, 40)
         return self.rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 15, 16, 17))
 
     def number(self, low: float = -1.0, high: float = 1.0) -> str:
@@ -125,6 +129,10 @@ class Writer:
         name = f"p{self._next()}"
         self.parameters[name] = thing
         self.scales[name] = scale
+        return self.reference(name)
+
+    def reference(self, name: str) -> str:
+        """How the source refers to parameters that are held by this name."""
         return HOLDINGS[self.holding].format(name)
 
     def _next(self) -> int:
