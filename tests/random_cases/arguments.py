@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 SIZES = (1, 2, 3, 8, 9, 16, 17)
 
 
@@ -27,16 +29,17 @@ class Argument(NamedTuple):
         return f"{self.name}=0.75" if self.given in ("keyword", "left out") else self.name
 
     def scalars(self) -> list[str]:
-        """Name its scalars, where it is one or a list of them."""
+        """Name all its scalars."""
         name = f"{self.name}[0]" if self.given == "rest" else self.name
-        return [f"{name}[{i}]" for i in range(self.shape[0])] if self.shape else [name]
+        return [name + "".join(f"[{i}]" for i in place) for place in np.ndindex(*self.shape)]
 
 
 def draw(rng: random.Random) -> list[Argument]:
     """Draw up to four arguments, of which the first is given by its place."""
     found = [Argument("a", _first_shape(rng), "positional")]
     for name in "bcd"[: rng.choice((0, 0, 1, 1, 2, 3))]:
-        shape = rng.choice([(), (), (rng.randint(1, 3),)])
+        k = rng.randint(1, 3)
+        shape = rng.choices([(), (k,), (2, k)], (4, 2, 1))[0]
         given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))
         found.append(Argument(name, () if given[0] == "left out" else shape, given[0]))
     rest = [a.name for a in found if a.given == "rest"]
