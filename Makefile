@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # These load both cores by themselves.
 ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 
-.PHONY: demo test browser lint types notebooks bench ops sanitize clean docs
+.PHONY: demo test random browser lint types notebooks bench ops sanitize clean docs
 
 demo: $(VENV)/demo.installed ## train on the moons, on tumours and on digits, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -18,6 +18,10 @@ test: $(VENV)/test.installed ## run the tests on both cores, with the gate on co
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov -m "not outside" $(ONCE)
 	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m outside
+
+random: $(VENV)/test.installed ## compare random programs with the loop, for a minute on each core
+	$(BIN)/python tests/random_programs.py --seconds 60
+	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed ## run the tests that need Chromium, which must be there
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto
