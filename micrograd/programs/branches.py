@@ -164,7 +164,7 @@ class Paths:
             with self._in_turn(), uncollected():
                 width = self._width_at_random()
         # A node without operands would count as a leaf, and never be asked to pass anything on.
-        node = Call.on((Value(0.0),))
+        node = Call.of((Value(0.0),), [])
         node.runs, node.shape = [], (0,) if width is None else (0, width)
         return Result(np.empty(node.shape), Lease(node))
 
