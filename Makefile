@@ -1,29 +1,42 @@
-# Everything here also works without make: see "Without make" in README.md.
+# Everything here also works without make: see CONTRIBUTING.md.
 
 # The newest Python at hand, 3.10 or later; `make PYTHON=python3.12 test` chooses another.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check
+PYTEST := -m pytest --numprocesses=auto --dist=worksteal
+SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 # These load both cores by themselves.
 ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 
-.PHONY: demo test random browser lint types notebooks bench ops sanitize clean docs
+SHELL := bash
+# Recipes print what they do; `make -n` shows the commands.
+.SILENT:
+.PHONY: demo help test random browser lint types notebooks bench ops sanitize clean docs
 
-demo: $(VENV)/demo.installed ## train on the moons, on tumours and on digits, draw graphs; pictures in out/
+demo: $(VENV)/demo.installed ## train on moons, tumours and digits, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
+	echo
 	$(BIN)/python demos/digits.py
 
-test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
-	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov -m "not outside" $(ONCE)
-	MICROGRAD_PURE=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m outside
+help: ## list what make can do
+	sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
 
-random: $(VENV)/test.installed ## compare random programs with the loop, for a minute on each core
+test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
+	echo "== The C core"
+	$(BIN)/python $(PYTEST)
+	echo "== The Python core, with coverage"
+	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) --cov -m "not outside" $(ONCE)
+	echo "== The Python core, held against answers from outside"
+	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) -m outside
+
+random: $(VENV)/test.installed ## compare random programs with the loop over the rows, for a minute on each core
 	$(BIN)/python tests/random_programs.py --seconds 60
 	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60
 
-browser: $(VENV)/test.installed $(VENV)/browser.installed ## run the tests that need Chromium, which must be there
+browser: $(VENV)/test.installed $(VENV)/browser.installed ## test the stepper in Chromium, which must be there
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto
 
 bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
@@ -38,6 +51,10 @@ sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short 
 lint: $(VENV)/lint.installed ## look for mistakes and for unformatted code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(SCHEMA)github-workflows .github/workflows/*.yml
+	$(SCHEMA)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA)citation-file-format CITATION.cff
 
 types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints
 	$(BIN)/mypy
@@ -46,28 +63,35 @@ notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebook
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider
 
 docs: $(VENV)/docs.installed ## build the site into out/docs; its notebooks run, warnings are errors
+	echo "Building the site: its cells run, which takes a minute or two ..."
 	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs out/docs
 	$(BIN)/python tools/check_site.py out/docs
+	echo "Open out/docs/index.html"
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist out *.egg-info micrograd/*.so .coverage .*_cache .hypothesis
+	rm -rf $(VENV) build dist out *.egg-info micrograd/*.so micrograd/native/*.so .coverage .*_cache .hypothesis
 
-# What the benchmarks compare with, each in an environment of its own.
+# The peers of the benchmarks, each in an environment of its own.
 $(VENV)/peers.made: $(VENV)/made
+	echo "Installing what the benchmarks compare with: micrograd 0.1.0, XAD ..."
 	$(PYTHON) -m venv $(VENV)/original
-	$(VENV)/original/bin/python -m pip install --quiet --disable-pip-version-check micrograd==0.1.0
+	$(VENV)/original/bin/python $(PIP) install --quiet micrograd==0.1.0
 	$(PYTHON) -m venv $(VENV)/xad
-	$(VENV)/xad/bin/python -m pip install --quiet --disable-pip-version-check xad
-	@touch $@
+	$(VENV)/xad/bin/python $(PIP) install --quiet xad
+	touch $@
 
 # One environment; each job installs what it needs (the extras of pyproject.toml) once.
 $(VENV)/%.installed: $(VENV)/made pyproject.toml setup.py $(wildcard micrograd/native/*.[ch])
-	@echo "Installing micrograd[$*] into $(VENV) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
-	@touch $@
+	echo "Installing micrograd[$*] into $(VENV), with its C core where there is a compiler:"
+	set -o pipefail; $(BIN)/python $(PIP) install --progress-bar=off --editable '.[$*]' | \
+		while read -r word name rest; do case "$$word" in \
+			Collecting) echo "  $$name" ;; \
+			Installing) [ "$$name" != collected ] || echo "Installing $$rest" | fold -s -w 96 ;; \
+		esac; done
+	touch $@
 
 $(VENV)/made:
-	@test -n "$(PYTHON)" || { echo "micrograd needs Python 3.10 or newer; found none"; exit 1; }
-	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	test -n "$(PYTHON)" || { echo "micrograd needs Python 3.10 or newer; found none"; exit 1; }
+	echo "Making $(VENV) with $$($(PYTHON) --version) ..."
 	$(PYTHON) -m venv $(VENV)
-	@touch $@
+	touch $@

@@ -2,9 +2,9 @@
 
     python demos/digits.py
 
-1,797 images of 8 by 8 pixels. What the network makes of one image is written one number at a time;
+1,797 images of 8 by 8 pixels. The loss of one image is written one number at a time;
 `micrograd.program` lifts it to matrix equations, prints them, and runs them on a batch of images at
-once. It is judged on images that the training never saw. The pictures are in out/ afterwards.
+once. The network is judged on images that it never saw. The pictures are left in out/.
 """
 
 # ruff: noqa: N806  (X is what the field calls a table of inputs, Y one of targets)
@@ -37,7 +37,7 @@ class Digits(NamedTuple):
     labels: np.ndarray[Any, np.dtype[np.int64]]
 
     def targets(self) -> Array:
-        """The labels as the network should answer: 1 for the digit, 0 for the nine others."""
+        """Return the answers wanted of the network: 1 for the digit, 0 for the nine others."""
         one_hot: Array = np.eye(10)[self.labels]
         return one_hot
 

@@ -2,10 +2,10 @@
 
     python demos/train.py
 
-First the two moons of the original micrograd demo: the loss and the descent are written out, and
-the figures come out the same. Then 569 tumours, each described by 30 measurements: with losses and
-optimisers of the package, and judged on tumours that the training never saw. At last a network and
-one of its neurons are drawn as graphs. The pictures are in out/ afterwards.
+First the two moons of the original micrograd's demo, with loss and descent written out; the
+figures come out the same. Then 569 tumours, each described by 30 measurements, with losses and
+optimisers of the package; the network is judged on tumours that it never saw. Last, a network and
+one of its neurons are drawn as graphs. The pictures are left in out/.
 """
 
 # ruff: noqa: N803, N806, N815  (X is what the field calls a table of inputs)
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import random
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Progress(NamedTuple):
-    """How a network does at some point of its training."""
+    """The loss and accuracy of a network at some point of its training."""
 
     loss: float
     accuracy: float  # the share of rows that are right, from 0 to 1
@@ -57,8 +58,8 @@ class Split(NamedTuple):
 
 def main() -> None:
     """Train on the moons, then on the tumours, then draw two graphs."""
-    # Python's garbage collector searches for cycles whenever many objects live. The graph of a
-    # training step is many objects without a cycle, and is freed at once: no need to search it.
+    # Python's garbage collector searches for cycles whenever many objects are alive. The graph of a
+    # training step is many objects without a cycle, freed at once: there is nothing to find in it.
     gc.set_threshold(1_000_000)
     OUT.mkdir(parents=True, exist_ok=True)
     moons(OUT, steps=100)
@@ -80,7 +81,7 @@ def moons(out: Path, steps: int) -> None:
     )
     history = list(watch("moons", train_moons(model, X, y, steps), steps))
     for k in (0, 1, 2, steps - 1):
-        print(f"step {k} loss {history[k].loss}, accuracy {history[k].accuracy:.1%}")
+        print(f"step {k:2}: loss {history[k].loss:.4f}, accuracy {history[k].accuracy:.1%}")
     save(draw_boundary(model, X, y), out / "moons_boundary.png")
     curves = draw_curves("Two moons", {"training": history}, unit="step", first=0)
     save(curves, out / "moons_loss.png")
@@ -117,14 +118,14 @@ def graphs(out: Path) -> None:
         ("network", graph(score)),
         ("neuron", graph(activation, derivatives=True)),
     ):
-        print(picture)
+        print(textwrap.fill(str(picture), width=96))
         for ending in ("svg", "png"):
             picture.save(out / f"{name}_graph.{ending}")
             print(f"picture: {out / name}_graph.{ending}")
 
 
 def watch(name: str, training: Iterator[Progress], total: int) -> Iterator[Progress]:
-    """Pass on what a training reports, and show it in a progress bar."""
+    """Yield what a training reports, and show it in a progress bar."""
     with tqdm(training, desc=name, total=total) as bar:
         for progress in bar:
             bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {progress.accuracy:.1%}")
@@ -221,7 +222,7 @@ def verdict(model: Network, X: list[Row], y: list[int]) -> str:
     alarms = sum(label == 0 and call for label, call in zip(y, called))
     right = len(y) - missed - alarms
     return (
-        f"held out: {right} of {len(y)} right ({right / len(y):.1%}); "
+        f"held out: {right} of {len(y)} right ({right / len(y):.1%})\n"
         f"{missed} of {malignant} malignant tumours missed, "
         f"{alarms} of {len(y) - malignant} benign ones called malignant"
     )
@@ -295,7 +296,7 @@ def draw_curves(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, and say where."""
+    """Write a picture, and print where."""
     figure.savefig(path, dpi=120)
     print(f"picture: {path}")
 

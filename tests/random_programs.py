@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+import textwrap
 import time
 from collections import Counter
 

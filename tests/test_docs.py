@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from test_architecture import FOLDERS, ROOMS
 
 import micrograd
 
 PACKAGE = Path(micrograd.__file__).parent
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 READING = (DOCS / "reading.md").read_text(encoding="utf-8")
 QUOTES = re.findall(
     r"```\{code-block\} python\n:caption: micrograd/(\S+)\n(?::dedent:\n)?(.*?)```", READING, re.S
@@ -36,3 +39,21 @@ def test_every_file_of_the_package_has_its_place_in_the_tour() -> None:
 def test_the_tour_names_no_file_that_is_not_there() -> None:
     told = re.findall(r"`(?:micrograd/)?([\w/]+(?:\.py|/))`", READING)  # C is not installed
     assert [name for name in told if not (PACKAGE / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_no_file_that_is_not_there(page: Path) -> None:
+    told = re.findall(r"`(micrograd|tests|demos|tools|docs)/([\w/.-]*)`", page.read_text("utf-8"))
+    folders = {"micrograd": PACKAGE}  # which may be installed elsewhere, then without its C sources
+    missing = [
+        f"{folder}/{name}"
+        for folder, name in told
+        if not (folders.get(folder, ROOT / folder) / name).exists() and not name.endswith(".c")
+    ]
+    assert missing == []
+
+
+def test_the_picture_of_the_rooms_shows_all_of_them() -> None:
+    drawn = (DOCS / "rooms.svg").read_text(encoding="utf-8")
+    names = [*ROOMS, *(folder for inside in FOLDERS.values() for folder in inside)]
+    assert [name for name in names if not re.search(rf"\b{name}(/|\.py)", drawn)] == []

@@ -182,7 +182,7 @@ def test_rules_write_themselves_down() -> None:
 def test_graphs_write_themselves_down() -> None:
     a, b = Value(2.0, label="a"), Value(3.0, label="b")
     assert str(of_value((a * b + 1).tanh() ** 2)) == "tanh(a * b + 1.0) ** 2"
-    with pytest.raises(ValueError, match="not made by a row"):
+    with pytest.raises(ValueError, match="not made by an operation"):
         of_value(Value.node(1.0, (a,), [1.0]))
     deep = a
     for _ in range(20):

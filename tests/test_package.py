@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,14 @@ def test_a_module_can_be_imported_from_where_it_once_stood(former: str, home: st
         f"print(micrograd.{former} is sys.modules['micrograd.{home}'])"
     )
     assert result.stdout == "True\n", result.stderr
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    root = Path(__file__).parents[1]
+    versions = [
+        re.search(r'^version[ :=]+"?([\w.]+)"?$', (root / name).read_text("utf-8"), re.M)
+        for name in ("pyproject.toml", "CITATION.cff")
+    ]
+    assert versions[0]
+    assert versions[1]
+    assert versions[0][1] == versions[1][1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -204,6 +205,7 @@ def test_parameters_that_are_read_once_are_found(monkeypatch: pytest.MonkeyPatch
     assert any(numbers_of_failures())
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarm")
 def test_what_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(self: Program, *args: Any, **kwargs: Any) -> Any:
         while True:

@@ -361,5 +361,5 @@ def test_the_file_of_a_line_is_this_one() -> None:
 
 
 def test_a_scope_has_a_text_for_a_name() -> None:
-    with pytest.raises(TypeError, match="its name is a text"), mg.scope(3):  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="its name is a string"), mg.scope(3):  # type: ignore[arg-type]
         pass

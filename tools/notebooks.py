@@ -1,7 +1,7 @@
-"""Make the notebooks of demos/ out of the pages of docs/, so that each text is written once.
+"""Make the notebooks in demos/ from the pages in docs/, so that each text is written once.
 
-    python tools/notebooks.py           # write and run them, so that they hold their pictures
-    python tools/notebooks.py --check   # only say whether their cells are those of the pages
+    python tools/notebooks.py           # write and run them, so that they hold their outputs
+    python tools/notebooks.py --check   # only check that their cells are those of the pages
 
 A page is Markdown with cells in fences (MyST). The lab holds its solutions between the marks
 `### BEGIN SOLUTION` and `### END SOLUTION`; the student's notebook has a place to write instead.
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
 
 
 def notebooks() -> dict[str, list[Cell]]:
-    """The cells of every notebook, by its name in demos/."""
+    """Return the cells of every notebook, by its name in demos/."""
     folder = DOCS / "backpropagation"
     lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"))]
     lab = DOCS / "lab" / "lab.md"
@@ -52,7 +52,7 @@ def notebooks() -> dict[str, list[Cell]]:
 
 
 def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> Iterator[Cell]:
-    """The cells of a page, each code changed by `change`."""
+    """Yield the cells of a page, each code cell passed through `change`."""
     text = re.sub(r"\A---\n.*?\n---\n", "", page.read_text(encoding="utf-8"), flags=re.S)
     parts = re.split(r"^```\{code-cell\} ipython3\n(.*?)^```$", text, flags=re.S | re.M)
     for i, part in enumerate(parts):
@@ -71,7 +71,7 @@ def _options_and_code(cell: str) -> tuple[str, str]:
 
 
 def markdown(text: str, folder: Path) -> str:
-    """The text as any notebook shows it: without Sphinx's fences, links seen from demos/."""
+    """Return text that any notebook shows: without Sphinx's fences, links relative to demos/."""
     text = re.sub(r"^```\{toctree\}.*?^```$", "", text, flags=re.S | re.M)
 
     def link(found: re.Match[str]) -> str:
@@ -83,7 +83,7 @@ def markdown(text: str, folder: Path) -> str:
 
 
 def without_solution(code: str) -> str:
-    """The code with a place to write where the solution was."""
+    """Replace each solution by a place to write."""
     return re.sub(
         r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
         r"\1...  # your code",
@@ -93,12 +93,12 @@ def without_solution(code: str) -> str:
 
 
 def sources(cells: list[Cell]) -> list[tuple[str, str]]:
-    """What the cells say, whatever came out of them."""
+    """Return the types and sources of cells, without their outputs."""
     return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
 
 
 def run(cells: list[Cell]) -> str:
-    """The notebook as a file, with what its cells show."""
+    """Run a notebook and return its file, outputs included."""
     import nbformat
     from nbclient import NotebookClient
 

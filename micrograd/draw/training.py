@@ -58,7 +58,7 @@ def decision_boundary(
             f"a model gives one score, or one for each of the {len(kinds)} labels in y; "
             f"this one gives {scores.shape[1]}"
         )
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     _colour_plane(ax, across, up, scores.reshape(*across.shape, -1))
     for i, kind in enumerate(kinds):
         x, height = points[labels == kind].T
@@ -134,7 +134,7 @@ def loss_curve(history: Any, *, ax: Axes | None = None) -> Axes:
     losses = {name: _numbers(curve) for name, curve in curves.items()}
     if not any(curve.size for curve in losses.values()):
         raise ValueError("a loss curve needs at least one loss; got none")
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for i, (name, curve) in enumerate(losses.items()):
@@ -162,7 +162,8 @@ def _numbers(curve: Any) -> Array:
         raise TypeError(f"a loss curve is drawn from a list of losses; got {curve!r}") from None
 
 
-def _new_axes() -> Axes:
+def new_axes() -> Axes:
+    """Return the Axes of a new figure; raise ImportError without matplotlib."""
     try:
         from matplotlib import pyplot
     except ImportError:

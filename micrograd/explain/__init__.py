@@ -1,17 +1,29 @@
-"""Explanations: where a gradient comes from, number by number, in the words of a course.
+"""Explain gradients: where they come from, whether they are right, in the words of a course.
 
-Each function gives an object that prints itself, shows itself in a notebook, and has `.data` for
-programs.
+May import every other room; none imports it. Begin with contribution_table.py. Each function
+returns an object that prints itself, shows itself in a notebook, and has `.data` for programs.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from micrograd.explain.contribution_table import contributions
-from micrograd.explain.course.textbook import deltas
 from micrograd.explain.diagnosis.graph_faults import diagnose
 from micrograd.explain.known_mistakes.grading import grade
 from micrograd.explain.known_mistakes.wrong_passes import mistakes
 from micrograd.explain.what_if.descent import step
 from micrograd.explain.what_if.nudging import nudge
 
+if TYPE_CHECKING:
+    from micrograd.explain.course.textbook import deltas
+
 __all__ = ["contributions", "deltas", "diagnose", "grade", "mistakes", "nudge", "step"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "deltas":  # needs NumPy, so it loads when it is first used
+        from micrograd.explain.course.textbook import deltas
+
+        return deltas
+    raise AttributeError(f"module 'micrograd.explain' has no attribute {name!r}")

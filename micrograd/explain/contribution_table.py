@@ -1,4 +1,4 @@
-"""Where a gradient comes from: every contribution that was added up to make it."""
+"""Where a gradient comes from: every contribution that is added up in it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import chain, count
 from typing import NamedTuple, TypeVar
 
 from micrograd.engine import Value, toposort
-from micrograd.explain.membership import examples, modules, path_of_parameter
-from micrograd.explain.report import Cell, Table, shown
+from micrograd.explain.membership import module_names, number_examples, parameter_path
+from micrograd.explain.report import Cell, Table, format_cell
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.symbolic.formula import Formula
 
@@ -20,12 +20,12 @@ Group = TypeVar("Group", bound=Hashable)
 
 
 class Contribution(NamedTuple):
-    """One way by which a Value moves the output: as an operand of one of its consumers.
+    """What one use of a Value adds to its gradient: local derivative times upstream gradient.
 
-    `local` is d consumer / d v, None where a function assigned by hand only says what it adds;
-    `upstream` is d output / d consumer, the gradient that had arrived there; `product` is what is
-    added. `example` is the number of the example that it belongs to, from 1, or None; `module`
-    is the module that recorded the consumer, or else its scope, "" outside of any.
+    `local` is d consumer / d v, or None where a `_backward` assigned by hand only tells what it
+    adds; `upstream` is d output / d consumer; `product` is what is added. `example` is the number
+    of the example that it belongs to, from 1, or None; `module` names the module (or else the
+    scope) that recorded the consumer, "" outside of any.
 
     >>> w = Value(0.5, label="w")
     >>> (row,) = contributions(w.sigmoid(), w).data
@@ -43,7 +43,7 @@ class Contribution(NamedTuple):
 
     @property
     def formula(self) -> Formula | None:
-        """The rule that gives `local`; None where no row of the table made the consumer."""
+        """The formula of `local`; None if no operation made the consumer."""
         if self.local is None:
             return None
         return local_formula(self.consumer, self.position, _names(self.consumer, self.position))
@@ -52,9 +52,9 @@ class Contribution(NamedTuple):
 def contributions(output: Value, v: Value) -> Contributions:
     """List everything that `output.backward()` adds up in `v.grad`, and where it comes from.
 
-    There is one contribution for each time that v is an operand. Nothing is changed by looking;
-    v may be a leaf or any Value on the way, and gets nothing where output does not depend on it.
-    Raises what `backward()` raises, TypeError when an argument is not a Value.
+    There is one contribution for each time that v is an operand. v may be a leaf or any Value on
+    the way; the list is empty if output does not depend on it. No data or grad changes. Raises
+    what `backward()` raises, and TypeError if an argument is not a Value.
 
     >>> w, x = Value(0.5, label="w"), Value(3.0, label="x")
     >>> print(contributions(2 * (w * x) + w**2, w))
@@ -74,10 +74,10 @@ def contributions(output: Value, v: Value) -> Contributions:
 
 
 class Contributions:
-    """What `contributions` found; shows itself as a table and, in LaTeX, as a sum.
+    """The result of `contributions`; shows itself as a table and, in LaTeX, as a sum.
 
-    `data` lists the contributions in the order in which the graph was recorded, `total` is their
-    sum, the derivative of `output` with respect to `v`.
+    `data` lists the contributions in the order in which the graph was recorded. `total` is their
+    sum: the derivative of `output` with respect to `v`.
 
     >>> w = Value(0.5)
     >>> found = contributions(w * 3 + w * w, w)
@@ -92,13 +92,13 @@ class Contributions:
         own = [step for step in self._steps if step.operand is v]
         self.total: float = own[-1].total if own else float(v is output)
         own.reverse()  # in the order in which the graph was recorded
-        numbers = examples(output, self._steps) if own else {}
-        names = modules(step.consumer for step in own)
+        numbers = number_examples(output, self._steps) if own else {}
+        names = module_names(step.consumer for step in own)
         self.data = [_contribution(step, numbers, name) for step, name in zip(own, names)]
 
     @property
     def remainder(self) -> float:
-        """What `v.grad` holds now beyond the total: from other outputs, or from earlier passes.
+        """What `v.grad` holds beyond the total: from other outputs, or from earlier passes.
 
         >>> w = Value(3.0)
         >>> for _ in range(2):
@@ -112,7 +112,7 @@ class Contributions:
     def paths(self) -> int:
         """The number of paths from v to the output along which a gradient can pass.
 
-        `backward()` does not walk them one by one: it adds up at every node what has arrived.
+        `backward()` does not walk them one by one; it adds up at each node what has arrived.
 
         >>> v = w = Value(1.0)
         >>> for _ in range(10):
@@ -126,19 +126,19 @@ class Contributions:
         for step in self._steps:
             if step.consumer is not consumer:
                 if consumer is not self.v:
-                    del counted[consumer]  # passed on; where there are many these are long numbers
+                    del counted[consumer]  # with many paths these are long numbers
                 consumer = step.consumer
             if step.operand in interior or step.operand is self.v:
                 counted[step.operand] += counted[consumer]
         return counted[self.v]
 
     def by_example(self) -> dict[int | None, float]:
-        """Add up the products of each example; None stands for what belongs to no example.
+        """Add up the products of each example; the key None collects what belongs to no example.
 
-        The examples are the terms of the outermost sum, in the order in which they were
-        recorded: parts of the graph that share only leaves, the parameters. A term without a leaf
-        of its own has no inputs, so it is no example but a penalty on the weights, say.
-        Where there are not two of them, there are no examples.
+        Examples are the terms of the outermost sum, in the order in which they were recorded:
+        parts of the graph that share only leaves, the parameters. A term without a leaf of its own
+        has no inputs, so it is not an example (but a penalty on the weights, say). A single term
+        is not counted as an example either.
 
         >>> w = Value(0.5)
         >>> costs = [(w * x - y) ** 2 for x, y in [(1.0, 2.0), (2.0, 3.0)]]
@@ -148,7 +148,7 @@ class Contributions:
         return _sums((row.example, row.product) for row in self.data)
 
     def by_module(self) -> dict[str, float]:
-        """Add up the products of each module that recorded the consumers, or of each scope.
+        """Add up the products by the module, or else the scope, that recorded the consumer.
 
         >>> from micrograd.nn import MLP
         >>> model, x = MLP(1, [2, 1]), Value(0.5)
@@ -158,7 +158,7 @@ class Contributions:
         return _sums((row.module, row.product) for row in self.data)
 
     def tables(self) -> list[Table]:
-        """Lay the contributions out: one by one and, where they are many, in groups too.
+        """Lay out the contributions one by one and, if there are many, in groups too.
 
         >>> w = Value(0.5, label="w")
         >>> costs = [(w * x * (w + x)) ** 2 for x in (1, 2, 3, 4, 5, 6, 7)]
@@ -199,25 +199,27 @@ class Contributions:
 
     @cached_property
     def _path(self) -> str:
-        """Where v is in its module, if it is a parameter without a label."""
+        """The path to v in its module, if it is a parameter without a label."""
         users = [row.consumer for row in self.data]
-        return "" if self.v.label or self.v.parents else path_of_parameter(self.v, users)
+        return "" if self.v.label or self.v.parents else parameter_path(self.v, users)
 
     def _note(self) -> str:
         v = _name(self.v, "v")
         if self.v is self.output:
-            return "The output is this Value itself: it rises by 1 per unit of itself."
+            return "The output is this Value itself: its derivative with respect to itself is 1."
         if not self.data:
             note = f"The output does not depend on {v}, or no derivative is passed on to it."
             if self.output in toposort(self.v):
-                note += "\nIt is the other way round: contributions(v, output) asks for that."
+                note += "\nIt is the other way round: ask for contributions(v, output)."
             return note
         lines = [f"{_count(self.paths, 'path')} from {v} to the output."]
-        grad = shown(self.v.grad)
+        grad = format_cell(self.v.grad)
         if self.v.grad == 0 != self.total:
             lines.append(f"{v}.grad is 0 now: backward() has not run, or it was set to 0 since.")
         elif not math.isclose(self.v.grad, self.total, rel_tol=1e-9, abs_tol=1e-300):
-            lines.append(f"{v}.grad is {grad} now: {shown(self.remainder)} came from other passes.")
+            lines.append(
+                f"{v}.grad is {grad} now: {format_cell(self.remainder)} came from other passes."
+            )
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -243,7 +245,7 @@ class Contributions:
 
 
 def _contribution(step: Step, numbers: dict[Value, int], module: str) -> Contribution:
-    # Where v is a term of the sum, and its consumer the sum, v tells which example that is.
+    # If v is a term of the outermost sum, v itself tells which example that is.
     example = numbers.get(step.consumer, numbers.get(step.operand))
     consumer, position, _, local, upstream, product, _ = step
     return Contribution(consumer, position, local, upstream, product, example, module)
@@ -267,7 +269,7 @@ def _table(
     total: float,
     note: str = "",
 ) -> Table:
-    """A table of products, where they are many of the largest, and their sum."""
+    """Lay out products and their sum; of many products, the largest."""
     by_size = sorted(range(len(products)), key=lambda i: -abs(products[i]))
     rows = [[*cells(i), products[i]] for i in sorted(by_size[:MANY])]
     blanks = [""] * (len(header) - 1)
@@ -291,7 +293,7 @@ def _cells(row: Contribution, groups: Iterable[str]) -> list[Cell]:
 
 
 def _expression(node: Value, position: int) -> str:
-    """A node in terms of its operands."""
+    """Write a node in terms of its operands."""
     if node.op is None:
         return node.label or node._op or "a node made by hand"
     names = _names(node, position)
@@ -300,7 +302,7 @@ def _expression(node: Value, position: int) -> str:
 
 
 def _names(node: Value, position: int) -> dict[Value, str]:
-    """What the operands of a node are called: by their labels, the others v, x, y, x3 ..."""
+    """Name the operands of a node by their labels, those without one v, x, y, x3 ..."""
     operands = dict.fromkeys(node.parents)
     names = {operand: operand.label for operand in operands if operand.label}
     names.setdefault(node.parents[position], "v")
@@ -316,7 +318,7 @@ def _name(v: Value, otherwise: str) -> str:
 
 
 def _count(number: int, thing: str) -> str:
-    """A count in words, such as 1 path; very long numbers by their power of ten."""
+    """Write a count, such as `1 path`; a very long number as a power of ten."""
     if number < 10**15:
         return f"{number:,} {thing}{'s' if number != 1 else ''}"
     return f"about 10**{int(number.bit_length() * math.log10(2))} {thing}s"
@@ -327,7 +329,7 @@ def _example_name(example: int | None) -> str:
 
 
 def _rounded(number: float) -> Formula:
-    return Formula(float(shown(number)))
+    return Formula(float(format_cell(number)))
 
 
 def _latex_name(v: Value, otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""Worked examples that were published with their figures, to hold what is computed here against.
+"""Worked examples that were published with their figures, to compare results with.
 
 >>> example = mazur()
 >>> hidden = example.model.layers[0](example.X[0])
@@ -23,12 +23,11 @@ Matrix = list[list[float]]
 
 @dataclass(frozen=True)
 class Example:
-    """A published example: its network, its data, the published figures and where they stand.
+    """A published example: its network, its data, its published figures and their source.
 
-    `model` is called on a row of `X`; a label of `y` says what should come out (none where the
-    example has no labels). `loss` is a function of one example's outputs and label; None means
-    the cross-entropy of the course, as `deltas` takes it. `erratum` says which figure is wrong in
-    the source, and why.
+    `model` is called on a row of `X`; `y` holds the labels, and is empty if there are none. `loss`
+    is a function of one example's outputs and label; None means the cross-entropy of the course,
+    as in `deltas`. `erratum` says which figure of the source is wrong, and why.
 
     >>> print(readme())
     The README's expression of two variables
@@ -57,10 +56,10 @@ _LECTURE = (
 
 
 def ng_ex4() -> Example:
-    """The check case of exercise 4: a 2-2-4 network of sigmoid units, three examples, classes 1..4.
+    """Return the check case of exercise 4: a 2-2-4 network of sigmoids, 3 examples, 4 classes.
 
     The weights are 0.1 to 1.8, column by column; `published` has J and D for lambda 0 and 4, the
-    accumulators Delta (cut off after 3 decimals), and g' of the exercise's sigmoidGradient.
+    accumulators Delta (truncated to 3 decimals), and g' from the exercise's sigmoidGradient.
 
     >>> example = ng_ex4()
     >>> example.y, example.published["Delta"][1]
@@ -116,7 +115,7 @@ def ng_ex4() -> Example:
 
 
 def ng_check_nn_gradients() -> Example:
-    """The course's checkNNGradients: a 3-5-3 network, five examples, sines for weights and data.
+    """Return the course's checkNNGradients: a 3-5-3 network, five examples, sines as weights.
 
     `published` has J for lambda 0 and 3, and of D(1), unrolled column by column, the first ten
     numbers for lambda 0 and the sixth for lambda 3.
@@ -155,7 +154,7 @@ _GATES = {"AND": [-30, 20, 20], "OR": [-10, 20, 20], "NOR": [10, -20, -20]}
 
 
 def ng_logic_gate(name: str) -> Example:
-    """A gate made of sigmoid units: "AND", "OR", "NOR", or "XNOR", which is OR of AND and NOR.
+    """Return a gate of sigmoid units: "AND", "OR", "NOR", or "XNOR", the OR of AND and NOR.
 
     Raises ValueError for another name.
 
@@ -180,10 +179,10 @@ def ng_logic_gate(name: str) -> Example:
 
 
 def mazur() -> Example:
-    """Matt Mazur's step by step example: 2-2-2 sigmoid units, squared error, one step of rate 0.5.
+    """Return Matt Mazur's example: 2-2-2 sigmoid units, squared error, one step of rate 0.5.
 
     His biases b1 and b2, each shared by two units, are not updated, so that it does not matter
-    that here each unit has its own. `published` has the hidden units h, the outputs o, the error
+    that each unit has its own here. `published` has the hidden units h, the outputs o, the error
     E, dE/dw5, and the weights and E after one step.
 
     >>> example = mazur()
@@ -217,7 +216,7 @@ def mazur() -> Example:
 
 
 def nielsen_saturated() -> Example:
-    """Nielsen's neuron that is badly wrong and learns slowly: it starts at w = 2, b = 2.
+    """Return Nielsen's neuron that is badly wrong and learns slowly: it starts at w = b = 2.
 
     `published` has the output before and after 300 steps of rate 0.15.
 
@@ -229,7 +228,7 @@ def nielsen_saturated() -> Example:
 
 
 def nielsen_quick() -> Example:
-    """Nielsen's neuron that learns quickly, to compare: it starts at w = 0.6, b = 0.9.
+    """Return Nielsen's neuron that learns quickly, to compare: it starts at w = 0.6, b = 0.9.
 
     >>> example = nielsen_quick()
     >>> print(f"{example.model(example.X[0]):.2f}", example.published["output_start"])
@@ -239,7 +238,7 @@ def nielsen_quick() -> Example:
 
 
 def lecture_expression() -> Example:
-    """The lecture's first graph: L = (a*b + c) * f at a=2, b=-3, c=10, f=-2.
+    """Return the lecture's first graph: L = (a*b + c) * f at a=2, b=-3, c=10, f=-2.
 
     `published` has L, the gradient, and L after 0.01 times the gradient is added to each leaf.
 
@@ -262,7 +261,7 @@ def lecture_expression() -> Example:
 
 
 def lecture_neuron() -> Example:
-    """The lecture's neuron: o = tanh(x1*w1 + x2*w2 + b).
+    """Return the lecture's neuron: o = tanh(x1*w1 + x2*w2 + b).
 
     `published` has the sum n, the output o and the derivatives of o.
 
@@ -287,7 +286,7 @@ def lecture_neuron() -> Example:
 
 
 def readme() -> Example:
-    """The example in the README of the original micrograd: g(a, b) at a=-4, b=2.
+    """Return the example in the README of the original: g(a, b) at a=-4, b=2.
 
     >>> example = readme()
     >>> print(f"{example.model(*example.X[0]):.4f}", example.published["g"])
@@ -313,7 +312,7 @@ def readme() -> Example:
 
 
 def half_squared_error(outputs: Any, targets: Any) -> Any:
-    """Half the sum of the squared errors, 1/2 * (output - target)**2, as Mazur and Nielsen have it.
+    """Return half the sum of the squared errors, as Mazur and Nielsen define it.
 
     >>> half_squared_error([1.0, 2.0], [0.0, 4.0])
     2.5
@@ -323,16 +322,16 @@ def half_squared_error(outputs: Any, targets: Any) -> Any:
 
 
 def _network(thetas: Sequence[Sequence[Sequence[float]]]) -> MLP:
-    """Make the MLP of sigmoid units, the last layer too, that has these matrices Theta.
+    """Make the MLP of sigmoid units, also in the last layer, that has these matrices Theta.
 
-    A row per unit, its bias first, as in the course; a label such as Theta1_20 says where a
-    parameter stands: matrix 1, unit 2, column 0 (the bias).
+    A row per unit, the bias first, as in the course; the label Theta1(2,0), say, is that of
+    unit 2, column 0 (the bias), in the first matrix.
     """
     model = MLP(len(thetas[0][0]) - 1, [len(theta) for theta in thetas], activation="sigmoid")
     for level, (layer, theta) in enumerate(zip(model.layers, thetas), start=1):
         for unit, (neuron, row) in enumerate(zip(layer.neurons, theta), start=1):
             neuron.nonlin = True
-            labels = [f"Theta{level}_{unit}{column}" for column in range(len(row))]
+            labels = [f"Theta{level}({unit},{column})" for column in range(len(row))]
             _set([neuron.b, *neuron.w], row, labels)
     return model
 
@@ -357,5 +356,5 @@ def _set(parameters: Sequence[Any], numbers: Sequence[float], labels: Sequence[s
 
 
 def _by_columns(numbers: Sequence[float], rows: int) -> Matrix:
-    """The matrix that Octave's reshape makes: filled column by column."""
+    """Fill a matrix column by column, as Octave's reshape does."""
     return [list(numbers[i::rows]) for i in range(rows)]

@@ -6,18 +6,19 @@ from collections.abc import Iterable
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.graph.scopes import Scope, scope_of
+from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.graph.steps import Step
 from micrograd.nn import Module
 
-# Examples: what hangs together below the outermost sum -------------------------------------------
+# Examples: the connected parts below the outermost sum -------------------------------------------
 
 
-def examples(output: Value, steps: list[Step]) -> dict[Value, int]:
-    """Number the terms of the outermost sum that have inputs of their own; give every node's.
+def number_examples(output: Value, steps: list[Step]) -> dict[Value, int]:
+    """Return the number of the example that each node belongs to, from 1.
 
-    Two nodes are of the same term when one is an operand of the other; leaves do not count, since
-    parameters are shared by all. One such term alone is no example among others.
+    An example is a term of the outermost sum that has inputs of its own. A node and its operands
+    belong to the same term, apart from leaves, since all terms share the parameters. A single
+    term is not an example among others: the result is empty then.
     """
     interior = {step.consumer for step in steps}
     terms, users = _terms(output, steps, interior)
@@ -33,13 +34,14 @@ def examples(output: Value, steps: list[Step]) -> dict[Value, int]:
 def _terms(
     output: Value, steps: list[Step], interior: set[Value]
 ) -> tuple[dict[Value, int], dict[Value, set[int]]]:
-    """The term of every node below the outermost sum, and for every leaf the terms that use it.
+    """Return the term of each node below the outermost sum, and the terms that use each leaf.
 
-    The outermost sum is what only adds, subtracts and scales by leaves, down from the output.
+    The outermost sum is everything from the output down that only adds, subtracts, or scales by
+    leaves.
     """
     terms: dict[Value, int] = {}
     users: dict[Value, set[int]] = {}
-    same: list[int] = []  # a term that turned out to be part of another points to that one
+    same: list[int] = []  # a term that is part of another points to that one
     outer = {output}
     for node, _, operand, *_ in steps:  # all consumers of a node come before the node itself
         term = terms.get(node)
@@ -67,7 +69,7 @@ def _first(same: list[int], term: int) -> int:
 
 
 def _adds_up(node: Value, interior: set[Value]) -> bool:
-    """Whether a node adds, subtracts, or scales by a leaf."""
+    """Tell whether a node adds, subtracts, or scales by a leaf."""
     if node.op in (ops.add, ops.subtract, ops.negative):
         return True
     varying = [x for x in node.parents if x in interior]
@@ -79,15 +81,15 @@ def _adds_up(node: Value, interior: set[Value]) -> bool:
 # Modules ----------------------------------------------------------------------------------------
 
 
-def modules(values: Iterable[Value]) -> list[str]:
-    """Name the module that each Value was recorded in, or else its scope; "" outside of any.
+def module_names(values: Iterable[Value]) -> list[str]:
+    """Name the module that recorded each Value, or else its scope; "" outside of any.
 
-    A part of a module is called by its path, as in `MLP.layers[0].neurons[1]`.
+    A part of a module is named by its path, as in `MLP.layers[0].neurons[1]`.
     """
     scopes = [scope_of(v) for v in values]
-    lines = {scope: modules_around(scope) for scope in dict.fromkeys(scopes)}
+    lines = {scope: enclosing_modules(scope) for scope in dict.fromkeys(scopes)}
     outermost = list(dict.fromkeys(line[-1] for line in lines.values() if line))
-    titles = dict(zip(outermost, _told_apart([type(module).__name__ for module in outermost])))
+    titles = dict(zip(outermost, tell_apart([type(module).__name__ for module in outermost])))
     paths = {root: {part: path for path, part in root.named_modules()} for root in outermost}
     names = {}
     for scope, line in lines.items():
@@ -100,12 +102,12 @@ def modules(values: Iterable[Value]) -> list[str]:
     return [names[scope] for scope in scopes]
 
 
-def path_of_parameter(v: Value, users: Iterable[Value]) -> str:
-    """Give the path to a parameter from the outermost module that these Values were recorded in.
+def parameter_path(v: Value, users: Iterable[Value]) -> str:
+    """Return the path to a parameter from the outermost module that recorded these Values.
 
-    It is empty where v is not a parameter of one.
+    The path is empty if v is not a parameter of such a module.
     """
-    lines = map(modules_around, dict.fromkeys(map(scope_of, users)))
+    lines = map(enclosing_modules, dict.fromkeys(map(scope_of, users)))
     for module in dict.fromkeys(line[-1] for line in lines if line):
         for path, p in module.named_parameters():
             if p is v:
@@ -113,19 +115,11 @@ def path_of_parameter(v: Value, users: Iterable[Value]) -> str:
     return ""
 
 
-def modules_around(scope: Scope | None) -> list[Module]:
-    """The modules that a scope is in, the innermost first."""
+def enclosing_modules(scope: Scope | None) -> list[Module]:
+    """List the modules around a scope, the innermost first."""
     found = []
     while scope is not None:
         if scope.module is not None:
             found.append(scope.module)
         scope = scope.parent
     return found
-
-
-def _told_apart(names: list[str]) -> list[str]:
-    """Number those that occur more than once."""
-    return [
-        f"{name}{names[: i + 1].count(name)}" if names.count(name) > 1 else name
-        for i, name in enumerate(names)
-    ]

@@ -1,15 +1,15 @@
-"""What a Value is called where it is explained."""
+"""Names of Values in explanations."""
 
 from __future__ import annotations
 
 from micrograd.engine import Value
 
 
-def called(v: Value) -> str:
-    """Give the label of a Value, or else what made it and its number.
+def name_of(v: Value) -> str:
+    """Return the label of a Value, or else its operation and number.
 
     >>> x = Value(3.0, label="x")
-    >>> called(x), called(x * 2), called(Value(2.0))
+    >>> name_of(x), name_of(x * 2), name_of(Value(2.0))
     ('x', '* (= 6)', 'the leaf 2')
     """
     if v.label:
@@ -20,15 +20,15 @@ def called(v: Value) -> str:
 
 
 def expression(v: Value) -> str:
-    """Write the operation that made a Value with its operands: what was computed, on what.
+    """Write the operation that made a Value, with its operands.
 
     >>> x = Value(3.0, label="x")
     >>> expression(x * 2), expression(x)
     ('x * 2', 'x')
     """
     if v.op is None:
-        return called(v)
-    operands = [called(x) if isinstance(x, Value) and x.parents else _short(x) for x in v.args]
+        return name_of(v)
+    operands = [name_of(x) if isinstance(x, Value) and x.parents else _short(x) for x in v.args]
     if len(operands) == 2 and not v.op.symbol.isalpha():
         return f" {v.op.symbol} ".join(operands)
     return f"{v.op.name}({', '.join(operands)})"

@@ -1,4 +1,4 @@
-"""How an explanation is laid out: one table, as text for a terminal and as HTML for a notebook."""
+"""A table, as text for a terminal and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NO_WRAP = ' style="text-align: left; white-space: nowrap"'
 class Table:
     """A title, a header, rows of texts and numbers, and a note below.
 
-    Floats are shown with 6 significant digits; columns of numbers stand to the right. Raises
-    ValueError for a row that is not as long as the header. Shows itself in a notebook; the HTML
-    has no scripts and no style sheet, so that it also shows where a notebook is not trusted.
+    Floats have 6 significant digits; columns of numbers are aligned right. Raises ValueError for a
+    row whose length differs from the header's. Shows itself in a notebook, also in one that is not
+    trusted: the HTML has no script and no style sheet.
 
     >>> print(Table("Two weights", ["weight", "grad"], [["w[0]", 0.5], ["w[1]", -12.25]]))
     Two weights
@@ -45,26 +45,26 @@ class Table:
                 )
 
     def text(self) -> str:
-        """Give the table as lines of text, columns parted by two blanks.
+        """Return the table as lines of text, columns separated by two blanks.
 
         >>> Table("", ["z"], [[1.0]]).text()
         'z\\n-\\n1'
         """
-        grid = [self.header, *([shown(cell) for cell in row] for row in self.rows)]
+        grid = [self.header, *([format_cell(cell) for cell in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*grid)]
         lines = ["  ".join(map(_pad, row, widths, self._numeric())).rstrip() for row in grid]
         rule = "-" * max(map(len, lines))
         return "\n".join([*filter(None, [self.title]), lines[0], rule, *lines[1:], *self._notes()])
 
     def html(self) -> str:
-        """Give the table as HTML that passes the filters of notebooks: inline styles at most.
+        """Return the table as HTML that passes the filters of notebooks.
 
         >>> Table("", ["z"], [["a < b"]], note="one row").html().partition("<tbody>")[2]
         '<tr><td style="text-align: left">a &lt; b</td></tr></tbody></table><p>one row</p>'
         """
         numeric = self._numeric()
         title = f"<caption{_NO_WRAP}>{escape(self.title)}</caption>" if self.title else ""
-        body = "".join(_row("td", map(shown, row), numeric) for row in self.rows)
+        body = "".join(_row("td", map(format_cell, row), numeric) for row in self.rows)
         table = (
             f"<table>{title}<thead>{_row('th', self.header, numeric)}</thead>"
             f"<tbody>{body}</tbody></table>"
@@ -75,7 +75,7 @@ class Table:
     _repr_html_ = html
 
     def _numeric(self) -> list[bool]:
-        """Which columns hold a number: these stand to the right."""
+        """Tell which columns hold a number: these are aligned right."""
         columns = zip(*self.rows) if self.rows else [()] * len(self.header)
         return [any(not isinstance(cell, str) for cell in column) for column in columns]
 
@@ -83,10 +83,10 @@ class Table:
         return self.note.splitlines()
 
 
-def shown(cell: Cell) -> str:
-    """Give a cell's text: a float with 6 significant digits, anything else as it is.
+def format_cell(cell: Cell) -> str:
+    """Return the text of a cell: a float with 6 significant digits, anything else as it is.
 
-    >>> shown(7.406969856065749), shown(-0.0), shown(3), shown("w")
+    >>> format_cell(7.406969856065749), format_cell(-0.0), format_cell(3), format_cell("w")
     ('7.40697', '0', '3', 'w')
     """
     return f"{cell + 0.0:.6g}" if isinstance(cell, float) else str(cell)

@@ -1,4 +1,4 @@
-"""What is read off a recorded graph: every `+=` of a backward pass, and where a Value came from.
+"""Read a recorded graph: every `+=` of a backward pass, and where each Value came from.
 
 May import `ops`, `value`, `engine`, `native` and `symbolic`. Begin with steps.py.
 """

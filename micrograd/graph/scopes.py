@@ -1,8 +1,8 @@
-"""Where a Value came from: the scope it was recorded in, the line of code that made it.
+"""Remember where a Value came from: the scope it was recorded in, the line that made it.
 
 `with scope("loss"):` names a part of a computation, and each call of an nn.Module is a scope by
-itself. A Value remembers the one it was recorded in, so that a picture can fold what belongs
-together. A copy belongs to the scope in which it is made; a pickled Value forgets its scope.
+itself. Pictures fold by scopes. A copy belongs to the scope in which it is made; a pickled Value
+forgets its scope.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -113,10 +113,10 @@ def _note(v: Value) -> None:
 
 @contextmanager
 def scope(name: str) -> Iterator[Scope]:
-    """Let the Values that are recorded in this block, by this thread, belong to a scope.
+    """Put the Values that this thread records in this block into a scope.
 
     Scopes nest; the same name at the same place is the same scope. Raises TypeError for a name
-    that is no text.
+    that is not a string.
 
     >>> x = Value(3.0)
     >>> with scope("square"):
@@ -125,7 +125,7 @@ def scope(name: str) -> Iterator[Scope]:
     ('square', None)
     """
     if not isinstance(name, str):
-        raise TypeError(f"scope: its name is a text, as in scope('loss'); got {name!r}")
+        raise TypeError(f"scope: its name is a string, as in scope('loss'); got {name!r}")
     before = swap_scope(None)
     try:
         inner = (before or _outside)._of_name(name)
@@ -176,9 +176,9 @@ _keepers = 0  # how many threads keep lines
 
 @contextmanager
 def source_lines() -> Iterator[None]:
-    """Let the Values that are recorded in this block, by this thread, keep the line that made them.
+    """Store in each Value that this thread records in this block the line that made it.
 
-    That is slow: about as slow as a call of a Python function for each Value.
+    This costs a call of a Python function per Value.
 
     >>> with source_lines():
     ...     y = Value(1.0) + 1
@@ -217,3 +217,18 @@ def line_of(v: Value) -> tuple[str, int] | None:
     True
     """
     return v._line
+
+
+def tell_apart(names: Iterable[str]) -> list[str]:
+    """Number the names that occur more than once.
+
+    >>> tell_apart(["Layer", "MLP", "Layer"])
+    ['Layer1', 'MLP', 'Layer2']
+    """
+    names = list(names)
+    seen: dict[str, int] = {}
+    told = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        told.append(f"{name}{seen[name]}" if names.count(name) > 1 else name)
+    return told

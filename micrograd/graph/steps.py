@@ -1,7 +1,7 @@
-"""Every `+=` of a backward pass, in order, with the numbers that make it.
+"""List every `+=` of a backward pass, in order, with its numbers.
 
-What explains or draws a gradient reads these steps, so that all of it agrees with `backward()`.
-Nothing is changed by looking: every `.grad` is afterwards as it was before.
+All that explains or draws gradients reads these steps, and so agrees with `backward()`. No `.grad`
+is changed by it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Step(NamedTuple):
     consumer: Value
     position: int
     operand: Value
-    local: float | None  # None where a function assigned by hand told only what it adds
+    local: float | None  # None for an assigned `_backward`, which only shows what it adds
     upstream: float  # the gradient that had arrived at the consumer
     product: float  # what is added
-    total: float  # what the operand's gradient is then
+    total: float  # the operand's gradient after it
 
 
 def backward_steps(root: Value) -> list[Step]:
@@ -57,7 +57,7 @@ def backward_steps(root: Value) -> list[Step]:
 
 
 def totals(root: Value) -> dict[Value, float]:
-    """Give the derivative of `root` by every Value of its graph: what the steps add up to.
+    """Return the derivative of `root` by every Value of its graph, as the steps add it up.
 
     >>> a, b = Value(3.0), Value(2.0)
     >>> found = totals(a * b + a)
@@ -73,11 +73,11 @@ def totals(root: Value) -> dict[Value, float]:
 def local_formula(
     consumer: Value, position: int, names: Mapping[Value, str] | None = None
 ) -> Formula | None:
-    """Write the rule by which `consumer` passes its gradient on to `consumer.parents[position]`.
+    """Return the formula of the local derivative of `consumer` by `consumer.parents[position]`.
 
-    Operands are called by `names` or by their labels; where one has neither, all are called as
-    in the row. A condition in the rule is decided by the numbers. None where no row made the node,
-    or the row passes nothing on there.
+    Operands have the names given in `names` or their labels; where one has neither, all have the
+    names of the operation's own arguments. Conditions are decided by the numbers. None where no
+    operation made the node, or it passes nothing on there.
 
     >>> x = Value(3.0, label="x")
     >>> print(local_formula(x ** 3, 0), local_formula(x.tanh(), 0), sep=", ")
@@ -101,7 +101,7 @@ def local_formula(
     return _settled(of_rule(op, positions[position]), data, shown)
 
 
-# Which of a node's parents gets something, the local derivative if known, and what is added.
+# The position of a parent, the local derivative if known, and what is added.
 _Addition = tuple[int, Union[float, None], float]
 
 
@@ -116,7 +116,7 @@ def _by_rule(node: Value, upstream: float) -> list[_Addition]:
 
 
 def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
-    """See what a function assigned to `_backward` adds to the operands' grads, and take it back."""
+    """Find out what an assigned `_backward` adds to the operands' grads, and restore these."""
     parents: dict[Value, int] = {}  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
@@ -134,7 +134,7 @@ def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> li
 
 
 def _settled(rule: Formula, data: Mapping[str, float], shown: Mapping[str, Formula]) -> Formula:
-    """Write a rule as it stands at one point: conditions decided, arithmetic of numbers done."""
+    """Simplify a rule at one point: decide conditions, do arithmetic of numbers."""
     if rule.op is None:
         return shown.get(rule.symbol, rule) if isinstance(rule.symbol, str) else rule
     if rule.op in (ops.less, ops.less_equal, ops.equal):

@@ -1,4 +1,4 @@
-"""The same Value in C, and the numbers of many Values at once.
+"""The Value of engine.py in C, and access to the numbers of many Values at once.
 
-May import `ops`, `value` and `engine`. Begin with bulk.py.
+May import `ops`, `value` and `engine`. Begin with takeover.py, then _engine.c.
 """

@@ -1,6 +1,6 @@
-/* The attributes of a Value, and its comparisons. */
+/* The attributes of Value, and its comparisons. */
 
-/* A new tuple of some objects, or only of the Values among them. Borrows them. */
+/* Make a tuple of objects, or of the Values among them. Borrows them. */
 static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
     Py_ssize_t size = 0;
     for (Py_ssize_t i = 0; i < n; i++) size += !only_values || is_value(items[i]);
@@ -11,7 +11,7 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
     return result;
 }
 
-/* Gives a node without operands its row (NULL or None for none) and operands; borrows them. */
+/* Make a leaf a node: store its operation (NULL for none) and its operands. Borrows them. */
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
     s->hung |= v->bound;
@@ -42,7 +42,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
         v->second = n > 1 ? Py_NewRef(PyTuple_GET_ITEM(operands, 1)) : NULL;
     }
     else {
-        /* A tuple of its own, so that it can be left untracked. */
+        /* A copy of the tuple, so that it can be untracked. */
         PyObject *own = new_tuple(((PyTupleObject *)operands)->ob_item, n, 0);
         if (!own) return -1;
         if (n && !v->tracked) PyObject_GC_UnTrack(own);
@@ -54,7 +54,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     return 0;
 }
 
-/* The getter of args, or of parents if `only_values` is set. The caller owns the tuple. */
+/* Get args, or parents if `only_values` is set. The caller owns the tuple. */
 static PyObject *get_operands(PyObject *self, void *only_values) {
     Value *v = (Value *)self;
     PyObject *inlined[2] = {v->first, v->second};
@@ -62,7 +62,7 @@ static PyObject *get_operands(PyObject *self, void *only_values) {
     return new_tuple(((PyTupleObject *)v->first)->ob_item, Py_SIZE(v->first), only_values != NULL);
 }
 
-/* The getter of op: the row that made a node, or None. The caller owns the result. */
+/* Get op. The caller owns the result. */
 static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
     int named = v->shape == MANY || v->shape == LEAF;
@@ -70,8 +70,8 @@ static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     return Py_NewRef(op ? op : Py_None);
 }
 
-/* The setter of op, if `is_op` is set, which waits in the place of an operand for those of args; or
- * of args. Only a leaf is made a node. Borrows what is set. */
+/* Set op (if `is_op` is set) or args of a leaf. op is set first, and waits in the place of the second
+ * operand. Borrows what is set. */
 static int set_making(PyObject *self, PyObject *x, void *is_op) {
     Value *v = (Value *)self;
     if (!x || v->shape != LEAF || (!is_op && !PyTuple_Check(x))) {
@@ -89,27 +89,27 @@ static int set_making(PyObject *self, PyObject *x, void *is_op) {
     return failed;
 }
 
-/* The state, if any thread traces a program: then Python sees to who asks for a number; or NULL. */
+/* Return the state if any thread traces a program, so that Python must be asked; else NULL. */
 static inline State *tracing(PyObject *self) {
     State *s = state_of(Py_TYPE(self));
     return s && PYTHON(s, hooks, tracers) && PyDict_GET_SIZE(PYTHON(s, hooks, tracers)) ? s : NULL;
 }
 
-/* The getter of _data and _grad. The caller owns the result. */
+/* Get _data or _grad. The caller owns the result. */
 static PyObject *get_raw(PyObject *self, void *name) {
     Value *v = (Value *)self;
     if (v->bound) look_at_all(state_of(Py_TYPE(self)));
     return PyFloat_FromDouble(*number_of(self, which_of(name)));
 }
 
-/* The getter of data and grad. The caller owns the result. */
+/* Get data or grad. The caller owns the result. */
 static PyObject *get_number(PyObject *self, void *name) {
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(PYTHON(s, base, read_traced), "Os", self, name);
     return get_raw(self, name);
 }
 
-/* The setter of all four. Borrows the number. */
+/* Set any of these four. Borrows the number. */
 static int set_number(PyObject *self, PyObject *number, void *name) {
     State *s = state_of(Py_TYPE(self));
     double x;
@@ -123,26 +123,26 @@ static int set_number(PyObject *self, PyObject *number, void *name) {
     return 0;
 }
 
-/* The dict of attributes itself: what will be put into it is not known, so the node is tracked. */
+/* Get the dict of attributes. The caller may put anything into it, so track the node. */
 static PyObject *get_dict(PyObject *self, void *closure) {
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;
     return PyObject_GenericGetDict(self, closure);
 }
 
-/* The setter of the dict. Borrows it. */
+/* Set the dict of attributes. Borrows it. */
 static int set_dict(PyObject *self, PyObject *dict, void *closure) {
     state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
     return PyObject_GenericSetDict(self, dict, closure);
 }
 
-/* A copy of the dict of attributes, which leaves the node untracked. The caller owns it. */
+/* Get a copy of the dict of attributes, without tracking the node. The caller owns it. */
 static PyObject *get_attributes(PyObject *self, void *Py_UNUSED(closure)) {
     PyObject *dict = ((Value *)self)->dict;
     return dict ? PyDict_Copy(dict) : PyDict_New();
 }
 
-/* v.name = x, for any name; Value's own descriptors (args, op ...) see to themselves. Borrows. */
+/* v.name = x. Tracks the node where x may form a cycle, unless a descriptor of Value takes x. Borrows both. */
 static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     if (x && can_cycle(x)) {
         State *s = state_of(Py_TYPE(self));
@@ -153,7 +153,7 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     return PyObject_GenericSetAttr(self, name, x);
 }
 
-/* Comparisons look at the data; == is identity. Borrows both. */
+/* Compare the data; == and != are identity. Borrows both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
@@ -168,5 +168,5 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     return result;
 }
 
-/* By identity; a type with comparisons does not inherit it. Borrows. */
+/* Hash by identity: a type with comparisons does not inherit that. */
 static Py_hash_t value_hash(PyObject *self) { return PyBaseObject_Type.tp_hash(self); }

@@ -1,23 +1,23 @@
-/* Blocks, for _engine.c: see blocks.py, which says what they are. Here the leaves of a block get its
- * numbers only when something looks at one of them: until then, the block is ahead of them, and
- * optimisers and programs work on its arrays alone. At most one block is ahead at a time. Whatever
- * touches the numbers of a bound Value calls `look` or `change` before, and `bound` is a bit of it. */
+/* Blocks, see blocks.py. In C, pushing a block does not write to its leaves: the block is marked as ahead
+ * of them, and they get its numbers when something looks at one of them. Until then optimisers and
+ * programs work on the arrays alone. At most one block is ahead at a time. Code that touches the
+ * numbers of a bound Value (a leaf of some block) calls `look` or `change` first. */
 
 enum { DATA, GRAD };
 
 struct Block {
     PyObject_HEAD
-    PyObject *leaves;    /* a tuple of bound Values. Owned, as all else */
+    PyObject *leaves;    /* a tuple of bound Values; owned, like the others */
     Py_buffer numbers[2]; /* data and grads, float64 */
-    uint64_t seen[2];    /* how many changes there had been when they were those of the leaves */
-    int ahead[2];        /* the leaves have yet to get them */
+    uint64_t seen[2];    /* the count of changes for which they are up to date */
+    int ahead[2];        /* newer than the leaves' numbers */
     PyObject *weakrefs;
 };
 
-/* Which of the two a name means, as getters and setters get it. */
+/* Return DATA or GRAD for the name that getters and setters get. */
 static inline int which_of(const char *name) { return name[0] == 'd' ? DATA : GRAD; }
 
-/* If an object is a buffer of `n` float64 in one dimension, owns `view` of it: true then. Sets no
+/* Fill `view` if an object is a one-dimensional buffer of `n` float64, and return true. Sets no
  * error. */
 static int take_float64(PyObject *x, Py_ssize_t n, int flags, Py_buffer *view) {
     if (PyObject_GetBuffer(x, view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
@@ -30,12 +30,12 @@ static int take_float64(PyObject *x, Py_ssize_t n, int flags, Py_buffer *view) {
     return 0;
 }
 
-/* Where a Value stores its data or grad. */
+/* Return the address of a Value's data or grad. */
 static inline double *number_of(PyObject *v, int which) {
     return which == DATA ? &((Value *)v)->data : &((Value *)v)->grad;
 }
 
-/* Gives the leaves of the block that is ahead their numbers. Runs no Python. */
+/* Write the numbers of the block that is ahead to its leaves. Runs no Python code. */
 static void settle(State *s) {
     Block *b = s->ahead;
     PyObject **leaves = ((PyTupleObject *)b->leaves)->ob_item;
@@ -48,22 +48,22 @@ static void settle(State *s) {
     }
 }
 
-/* Before the numbers of any Values are read. */
+/* Prepare for reading the numbers of any Values. */
 static inline void look_at_all(State *s) {
     if (s && s->ahead) settle(s);
 }
 
-/* Before a number of a Value is read; of two, the bits are given together. Where no block is ahead,
- * which is nearly always, not even the bits are looked at. */
+/* Prepare for reading a number of a Value; `bound` is its bit, or those of two Values together. While no
+ * block is ahead, as nearly always, the bits are not even looked at. */
 #define look(s, bound) ((s)->ahead && (bound) ? settle(s) : (void)0)
 
-/* Before a number of a bound Value is changed: what blocks know of it will be out of date. */
+/* Prepare for changing a number of a Value: if it is bound, other blocks are out of date then. */
 static inline void change(State *s, int bound, int which) {
     if (bound) look_at_all(s);
     if (bound && s) s->changes[which]++;
 }
 
-/* Makes an array of a block up to date. Borrows it. */
+/* Bring an array of a block up to date. Borrows the block. */
 static void pull(State *s, Block *b, int which) {
     if (s->ahead != b) look_at_all(s);
     if (b->seen[which] == s->changes[which]) return;
@@ -73,7 +73,7 @@ static void pull(State *s, Block *b, int which) {
     b->seen[which] = s->changes[which];
 }
 
-/* Lets an array of a block be what its leaves have, and other blocks be out of date. Borrows it. */
+/* Declare an array of a block the newest: its leaves and other blocks are out of date. Borrows the block. */
 static void push(State *s, Block *b, int which) {
     if (s->ahead != b) look_at_all(s);
     b->seen[which] = ++s->changes[which];
@@ -81,7 +81,7 @@ static void push(State *s, Block *b, int which) {
     s->ahead = b;
 }
 
-/* Adds to the grads of a block. Borrows both. */
+/* Add to the grads of a block. Borrows both. */
 static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
     Py_buffer view;
     Block *b = (Block *)block;
@@ -98,7 +98,7 @@ static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
     return 0;
 }
 
-/* Block(leaves, data, grad): a tuple, and buffers of as many float64, whose contents do not count. */
+/* Block(leaves, data, grad): a tuple, and two buffers of as many float64, to be overwritten. */
 static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
     PyObject *leaves, *numbers[2];
     State *s = PyType_GetModuleState(type);
@@ -121,7 +121,7 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
     return (PyObject *)b;
 }
 
-/* Frees a block; its leaves have their numbers then. */
+/* Free a block, after writing its numbers to its leaves. */
 static void block_dealloc(PyObject *self) {
     Block *b = (Block *)self;
     PyTypeObject *type = Py_TYPE(self);
@@ -135,21 +135,21 @@ static void block_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-/* Visits what a block owns. There is no clear: leaves do not refer to it. */
+/* Visit what a block owns. There is no clear: leaves do not refer to blocks. */
 static int block_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((Block *)self)->leaves);
     return 0;
 }
 
-/* block.pull_data(): the count of changes tells whether anything is new since another call. */
+/* block.pull_data(): returns the count of changes. */
 static PyObject *block_pull_data(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     State *s = PyType_GetModuleState(Py_TYPE(self));
     pull(s, (Block *)self, DATA);
     return PyLong_FromUnsignedLongLong(s->changes[DATA]);
 }
 
-/* block.pull_grads() and the like. */
+/* block.pull_grads() and so on. */
 #define BLOCK_METHOD(name, what, which)                                                            \
     static PyObject *block_##name(PyObject *self, PyObject *Py_UNUSED(ignored)) {                  \
         what(PyType_GetModuleState(Py_TYPE(self)), (Block *)self, which);                          \
@@ -171,7 +171,7 @@ static PyObject *block_add(PyObject *self, PyObject *gradients) {
     Py_RETURN_NONE;
 }
 
-/* block.has(values): whether a list holds just its leaves, in their order. Borrows it. */
+/* block.has(values): tell whether a list holds just these leaves, in order. Borrows it. */
 static PyObject *block_has(PyObject *self, PyObject *values) {
     PyObject *leaves = ((Block *)self)->leaves;
     Py_ssize_t n = PyTuple_GET_SIZE(leaves);
@@ -181,7 +181,7 @@ static PyObject *block_has(PyObject *self, PyObject *values) {
     return PyBool_FromLong(same);
 }
 
-/* block.data and block.grad: the buffers that it was given. */
+/* block.data and block.grad. */
 static PyObject *get_numbers(PyObject *self, void *name) {
     return Py_NewRef(((Block *)self)->numbers[which_of(name)].obj);
 }

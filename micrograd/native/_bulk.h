@@ -1,14 +1,14 @@
-/* The numbers of many Values at once: see bulk.py. */
+/* Read and write the numbers of many Values at once: see bulk.py. */
 
-/* If the arguments are a list or tuple and as many float64, owns `view` and gives the items,
- * borrowed; else NULL, without an error. */
+/* Take apart arguments that are a list or tuple and as many float64: fill `view`, which the caller
+ * releases, and return the items, borrowed. NULL, without an error, for other arguments. */
 static PyObject **fit(PyObject *const *args, Py_ssize_t n, Py_buffer *view, int flags) {
     if (n != 2 || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0]))) return NULL;
     return take_float64(args[1], Py_SIZE(args[0]), flags, view) ? PySequence_Fast_ITEMS(args[0]) : NULL;
 }
 
-/* read_data(values, buffer) and the like, in one pass over memory: what changes Values remembers
- * them, in case one of the items is none. What does not fit, Python explains. Borrows both. */
+/* read_data(values, buffer) and so on, in one pass over memory. Writers save the old numbers, to restore
+ * them if an item is no Value. Python raises the errors. Borrows both. */
 #define BULK(name, flags, which, field, what)                                                      \
     static PyObject *bulk_##name(PyObject *module, PyObject *const *args, Py_ssize_t n) {          \
         Py_buffer view;                                                                            \

@@ -1,10 +1,10 @@
-/* The Value of engine.py in C, faster. engine.py says what everything means; here is what is hot: making
- * nodes, listing a graph, the backward pass, freeing. What is rare (other numbers, subclasses,
- * errors, results that are not finite, operations without a C form) is left to the functions in Python, so
- * that conventions and messages exist once.
+/* The Value of engine.py in C, faster. engine.py says what everything means. C does what is hot: it makes and
+ * frees nodes, lists graphs and goes through them backward. It leaves to Python what is rare (other
+ * kinds of numbers, subclasses, errors, results that are not finite, operations without a C form), so that
+ * conventions and messages exist once.
  *
- * This is one translation unit, read in the order of the includes. "Borrows": uses the caller's
- * reference. "Owns": releases it, or the struct does. */
+ * This is one translation unit, to be read in the order of the includes. A function that "borrows" uses the
+ * caller's reference; one that "owns" an object releases it; a struct releases what it owns. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>
@@ -41,13 +41,13 @@
 
 #define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
-#define ROW_DOC "This row of the table, on self."
+#define ROW_DOC "Apply this operation to self."
 static PyMethodDef value_methods[] = {
     {"backward", value_backward, METH_NOARGS,
      "Leave in every `v.grad` of this graph the derivative of self with respect to v."},
     {"_apply", (PyCFunction)(void (*)(void))value_apply, METH_FASTCALL,
-     "Compute a row on the data of its operands, and record the result as a node."},
-    {"_track", value_track, METH_NOARGS, "Let the cyclic collector look at this Value."},
+     "Compute an operation on the data of its operands, and record the result as a node."},
+    {"_track", value_track, METH_NOARGS, "Make this Value visible to the garbage collector."},
     UNARY_METHODS(METHOD1) BINARY_METHODS(METHOD2)
     {NULL, NULL, 0, NULL},
 };
@@ -58,7 +58,7 @@ static PyGetSetDef value_getset[] = {
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
     {"_data", get_raw, set_number, NULL, "data"},
     {"_grad", get_raw, set_number, NULL, "grad"},
-    {"op", get_op, set_making, "The row of the table that made this node; None for a leaf.", "op"},
+    {"op", get_op, set_making, "The operation that made this node; None for a leaf.", "op"},
     {"args", get_operands, set_making,
      "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
     {"parents", get_operands, NULL,
@@ -96,7 +96,7 @@ static PyType_Spec value_spec = {
 
 /* The module -------------------------------------------------------------------------------- */
 
-/* Stores the rows of the table by code, and the code of every row. Borrows the table. */
+/* Fill `rows` and `codes` from the table. Borrows it. */
 static int find_rows(State *s, PyObject *table) {
     static const char *const names[N_CODES] = {
 #define NAME(row) [ROW_##row] = #row,
@@ -118,14 +118,14 @@ static int find_rows(State *s, PyObject *table) {
     return s->codes ? 0 : -1;
 }
 
-/* Stores an attribute of a Python object, or its own name if there is none, in the state. */
+/* Store an attribute of a Python object in the state; without an object, the name itself. */
 static int take(State *s, int index, PyObject *source, const char *name) {
     PyObject *x = source ? PyObject_GetAttrString(source, name) : PyUnicode_InternFromString(name);
     s->objects[index] = x;
     return x ? 0 : -1;
 }
 
-/* Fills a new module: engine.py has run up to the line that imports it. Borrows the module. */
+/* Fill a new module; engine.py has run up to its last line. Borrows the module. */
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
@@ -157,7 +157,7 @@ static int engine_exec(PyObject *module) {
     return failed ? -1 : 0;
 }
 
-/* Visits what the module owns. */
+/* Visit what the module owns, for the garbage collector. */
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
     Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes);
@@ -167,7 +167,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Releases what the module owns. */
+/* Release what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
     Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes);
@@ -177,13 +177,13 @@ static int engine_clear(PyObject *module) {
     return 0;
 }
 
-/* Releases the kept nodes; no Value is alive any more, since each keeps its type and module. */
+/* Free the module and the kept nodes. No Value is alive: each keeps its type and module alive. */
 static void engine_free(void *module) {
     State *s = PyModule_GetState(module);
     engine_clear(module);
     while (s->kept.size) {
         PyObject *dead = (PyObject *)s->kept.items[--s->kept.size];
-        Py_SET_TYPE(dead, &PyList_Type); /* Value is gone; any type with a collector's header */
+        Py_SET_TYPE(dead, &PyList_Type); /* Value is gone; any garbage-collected type does */
         PyObject_GC_Del(dead);
     }
     PyMem_Free(s->kept.items);

@@ -1,6 +1,6 @@
-/* The graph: listing it in order, and the backward pass. */
+/* List a graph in order, and go through it backward. */
 
-/* A walk in the memory of the one before; the caller owns it. */
+/* Begin a walk, in the memory of the one before. The caller owns it. */
 static Walk new_walk(State *s, int backward) {
     Walk w = s->spare;
     s->spare = (Walk){.backward = 0};
@@ -10,12 +10,12 @@ static Walk new_walk(State *s, int backward) {
     return w;
 }
 
-/* Releases the memory of a walk. */
+/* Free the memory of a walk. */
 static void free_walk(Walk *w) {
     PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
 }
 
-/* Keeps the memory of a walk; releases it if it is out of proportion to the nodes that are kept. */
+/* End a walk: keep its memory for the next one, unless it is large compared to the kept nodes. */
 static void end_walk(State *s, Walk *w) {
     Walk before = s->spare;
     if (w->order.room > 2 * s->keep + 1024) { free_walk(w); return; }
@@ -23,31 +23,31 @@ static void end_walk(State *s, Walk *w) {
     free_walk(&before);
 }
 
-/* Whether a function was assigned to a node's _backward. Borrows the node. */
+/* Tell whether a function was assigned to a node's _backward. Borrows the node. */
 static inline int has_closure(State *s, Value *v) {
     PyObject *closure = v->dict ? PyDict_GetItem(v->dict, PYTHON(s, name, _closure)) : NULL;
     return closure && closure != Py_None;
 }
 
-/* What will be left of a node after its first operand, so that it needn't be touched again: the
- * second one, borrowed, or NULL; of MANY, the index of the next, times two, plus one. */
+/* Return what remains of a node after its first operand, so that it need not be touched again: the
+ * second operand, borrowed, or NULL; for MANY, the index of the next operand, times two, plus one. */
 static inline Value *rest_of(Value *v) {
     if (v->shape == MANY) return (Value *)1;
     return v->shape == TWO && v->code != POWER_OF_NUMBER ? (Value *)v->second : NULL;
 }
 
-/* Whether the leaves of a node, which all are leaves of blocks, get theirs from these. */
+/* Tell whether the leaves of a node, all in blocks, get their gradients through these. */
 static inline int hides(State *s, Value *v) { return v->hides && !s->hung; }
 
-/* Lists a Value, borrowed, if it is a leaf: 1 then, 0 if it is none, -1 if memory is short. */
+/* List a Value if it is a leaf: return 1 then, 0 for a node, -1 if out of memory. Borrows it. */
 static inline int list_leaf(State *s, Walk *w, Value *x) {
     if (x->shape != LEAF || has_closure(s, x)) return 0;
     w->bound |= x->bound;
     return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
 }
 
-/* Lists the graph behind a root, in depth, operands in order; a backward pass sets interior grads
- * to 0. A deep graph needs no stack of C's, and no Python code runs meanwhile. Borrows the root. */
+/* List the graph behind a root depth first, operands in order; for a backward pass, set interior grads
+ * to 0. Works without recursion and without running Python code. Borrows the root. */
 static int walk(State *s, Walk *w, Value *x) {
     uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
     for (int leaf;;) {
@@ -84,7 +84,7 @@ static int walk(State *s, Walk *w, Value *x) {
     }
 }
 
-/* toposort(root): a new list, which the caller owns. Borrows the root. */
+/* toposort(root). Borrows the root; the caller owns the list. */
 static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     if (!is_value(root)) {
         return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
@@ -99,8 +99,8 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
     return result;
 }
 
-/* Takes the step of a node that hides its leaves: what they and their blocks will get is kept, as
- * pairs of a block and an array, until nothing can fail any more. Borrows it. */
+/* Take the step of a node that hides its leaves: collect pairs of a block and the gradients to add to it,
+ * until nothing can fail any more. Borrows the node. */
 static int collect(State *s, Walk *w, Value *v) {
     PyObject *pairs = PyObject_CallMethodNoArgs((PyObject *)v, PYTHON(s, name, _collect));
     if (!w->collected) w->collected = PyList_New(0);
@@ -110,8 +110,7 @@ static int collect(State *s, Walk *w, Value *v) {
     return -failed;
 }
 
-/* Takes the step of a node, borrowed, in Python: its closure, its rules where C has none, or the
- * error. */
+/* Take the step of a node in Python: call its closure or rules, or raise the error. Borrows the node. */
 static int pass_on_in_python(State *s, Walk *w, Value *v) {
     int failed;
     if (hides(s, v)) {
@@ -124,11 +123,11 @@ static int pass_on_in_python(State *s, Walk *w, Value *v) {
         Py_XDECREF(step);
         Py_XDECREF(done);
     }
-    look(s, w->bound); /* Python ran, perhaps a backward pass within this one */
+    look(s, w->bound); /* Python code ran, perhaps another backward pass */
     return failed;
 }
 
-/* Takes the step of a node: gives each operand its local derivative times what arrived here.
+/* Take the step of a node: add to each operand's grad its local derivative times the node's grad.
  * Borrows the node. */
 static inline int pass_on(State *s, Walk *w, Value *v) {
     double slope, other = 0.0, out = v->data;
@@ -158,7 +157,7 @@ static inline int pass_on(State *s, Walk *w, Value *v) {
     return 0;
 }
 
-/* Adds what was collected to the grads of the blocks. Borrows it. */
+/* Add what was collected to the grads of the blocks. Borrows it. */
 static int add_collected(State *s, PyObject *collected) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collected); i++) {
         PyObject *pair = PyList_GET_ITEM(collected, i);
@@ -167,8 +166,8 @@ static int add_collected(State *s, PyObject *collected) {
     return 0;
 }
 
-/* The backward pass of what a walk has listed, `before` of it are the grads of the leaves, and these
- * are so again where it fails. Borrows everything. */
+/* Go backward through the nodes that a walk has listed. Saves the grads of the leaves in `before`, and
+ * restores them on failure. Borrows everything. */
 static int pass_back(State *s, Walk *w, Value *root, double *before) {
     int failed = 0;
     Py_ssize_t n = w->leaves.size;
@@ -184,7 +183,7 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
     return failed || !w->collected ? failed : add_collected(s, w->collected);
 }
 
-/* Value.backward(): the caller's reference to the root keeps the graph alive. */
+/* Value.backward(). The caller's reference to the root keeps the graph alive. */
 static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     State *s = state_of(Py_TYPE(self));
     look(s, s->hung);
@@ -206,7 +205,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
-/* hide_leaves(node): see above; there is no way back. Borrows it. */
+/* hide_leaves(node), for good; see blocks.py. Borrows it. */
 static PyObject *engine_hide_leaves(PyObject *Py_UNUSED(module), PyObject *node) {
     if (is_value(node)) ((Value *)node)->hides = 1;
     Py_RETURN_NONE;

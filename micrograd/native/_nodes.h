@@ -1,6 +1,6 @@
-/* Making and freeing Values. */
+/* Make and free Values. */
 
-/* Makes an array of `*room` things larger by half; it stays the caller's. Sets no error. */
+/* Grow an array of `*room` items by half; the caller keeps owning it. Sets no error. */
 static int grow(void **items, Py_ssize_t *room, size_t size) {
     Py_ssize_t larger = *room ? *room + *room / 2 : 64;
     void *moved = PyMem_Realloc(*items, larger * size);
@@ -10,14 +10,14 @@ static int grow(void **items, Py_ssize_t *room, size_t size) {
     return 0;
 }
 
-/* Appends a Value, borrowed. Sets no error. */
+/* Append a borrowed Value. Sets no error. */
 static inline int append(List *list, Value *v) {
     int failed = list->size == list->room && grow((void **)&list->items, &list->room, sizeof(v));
     if (!failed) list->items[list->size++] = v;
     return -failed;
 }
 
-/* Finds the scope of a thread that did not ask last; the state owns it, and the thread's dict. */
+/* Switch the state to the running thread: save the other thread's scope, load this one's. */
 static void change_thread(State *s) {
     PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
     if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
@@ -27,13 +27,13 @@ static void change_thread(State *s) {
     s->thread = PyThreadState_GetUnchecked()->id;
 }
 
-/* The scope that this thread records in, borrowed; NULL if there is none. */
+/* Return the scope that this thread records in, borrowed; NULL for none. */
 static inline PyObject *scope_here(State *s) {
     if (s->thread != PyThreadState_GetUnchecked()->id) change_thread(s);
     return s->scope;
 }
 
-/* Tells a new Value, borrowed, its scope, and on_new of the Value. */
+/* Store the scope in a new Value and call on_new. Borrows the Value. */
 static inline int mark(State *s, Value *v) {
     v->scope = Py_XNewRef(scope_here(s));
     if (!s->on_new) return 0;
@@ -42,7 +42,7 @@ static inline int mark(State *s, Value *v) {
     return done ? 0 : -1;
 }
 
-/* Makes a leaf, untracked, out of the kept nodes if there are any. The caller owns it. */
+/* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
 static inline Value *new_leaf(State *s, double data) {
     Value *v;
     if (s->kept.size) {
@@ -57,7 +57,7 @@ static inline Value *new_leaf(State *s, double data) {
     return v;
 }
 
-/* Releases what a node owns: its operands and attributes. */
+/* Release the operands and attributes of a node. */
 static int value_clear(PyObject *self) {
     Value *v = (Value *)self;
     v->code = NO_ROW;
@@ -66,7 +66,7 @@ static int value_clear(PyObject *self) {
     return 0;
 }
 
-/* Gives up a reference to an operand; one that dies is put in line, without a call of its own. */
+/* Release an operand; if that was the last reference, queue it in `dying`, without recursion. */
 static inline void release(State *s, PyObject *x) {
     if (x && Py_REFCNT(x) == 1 && s && is_exact(Py_TYPE(x)) && !((Value *)x)->tracked) {
         Py_SET_REFCNT(x, 0);
@@ -78,7 +78,7 @@ static inline void release(State *s, PyObject *x) {
     }
 }
 
-/* Releases what a dead node owns, and keeps its memory for reuse (unless it is a subclass's). */
+/* Release all that a dead node owns; keep its memory for reuse, unless it is of a subclass. */
 static void destroy(State *s, Value *v) {
     PyTypeObject *type = Py_TYPE(v);
     if (v->weakrefs) PyObject_ClearWeakRefs((PyObject *)v);
@@ -91,12 +91,12 @@ static void destroy(State *s, Value *v) {
     Py_DECREF(type);
 }
 
-/* Sorts nodes, borrowed, by falling address (radix sort; none lies within 64 bytes of another):
- * taken from the end, they follow in memory order. */
+/* Sort borrowed nodes by falling address, so that they are reused in memory order from the end.
+ * A radix sort on 64-byte units: no two nodes share one. */
 static void sort_by_address(Value **items, Py_ssize_t n) {
     Value **from = items, **to = PyMem_Malloc(n * sizeof(Value *)), **spare = to;
     uintptr_t low = UINTPTR_MAX, high = 0;
-    Py_ssize_t rises = 0; /* few, if the graph was freed as it was made */
+    Py_ssize_t rises = 0; /* few, if the graph was freed in the order it was made */
     for (Py_ssize_t i = 0; i < n; i++) {
         rises += i && items[i] > items[i - 1];
         low = Py_MIN(low, (uintptr_t)items[i]);
@@ -117,7 +117,7 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
     PyMem_Free(spare);
 }
 
-/* Frees a node, and those that die with it, without recursion. Owns `self`. */
+/* Free a node and all that dies with it, without recursion. Owns `self`. */
 static void value_dealloc(PyObject *self) {
     Value *v = (Value *)self;
     State *s = state_of(Py_TYPE(self));
@@ -137,8 +137,8 @@ static void value_dealloc(PyObject *self) {
         sort_by_address(s->kept.items + before, s->kept.size - before);
 }
 
-/* Gives kept memory, which the state owns, back, as the policy says: at most as many nodes are
- * kept as were alive at once since the last call, or seven eighths of the bound before, if that is more. */
+/* Return kept memory to Python. The bound on nodes, alive and kept, is the peak since the last call
+ * or seven eighths of the bound before, whichever is more. */
 static void trim(State *s) {
     s->keep -= s->keep / 8;
     if (s->keep < s->peak) s->keep = s->peak;
@@ -147,7 +147,7 @@ static void trim(State *s) {
         PyObject_GC_Del(s->kept.items[--s->kept.size]);
 }
 
-/* Lets the collector see a node, and the tuple it may own. Borrows it. */
+/* Make a node visible to the garbage collector, with the tuple it may own. Borrows it. */
 static void track(Value *v) {
     if (!v->tracked) {
         v->tracked = 1;
@@ -156,13 +156,13 @@ static void track(Value *v) {
     }
 }
 
-/* v._track(): for gc_cycles.py. Borrows it. */
+/* v._track(), for gc_cycles.py. */
 static PyObject *value_track(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     track((Value *)self);
     Py_RETURN_NONE;
 }
 
-/* Whether a reference to `x` can be part of a cycle. Borrows it. */
+/* Tell whether a reference to `x` can be part of a cycle. Borrows it. */
 static int can_cycle(PyObject *x) {
     if (!PyObject_IS_GC(x)) return 0;
     if (PyWeakref_CheckRefExact(x)) return ((PyWeakReference *)x)->wr_callback != NULL;
@@ -175,8 +175,8 @@ static int can_cycle(PyObject *x) {
     return 1;
 }
 
-/* Prepares for something that may form a cycle to be hung on a node. Consumers to come are
- * tracked like it; those that exist already cannot be known here, see gc_cycles.py. Borrows it. */
+/* Prepare a node to hold a reference that may form a cycle: track it. Later consumers are tracked with
+ * it; the existing ones are not known here, see gc_cycles.py. Borrows it. */
 static int hang(State *s, Value *v) {
     if (v->tracked && is_exact(Py_TYPE(v))) return 0;
     if (v->used && is_exact(Py_TYPE(v))) {
@@ -188,7 +188,7 @@ static int hang(State *s, Value *v) {
     return 0;
 }
 
-/* Visits what a node owns. */
+/* Visit what a node owns, for the garbage collector. */
 static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     Value *v = (Value *)self;
     Py_VISIT(Py_TYPE(self));
@@ -196,7 +196,7 @@ static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Stores the float that `x` stands for, in `result`; `what` is for the message. Borrows both. */
+/* Convert `x` to a double; `what` names it in error messages. Borrows both. */
 static int as_double(State *s, PyObject *x, const char *what, double *result) {
     if (PyFloat_CheckExact(x)) {
         *result = PyFloat_AS_DOUBLE(x);
@@ -209,7 +209,7 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
     return *result == -1.0 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Value.__new__: the caller owns the result. Arguments are for __init__, a subclass's perhaps. */
+/* Value.__new__. Leaves the arguments to __init__. The caller owns the result. */
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
     if (is_exact(type)) return (PyObject *)new_leaf(state_of(type), 0.0);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
@@ -220,7 +220,7 @@ static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObje
     return (PyObject *)v;
 }
 
-/* Value.__init__; more than one argument goes to the function in Python. Borrows everything. */
+/* Value.__init__. With more than one argument, call the Python function. Borrows everything. */
 static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     Value *v = (Value *)self;
     State *s = state_of(Py_TYPE(self));
@@ -241,7 +241,7 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     return done ? 0 : -1;
 }
 
-/* Value(number), without a tuple of arguments; anything else takes the usual way. Borrows all; the
+/* Value(number) without an argument tuple; other calls go through type.__call__. Borrows everything; the
  * caller owns the result. */
 static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf,
                                   PyObject *names) {
@@ -260,7 +260,7 @@ static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, siz
     return result;
 }
 
-/* Makes a node of a row from one or two operands, whose references it steals. */
+/* Make the node of an operation on one or two operands. Steals their references. */
 static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double data) {
     Value *v = new_leaf(s, data);
     if (!v) {

@@ -1,6 +1,6 @@
-/* Operators and methods: every operation that has a C form, on one or two operands. */
+/* The operators and methods of Value: the operations that have a C form. */
 
-/* Applies a row in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
+/* Apply an operation in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
 static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *owner = is_value(x) ? x : y;
     State *s = state_of(Py_TYPE(owner));
@@ -14,7 +14,7 @@ static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     return result;
 }
 
-/* Stores a float, or an int that a float holds exactly, in `result`; else false. Borrows it. */
+/* Convert a float, or an int that a float holds exactly; false for anything else. Borrows it. */
 static inline int plain_number(PyObject *x, double *result) {
     if (PyFloat_CheckExact(x)) {
         *result = PyFloat_AS_DOUBLE(x);
@@ -26,16 +26,16 @@ static inline int plain_number(PyObject *x, double *result) {
     return fabs(*result) < 9007199254740992.0; /* 2**53 */
 }
 
-/* A number operand as a leaf, which the caller owns; NULL, without an error, if it is not plain. */
+/* Make a leaf of a plain number; NULL, without an error, for anything else. The caller owns it. */
 static inline Value *leaf_of_number(State *s, PyObject *x) {
     double data;
     Value *v = plain_number(x, &data) ? new_leaf(s, data) : NULL;
-    if (!v) PyErr_Clear(); /* short of memory: Python will be, too */
+    if (!v) PyErr_Clear(); /* out of memory: Python will raise it */
     return v;
 }
 
-/* Stores new references to two operands as Values and returns the state; NULL, without an error,
- * if Python has to see to them. Borrows both. */
+/* Get two operands as Values, new references, and return the state; NULL, without an error, if
+ * the operation is left to Python. Borrows both. */
 static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
     if (is_exact(Py_TYPE(left))) {
         State *s = state_of(Py_TYPE(left));
@@ -50,7 +50,7 @@ static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value
     return *x ? s : NULL;
 }
 
-/* x + y and the like: an operator for each row of two operands. */
+/* x + y and so on: an operator for each operation on two operands. */
 #define BINARY(name)                                                                              \
     static PyObject *name##_operator(PyObject *left, PyObject *right) { \
         Value *x, *y;                                                                             \
@@ -66,7 +66,7 @@ static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value
     }
 BINARY_ROWS(BINARY)
 
-/* -x, abs(x), x.tanh() and the like: for each row of one operand. */
+/* -x, abs(x), x.tanh() and so on: each operation on one operand. */
 #define UNARY(name)                                                                               \
     static PyObject *name##_operator(PyObject *self) { \
         Value *x = (Value *)self;                                                                 \
@@ -80,7 +80,7 @@ BINARY_ROWS(BINARY)
     }
 UNARY_ROWS(UNARY)
 
-/* x.maximum(y) and the like: calls the row itself where an operator would leave it to `y`. */
+/* x.maximum(y) and so on: call the Op where an operator would return NotImplemented. */
 #define BINARY_METHOD(name)                                                                       \
     static PyObject *name##_method(PyObject *self, PyObject *y) {                                 \
         PyObject *out = name##_operator(self, y);                                                 \
@@ -91,7 +91,7 @@ UNARY_ROWS(UNARY)
     }
 BINARY_METHODS(BINARY_METHOD)
 
-/* x ** y: a number exponent stays a number. Borrows all; the caller owns the result. */
+/* x ** y: a number exponent stays a number. Borrows everything; the caller owns the result. */
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
     double exponent;
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
@@ -109,7 +109,7 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
     return power_operator(left, right);
 }
 
-/* Value._apply(op, operands): what calling a row on Values comes to. Borrows everything. */
+/* Value._apply(op, operands): what an Op calls when it gets Values. Borrows everything. */
 static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n) {
     if (n != 2 || !PyTuple_Check(args[1]))
         return PyErr_Format(PyExc_TypeError, "_apply takes a row and the tuple of its operands");

@@ -1,7 +1,7 @@
-/* Scopes, and the function that is called on new Values: see graph/scopes.py and value/hooks.py. */
+/* Scopes, and the hook for new Values: see graph/scopes.py and value/hooks.py. */
 
-/* Lets this thread record in a scope, or in none (NULL), whose reference it steals; the caller owns
- * the one before. */
+/* Record in a scope from now on in this thread, or in none (NULL). Steals the reference; the caller owns
+ * the scope before. */
 static inline PyObject *swap_scope(State *s, PyObject *scope) {
     PyObject *before = scope_here(s);
     s->marking += (scope != NULL) - (before != NULL);
@@ -9,14 +9,14 @@ static inline PyObject *swap_scope(State *s, PyObject *scope) {
     return before;
 }
 
-/* swap_scope(scope), None for none: as above, but borrows it. */
+/* swap_scope(scope), None for none. Borrows it; the caller owns the scope before. */
 static PyObject *engine_swap_scope(PyObject *module, PyObject *scope) {
     State *s = PyModule_GetState(module);
     PyObject *before = swap_scope(s, scope == Py_None ? NULL : Py_NewRef(scope));
     return before ? before : Py_NewRef(Py_None);
 }
 
-/* set_on_new(function): calls it on each new Value; None ends that. The state owns it. */
+/* set_on_new(function): call it on each new Value; None ends that. The state owns it. */
 static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
     State *s = PyModule_GetState(module);
     s->marking += (function != Py_None) - (s->on_new != NULL);
@@ -24,16 +24,16 @@ static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
-/* Calls of a method in the scope of its module: what in_scope of graph/scopes.py makes. */
+/* A method that is called in the scope of its module: in_scope of graph/scopes.py. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *call;     /* the method. Owned, as all else */
+    PyObject *call;     /* the method; owned, like the others */
     PyObject *outside;  /* the scope that holds the outermost ones */
     PyObject *dict;
 } InScope;
 
-/* Returns the scope of a module's calls within the scope around it; borrows both, the caller owns it. */
+/* Return the scope of a module's calls within `around`. Borrows both; the caller owns the scope. */
 static PyObject *scope_of_calls(State *s, PyObject *around, PyObject *module) {
     PyObject *scopes = PyObject_GetAttr(around, PYTHON(s, name, _modules));
     PyObject *key = scopes ? PyLong_FromVoidPtr(module) : NULL;
@@ -45,7 +45,7 @@ static PyObject *scope_of_calls(State *s, PyObject *around, PyObject *module) {
     return scope;
 }
 
-/* Calls the method, which gets all arguments. Borrows everything; the caller owns the result. */
+/* Call the method in the scope of its module. Borrows everything; the caller owns the result. */
 static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
     InScope *method = (InScope *)self;
     State *s = PyType_GetModuleState(Py_TYPE(self));
@@ -59,7 +59,7 @@ static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, 
     return result;
 }
 
-/* in_scope(call, outside): the caller owns the result. */
+/* in_scope(call, outside). The caller owns the result. */
 static PyObject *in_scope_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
     PyObject *call, *outside;
     if (!PyArg_ParseTuple(args, "OO", &call, &outside)) return NULL;
@@ -71,12 +71,12 @@ static PyObject *in_scope_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
     return (PyObject *)method;
 }
 
-/* Binds the method to a module, as a function of Python's does. */
+/* Bind the method to a module, as Python's functions do. */
 static PyObject *in_scope_bind(PyObject *self, PyObject *module, PyObject *Py_UNUSED(type)) {
     return module ? PyMethod_New(self, module) : Py_NewRef(self);
 }
 
-/* Visits what a method owns. */
+/* Visit what a method owns, for the garbage collector. */
 static int in_scope_traverse(PyObject *self, visitproc visit, void *arg) {
     InScope *method = (InScope *)self;
     Py_VISIT(Py_TYPE(self));
@@ -84,14 +84,14 @@ static int in_scope_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Releases what a method owns. */
+/* Release what a method owns. */
 static int in_scope_clear(PyObject *self) {
     InScope *method = (InScope *)self;
     Py_CLEAR(method->call); Py_CLEAR(method->outside); Py_CLEAR(method->dict);
     return 0;
 }
 
-/* Frees a method. */
+/* Free a method. */
 static void in_scope_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);

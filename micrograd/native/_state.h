@@ -1,4 +1,4 @@
-/* What all files of the C core share: the Value, the state of the module, who is who. */
+/* The types and the state of the module, which all files of the C core share. */
 
 #define CODE(name) ROW_##name,
 enum { NO_ROW, UNARY_ROWS(CODE) N_UNARY, BINARY_ROWS(CODE) POWER_OF_NUMBER, N_CODES };
@@ -10,39 +10,39 @@ typedef struct Value {
     double data;
     union {
         double grad;
-        struct Value *link; /* of a dead node: the next one to be freed */
+        struct Value *link; /* in a dead node: the next one to free */
     };
-    PyObject *first;        /* operand; of MANY, the tuple of all of them */
-    PyObject *second;       /* operand; of MANY, the row (an Op) or NULL */
-    PyObject *scope;        /* where it was recorded, see scopes.py; or NULL */
-    PyObject *dict;         /* label, closure, attributes; most Values never have one */
+    PyObject *first;        /* the first operand; for MANY, the tuple of all operands */
+    PyObject *second;       /* the second operand; for MANY, the operation (an Op) or NULL */
+    PyObject *scope;        /* the scope it was recorded in, or NULL; see scopes.py */
+    PyObject *dict;         /* label, closure, other attributes; most Values have none */
     PyObject *weakrefs;
-    uint64_t seen : 48;     /* the number of the walk that saw it last */
-    uint64_t code : 8;      /* the row, where C has it */
-    uint64_t shape : 2;     /* how the operands are stored */
-    uint64_t tracked : 1;   /* the cyclic collector looks at it */
-    uint64_t used : 1;      /* it has been an operand */
-    uint64_t bound : 1;     /* a leaf of a block, see _block.h */
-    uint64_t hides : 1;     /* what it gives its leaves goes to blocks: a backward pass skips them */
+    uint64_t seen : 48;     /* number of the last walk that visited it */
+    uint64_t code : 8;      /* the operation, if it has a C form */
+    uint64_t shape : 2;     /* layout of the operands: LEAF, ONE, TWO, MANY */
+    uint64_t tracked : 1;   /* visible to the cyclic garbage collector */
+    uint64_t used : 1;      /* has been an operand */
+    uint64_t bound : 1;     /* a leaf of a block; see _block.h */
+    uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
 
-/* A list of borrowed Values. Owns its memory. */
+/* A list of borrowed Values; owns its memory. */
 typedef struct {
     Value **items;
     Py_ssize_t size, room;
 } List;
 
-/* The lists of a walk through a graph. Owns them. */
+/* The lists of one walk through a graph; owns them. */
 typedef struct {
     List order;  /* operands before consumers */
-    List leaves; /* apart from the order, in a backward pass */
-    List path;   /* from the root to where the walk is: each node, and what is left of it */
+    List leaves; /* kept apart from `order` in a backward pass */
+    List path;   /* from the root to the current node: pairs of a node and its remaining operands */
     int backward;
-    int bound;           /* a bound leaf has been listed, or may be among the nodes */
-    PyObject *collected; /* what goes to blocks when all is done; or NULL */
+    int bound;           /* the walk met a bound leaf, or may have */
+    PyObject *collected; /* gradients to add to blocks at the end; or NULL */
 } Walk;
 
-/* What C needs from Python: the functions for rare cases, and names. */
+/* The Python objects that C uses: functions for the rare cases, and names. */
 #define BULK_FUNCTIONS(X)                                                                         \
     X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
     X(bulk, add_grads)
@@ -57,45 +57,45 @@ enum { OBJECTS(INDEX) N_OBJECTS };
 typedef struct Block Block;
 
 typedef struct {
-    PyTypeObject *type;         /* Value. All objects in here are owned */
+    PyTypeObject *type;         /* Value; all objects in this struct are owned */
     PyTypeObject *block_type;
-    Block *ahead;               /* the block, borrowed, whose leaves have yet to get its numbers */
-    uint64_t changes[2];        /* how often data, and grads, of bound Values were changed */
-    int hung;                   /* a bound Value was made a node: none is hidden any more */
+    Block *ahead;               /* borrowed: the block with numbers newer than its leaves' */
+    uint64_t changes[2];        /* number of changes to data and to grads of bound Values */
+    int hung;                   /* a bound Value became a node: stop hiding leaves */
     PyObject *rows[N_CODES];    /* code -> Op */
-    PyObject *codes;            /* every Op of the table -> code, 0 where C has none */
+    PyObject *codes;            /* Op -> code, 0 for operations without a C form */
     PyObject *objects[N_OBJECTS];
-    List kept;                  /* dead nodes, for reuse */
-    Value *dying;               /* nodes to be freed by the value_dealloc that runs already */
+    List kept;                  /* freed nodes, for reuse */
+    Value *dying;               /* nodes for the running value_dealloc to free */
     int freeing;
     Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
-    Walk spare;                 /* the memory of a walk that has ended, for the next one */
-    Py_ssize_t marking;         /* in how many threads there is a scope, and whether on_new is set */
+    Walk spare;                 /* memory of the last walk, for the next one */
+    Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
-    uint64_t thread;            /* the thread that asked for its scope last, */
-    PyObject *scope;            /* that scope, or NULL, */
-    PyObject *own;              /* and its dict, where the scope waits while another one asks */
+    uint64_t thread;            /* the thread whose state is at hand: */
+    PyObject *scope;            /* its scope, or NULL */
+    PyObject *own;              /* its dict, which keeps the scope while other threads run */
 } State;
 
-/* One of these objects, borrowed from the state. */
+/* Get one of these objects, borrowed from the state. */
 #define PYTHON(s, source, object) ((s)->objects[PY_##source##_##object])
 
 static void value_dealloc(PyObject *self);
 
-/* Whether a type, borrowed, is Value itself: only then is a node in the shape C works on. */
+/* Tell whether a type is Value itself, not a subclass. Borrows it. */
 static inline int is_exact(PyTypeObject *type) { return type->tp_dealloc == value_dealloc; }
 
-/* The type Value behind a type, or NULL if it is foreign. Borrowed. */
+/* Return the type Value that a type derives from, borrowed; NULL for foreign types. */
 static inline PyTypeObject *value_type(PyTypeObject *type) {
     while (type && !is_exact(type)) type = type->tp_base;
     return type;
 }
 
-/* Whether an object is a Value, or of a subclass. Borrows it. */
+/* Tell whether an object is a Value or of a subclass. Borrows it. */
 static inline int is_value(PyObject *x) { return value_type(Py_TYPE(x)) != NULL; }
 
-/* The state of the module that a Value type belongs to; NULL while an interpreter shuts down. */
+/* Return the state of the module that a Value type belongs to; NULL during shutdown. */
 static inline State *state_of(PyTypeObject *type) {
     PyObject *module = ((PyHeapTypeObject *)value_type(type))->ht_module;
     return module ? (State *)PyModule_GetState(module) : NULL;

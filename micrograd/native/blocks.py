@@ -1,8 +1,8 @@
 """Blocks: the data and the grads of many leaves in two arrays, for programs and optimisers.
 
-A block of a thousand parameters is moved, or added to, as two arrays, as fast as arrays are. On the
-C core its leaves get their numbers when something looks at one of them, not before; in Python at
-once. Either way, what a leaf shows is what was last said of it, there or in any block.
+An optimiser moves a thousand parameters as two arrays, at the speed of arrays. On the C core, the
+leaves of a block get their numbers when something looks at one of them; in Python, at once. Either
+way, a leaf shows the number that was last written to it, directly or through any block.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from micrograd.native import bulk, takeover
 
 
 class Block:
-    """Two buffers of float64, `data` and `grad`, and the Values that they are the numbers of.
+    """The data and grads of some Values, as two float64 buffers.
 
-    Whoever uses a buffer pulls it before, and pushes it when he has changed it.
+    Pull before reading a buffer; push after writing to it.
     """
 
     __slots__ = ("__weakref__", "_pulls", "data", "grad", "leaves")
@@ -33,33 +33,33 @@ class Block:
         self._pulls = count()
 
     def pull_data(self) -> int:
-        """Make `data` what the leaves have; an equal result says that nothing is new."""
+        """Copy the leaves' data to `data`; an equal result means that nothing has changed since."""
         bulk.read_data(self.leaves, self.data)
         return next(self._pulls)
 
     def pull_grads(self) -> None:
-        """Make `grad` what the leaves have."""
+        """Copy the leaves' grads to `grad`."""
         bulk.read_grads(self.leaves, self.grad)
 
     def push_data(self) -> None:
-        """Let the leaves have what is in `data`."""
+        """Copy `data` to the leaves."""
         bulk.write_data(self.leaves, self.data)
 
     def push_grads(self) -> None:
-        """Let the leaves have what is in `grad`."""
+        """Copy `grad` to the leaves."""
         bulk.write_grads(self.leaves, self.grad)
 
     def zero_grads(self) -> None:
-        """Let the leaves have grads of 0."""
+        """Set all grads to 0."""
         self.grad[:] = array("d", bytes(8 * len(self.leaves)))
         self.push_grads()
 
     def add(self, gradients: Any) -> None:
-        """Add a buffer of as many float64 to the grads."""
+        """Add gradients, one float64 per leaf, to the grads."""
         bulk.add_grads(self.leaves, gradients)
 
     def has(self, values: Iterable[Value]) -> bool:
-        """Whether a list holds these leaves, in their order."""
+        """Tell whether `values` are just these leaves, in their order."""
         values = list(values)
         return len(values) == len(self.leaves) and all(map(is_, values, self.leaves))
 
@@ -68,7 +68,7 @@ _blocks: WeakValueDictionary[tuple[int, ...], Any] = WeakValueDictionary()
 
 
 def block_of(values: Sequence[Value]) -> Any:
-    """Give the block of these Values: the same one to all who ask for the same Values.
+    """Return the block of these Values: the same object for the same Values.
 
     >>> from micrograd import Value
     >>> x, y = Value(1.0), Value(2.0)
@@ -84,7 +84,7 @@ def block_of(values: Sequence[Value]) -> Any:
     key = tuple(map(id, values))
     block = _blocks.get(key)
     if block is None:
-        # A node's grad passes through it within a backward pass: that is not put off.
+        # Only leaves can wait for their numbers: a backward pass needs the grads of nodes at once.
         made = Block if any(v.parents or v._closure for v in values) else _Leaves
         block = made(tuple(values), *[array("d", bytes(8 * len(key))) for _ in range(2)])
         _blocks[key] = block
@@ -93,10 +93,10 @@ def block_of(values: Sequence[Value]) -> Any:
 
 @takeover.prefer_c
 def hide_leaves(node: Value) -> None:
-    """Let `backward()` on the C core skip a node's operands, leaves of blocks all of them.
+    """Let `backward()` on the C core skip the operands of a node, which must all be in blocks.
 
-    It asks the node instead, by `_collect()`, for pairs of a block and what is to be added to it,
-    and adds all of these at the end, when nothing can fail any more.
+    Instead of calling the node's `_backward()`, it calls `_collect()`, which returns pairs of a
+    block and the gradients to add to it, and adds all of these when nothing can fail any more.
     """
 
 

@@ -1,7 +1,7 @@
-"""The numbers of many Values at once, from and to a buffer of float64: `array('d')` or NumPy's.
+"""Read and write the numbers of many Values at once, in a buffer of float64.
 
-For arrays of one's own; optimisers and programs share theirs, see blocks.py. The C core, where it
-was built, does the same at a few nanoseconds per Value.
+The buffer is an `array('d')` or a NumPy array. Optimisers and programs share theirs, see blocks.py.
+The C core does the same at a few nanoseconds per Value.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What the C core asks of the cyclic collector, for Values that get an attribute late.
+"""Find the reference cycles of Values that get an attribute after they were used as operands.
 
-The collector need not look at a Value until a closure, or an object that may lead back to it, is
-hung on it; what is made of it from then on is looked at too. What was made of it *before* is not
-known. So such Values are remembered here, and when a full collection starts, every Value that can
-be reached from them is shown to the collector: whatever forms a cycle with them is among these.
+The C core hides a Value from the garbage collector until it gets a closure or another attribute
+that may lead back to it; its later consumers are visible too. The consumers it had *before* are not
+known. So this module remembers such Values, and makes all Values that they can reach visible when a
+full collection starts: whatever forms a cycle with them is among these.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _late: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def hung_late(v: Any) -> None:
-    """Remember a Value that has been an operand before something was hung on it."""
+    """Remember a Value that got such an attribute after it was used as an operand."""
     if _before_collection not in gc.callbacks:
         gc.callbacks.append(_before_collection)
     _late.add(v)
@@ -33,7 +33,7 @@ def _before_collection(phase: str, info: dict[str, int]) -> None:
 
 
 def _reachable(objects: list[Any]) -> list[Any]:
-    """List what can be reached from `objects`, without them."""
+    """List what can be reached from `objects`, excluding these."""
     seen = {id(x) for x in objects}
     found: list[Any] = []
     while objects:

@@ -1,4 +1,4 @@
-"""Python's cyclic collector, kept still while much is made that stays."""
+"""Pause the garbage collector while building large structures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keep the cyclic collector from searching a large structure over and over while it grows.
+    """Pause the garbage collector, which would search a growing structure over and over.
 
     >>> with uncollected():
     ...     gc.isenabled()

@@ -1,4 +1,4 @@
-"""Formulas that print themselves, and how Python, C and LaTeX are spelled.
+"""Formulas, written as Python, C, LaTeX or plain text.
 
 May import `ops`, `value` and `engine`. Begin with formula.py.
 """

@@ -1,8 +1,8 @@
-"""Formulas: numbers that print themselves as Python, as C and as LaTeX.
+"""Formulas: expressions that print themselves as Python, C and LaTeX.
 
-Rows and operators take Formulas as they take floats, so that a rule of the table, called on
-Formulas, writes itself down. Parentheses stand only where the language needs them to compute in
-the same order, which in floating point is what makes the same bits.
+Operations take Formulas as they take floats, so a rule of the table, called on Formulas, returns
+its own formula. The text has the parentheses that keep the order of computation, and so the bits of
+the result, and no others.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, write
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
-LARGEST = 10_000  # parts of a formula that somebody may still want to read
+LARGEST = 10_000  # the number of parts of a formula that is still of use
 
 
 class Formula(Operators["Formula"]):
-    """A name, a number, or a row applied to Formulas; `str()` gives it as Python.
+    """A name, a number, or an operation on Formulas; `str()` gives it as Python.
 
     Raises TypeError when `symbol` is neither a name nor a number.
 
@@ -52,7 +52,7 @@ class Formula(Operators["Formula"]):
         return out
 
     def python(self) -> str:
-        """Give the formula as a Python expression, for names that are floats, rows and operators.
+        """Return a Python expression of the names, operators and micrograd's operations.
 
         >>> Formula("x").tanh().python()
         'tanh(x)'
@@ -60,7 +60,7 @@ class Formula(Operators["Formula"]):
         return write(self, PYTHON)
 
     def c(self) -> str:
-        """Give the formula as a C expression, for doubles, math.h and `c_definitions()`.
+        """Return a C expression of doubles, which calls math.h and `c_definitions()`.
 
         >>> (2 * Formula("x").arcsin() ** 3).c()
         '2.0 * power_value(asin(x), 3.0)'
@@ -68,7 +68,7 @@ class Formula(Operators["Formula"]):
         return write(self, C)
 
     def latex(self) -> str:
-        r"""Give the formula as LaTeX, for math mode.
+        r"""Return LaTeX for math mode.
 
         >>> print((1 / Formula("w1").sqrt()).latex())
         \frac{1}{\sqrt{w_{1}}}
@@ -76,10 +76,10 @@ class Formula(Operators["Formula"]):
         return write(self, LATEX)
 
     def text(self) -> str:
-        """Give the formula for people: any label as a name, numbers in four significant digits.
+        """Return plain text for people: any label as a name, numbers in four significant digits.
 
-        >>> (Formula("Theta1[1,0]") * 0.123456 + Formula("a - y") ** 2).text()
-        'Theta1[1,0] * 0.1235 + (a - y) ** 2'
+        >>> (Formula("Theta1(1,0)") * 0.123456 + Formula("a - y") ** 2).text()
+        'Theta1(1,0) * 0.1235 + (a - y) ** 2'
         """
         return write(self, TEXT)
 
@@ -110,9 +110,9 @@ class Formula(Operators["Formula"]):
 
 
 def of_value(v: Value) -> Formula:
-    """Write the graph behind a Value as one Formula: leaves by label, or by number without one.
+    """Return the graph behind a Value as one Formula; leaves have their labels, or their numbers.
 
-    Raises ValueError at a node that no row made, and when the formula would be too long to read.
+    Raises ValueError at a node that no operation made, and for more than 10,000 parts.
 
     >>> x = Value(3.0, label="x")
     >>> print(of_value((x + 1) * x))
@@ -124,7 +124,9 @@ def of_value(v: Value) -> Formula:
             written[node] = Formula(node.label or node.data)
             continue
         if node.op is None:
-            raise ValueError(f"{node!r} was not made by a row, so no formula is known for it")
+            raise ValueError(
+                f"{node!r} was not made by an operation, so no formula is known for it"
+            )
         operands = [written[x] if isinstance(x, Value) else Formula(x) for x in node.args]
         written[node] = operands[0]._apply(node.op, tuple(operands))
         if written[node].size > LARGEST:
@@ -135,7 +137,7 @@ def of_value(v: Value) -> Formula:
 
 
 def of_row(op: Op) -> Formula:
-    """Write the value of a row: in terms of other rows if it is made of them, else by its name.
+    """Return the value of an operation: in terms of others if it is made of them, else by name.
 
     >>> print(of_row(ops.relu), of_row(ops.tanh), sep=", ")
     maximum(x, 0.0), tanh(x)
@@ -148,9 +150,9 @@ def of_row(op: Op) -> Formula:
 
 
 def of_rule(op: Op, position: int) -> Formula:
-    """Write a row's local derivative for one operand, in terms of its operands and `out`.
+    """Return an operation's local derivative by one operand, in its operands and `out`.
 
-    Raises ValueError when the row has no derivative there.
+    Raises ValueError when it has none.
 
     >>> print(of_rule(ops.divide, 1))
     -out / y
@@ -162,7 +164,7 @@ def of_rule(op: Op, position: int) -> Formula:
 
 
 def operand_names(op: Op) -> list[str]:
-    """Give the names by which the row's own functions call its operands.
+    """Return the names of the operands in the operation's own functions.
 
     >>> operand_names(ops.where), operand_names(ops.arctan2)
     (['c', 'x', 'y'], ['y', 'x'])
@@ -175,7 +177,7 @@ def _formula(x: Any) -> Formula:
     return x if isinstance(x, Formula) else Formula(x)
 
 
-# The rows whose value is a function with a condition, which no Formula can pass through.
+# The values that no Formula can pass through: they have a condition, or differ in C.
 _C_VALUES = {
     "where": "c != 0.0 ? x : y",
     "sign": "x != x ? x : (double)(x > 0.0) - (double)(x < 0.0)",
@@ -190,7 +192,7 @@ DIFFER_IN_C = frozenset({"hypot", "cbrt"})
 
 
 def c_value(op: Op) -> str:
-    """Give the value of a row of the table as a C expression in its operands.
+    """Return the value of an operation of the table as a C expression in its operands.
 
     >>> c_value(ops.softplus)
     'maximum_value(x, 0.0) + log1p(exp(-fabs(x)))'
@@ -199,7 +201,7 @@ def c_value(op: Op) -> str:
 
 
 def c_definitions() -> str:
-    """Define, as C functions, the rows that math.h lacks; what `Formula.c()` gives calls these.
+    """Return definitions of the C functions that `Formula.c()` calls beside math.h.
 
     >>> print(c_definitions().splitlines()[0])
     static inline double add_value(double x, double y) { return x + y; }
@@ -210,7 +212,7 @@ def c_definitions() -> str:
 
 
 def c_function(name: str, parameters: Sequence[str], expression: str) -> str:
-    """Define a C function of doubles that returns an expression.
+    """Return the definition of a C function of doubles that returns an expression.
 
     >>> c_function("half", ["x"], "x / 2.0")
     'static inline double half(double x) { return x / 2.0; }'

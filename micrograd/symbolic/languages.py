@@ -1,4 +1,4 @@
-"""How formulas are written: as Python, as text for people, as C and as LaTeX."""
+"""Write formulas as Python, plain text, C and LaTeX."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from micrograd.ops import Op
 if TYPE_CHECKING:
     from micrograd.symbolic.formula import Formula
 
-# Levels say how tightly a text holds together; a looser one goes into parentheses.
-
+# The binding strength of a text; where a looser one meets a tighter one, parentheses are needed.
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
 
 
@@ -38,7 +37,7 @@ class Language(NamedTuple):
 
 
 def write(formula: Formula, language: Language) -> str:
-    """The formula in a language, with the fewest parentheses."""
+    """Return the formula in a language, with the fewest parentheses."""
     # Operands first, on a list of our own: a formula may be deeper than Python's stack.
     order, todo = [], [formula]
     while todo:
@@ -113,7 +112,7 @@ PYTHON = Language(
 
 
 def _text_name(name: str) -> str:
-    return name if re.fullmatch(r"\w([\w.']|\[[\w,' ]*\])*", name) else f"({name})"
+    return name if re.fullmatch(r"\w([\w.']|\[[\w,' ]*\]|\([\d,]+\))*", name) else f"({name})"
 
 
 def _text_number(x: Any) -> tuple[str, int]:
@@ -130,7 +129,7 @@ def _c_number(x: Any) -> tuple[str, int]:
 
 
 def _c_function(op: Op) -> str:
-    """The function of math.h that the row calls, else the one in `c_definitions()`."""
+    """Return the name of the function of math.h, else of the one in `c_definitions()`."""
     if isinstance(op.value, BuiltinFunctionType) and op.value.__module__ == "math":
         return op.value.__name__
     if not _in_table(op):
@@ -164,11 +163,12 @@ def _latex_name(name: str) -> str:
     match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
     letters, digits = match.groups() if match else (name, "")
     if len(letters) > 1:
-        letters = rf"\mathrm{{{_latex_text(letters)}}}"
+        letters = rf"\mathrm{{{latex_text(letters)}}}"
     return f"{letters}_{{{digits}}}" if digits else letters
 
 
-def _latex_text(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Escape a text for LaTeX."""
     return re.sub(r"([_%&#$\\{}^~])", lambda m: rf"\{m[1]}" if m[1] not in r"\^~" else "", text)
 
 
@@ -188,10 +188,11 @@ _LATEX_FUNCTIONS = {
 _LATEX_NAMES = {"sigmoid": r"\sigma", "maximum": r"\max", "minimum": r"\min"}
 
 
-def _latex_function(op: Op) -> str:
+def latex_function(op: Op) -> str:
+    """Return the name of an operation as a LaTeX function."""
     if op.name in _LATEX_FUNCTIONS:
         return rf"\{op.name}"
-    return _LATEX_NAMES.get(op.name, rf"\operatorname{{{_latex_text(op.name)}}}")
+    return _LATEX_NAMES.get(op.name, rf"\operatorname{{{latex_text(op.name)}}}")
 
 
 LATEX = Language(
@@ -217,6 +218,6 @@ LATEX = Language(
             r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{otherwise}} \end{{cases}}"
         ),
     },
-    _latex_function,
+    latex_function,
     (r"\left(", r"\right)"),
 )

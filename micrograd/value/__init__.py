@@ -1,5 +1,4 @@
-"""What makes a Value pleasant and is no part of the lesson.
+"""The parts of Value that are no part of the lesson, from operators and text to error messages.
 
-Operators and methods, text and comparisons, which numbers are accepted, nodes made by hand, error
-messages, copies. May import `ops` only (copying looks at the engine too). Begin with base.py.
+May import `ops` only (copying.py also uses the engine). Begin with base.py.
 """

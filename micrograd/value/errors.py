@@ -1,4 +1,4 @@
-"""What the engine says when arithmetic fails: the operation, its operands, what to do next."""
+"""Explain failed arithmetic: the operation, its operands, what to do next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from micrograd.engine import Value
     from micrograd.ops import Op
 
-# The exceptions of Python's float arithmetic, and what they say about the operands.
+# The exceptions of Python's float arithmetic, in words.
 _MEANING = {
     ZeroDivisionError: "it divides by zero",
     OverflowError: "the result is too large for a float",
@@ -19,7 +19,7 @@ ARITHMETIC_ERRORS = tuple(_MEANING)
 
 
 def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exception:
-    """The error for a row whose value cannot be computed on these operands."""
+    """Return the error for an operation that has no value at these operands."""
     return _of_same_kind(
         error,
         f"{_call(op, operands)}: ",
@@ -28,7 +28,7 @@ def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exceptio
 
 
 def derivative_error(error: Exception, node: Value, operand: Value) -> Exception:
-    """The error for a rule that cannot be computed on the operands of `node`."""
+    """Return the error for a local derivative of `node` that cannot be computed."""
     assert node.op is not None
     name = f" (label {node.label!r})" if node.label else ""
     return _of_same_kind(

@@ -1,4 +1,4 @@
-"""What counts as a number, and its conversion to the float that a Value holds."""
+"""Tell what counts as a number, and convert it to the float that a Value holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def is_number(x: Any) -> bool:
-    """Whether `x` is a real scalar: int, float, Fraction, Decimal, a NumPy scalar, a 0-d array.
+    """Tell whether `x` is a real scalar: int, float, Fraction, Decimal, NumPy scalar, 0-d array.
 
     >>> is_number(3), is_number("3"), is_number([3.0])
     (True, False, False)

@@ -1,4 +1,4 @@
-"""Every row of the table as an operator or a method, for any class that can `_apply` a row."""
+"""All operations as operators and methods, for any class with an `_apply` method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Operators(Generic[Result]):
-    """Turn `x + y` into `x._apply(ops.add, (x, y))`, and `x.tanh()` into its row likewise.
+    """Turn `x + y` into `x._apply(ops.add, (x, y))`, and methods such as `x.tanh()` likewise.
 
     The methods have the names of NumPy's functions: `np.tanh` of an array of Values calls them.
     """
@@ -19,8 +19,8 @@ class Operators(Generic[Result]):
     __slots__ = ()
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Result:
-        """Apply a row to operands, self among them; NotImplemented if one of them is foreign."""
-        raise TypeError(f"{type(self).__name__} does not say how it applies a row: {op.name}")
+        """Apply an operation to operands, self among them; NotImplemented if one is foreign."""
+        raise TypeError(f"{type(self).__name__} has no _apply method to compute {op.name}")
 
     def _call(self, op: Op, *others: Any) -> Result:
         result: Result = op(self, *others)

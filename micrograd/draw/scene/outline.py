@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.engine import Value, toposort
-from micrograd.graph.scopes import Scope, scope_of
+from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
 
 
@@ -121,7 +121,7 @@ class Outline:
     def _find_parameters(self) -> None:
         """Name modules and parameters by their path from the outermost module."""
         outermost = {id(g.module): g.module for g in self.groups if _is_outermost(g)}
-        titles = _tell_apart([type(module).__name__ for module in outermost.values()])
+        titles = tell_apart([type(module).__name__ for module in outermost.values()])
         present = set(self.order)
         for module, title in zip(outermost.values(), titles):
             holders = self._name_groups(module, title)
@@ -150,7 +150,7 @@ class Outline:
         lost = [g for g in self.groups if g.title == g.kind and g.module is None]
         for parent in {g.parent for g in lost}:
             siblings = [g for g in lost if g.parent is parent]
-            for group, title in zip(siblings, _tell_apart([g.kind for g in siblings])):
+            for group, title in zip(siblings, tell_apart([g.kind for g in siblings])):
                 group.title = title
 
     def _tell_kinds(self) -> None:
@@ -181,21 +181,6 @@ class Outline:
 def _is_outermost(group: Group) -> bool:
     """Tell whether a group belongs to a module and lies in no other module's."""
     return [g for g in group.line() if g.module is not None] == [group]
-
-
-def _tell_apart(names: Iterable[str]) -> list[str]:
-    """Number the names that occur more than once.
-
-    >>> _tell_apart(["Layer", "MLP", "Layer"])
-    ['Layer1', 'MLP', 'Layer2']
-    """
-    names = list(names)
-    seen: dict[str, int] = {}
-    told = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        told.append(f"{name}{seen[name]}" if names.count(name) > 1 else name)
-    return told
 
 
 def _holder(path: str, holders: Mapping[str, Group]) -> Group:

@@ -7,6 +7,7 @@ for each part, and not one for each choice of parts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from micrograd.draw.scene.folding import BOXES, Box, Folding
@@ -227,7 +228,7 @@ class Views:
         ):
             for v in box.values:
                 if v in given:
-                    named.setdefault((given[v].partition("[")[0], slot), []).append(v)
+                    named.setdefault((re.split(r"[(\[]", given[v])[0], slot), []).append(v)
         rows = [(stem, slot, values) for (stem, slot), values in named.items()]
         return rows or [("data", "data", outputs), ("grad", "grad", outputs)]
 

@@ -1,28 +1,34 @@
-"""A network and its examples in the terms of Andrew Ng's course, from what a user has at hand."""
+"""Read a network and its examples, in the forms that users have them, into the course's terms."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from micrograd import ops
 from micrograd.engine import Value
+from micrograd.explain.course.notation import entry
 from micrograd.nn import MLP, Layer, Neuron
 from micrograd.value.numbers import is_number, to_float
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 class Pass(NamedTuple):
-    """One example on its way forward: z and a of every layer; layer 1 has an a and no z."""
+    """The z and a of every layer for one example; layer 1 has an a and no z."""
 
     z: list[list[Value]]
     a: list[list[Value]]
 
 
 class Unit(Neuron):
-    """A neuron made of parameters and an activation g; it remembers z and a of its last call.
+    """A neuron made of parameters and an activation g; it remembers the z and a of its last call.
 
-    `theta` is its row of the matrix Theta: the bias, then a weight per input.
+    `theta` is its row of the matrix Theta: the bias, then one weight per input.
     """
 
     def __init__(self, theta: list[Value], g: Callable[[Value], Value]) -> None:
@@ -35,40 +41,42 @@ class Unit(Neuron):
         return self.a
 
     def g_prime(self, z: Value) -> float:
-        """The slope of the activation at z."""
+        """Return the slope of the activation at z."""
         alone = Value(z.data)
         self.g(alone).backward()
         return alone.grad
 
 
 class Network(MLP):
-    """Layers of units; what they compute is recorded as with any MLP."""
+    """An MLP made of units; it records what it computes like any MLP."""
 
     def __init__(self, units: list[list[Unit]]) -> None:
-        self.layers = [Layer.__new__(Layer) for _ in units]  # whose neurons are there already
+        self.layers = [Layer.__new__(Layer) for _ in units]  # their neurons exist already
         for layer, neurons in zip(self.layers, units):
             layer.neurons = list(neurons)
         self.units = units
 
-    def forward(self, row: list[float]) -> Pass:
+    def forward(self, row: Sequence[float]) -> Pass:
         """Compute every z and a of an example, recorded as a graph."""
-        inputs = [Value(x, label=f"a1_{j}") for j, x in enumerate(row, start=1)]
+        inputs = [Value(x, label=entry("a1", j)) for j, x in enumerate(row, start=1)]
         self(inputs)
         passed = Pass([[]], [inputs])
         for level, units in enumerate(self.units, start=2):
             for k, unit in enumerate(units, start=1):
-                unit.a.label = f"a{level}_{k}"
-                unit.z.label = f"z{level}_{k}"  # where there is no activation, a is this z
+                unit.a.label = entry(f"a{level}", k)
+                unit.z.label = entry(f"z{level}", k)  # without an activation, a is this z
             passed.z.append([unit.z for unit in units])
             passed.a.append([unit.a for unit in units])
         return passed
 
 
 def network_of(model: Any, sigmoid_outputs: bool) -> Network:
-    """The network of an MLP, or of matrices Theta; a linear last layer may get its sigmoid here."""
+    """Make the network of an MLP or of matrices Theta; add a sigmoid to a linear last layer."""
     if isinstance(model, MLP):
         _check_plain(model)
-        units = [[Unit([n.b, *n.w], n.activate) for n in layer.neurons] for layer in model.layers]
+        units = [
+            [Unit([n.b, *n.w], _activation(n)) for n in layer.neurons] for layer in model.layers
+        ]
         if sigmoid_outputs and units:
             for neuron, unit in zip(model.layers[-1].neurons, units[-1]):
                 if not neuron.nonlin or neuron.activation == "linear":
@@ -82,8 +90,13 @@ def network_of(model: Any, sigmoid_outputs: bool) -> Network:
     return Network(units)
 
 
+def _activation(neuron: Neuron) -> Callable[[Value], Value]:
+    plain = neuron.nonlin and neuron.activation == "sigmoid"
+    return ops.sigmoid if plain and type(neuron) is Neuron else neuron.activate
+
+
 def _check_plain(model: MLP) -> None:
-    """Refuse an MLP that computes something of its own, which the course has no matrices for."""
+    """Refuse an MLP with a call of its own, which the course has no matrices for."""
     parts: list[tuple[Any, type[Any]]] = [(model, MLP)]
     parts += [(layer, Layer) for layer in model.layers]
     parts += [(n, Neuron) for layer in model.layers for n in getattr(layer, "neurons", ())]
@@ -99,10 +112,13 @@ def _thetas(matrices: Any) -> list[list[list[Value]]]:
     try:
         return [
             [
-                [x if isinstance(x, Value) else Value(x) for x in row]
-                for row in (theta.tolist() if hasattr(theta, "tolist") else theta)
+                [
+                    x if isinstance(x, Value) else Value(x, label=entry(f"Theta{level}", k, j))
+                    for j, x in enumerate(row)
+                ]
+                for k, row in enumerate(_as_rows(theta), start=1)
             ]
-            for theta in matrices
+            for level, theta in enumerate(matrices, start=1)
         ]
     except TypeError as error:
         raise TypeError(
@@ -124,7 +140,7 @@ def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
     for k, unit in enumerate(layer, start=1):
         for j, w in enumerate(unit.theta):
             if not math.isfinite(w.data):
-                raise ValueError(f"{name}[{k},{j}] is {w.data}: give finite numbers")
+                raise ValueError(f"{entry(name, k, j)} is {w.data}: give finite numbers")
     if any(w.parents for unit in layer for w in unit.theta):
         raise ValueError(
             f"a weight of {name} is computed from other Values, so its grad does not accumulate: "
@@ -132,12 +148,12 @@ def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
         )
 
 
-def examples_of(X: Any, width: int) -> list[list[float]]:  # noqa: N803
-    """The rows of inputs as numbers, so many in each."""
+def examples_of(X: Any, width: int) -> NDArray[np.float64]:  # noqa: N803
+    """Return the rows of inputs as an array, after checking their width."""
     if not hasattr(X, "__iter__"):
         raise TypeError(f"X has a row of inputs for each example; got {X!r}")
     rows = []
-    for i, row in enumerate(X.tolist() if hasattr(X, "tolist") else X, start=1):
+    for i, row in enumerate(_as_rows(X), start=1):
         inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
         if len(inputs) != width:
             hint = "; leave the 1 of the bias out" if len(inputs) == width + 1 else ""
@@ -151,11 +167,11 @@ def examples_of(X: Any, width: int) -> list[list[float]]:  # noqa: N803
         rows.append(inputs)
     if not rows:
         raise ValueError("X has no examples: give a row of inputs for each")
-    return rows
+    return np.array(rows)
 
 
 def targets_of(label: Any, units: int, example: int) -> list[float]:
-    """The y of one example: as given, or a 1 in the place of its class."""
+    """Return the y of one example: as given, or a 1 in the place of its class."""
     given = _as_list(label)
     if len(given) == 1 and units > 1:
         if given[0] not in range(1, units + 1):
@@ -174,11 +190,15 @@ def targets_of(label: Any, units: int, example: int) -> list[float]:
 
 
 def as_targets(label: Any, units: int) -> list[float] | None:
-    """A label as one number per output unit, if it is that."""
+    """Return a label as one number per output unit, or None if it is something else."""
     given = _as_list(label)
     if len(given) != units or not all(map(is_number, given)):
         return None
     return [float(y) for y in given]
+
+
+def _as_rows(x: Any) -> Any:
+    return x.tolist() if hasattr(x, "tolist") else x
 
 
 def _as_list(x: Any) -> list[Any]:
@@ -186,7 +206,7 @@ def _as_list(x: Any) -> list[Any]:
 
 
 def cross_entropy(outputs: list[Value], targets: list[float], example: int) -> Value:
-    """The course's cost of one example; of a term that y makes 0, no logarithm is taken."""
+    """Compute the course's cost of one example, without the logarithms that y makes 0."""
     terms: list[Any] = []
     for k, (a, y) in enumerate(zip(outputs, targets), start=1):
         if (y > 0 and not 0 < a.data <= 1) or (y < 1 and not 0 <= a.data < 1):
@@ -203,8 +223,3 @@ def cross_entropy(outputs: list[Value], targets: list[float], example: int) -> V
             terms.append(y * ops.log(a) + (1 - y) * ops.log(1 - a))
     cost: Value = -sum(terms[1:], terms[0])
     return cost
-
-
-def labelled(v: Value, label: str) -> Value:
-    v.label = label
-    return v

@@ -7,9 +7,11 @@ LaTeX or HTML.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+import numpy as np
 
 from micrograd.engine import Value
 from micrograd.explain.report import Cell, Table
@@ -19,16 +21,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rows = list[list[float]]
+Numbers = Union["NDArray[np.float64]", Rows]
 
 _MOST_ROWS, _MOST_COLUMNS = 10, 10  # of a matrix that are still shown
+
+
+def entry(name: str, *subscripts: int) -> str:
+    """Write one entry of a matrix or vector; column 0, the bias, is Octave's column 1.
+
+    >>> entry("Theta1", 3, 0), entry("delta2", 1)
+    ('Theta1(3,0)', 'delta2(1)')
+    """
+    return f"{name}({','.join(map(str, subscripts))})"
 
 
 class Matrix:
     """Numbers with the subscripts of the course: rows count from 1, columns from `first_column`.
 
     `m[i, j]` is one number, `m[i]` the list of a row's numbers, `m.rows` all of them, and
-    `numpy.asarray(m)` the bare array. `m.value(i, j)` is the Value that the number was read from.
-    An index that is not there raises IndexError.
+    `numpy.asarray(m)` the bare array. `m.value(i, j)` is the Value that holds a number. A subscript
+    out of range raises IndexError. Column 0, where there is one, is that of the bias: Octave's
+    column 1.
 
     >>> theta = Matrix("Theta1", [[0.1, 0.3], [0.2, 0.4]], rows_are="unit", first_column=0)
     >>> theta[2, 0], theta[2]
@@ -38,30 +51,35 @@ class Matrix:
     def __init__(
         self,
         name: str,
-        rows: Rows,
+        rows: Numbers,
         *,
         rows_are: str,
         first_column: int = 1,
-        values: Sequence[Sequence[Value]] | None = None,
+        values: Callable[[int], Sequence[Value]] | None = None,
     ) -> None:
         self.name = name
-        self.rows = rows
+        self._numbers = np.asarray(rows, dtype=float)
         self.rows_are = rows_are
         self.first_column = first_column
         self._values = values
 
+    @property
+    def rows(self) -> Rows:
+        """All numbers, as a list of rows."""
+        rows: Rows = self._numbers.tolist()
+        return rows
+
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, tuple):
-            return self.rows[self._place(index, self.first_column)[0]]
-        i, j = self._place(*index)
-        return self.rows[i][j]
+            return self._numbers[self._place(index, self.first_column)[0]].tolist()
+        return float(self._numbers[self._place(*index)])
 
     def value(self, i: int, j: int) -> Value:
-        """Give the Value behind a number, to nudge or to ask for its contributions.
+        """Return the Value that holds a number, to nudge it or to list its contributions.
 
-        Raises TypeError where there is none: a gradient is a number, and a bias unit is the 1.
+        Raises TypeError if there is none: a gradient is a number, and a bias unit is always 1.
 
-        >>> z = Matrix("z2", [[3.0]], rows_are="example", values=[[Value(3.0)]])
+        >>> z = Matrix("z2", [[3.0]], rows_are="example", values=lambda row: [Value(3.0)])
         >>> z.value(1, 1)
         Value(data=3.0, grad=0.0)
         """
@@ -71,35 +89,34 @@ class Matrix:
                 f"{self.name} holds gradients, which are numbers; there are Values behind a, z "
                 "and Theta"
             )
-        column -= len(self.rows[row]) - len(self._values[row])  # without the bias unit
+        values: Sequence[Value] = self._values(row)
+        column -= len(self._numbers[row]) - len(values)  # without the bias unit
         if column < 0:
-            raise TypeError(f"{self.name}[{i}, 0] is the bias unit: always 1, and not a Value")
-        return self._values[row][column]
+            raise TypeError(f"{entry(self.name, i, 0)} is the bias unit: always 1, not a Value")
+        return values[column]
 
     def _place(self, i: int, j: int) -> tuple[int, int]:
-        """Where subscripts of the course stand in the rows."""
-        width = len(self.rows[0])
-        if not 1 <= i <= len(self.rows) or not 0 <= j - self.first_column < width:
+        """Translate subscripts of the course into indices of the array."""
+        height, width = self._numbers.shape
+        if not 1 <= i <= height or not 0 <= j - self.first_column < width:
             raise IndexError(
-                f"{self.name} has rows 1 to {len(self.rows)} (one per {self.rows_are}) and "
+                f"{self.name} has rows 1 to {height} (one per {self.rows_are}) and "
                 f"columns {self.first_column} to {self.first_column + width - 1}, "
                 f"got [{i}, {j}]"
             )
         return i - 1, j - self.first_column
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._numbers)
 
     def __iter__(self) -> Iterator[list[float]]:
         return iter(self.rows)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        import numpy as np
-
-        return np.array(self.rows, dtype=dtype)
+        return np.array(self._numbers, dtype=dtype)
 
     def table(self) -> Table:
-        """Lay the matrix out, or the first rows and columns of a large one.
+        """Lay out the matrix, or the first rows and columns of a large one.
 
         >>> print(Matrix("delta3", [[0.5, -1.0]], rows_are="example").table())
         delta3 (row: example)
@@ -107,16 +124,16 @@ class Matrix:
         ----------------
         1        0.5  -1
         """
-        width = len(self.rows[0])
+        height, width = self._numbers.shape
         columns = range(self.first_column, self.first_column + min(width, _MOST_COLUMNS))
         more = ["..."] if width > _MOST_COLUMNS else []
         rows: list[list[Cell]] = [
             [str(i), *row[: len(columns)], *more]
-            for i, row in enumerate(self.rows[:_MOST_ROWS], start=1)
+            for i, row in enumerate(self._numbers[:_MOST_ROWS].tolist(), start=1)
         ]
         first, last = columns[0], self.first_column + width - 1
         cut = [
-            *([f"rows 1 to {len(rows)} of {len(self.rows)}"] if len(self.rows) > len(rows) else []),
+            *([f"rows 1 to {len(rows)} of {height:,}"] if height > len(rows) else []),
             *([f"columns {first} to {columns[-1]} of {first} to {last}"] if more else []),
         ]
         note = f"{', '.join(cut).capitalize()}." if cut else ""
@@ -124,16 +141,16 @@ class Matrix:
         return Table(f"{self.name} (row: {self.rows_are})", header, rows, note)
 
     def latex(self) -> str:
-        r"""Give the numbers as a LaTeX matrix, the first ones of a large one.
+        r"""Return the numbers as a LaTeX matrix, the first ones of a large one.
 
         >>> Matrix("D1", [[0.5, -1.0]], rows_are="unit").latex()
         '\\begin{bmatrix} 0.5 & -1 \\end{bmatrix}'
         """
         lines = []
-        for row in self.rows[:_MOST_ROWS]:
+        for row in self._numbers[:_MOST_ROWS].tolist():
             cells = [Formula(float(f"{x:.4g}")).latex() for x in row[:_MOST_COLUMNS]]
             lines.append(" & ".join([*cells, *([r"\cdots"] if len(row) > len(cells) else [])]))
-        if len(self.rows) > len(lines):
+        if len(self._numbers) > len(lines):
             lines.append(r"\vdots")
         return r"\begin{bmatrix} " + r" \\ ".join(lines) + r" \end{bmatrix}"
 
@@ -145,7 +162,7 @@ class Matrix:
 
 
 class BySuperscript(dict[int, Matrix]):
-    """Matrices by the superscript that the course gives them; why one is missing, if it is.
+    """Matrices by their superscript in the course; a missing one raises IndexError and says why.
 
     >>> z2 = Matrix("z2", [[3.0]], rows_are="example")
     >>> z = BySuperscript("z", 2, [z2], "layer 1 has no z")
@@ -176,7 +193,7 @@ class BySuperscript(dict[int, Matrix]):
         return "".join(matrix._repr_html_() for matrix in self.values())
 
 
-# How an equation is written: what is found, and what stands for it in LaTeX and in HTML.
+# Tokens of an equation, and their spelling in LaTeX and in HTML.
 _LETTERS = {
     "delta": (r"\delta", "δ"),
     "Theta": (r"\Theta", "Θ"),
@@ -209,7 +226,7 @@ class Equation(NamedTuple):
     source: str
 
     def text(self) -> str:
-        """Give the equation as the course writes it in Octave: delta2, Theta2', .*
+        """Return the equation as the course writes it in Octave: delta2, Theta2', .*
 
         >>> Equation("a[3] - y").text()
         'a3 - y'
@@ -217,7 +234,7 @@ class Equation(NamedTuple):
         return re.sub(r"(\w)\[(\d+)\]", r"\1\2", self.source)
 
     def latex(self) -> str:
-        r"""Give the equation as LaTeX, for math mode.
+        r"""Return the equation as LaTeX, for math mode.
 
         >>> Equation("a[3] - y").latex()
         'a^{(3)} - y'
@@ -225,7 +242,7 @@ class Equation(NamedTuple):
         return _TOKEN.sub(_latex_token, self.source)
 
     def html(self) -> str:
-        """Give the equation as HTML with superscripts.
+        """Return the equation as HTML with superscripts.
 
         >>> Equation("a[3] - y").html()
         'a<sup>(3)</sup> - y'
@@ -252,7 +269,7 @@ def _html_token(found: re.Match[str]) -> str:
 
 
 class Section(NamedTuple):
-    """Equations, a sentence or two about them, and the numbers that they give.
+    """Equations, a sentence or two about them, and the numbers that they yield.
 
     >>> z = Matrix("z2", [[3.0]], rows_are="example")
     >>> print(Section([Equation("z[2] = Theta[1] * [1; a[1]]")], "A weighted sum.", [z]).text())
@@ -270,7 +287,7 @@ class Section(NamedTuple):
     numbers: Sequence[Matrix | Table]
 
     def text(self) -> str:
-        """Give the section as lines of text.
+        """Return the section as lines of text.
 
         >>> Section([Equation("a[3] - y")], "The error.", []).text()
         'a3 - y\\nThe error.'
@@ -279,7 +296,7 @@ class Section(NamedTuple):
         return "\n\n".join(["\n".join(head), *(_table(m).text() for m in self.numbers)])
 
     def html(self) -> str:
-        """Give the section as HTML that passes the filters of notebooks.
+        """Return the section as HTML that passes the filters of notebooks.
 
         >>> Section([Equation("a[3] - y")], "The error.", []).html()
         '<p><b>a<sup>(3)</sup> - y</b></p><p>The error.</p>'
@@ -289,7 +306,7 @@ class Section(NamedTuple):
         return f"{lines}{words}" + "".join(_table(n).html() for n in self.numbers)
 
     def latex(self) -> str:
-        r"""Give the equations and matrices as LaTeX, for math mode.
+        r"""Return the equations and matrices as LaTeX, for math mode.
 
         >>> print(Section([Equation("a[3] - y")], "The error.", []).latex())
         \begin{gathered} a^{(3)} - y \end{gathered}

@@ -1,4 +1,4 @@
-"""What is wrong with a graph or a model: the first cause, not the symptom.
+"""Find what is wrong with a graph or a model: the first cause, not the symptom.
 
-Begin with graph_faults.py.
+May import explain's names and membership. Begin with graph_faults.py.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a graph or a model: the first cause, not the symptom."""
+"""Find faults in a recorded graph: the first cause, not the symptom."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from micrograd.explain.diagnosis.findings import (
     STALE,
     Diagnosis,
     Finding,
-    counted,
-    listed,
+    count_of,
+    join_names,
 )
 from micrograd.explain.diagnosis.model_faults import faults_of_model, interior_parameters
-from micrograd.explain.membership import modules_around
-from micrograd.explain.names import called, expression
+from micrograd.explain.membership import enclosing_modules
+from micrograd.explain.names import expression, name_of
 from micrograd.graph.scopes import Scope, scope_of
 from micrograd.graph.steps import Step, backward_steps
 from micrograd.native.gc_pause import uncollected
@@ -42,13 +42,13 @@ _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
 def diagnose(root_or_model: Value | Module) -> Diagnosis:
     """Find what is wrong with the graph of an output, or with the parameters of a Module.
 
-    In a graph: where the first NaN or infinity came up, forward and backward, what it was
-    computed from, and the path that it poisoned; a derivative that cannot be computed; data that
-    were changed after recording; backward() not run, or grads not zeroed since an earlier pass;
-    dead ReLUs; leaves that the output does not depend on; parameters that are interior nodes. Of
-    a model alone, that is, its parameters: those of these that can be seen there. Record within
-    `with micrograd.graph.scopes.source_lines():` and each cause is shown with its line of code.
-    Nothing is changed. Raises TypeError for anything else than a Value or a Module.
+    In a graph: the first NaN or infinity, forward and backward, with its operands and the path
+    that it poisoned; a derivative that cannot be computed; data changed after recording;
+    backward() not run, or grads not zeroed after an earlier pass; dead ReLUs; leaves that the
+    output does not depend on; parameters that are interior nodes. A model alone shows only those
+    faults that its parameters reveal. Record within `with micrograd.source_lines():` to see each
+    cause with its line of code. No data or grad changes. Raises TypeError for anything but a
+    Value or a Module.
 
     >>> x = Value(1e200, label="x")
     >>> print(diagnose(x * x * 0))
@@ -60,7 +60,7 @@ def diagnose(root_or_model: Value | Module) -> Diagnosis:
       Call backward() on the output, then look at the grads.
     """
     if isinstance(root_or_model, Value):
-        return Diagnosis(called(root_or_model), _Graph(root_or_model).findings())
+        return Diagnosis(name_of(root_or_model), _Examination(root_or_model).findings())
     if isinstance(root_or_model, Module):
         return Diagnosis(type(root_or_model).__name__, faults_of_model(root_or_model))
     raise TypeError(
@@ -68,8 +68,8 @@ def diagnose(root_or_model: Value | Module) -> Diagnosis:
     )
 
 
-class _Graph:
-    """A recorded graph under examination; each method looks for one kind of fault."""
+class _Examination:
+    """The examination of a recorded graph; each method looks for one kind of fault."""
 
     def __init__(self, root: Value) -> None:
         self.root = root
@@ -85,7 +85,7 @@ class _Graph:
     def findings(self) -> list[Finding]:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # of nodes without a rule
+                warnings.simplefilter("ignore", RuntimeWarning)  # from nodes without a rule
                 self.steps = backward_steps(self.root)
         except ARITHMETIC_ERRORS as error:
             self.steps = []
@@ -101,10 +101,10 @@ class _Graph:
         ]
 
     def name(self, v: Value) -> str:
-        return v.label or self.names.get(v) or called(v)
+        return v.label or self.names.get(v) or name_of(v)
 
     def _named(self, leaves: list[Value]) -> list[Value]:
-        """Those with a name, if there are any: rather parameters than the numbers of a formula."""
+        """Prefer leaves with a name: parameters rather than the numbers in a formula."""
         return [v for v in leaves if v.label or v in self.names] or leaves
 
     # Numbers that are not finite
@@ -115,7 +115,7 @@ class _Graph:
             return
         cause = causes[0]
         kind = NAN_FORWARD if math.isnan(cause.data) else INFINITY_FORWARD
-        others = f"; {counted(len(causes) - 1, 'other cause')} besides" if causes[1:] else ""
+        others = f"; {count_of(len(causes) - 1, 'other cause')} besides" if causes[1:] else ""
         if not cause.parents:
             text = f"{self.name(cause)} was given as {cause.data}{others}"
             advice = "Look at where this number comes from: the data, an update, a weight."
@@ -268,7 +268,7 @@ class _Graph:
         dead = {s: found for s, found in uses.items() if found[1:] and all(map(_off, found))}
         if dead:
             found = next(iter(dead.values()))
-            names = listed([self._path(scope) for scope in dead])
+            names = join_names([self._path(scope) for scope in dead])
             text = f"{names}: off in all {len(found)} uses, so no gradient passes"
             yield Finding(DEAD_RELU, found[0], text, advice, [])
         elif relus and all(map(_off, relus)):
@@ -283,18 +283,18 @@ class _Graph:
         return (paths.get(scope.module) if scope.module else None) or scope.path
 
     def _blocked(self, advice: str) -> Iterable[Finding]:
-        """Leaves from which every way leads to a ReLU that is off, and not all to the same."""
-        gates: dict[Value, set[Value]] = {}  # of each node: two of the first such ReLUs on its way
+        """Find leaves whose every path leads to a ReLU that is off, and not all to the same."""
+        gates: dict[Value, set[Value]] = {}  # two of the first such ReLUs on its paths
         for step in self.steps:
             found = {step.consumer} if _off(step.consumer) else gates.get(step.consumer, set())
             known = gates.setdefault(step.operand, set())
             if len(known) < 2:
                 known.update(found)
-        open_ways = self._reached([step for step in self.steps if not _off(step.consumer)])
-        blocked = [v for v in self.leaves if v not in open_ways and len(gates.get(v, ())) > 1]
+        open_leaves = self._reached([step for step in self.steps if not _off(step.consumer)])
+        blocked = [v for v in self.leaves if v not in open_leaves and len(gates.get(v, ())) > 1]
         if blocked:
-            names = listed([self.name(v) for v in blocked])
-            text = f"{names}: all ways to the output lead through ReLUs that are off"
+            names = join_names([self.name(v) for v in blocked])
+            text = f"{names}: all paths to the output lead through ReLUs that are off"
             relu = next(v for v in self.nodes if v in gates[blocked[0]])
             yield Finding(DEAD_RELU, relu, text, advice, [])
 
@@ -313,7 +313,7 @@ class _Graph:
             ways = pairwise(self._upward(cut_off[0]))
             last = next(consumer for x, consumer in ways if (x, consumer) not in passing)
             text = (
-                f"{listed([self.name(v) for v in cut_off])}: no derivative passes through "
+                f"{join_names([self.name(v) for v in cut_off])}: no derivative passes through "
                 f"{expression(last)}"
             )
             advice = "A comparison, stop_gradient and a node without a rule pass nothing on."
@@ -321,12 +321,12 @@ class _Graph:
         nodes = set(self.nodes)
         unused = [(name, p) for p, name in self.names.items() if p not in nodes]
         if unused:
-            text = f"{listed([name for name, _ in unused])}: not used in this graph"
+            text = f"{join_names([name for name, _ in unused])}: not used in this graph"
             advice = "Use it in what computes the output, or leave it out of the model."
             yield Finding(NO_DEPENDENCE, unused[0][1], text, advice, [])
 
     def _is_meant(self, v: Value) -> bool:
-        """Whether somebody may want this leaf's gradient: not so of a bare number in `x < 0`."""
+        """Tell whether anyone may want this leaf's gradient: not for a bare number in `x < 0`."""
         return bool(
             v.label
             or v in self.names
@@ -338,21 +338,21 @@ class _Graph:
             yield from interior_parameters(model)
 
 
-# Small help --------------------------------------------------------------------------------------
+# Helpers --------------------------------------------------------------------------------------
 
 
 def _models(nodes: Iterable[Value]) -> list[Module]:
-    """The outermost modules in whose calls these were recorded."""
+    """List the outermost modules that recorded these nodes."""
     found: dict[Module, None] = {}
     for scope in dict.fromkeys(map(scope_of, nodes)):
-        modules = modules_around(scope)
+        modules = enclosing_modules(scope)
         if modules:
             found[modules[-1]] = None
     return list(found)
 
 
 def _fails(v: Value) -> bool:
-    """Whether a local derivative of this node cannot be computed."""
+    """Tell whether a local derivative of this node cannot be computed."""
     try:
         if v.parents and v._closure is None:
             v._local_derivatives()

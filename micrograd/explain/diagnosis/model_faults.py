@@ -1,4 +1,4 @@
-"""What is wrong with a model alone: with its parameters, and what it holds in their place."""
+"""Find faults in a model alone: in its parameters, or in what stands in their place."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from micrograd.explain.diagnosis.findings import (
     NAN_FORWARD,
     NOT_RUN,
     Finding,
-    listed,
+    join_names,
 )
 from micrograd.explain.names import expression
 from micrograd.nn import Module, Neuron, held_values
 
 
 def faults_of_model(model: Module) -> list[Finding]:
-    """What can be seen without a graph, in the data and grads of the parameters."""
+    """Find what the data and grads of the parameters reveal without a graph."""
     named = model.named_parameters()
     findings: list[Finding] = []
     for name, p in named:
@@ -54,13 +54,13 @@ def _neurons_without_grads(model: Module) -> Iterable[Finding]:
         if not any(p.grad for p in module.parameters())
     ]
     if idle:
-        text = f"{listed([path or repr(module) for path, module in idle])}: no gradient came"
+        text = f"{join_names([path or repr(module) for path, module in idle])}: no gradient came"
         advice = "Diagnose the loss over all examples, to see whether it is off for each of them."
         yield Finding(DEAD_RELU, idle[0][1].b, text, advice, [])
 
 
 def interior_parameters(model: Module) -> Iterable[Finding]:
-    """Values that the model holds which were computed, and from none of its parameters."""
+    """Find Values in the model that were computed, and from none of its parameters."""
     parameters = model.named_parameters()
     own = {p for _, p in parameters if not p.parents}
     computed = [(name, v) for name, v in [*parameters, *held_values(model)] if v.parents]
@@ -68,8 +68,8 @@ def interior_parameters(model: Module) -> Iterable[Finding]:
     if wrong:
         first = next(iter(wrong))
         text = (
-            f"{listed(list(wrong.values()))}: computed as {expression(first)}, so it is no leaf: "
-            "its grad does not accumulate, and no optimiser sees it"
+            f"{join_names(list(wrong.values()))}: computed as {expression(first)}, so it is no "
+            "leaf: its grad does not accumulate, and no optimiser sees it"
         )
         advice = "Make it a leaf, Value(number), and update its data: w.data -= rate * w.grad."
         yield Finding(INTERIOR_PARAMETER, first, text, advice, [])

@@ -1,4 +1,4 @@
-"""Well-known wrong backward passes, and the grading of a student's Value.
+"""Recognise well-known mistakes: in backward passes, in a student's Value, in a gradient.
 
-Begin with wrong_passes.py.
+May import explain's names and what_if. Begin with wrong_passes.py.
 """

@@ -1,4 +1,4 @@
-"""Grading the Value that a student wrote, on graphs that well-known mistakes give away."""
+"""Grade the Value that a student wrote, on graphs that reveal well-known mistakes."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
 from micrograd.explain.known_mistakes.wrong_passes import (
-    MANY_TURNS,
-    MISCONCEPTIONS,
+    KNOWN_MISTAKES,
+    MANY_VISITS,
     NO_ZERO_GRAD,
     NOT_VISITED,
     OLD_DATA,
     Grads,
-    Misconception,
+    KnownMistake,
     Pass,
     edges_of,
-    turns,
+    visits_of,
 )
 from micrograd.explain.report import Cell, Table
 from micrograd.value.errors import ARITHMETIC_ERRORS
 
 # The graphs --------------------------------------------------------------------------------------
-# Each is Python code: statements, then the output. A graph is run when all its operations are asked
+# Each is Python code: statements, then the output. A graph is run if all its operations were asked
 # for. `{f}` stands for each operation that is a method without arguments: relu, tanh ...
 
 
 class _Test(NamedTuple):
     code: str
-    how: str = ""  # what is done beside one backward pass from fresh leaves
+    how: str = ""  # what is done besides one backward pass from fresh leaves
     leaves: tuple[float, ...] = (-2.0, 3.0, 0.5)  # a, b, c
 
 
@@ -92,7 +92,7 @@ _METHODS = [name for name, op in ops.TABLE.items() if len(op.derivatives) == 1]
 
 
 def _tests(operations: list[str]) -> list[_Test]:
-    """The graphs that need no other operations than these."""
+    """List the graphs that need no other operations than these."""
     methods = [name for name in operations if name not in _OPERATORS.values()]
     written = [
         test._replace(code=test.code.replace("{f}", name))
@@ -157,11 +157,11 @@ def _number(x: Any, what: str) -> float:
 
 
 def _imitating(wrong_pass: Pass) -> Callable[[Value], None]:
-    """A backward() that makes a mistake."""
+    """Make a backward() from a wrong pass."""
 
     def backward(root: Value) -> None:
         edges = edges_of(root)
-        if wrong_pass in NOT_VISITED.passes and sum(turns(root, edges).values()) > MANY_TURNS:
+        if wrong_pass in NOT_VISITED.passes and sum(visits_of(root, edges).values()) > MANY_VISITS:
             raise TimeIsUp
         grad = Grads(float, {v: v.grad for v in edges})
         wrong_pass(root, edges, grad)
@@ -172,13 +172,13 @@ def _imitating(wrong_pass: Pass) -> Callable[[Value], None]:
 
 
 class _Suspect(NamedTuple):
-    """A known mistake in one of the ways in which it is written: what is changed in a run."""
+    """A known mistake as it is written in one way: what differs in a run."""
 
-    misconception: Misconception
+    known: KnownMistake
     change: dict[str, Any]
 
     def numbers(self, test: _Test) -> Numbers | None:
-        """What a class with this mistake gives; None if it takes too long."""
+        """Return what a class with this mistake computes; None if that takes too long."""
         try:
             return _run(test, Value, **self.change)
         except TimeIsUp:
@@ -188,18 +188,18 @@ class _Suspect(NamedTuple):
 _SUSPECTS = [
     *(
         _Suspect(m, {"backward": _imitating(wrong_pass)})
-        for m in MISCONCEPTIONS
+        for m in KNOWN_MISTAKES
         for wrong_pass in m.passes
         if m not in (NO_ZERO_GRAD, OLD_DATA)
     ),
     _Suspect(NO_ZERO_GRAD, {"zeroing": False}),
-    _Suspect(OLD_DATA, {"recording_again": False}),  # its rules read the data anew
-    _Suspect(OLD_DATA, {"updating": False}),  # it keeps all
+    _Suspect(OLD_DATA, {"recording_again": False}),  # its rules read the data when they run
+    _Suspect(OLD_DATA, {"updating": False}),  # it keeps all numbers
 ]
 
 
 class Graded(NamedTuple):
-    """One test: a graph, whether all its numbers were right, and the first that was not."""
+    """One test: a graph, whether all its numbers are right, and the first that is not."""
 
     test: str
     passed: bool
@@ -207,16 +207,16 @@ class Graded(NamedTuple):
     expected: float | None = None
     got: float | None = None
     mistake: str = ""  # the known mistake that gives these numbers
-    error: str = ""  # what was raised instead, or that the time was up
+    error: str = ""  # what was raised, or that time was up
 
     @property
     def points(self) -> int:
-        """1 for a test that was passed, else 0."""
+        """1 for a test that passed, else 0."""
         return int(self.passed)
 
 
 class Grade:
-    """What `grade` found: `.data`, a Graded for each test; `.points` of `.out_of`; `.passed`."""
+    """The result of `grade`: `.data`, a Graded for each test; `.points` of `.out_of`; `.passed`."""
 
     def __init__(self, name: str, data: list[Graded]) -> None:
         self.name, self.data = name, data
@@ -225,7 +225,7 @@ class Grade:
         self.passed = self.points == self.out_of
 
     def table(self) -> Table:
-        """Lay the tests out, with the known mistakes explained below."""
+        """Lay out the tests, with the known mistakes explained below."""
         rows: list[list[Cell]] = []
         for row in self.data:
             numbers = [row.number, _cell(row.expected), _cell(row.got)]
@@ -238,7 +238,7 @@ class Grade:
             ["graph", "result", "number", "expected", "got", "known mistake, or error"],
             rows,
             "\n".join(
-                f"{m.name}: {m.why.format(**about)}" for m in MISCONCEPTIONS if m.name in made
+                f"{m.name}: {m.why.format(**about)}" for m in KNOWN_MISTAKES if m.name in made
             ),
         )
 
@@ -286,7 +286,7 @@ def grade(
         try:
             expected = _run(test, Value)
         except ARITHMETIC_ERRORS:
-            continue  # not in the domain of this operation
+            continue  # outside the domain of this operation
         results.append(_Result(test, expected, *_attempt(test, StudentValue, seconds)))
     known = _known_mistakes([] if all(result.right for result in results) else results)
     rows = [_graded(result, known.get(result.test, "")) for result in results]
@@ -317,12 +317,12 @@ def _attempt(
 
 
 def _known_mistakes(results: list[_Result]) -> dict[_Test, str]:
-    """The known mistake behind each failed test: of those that fit, what fits most tests."""
+    """Find the known mistake behind each failed test: of those that fit, the commonest."""
     fits = []
     for suspect in _SUSPECTS:
-        foreseen = [suspect.numbers(result.test) for result in results]
-        tests = {r.test for r, numbers in zip(results, foreseen) if _fits(numbers, r)}
-        fits.append((suspect.misconception.name, tests))
+        predicted = [suspect.numbers(result.test) for result in results]
+        tests = {r.test for r, numbers in zip(results, predicted) if _fits(numbers, r)}
+        fits.append((suspect.known.name, tests))
     fits.sort(key=lambda fit: -len(fit[1]))
     return {
         result.test: next((name for name, tests in fits if result.test in tests), "")
@@ -331,10 +331,10 @@ def _known_mistakes(results: list[_Result]) -> dict[_Test, str]:
     }
 
 
-def _fits(foreseen: Numbers | None, result: _Result) -> bool:
-    if foreseen is None:
+def _fits(predicted: Numbers | None, result: _Result) -> bool:
+    if predicted is None:
         return result.error.startswith(_TOO_LONG)
-    return _same(foreseen, result.got)
+    return _same(predicted, result.got)
 
 
 def _graded(result: _Result, mistake: str) -> Graded:
@@ -347,7 +347,7 @@ def _graded(result: _Result, mistake: str) -> Graded:
 
 
 def _same(expected: Numbers, got: Numbers | None) -> bool:
-    """Whether all these numbers are as expected, within what formulas of tanh and exp differ."""
+    """Tell whether all numbers are as expected, up to different formulas of tanh and exp."""
     return got is not None and all(
         math.isclose(number, got[name], rel_tol=1e-6, abs_tol=1e-9)
         for name, number in expected.items()

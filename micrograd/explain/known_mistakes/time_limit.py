@@ -1,4 +1,4 @@
-"""A limit on the time that somebody else's code may take, in any thread, on any system."""
+"""Limit the time that a user's code may take, in any thread, on any system."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 
 class TimeIsUp(BaseException):
-    """Raised in code that took too long; no Exception: `except Exception` lets it by."""
+    """Raised in code that takes too long; not an Exception, so `except Exception` lets it pass."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeIsUp in code called within, as soon as it has taken so many seconds.
+    """Raise TimeIsUp in code that runs within for longer than this.
 
-    Python asks at every step, as for a debugger: so it stops loops and recursions of Python
-    code, but not a single call into C, nor a loop that catches even BaseException. (A signal
-    would serve the main thread of Unix alone.) A debugger or a measurement of coverage is set
-    aside meanwhile.
+    It uses Python's trace function, which a debugger uses too: it stops loops and recursions of
+    Python code, but not a single call into C, nor a loop that catches BaseException. (A signal
+    would work only in the main thread, on Unix.) A debugger or a coverage tool is suspended
+    meanwhile.
 
     >>> def forever():
     ...     while True: pass
@@ -33,7 +33,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     deadline = time.perf_counter() + seconds
 
     def watch(frame: FrameType, event: str, argument: Any) -> Any:  # pragma: no cover
-        frame.f_trace_opcodes = True  # `while True: pass` on one line never comes to another
+        frame.f_trace_opcodes = True  # `while True: pass` never reaches another line
         if time.perf_counter() > deadline:
             raise TimeIsUp
         return watch

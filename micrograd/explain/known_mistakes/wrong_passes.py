@@ -1,8 +1,7 @@
-"""Backward passes that are wrong in a well-known way, run beside the right one.
+"""Well-known wrong backward passes, run beside the right one.
 
-Each is a few lines of its own on the edges of a graph: what every node passes on to which operand,
-in the order of the right pass. `grad` holds what the passes before have left in the nodes. The
-graph itself is never touched.
+Each is a few lines of its own over the edges of a graph, in the order of the right pass. `grad`
+holds what earlier passes have left in the nodes. The graph itself is never changed.
 """
 
 from __future__ import annotations
@@ -15,29 +14,30 @@ from typing import NamedTuple
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.explain.names import called
+from micrograd.explain.names import name_of
 from micrograd.explain.report import Cell, Table
-from micrograd.explain.what_if.reevaluate import Replay
+from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.graph.steps import backward_steps
 from micrograd.native.gc_pause import uncollected
 from micrograd.value.errors import ARITHMETIC_ERRORS
 
-# Of every node: its operands with the local derivatives. A node comes after all its consumers.
+# For each node, its operands with the local derivatives. A node comes after all its consumers.
 Edges = dict[Value, list[tuple[Value, float]]]
 Grads = defaultdict[Value, float]
 Pass = Callable[[Value, Edges, Grads], None]
 
 
 def right(root: Value, edges: Edges, grad: Grads) -> None:
-    """The chain rule: leaves add to what they hold, the other nodes start afresh."""
-    start_afresh(root, edges, grad)
+    """Apply the chain rule: leaves add to what they hold, other nodes start at 0."""
+    reset_interior(root, edges, grad)
     for node, operands in edges.items():
         arrived = grad[node]
         for operand, slope in operands:
             grad[operand] += slope * arrived
 
 
-def start_afresh(root: Value, edges: Edges, grad: Grads) -> None:
+def reset_interior(root: Value, edges: Edges, grad: Grads) -> None:
+    """Set the gradients of interior nodes to 0, and that of the root to 1."""
     for node in edges:
         if node.parents:
             grad[node] = 0.0
@@ -47,9 +47,9 @@ def start_afresh(root: Value, edges: Edges, grad: Grads) -> None:
 # The wrong passes --------------------------------------------------------------------------------
 
 
-def in_order_of_meeting(root: Value, edges: Edges, grad: Grads) -> None:
-    """A queue from the root: a node has its turn when it was met first, complete or not."""
-    start_afresh(root, edges, grad)
+def breadth_first(root: Value, edges: Edges, grad: Grads) -> None:
+    """Use a queue from the root: a node passes on when it is met first, complete or not."""
+    reset_interior(root, edges, grad)
     queue, met = deque([root]), {root}
     while queue:
         node = queue.popleft()
@@ -60,9 +60,9 @@ def in_order_of_meeting(root: Value, edges: Edges, grad: Grads) -> None:
                 queue.append(operand)
 
 
-def in_depth_first(root: Value, edges: Edges, grad: Grads) -> None:
-    """A recursion that marks what it has visited, and passes on before it has come back."""
-    start_afresh(root, edges, grad)
+def depth_first(root: Value, edges: Edges, grad: Grads) -> None:
+    """Recurse, marking visited nodes, but pass on before the recursion has returned."""
+    reset_interior(root, edges, grad)
     stack, visited = [root], set()
     while stack:
         node = stack.pop()
@@ -74,40 +74,44 @@ def in_depth_first(root: Value, edges: Edges, grad: Grads) -> None:
 
 
 def assigning(root: Value, edges: Edges, grad: Grads) -> None:
-    start_afresh(root, edges, grad)
+    """Assign a share instead of adding it."""
+    reset_interior(root, edges, grad)
     for node, operands in edges.items():
         arrived = grad[node]
         for operand, slope in operands:
             grad[operand] = slope * arrived  # should be +=
 
 
-def operands_in_a_set(root: Value, edges: Edges, grad: Grads) -> None:
-    start_afresh(root, edges, grad)
+def operands_as_a_set(root: Value, edges: Edges, grad: Grads) -> None:
+    """Keep the operands in a set, so that `a + a` has one."""
+    reset_interior(root, edges, grad)
     for node, operands in edges.items():
         arrived = grad[node]
         for operand, slope in dict(reversed(operands)).items():  # each operand once
             grad[operand] += slope * arrived
 
 
-def keeping_interior(root: Value, edges: Edges, grad: Grads) -> None:
-    grad[root] = 1.0  # the other nodes keep what the last pass has left in them
+def interior_grads_kept(root: Value, edges: Edges, grad: Grads) -> None:
+    """Let interior nodes keep what the last pass has left in them."""
+    grad[root] = 1.0
     for node, operands in edges.items():
         arrived = grad[node]
         for operand, slope in operands:
             grad[operand] += slope * arrived
 
 
-def adding_for_subtracting(root: Value, edges: Edges, grad: Grads) -> None:
-    start_afresh(root, edges, grad)
+def subtraction_as_addition(root: Value, edges: Edges, grad: Grads) -> None:
+    """Give both operands of a subtraction the local derivative 1."""
+    reset_interior(root, edges, grad)
     for node, operands in edges.items():
         arrived = grad[node]
         for operand, slope in operands:
             grad[operand] += (1.0 if node.op is ops.subtract else slope) * arrived
 
 
-def without_visited(root: Value, edges: Edges, grad: Grads) -> None:
-    """A recursion without a mark: a node has a turn for every path that leads to it."""
-    start_afresh(root, edges, grad)
+def without_visited_mark(root: Value, edges: Edges, grad: Grads) -> None:
+    """Recurse without marking visited nodes: a node passes on once for each path to it."""
+    reset_interior(root, edges, grad)
     stack = [root]
     while stack:
         node = stack.pop()
@@ -116,69 +120,69 @@ def without_visited(root: Value, edges: Edges, grad: Grads) -> None:
         stack.extend(operand for operand, _ in reversed(edges[node]))
 
 
-# What each is called, and why it is wrong --------------------------------------------------------
+# Their names, and why they are wrong --------------------------------------------------------
 
 
-class Misconception(NamedTuple):
-    """A well-known mistake: how it comes about, and which graphs do not show it."""
+class KnownMistake(NamedTuple):
+    """A well-known mistake: its passes, why it is wrong, and which graphs do not show it."""
 
     name: str
-    passes: tuple[Pass, ...]  # in the ways in which it is written; the first one is shown
+    passes: tuple[Pass, ...]  # the ways in which it is written; the first one is shown
     why: str
-    hidden: str  # what holds for a graph on which it makes no difference
+    hidden: str  # what is true of a graph on which it makes no difference
 
 
-NO_ORDER = Misconception(
+NO_ORDER = KnownMistake(
     "no topological order",
-    (in_order_of_meeting, in_depth_first),
+    (breadth_first, depth_first),
     "a consumer of {node} passed its gradient on before all of it had arrived",
     "every node is complete when it is met",
 )
-ASSIGNED = Misconception(
+ASSIGNED = KnownMistake(
     "= for +=",
     (assigning,),
     "{node} gets {shares} shares; each overwrites the one before, and the last one is left",
     "no Value gets more than one share",
 )
-IN_A_SET = Misconception(
+IN_A_SET = KnownMistake(
     "operands in a set",
-    (operands_in_a_set,),
+    (operands_as_a_set,),
     "an operation has {node} as an operand more than once; a set holds it once",
     "no operation has one Value as two operands",
 )
-NO_ZERO_GRAD = Misconception(
+NO_ZERO_GRAD = KnownMistake(
     "no zero_grad",
     (right,),
     "the second pass adds to what the first has left in {node}: set leaves to 0 in between",
     "all derivatives of leaves are 0",
 )
-INTERIOR_KEPT = Misconception(
+INTERIOR_KEPT = KnownMistake(
     "interior gradients kept",
-    (keeping_interior,),
-    "the second pass begins while {node} holds the gradient of the first, and passes both on",
+    (interior_grads_kept,),
+    "the second pass finds in {node} the gradient of the first, adds to it, and passes both on",
     "no node lies between the output and the leaves",
 )
-SUBTRACTED = Misconception(
+SUBTRACTED = KnownMistake(
     "subtraction as addition",
-    (adding_for_subtracting,),
+    (subtraction_as_addition,),
     "{node} is subtracted: when it rises the difference falls, so its local derivative is -1",
     "nothing is subtracted",
 )
-OLD_DATA = Misconception(
+OLD_DATA = KnownMistake(
     "old data after an update",
     (right,),
     "the leaves have moved, but what is between holds the old data, on which {node}'s share "
     "depends: compute the output again before the next pass",
     "no local derivative depends on the data",
 )
-NOT_VISITED = Misconception(
+NOT_VISITED = KnownMistake(
     "recursion without a visited mark",
-    (without_visited,),
-    "a consumer of {node} has a turn for each path to it, and passes on again what it had: "
-    "{visits} turns for {nodes} nodes",
+    (without_visited_mark,),
+    "a consumer of {node} is visited once for each path to it, and passes on again what it had: "
+    "{visits} visits for {nodes} nodes",
     "a single path leads to every node that has operands",
 )
-MISCONCEPTIONS = (
+KNOWN_MISTAKES = (
     NO_ORDER,
     ASSIGNED,
     IN_A_SET,
@@ -193,29 +197,29 @@ MISCONCEPTIONS = (
 # Running them ------------------------------------------------------------------------------------
 
 _RATE = 0.1  # of the update after which the data are old
-MANY_TURNS = 100_000  # more than a recursion without a visited mark is left to take
-_START = 1000  # nodes that are tried before all are
-_COUNTED = 10**15  # turns beyond this are not told apart
+MANY_VISITS = 100_000  # of a recursion without a visited mark; beyond these it is stopped
+_START = 1000  # nodes that are tried first
+_COUNTED = 10**15  # visits beyond this are not counted
 
 
 class Mistake(NamedTuple):
-    """What a wrong pass does to a graph: the first node where it goes wrong, in the right order."""
+    """The effect of a wrong pass on a graph: the first node where it goes wrong."""
 
     name: str
-    node: Value | None  # None where this graph does not show the mistake
+    node: Value | None  # None if this graph does not show the mistake
     wrong: float | None
     right: float | None
     why: str
 
 
 class Mistakes:
-    """What `mistakes` found: `.data`, a Mistake for each of the well-known ones."""
+    """The result of `mistakes`: `.data`, a Mistake for each well-known one."""
 
     def __init__(self, root: Value) -> None:
         self.root = root
         edges = edges_of(root)
-        expected = grads_by(right, root, edges)
-        self.data = [_run(m, root, edges, expected) for m in MISCONCEPTIONS]
+        expected = run_pass(right, root, edges)
+        self.data = [_run(m, root, edges, expected) for m in KNOWN_MISTAKES]
 
     def table(self) -> Table:
         """Lay them out, with the reasons below."""
@@ -224,9 +228,9 @@ class Mistakes:
             if m.node is None or m.wrong is None or m.right is None:
                 rows.append([m.name, "not seen here", "", ""])
             else:
-                rows.append([m.name, called(m.node), m.wrong, m.right])
+                rows.append([m.name, name_of(m.node), m.wrong, m.right])
         return Table(
-            f"Well-known mistakes in the backward pass from {called(self.root)}",
+            f"Well-known mistakes in the backward pass from {name_of(self.root)}",
             ["mistake", "goes wrong first at", "its gradient then", "the right one"],
             rows,
             "\n".join(f"{m.name}: {m.why}" for m in self.data),
@@ -246,8 +250,8 @@ def mistakes(root: Value) -> Mistakes:
     """Run well-known wrong backward passes from `root` beside the right one, on copies.
 
     For each: the first node where it goes wrong, both numbers, and why; or why this graph does
-    not show it. Those about a second pass run two. Nothing in the graph is changed. Raises
-    TypeError if `root` is not a Value, and what `backward()` raises.
+    not show it. Mistakes about a second pass run two. No data or grad changes. Raises TypeError
+    if `root` is not a Value, and what `backward()` raises.
 
     >>> a = Value(3.0, label="a")
     >>> for mistake in mistakes(a + a).data[1:3]:
@@ -261,20 +265,20 @@ def mistakes(root: Value) -> Mistakes:
 
 
 def edges_of(root: Value) -> Edges:
-    """What every node of the graph passes on, in the order of `backward()`, the leaves last."""
+    """Return the edges of a graph in the order of `backward()`, the leaves last."""
     steps = backward_steps(root)
     edges: Edges = {root: [], **{step.consumer: [] for step in steps}}
     for step in steps:
         slope = step.local
-        if slope is None:  # a function assigned by hand told only what it adds
+        if slope is None:  # a _backward assigned by hand tells only what it adds
             slope = step.product / step.upstream if step.upstream else 0.0
         edges[step.consumer].append((step.operand, slope))
         edges.setdefault(step.operand, [])
     return edges
 
 
-def turns(root: Value, edges: Edges) -> dict[Value, int]:
-    """How often a recursion without a visited mark comes to each node: its paths from the root."""
+def visits_of(root: Value, edges: Edges) -> dict[Value, int]:
+    """Count the visits of a recursion without a visited mark: the paths to each node."""
     counted = dict.fromkeys(edges, 0)
     counted[root] = 1
     for node in edges:
@@ -283,59 +287,59 @@ def turns(root: Value, edges: Edges) -> dict[Value, int]:
     return counted
 
 
-def grads_by(backward_pass: Pass, root: Value, edges: Edges) -> Grads:
-    """The gradients that a pass leaves where all were 0 before."""
+def run_pass(backward_pass: Pass, root: Value, edges: Edges) -> Grads:
+    """Return the gradients that a pass leaves if all were 0 before."""
     grad = Grads(float)
     backward_pass(root, edges, grad)
     return grad
 
 
-def _run(misconception: Misconception, root: Value, edges: Edges, expected: Grads) -> Mistake:
-    if misconception is OLD_DATA:
+def _run(known: KnownMistake, root: Value, edges: Edges, expected: Grads) -> Mistake:
+    if known is OLD_DATA:
         return _run_on_old_data(root, edges, expected)
-    counted = turns(root, edges) if misconception is NOT_VISITED else {}
+    counted = visits_of(root, edges) if known is NOT_VISITED else {}
     for part in [_in_reach(edges, counted)] if counted else _parts(edges):
-        found = _found(misconception, root, part)
-        mistake = _first_wrong(misconception, expected, found, part)
+        found = _found(known, root, part)
+        mistake = _first_wrong(known, expected, found, part)
         if mistake.node is not None:
             break
     else:
         return mistake
     about = {"visits": sum(counted.values()), "nodes": len(edges)}
-    if misconception is ASSIGNED:
+    if known is ASSIGNED:
         about["shares"] = sum([mistake.node is x for xs in edges.values() for x, _ in xs])
-    return mistake._replace(why=mistake.why.format(node=called(mistake.node), **about))
+    return mistake._replace(why=mistake.why.format(node=name_of(mistake.node), **about))
 
 
-def _found(misconception: Misconception, root: Value, edges: Edges) -> Grads:
-    """The gradients that the mistake leaves; of the second pass where that is what it is about."""
-    wrong_pass = misconception.passes[0]
-    found = grads_by(wrong_pass, root, edges)
-    if misconception is INTERIOR_KEPT:
+def _found(known: KnownMistake, root: Value, edges: Edges) -> Grads:
+    """Return the gradients that the mistake leaves, after a second pass if it is about one."""
+    wrong_pass = known.passes[0]
+    found = run_pass(wrong_pass, root, edges)
+    if known is INTERIOR_KEPT:
         zero_leaves(edges, found)
-    if misconception in (INTERIOR_KEPT, NO_ZERO_GRAD):
+    if known in (INTERIOR_KEPT, NO_ZERO_GRAD):
         wrong_pass(root, edges, found)
     return found
 
 
 def _parts(edges: Edges) -> list[Edges]:
-    """The nodes next to the root, in which most mistakes are seen already, and all of them."""
+    """Yield the nodes next to the root, where most mistakes show already, then all of them."""
     start = dict(islice(edges.items(), _START))
     return [_closed(start), edges] if len(edges) > _START else [edges]
 
 
 def _closed(part: Edges) -> Edges:
-    """The first nodes without what they pass on to others: their own gradients are the same."""
+    """Cut the edges to other nodes: the gradients of these nodes stay the same."""
     return {node: [edge for edge in part[node] if edge[0] in part] for node in part}
 
 
 def _in_reach(edges: Edges, counted: dict[Value, int]) -> Edges:
-    """The first nodes, as many as take no more than MANY_TURNS."""
+    """Return the first nodes that together take at most MANY_VISITS."""
     part: Edges = {}
     taken = 0
     for node in edges:
         taken += counted[node]
-        if taken > MANY_TURNS:
+        if taken > MANY_VISITS:
             break
         part[node] = edges[node]
     return _closed(part)
@@ -345,21 +349,21 @@ def _run_on_old_data(root: Value, edges: Edges, grad: Grads) -> Mistake:
     leaves = [node for node in edges if not node.parents]
     moved = [leaf.data - _RATE * grad[leaf] for leaf in leaves]
     try:
-        new = Replay(root, leaves).everything(moved)
+        new = Reevaluation(root, leaves).everything(moved)
         old = {**{node: node.data for node in new}, **dict(zip(leaves, moved))}
         for part in _parts(edges):
-            expected = grads_by(right, root, _edges_on(part, new))
-            found = grads_by(right, root, _edges_on(part, old))
+            expected = run_pass(right, root, _edges_on(part, new))
+            found = run_pass(right, root, _edges_on(part, old))
             mistake = _first_wrong(OLD_DATA, expected, found, part)
             if mistake.node is not None:
-                return mistake._replace(why=mistake.why.format(node=called(mistake.node)))
+                return mistake._replace(why=mistake.why.format(node=name_of(mistake.node)))
     except (TypeError, *ARITHMETIC_ERRORS) as error:
         return Mistake(OLD_DATA.name, None, None, None, f"cannot be tried here: {error}")
     return mistake
 
 
 def _edges_on(edges: Edges, data: dict[Value, float]) -> Edges:
-    """The edges with the local derivatives on other data; every node is a leaf or made by a row."""
+    """Return the edges with local derivatives on other data; operations made all nodes."""
     found: Edges = {}
     for node in edges:
         arguments = [data[x] if isinstance(x, Value) else x for x in node.args]
@@ -380,7 +384,7 @@ def zero_leaves(edges: Edges, grad: Grads) -> None:
 
 
 def _first_wrong(
-    misconception: Misconception, expected: Grads, found: Grads, nodes: Iterable[Value]
+    known: KnownMistake, expected: Grads, found: Grads, nodes: Iterable[Value]
 ) -> Mistake:
     rounding = 1e-12 * max(map(abs, expected.values()))
     for node in nodes:
@@ -388,7 +392,5 @@ def _first_wrong(
         if not math.isclose(wrong, right_one, rel_tol=1e-9, abs_tol=rounding) and not (
             math.isnan(wrong) and math.isnan(right_one)
         ):
-            return Mistake(misconception.name, node, wrong, right_one, misconception.why)
-    return Mistake(
-        misconception.name, None, None, None, f"no difference here: {misconception.hidden}"
-    )
+            return Mistake(known.name, node, wrong, right_one, known.why)
+    return Mistake(known.name, None, None, None, f"no difference here: {known.hidden}")

@@ -1,4 +1,4 @@
-"""What derivatives predict beside what really happens when numbers move.
+"""Compare what derivatives predict with what happens when numbers move.
 
-Begin with nudging.py.
+May import explain's names and membership. Begin with nudging.py.
 """

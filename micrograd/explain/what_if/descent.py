@@ -1,4 +1,4 @@
-"""What the gradient foretells for a step of gradient descent beside what really happens."""
+"""Take a step of gradient descent, and compare what the gradient predicts with what happens."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micrograd.engine import Value
-from micrograd.explain.names import called
+from micrograd.explain.names import name_of
 from micrograd.explain.report import Cell, Table
-from micrograd.explain.what_if.measure import Loss, axes, computed, data_kept, gradient_of, same
-from micrograd.explain.what_if.reevaluate import Replay
+from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
+from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import is_number, to_float
@@ -25,24 +25,26 @@ _SEED = 0
 
 
 class Move(NamedTuple):
-    """A step against the gradient, of some parameters or of all: J foretold and real after it."""
+    """A step against the gradient of some or all parameters: J predicted and real after it."""
 
     name: str  # which parameters move
     rate: float
-    length: float  # of the step, as a way in the space of all parameters
-    foretold: float
+    length: float  # of the step in the space of all parameters
+    predicted: float
     real: float
 
 
 class Descent:
-    """What `step` found.
+    """The result of `step`.
 
-    `.before` and `.slope` are J and the length of its gradient; `.layers` and `.rates` list a
-    Move for each layer and for all, and for a range of rates; `.random` lists the change of J
-    for 1,000 directions; `.data` has all of these.
+    `.before` and `.slope` are J and the length of its gradient. `.layers` lists a Move for each
+    layer alone and for all together, `.rates` one for each learning rate, `.random` the change of
+    J in 1,000 random directions. `.data` holds all of these by name.
     """
 
-    def __init__(self, function: _OfAll, groups: dict[str, list[Value]], rate: float) -> None:
+    def __init__(
+        self, function: _LossFunction, groups: dict[str, list[Value]], rate: float
+    ) -> None:
         import numpy as np
 
         self.before, self.rate = function.before, rate
@@ -63,23 +65,23 @@ class Descent:
         )
         about = [*((name, rate) for name in parts), *(("all", rate * times) for times in _RATES)]
         lengths = np.linalg.norm(against, axis=0)
-        foretold = self.before + gradient @ against
-        found = zip(about, lengths.tolist(), foretold.tolist(), real.tolist())
+        predicted = self.before + gradient @ against
+        found = zip(about, lengths.tolist(), predicted.tolist(), real.tolist())
         rows = [Move(name, at, *numbers) for (name, at), *numbers in found]
         self.layers = [*rows[1 : len(parts)], rows[0]]
-        self.rates = _until_too_large(rows[len(parts) :], self.before)
+        self.rates = _up_to_too_large(rows[len(parts) :], self.before)
         self.random = (real[len(about) :] - self.before).tolist()
 
     @property
     def data(self) -> dict[str, Any]:
-        """All that was found, by name."""
+        """Everything that was found, by name."""
         names = ("before", "slope", "rate", "layers", "rates", "random")
         return {name: getattr(self, name) for name in names}
 
     def tables(self) -> list[Table]:
         """Lay out the layers, the rates, and the random directions."""
-        layers: list[list[Cell]] = [[m.name, m.length, m.foretold, m.real] for m in self.layers]
-        rates = [[m.rate, m.foretold, m.real] for m in self.rates]
+        layers: list[list[Cell]] = [[m.name, m.length, m.predicted, m.real] for m in self.layers]
+        rates = [[m.rate, m.predicted, m.real] for m in self.rates]
         along = self.layers[-1].real - self.before
         raised = sum(change > 0 for change in self.random)
         random: list[list[Cell]] = [["minus the gradient", along]]
@@ -91,12 +93,12 @@ class Descent:
         return [
             Table(
                 f"A step of rate {self.rate:.6g} along minus the gradient; J was {self.before:.6g}",
-                ["what moves", "length", "J foretold", "J real"],
+                ["what moves", "length", "J predicted", "J real"],
                 layers,
-                f"foretold = J - rate * |gradient|^2; |gradient| of all is {self.slope:.6g}",
+                f"predicted = J - rate * |gradient|^2; |gradient| of all is {self.slope:.6g}",
             ),
             Table(
-                "All, at other rates", ["rate", "J foretold", "J real"], rates, self._too_large()
+                "All, at other rates", ["rate", "J predicted", "J real"], rates, self._too_large()
             ),
             Table(
                 f"A step of length {self.layers[-1].length:.6g} in other directions",
@@ -113,12 +115,14 @@ class Descent:
         return f"Too large: at rate {too_large[0]:.6g} J is not below where it was"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw J over the rate, foretold and real; gives the matplotlib Axes. Needs matplotlib."""
-        ax = axes(ax)
+        """Draw J over the rate, predicted and real; return the Axes. Needs matplotlib."""
+        from micrograd.draw.training import new_axes
+
+        ax = ax or new_axes()
         rates = [move.rate for move in self.rates]
         ax.plot(rates, [move.real for move in self.rates], "o-", label="J real")
         bottom, top = ax.get_ylim()
-        ax.plot(rates, [move.foretold for move in self.rates], "--", label="J foretold")
+        ax.plot(rates, [move.predicted for move in self.rates], "--", label="J predicted")
         ax.axhline(self.before, color="grey", linewidth=0.8, label="J before")
         ax.set(
             xscale="log",
@@ -130,11 +134,13 @@ class Descent:
         return ax
 
     def plot_directions(self, ax: Any = None) -> Any:
-        """Draw how J changes in the random directions, beside minus the gradient.
+        """Draw how J changes in random directions and along minus the gradient.
 
-        Gives the matplotlib Axes. Needs matplotlib.
+        Returns the Axes. Needs matplotlib.
         """
-        ax = axes(ax)
+        from micrograd.draw.training import new_axes
+
+        ax = ax or new_axes()
         finite = [change for change in self.random if math.isfinite(change)]
         ax.hist(finite, bins=40, color="lightgrey", label="random directions")
         ax.axvline(self.layers[-1].real - self.before, color="C1", label="minus the gradient")
@@ -158,21 +164,21 @@ class Descent:
 def step(
     parameters: Module | Mapping[str, Any] | Sequence[Any], loss: Loss, rate: float
 ) -> Descent:
-    """Compare what the gradient foretells for a step of gradient descent with what happens.
+    """Compare what the gradient predicts for a step of gradient descent with what happens.
 
-    J is what `loss`, a function without arguments, gives. The parameters, leaves that it uses,
-    are moved by minus `rate` times their derivatives: those of each layer alone, then all; all of
-    them again at other rates, some too large; and in 1,000 random directions, the same in every
-    run, by as long a way. In the end they are what they were. `parameters` is a Module, whose
-    layers are told by their names; a dict of a name to the parameters of each layer; or a list.
-    Where the recorded loss can be computed again on arrays, it is, and compared with two calls;
-    otherwise, or where these differ, `loss` is called for every step. Raises TypeError where
-    `loss` gives no Value, ValueError where a parameter is no leaf, or none is used.
+    `loss` is a function without arguments that returns J. Its parameters, which are leaves, move
+    by minus `rate` times their derivatives: each layer alone, then all together; all of them at
+    other rates, up to some that are too large; and in 1,000 random directions (the same in every
+    run) by a step of the same length. Afterwards they are as before. `parameters` is a Module,
+    a dict from the name of each layer to its parameters, or a list. The recorded loss is evaluated
+    on arrays where possible, checked against two calls; otherwise `loss` is called for each step.
+    Raises TypeError if `loss` does not return a Value, ValueError if a parameter is not a leaf or
+    none of them is used.
 
     >>> w = Value(3.0)
     >>> found = step([w], lambda: w * w, rate=0.25)
     >>> found.before, found.layers[-1]
-    (9.0, Move(name='all', rate=0.25, length=1.5, foretold=0.0, real=2.25))
+    (9.0, Move(name='all', rate=0.25, length=1.5, predicted=0.0, real=2.25))
     """
     if not callable(loss):
         raise TypeError(
@@ -188,68 +194,68 @@ def step(
     for p in _all(groups):
         if p.parents:
             raise ValueError(
-                f"step: the parameter {called(p)} is not a leaf: it is computed anew whenever "
+                f"step: the parameter {name_of(p)} is not a leaf: it is computed anew whenever "
                 "`loss` is called. Give the leaves that it is made of"
             )
-    return Descent(_OfAll(_all(groups), loss), groups, number)
+    return Descent(_LossFunction(_all(groups), loss), groups, number)
 
 
-class _OfAll:
-    """The loss as a function of all parameters."""
+class _LossFunction:
+    """A loss as a function of all parameters."""
 
     def __init__(self, parameters: list[Value], loss: Loss) -> None:
         import numpy as np
 
         self.parameters, self._loss = parameters, loss
-        output = computed(loss, "step")
+        output = evaluate(loss, "step")
         self.before = output.data
         self.gradient = np.array(gradient_of(output, parameters, "step"))
         self._start = np.array([p.data for p in parameters])
         try:
-            self._replay: Replay | None = Replay(output, parameters)
+            self._reevaluation: Reevaluation | None = Reevaluation(output, parameters)
         except TypeError:
-            self._replay = None
+            self._reevaluation = None
 
     def after(self, moves: np.ndarray, asked: Sequence[int]) -> np.ndarray:
-        """The loss after each of these moves, a column each; the loss itself is asked for some."""
+        """Return the loss after each move (a column); call the user's loss for those in `asked`."""
         import numpy as np
 
         places = self._start[:, np.newaxis] + moves
-        if self._replay is not None:
-            found = self._replay.outputs(list(places))
-            # An `if` in the loss, or chance, may make it another graph at other places.
+        if self._reevaluation is not None:
+            found = self._reevaluation.outputs(list(places))
+            # An `if` in the loss, or a random number, may make it another graph at other places.
             if all(same(self._at(places[:, k]), found[k]) for k in asked):
                 return np.where(np.isnan(found), math.inf, found)
         return np.array([self._at(place) for place in places.T])
 
     def _at(self, place: np.ndarray) -> float:
-        with data_kept(self.parameters):
+        with restoring_data(self.parameters):
             for p, number in zip(self.parameters, place):
                 p.data = number
             try:
-                return computed(self._loss, "step").data
+                return evaluate(self._loss, "step").data
             except ARITHMETIC_ERRORS:
                 return math.inf
 
 
-def _until_too_large(rates: list[Move], before: float) -> list[Move]:
-    """The rates up to two that are too large; up to 100 times what was asked for if none is."""
+def _up_to_too_large(rates: list[Move], before: float) -> list[Move]:
+    """Keep the rates up to two that are too large, or up to 100 times the given one."""
     too_large = [i for i, move in enumerate(rates) if not move.real < before]
     shown = too_large[0] + 2 if too_large else _RATES.index(100) + 1
     return rates[: max(shown, _RATES.index(2) + 1)]
 
 
 def _directions(dimensions: int, length: float) -> np.ndarray:
-    """Ways of this length, a column each, all equally likely, the same in every run."""
+    """Draw random directions of this length, a column each, uniformly and reproducibly."""
     import numpy as np
 
-    ways = np.random.RandomState(_SEED).standard_normal((dimensions, _DIRECTIONS))
-    ways *= length / np.linalg.norm(ways, axis=0)
-    return ways
+    directions = np.random.RandomState(_SEED).standard_normal((dimensions, _DIRECTIONS))
+    directions *= length / np.linalg.norm(directions, axis=0)
+    return directions
 
 
 def _groups(parameters: Any) -> dict[str, list[Value]]:
-    """The parameters of each layer: of each part of a module, or of what was given by name."""
+    """Group the parameters by layer: by the parts of a module, or by the given names."""
     if isinstance(parameters, Module):
         return _by_layer(parameters.named_parameters())
     if isinstance(parameters, Mapping):
@@ -260,7 +266,7 @@ def _groups(parameters: Any) -> dict[str, list[Value]]:
 
 
 def _by_layer(named: Sequence[tuple[str, Value]]) -> dict[str, list[Value]]:
-    """Group by the first step of their paths in which parameters differ, `layers[0]` say."""
+    """Group by the first step in which their paths differ, such as `layers[0]`."""
     paths = [name.split(".") for name, _ in named]
     shared = 0
     while paths and all(

@@ -1,14 +1,14 @@
-"""What nudge and step both measure: a derivative, with nothing changed, and a loss anew."""
+"""What nudge and step share: derivatives that leave the grads alone, a loss evaluated anew."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from micrograd.derivatives.chain_rule import grads_kept
 from micrograd.engine import Value, toposort
-from micrograd.explain.names import called
+from micrograd.explain.names import name_of
 from micrograd.native.gc_pause import uncollected
 
 Loss = Callable[[], Value]
@@ -16,29 +16,25 @@ Loss = Callable[[], Value]
 
 @uncollected()
 def gradient_of(output: Value, values: list[Value], who: str) -> list[float]:
-    """The derivatives of `output` by these, 0 for those it does not depend on; no grad changes."""
-    nodes = toposort(output)
-    used = set(nodes).intersection(values)
+    """Return the derivatives of `output` with respect to Values, 0 for those it does not use."""
+    used = set(toposort(output)).intersection(values)
     if not used:
-        names = ", ".join(called(v) for v in values[:3])
+        names = ", ".join(name_of(v) for v in values[:3])
         raise ValueError(
-            f"{who}: {called(output)} was not computed from {names or 'any parameter'}, so it "
+            f"{who}: {name_of(output)} was not computed from {names or 'any parameter'}, so it "
             "cannot change with that. Use the same Value, not a copy, in what computes it"
         )
-    before = [v.grad for v in nodes]
-    try:
+    with grads_kept([output]):
         for v in used:
             v.grad = 0.0
         output.backward()
         return [v.grad if v in used else 0.0 for v in values]
-    finally:
-        for v, grad in zip(nodes, before):
-            v.grad = grad
 
 
 @uncollected()
-def computed(compute: Loss, who: str) -> Value:
-    output = compute()
+def evaluate(loss: Loss, who: str) -> Value:
+    """Call a user's loss; raise TypeError if it does not return a Value."""
+    output = loss()
     if not isinstance(output, Value):
         raise TypeError(
             f"{who}: the function must return a Value, recorded anew by each call; it returned "
@@ -48,8 +44,8 @@ def computed(compute: Loss, who: str) -> Value:
 
 
 @contextmanager
-def data_kept(values: list[Value]) -> Iterator[None]:
-    """Give the Values their data back in the end."""
+def restoring_data(values: list[Value]) -> Iterator[None]:
+    """Restore the data of these Values at the end."""
     before = [v.data for v in values]
     try:
         yield
@@ -59,16 +55,7 @@ def data_kept(values: list[Value]) -> Iterator[None]:
 
 
 def same(x: float, y: float) -> bool:
+    """Tell whether two numbers agree up to rounding; all infinities and NaNs count as one."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return not (math.isfinite(x) or math.isfinite(y))
     return math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12)
-
-
-def axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError("plot needs matplotlib: pip install 'micrograd[plot]'") from error
-    return pyplot.subplots()[1]

@@ -1,4 +1,4 @@
-"""What a derivative foretells beside what really happens when one number is nudged."""
+"""Nudge one number, and compare what its derivative predicts with what happens."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micrograd.engine import Value, toposort
-from micrograd.explain.membership import path_of_parameter
-from micrograd.explain.names import called
+from micrograd.explain.membership import parameter_path
+from micrograd.explain.names import name_of
 from micrograd.explain.report import Table
-from micrograd.explain.what_if.measure import Loss, axes, computed, data_kept, gradient_of, same
-from micrograd.explain.what_if.reevaluate import Replay
+from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
+from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import to_float
 
@@ -22,21 +22,21 @@ _SHRINKING = (1, 0.1, 0.01, 0.001)  # times the nudge that was asked for
 
 
 class Change(NamedTuple):
-    """How the output changes when a Value is nudged `by` so much."""
+    """How the output changes when a Value is nudged by `by`."""
 
     by: float
-    foretold: float  # derivative * by
-    real: float  # what it is when computed again
+    predicted: float  # derivative * by
+    real: float  # computed again
 
 
 class Nudge:
-    """What `nudge` found: `.data`, a Change per step; `.slope`, the derivative; `.plot()`."""
+    """The result of `nudge`: `.data`, a Change per step; `.slope`, the derivative; `.plot()`."""
 
-    def __init__(self, v: Value, by: float, function: _OfOne | _OfOneByCall) -> None:
+    def __init__(self, v: Value, by: float, function: _RecordedFunction | _CalledFunction) -> None:
         self._function = function
         self.v, self.at = v, v.data
         self.before, self.slope, self.name = function.before, function.slope, function.name
-        self._called = function.path or called(v)
+        self._called = function.path or name_of(v)
         steps = [by * part for part in _SHRINKING]
         self.data = [
             Change(h, self.slope * h, function.at(self.at + h) - self.before) for h in steps
@@ -44,35 +44,37 @@ class Nudge:
 
     def table(self) -> Table:
         """Lay the changes out, the largest nudge first."""
-        rows = [[*change, change.real - change.foretold] for change in self.data]
+        rows = [[*change, change.real - change.predicted] for change in self.data]
         return Table(
             f"Nudging {self._called}: how {self.name}, {self.before:.6g}, changes",
-            ["nudged by", "foretold", "real", "off by"],
+            ["nudged by", "predicted", "real", "off by"],
             rows,
             self._note(),
         )
 
     def _note(self) -> str:
-        foretold = f"foretold = derivative * nudge; the derivative is {self.slope:.6g}"
-        _, foreseen, real = self.data[-1]
-        if abs(real - foreseen) <= 0.1 * abs(real) + 1e-9 * (1 + abs(self.before)):
-            return f"{foretold}\nThe smaller the nudge, the better it foretells"
+        meaning = f"predicted = derivative * nudge; the derivative is {self.slope:.6g}"
+        _, predicted, real = self.data[-1]
+        if abs(real - predicted) <= 0.1 * abs(real) + 1e-9 * (1 + abs(self.before)):
+            return f"{meaning}\nThe smaller the nudge, the better the prediction"
         return (
-            f"{foretold}\nEven the smallest nudge is not foretold: there is a kink or a jump "
-            "just here, or a stop_gradient on the way"
+            f"{meaning}\nEven the smallest nudge is predicted wrongly: there is a kink or a jump "
+            "here, or a stop_gradient on the way"
         )
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the output over the nudged number, with its tangent; gives the matplotlib Axes.
+        """Draw the output over the nudged number, with its tangent; return the matplotlib Axes.
 
         The curve reaches 2 to either side, or twice the nudge if that is more. Needs matplotlib.
         """
         import numpy as np
 
+        from micrograd.draw.training import new_axes
+
         by = self.data[0].by
         reach = 2 * max(1.0, abs(by))
         x = np.linspace(self.at - reach, self.at + reach, 81)
-        ax = axes(ax)
+        ax = ax or new_axes()
         ax.plot(x, self._function.curve(x), label=self.name)
         ax.plot(x, self.before + self.slope * (x - self.at), "--", label="tangent")
         ax.plot([self.at], [self.before], "o", color="black")
@@ -95,39 +97,40 @@ class Nudge:
 
 
 def nudge(v: Value, output: Value | Loss, by: float = 0.01) -> Nudge:
-    """Compare the change that the derivative foretells for a nudge of `v` with the real change.
+    """Compare the change that the derivative predicts for a nudge of `v` with the real change.
 
-    `v` is any Value that `output` depends on, a weight or a node in the middle: what depends on
-    it is computed again. Or `output` is a function without arguments that computes it; then `v`
-    is a leaf. Nothing is changed in the end. Raises TypeError where a node was not made by a row
-    (pass a function then), ValueError where `output` does not depend on `v`, or where data were
-    changed after it was recorded; and what arithmetic raises, when the nudge leads out of a domain.
+    `v` is any Value that `output` depends on, a weight or a node in the middle; whatever depends
+    on it is computed again. `output` may also be a function without arguments that computes the
+    output; then `v` must be a leaf. All data and grads are left as they were. Raises TypeError if
+    a node was not made by an operation (pass a function then), ValueError if `output` does not
+    depend on `v` or data were changed after recording, and what arithmetic raises when the nudge
+    leaves the domain of an operation.
 
     >>> x = Value(3.0, label="x")
     >>> print(nudge(x, x * x, by=0.1))
     Nudging x: how the output, 9, changes
-    nudged by  foretold        real  off by
-    ---------------------------------------
-          0.1       0.6        0.61    0.01
-         0.01      0.06      0.0601  0.0001
-        0.001     0.006    0.006001   1e-06
-       0.0001    0.0006  0.00060001   1e-08
-    foretold = derivative * nudge; the derivative is 6
-    The smaller the nudge, the better it foretells
+    nudged by  predicted        real  off by
+    ----------------------------------------
+          0.1        0.6        0.61    0.01
+         0.01       0.06      0.0601  0.0001
+        0.001      0.006    0.006001   1e-06
+       0.0001     0.0006  0.00060001   1e-08
+    predicted = derivative * nudge; the derivative is 6
+    The smaller the nudge, the better the prediction
     """
     if not isinstance(v, Value):
         raise TypeError(f"nudge: what is nudged is a Value, got {v!r}")
     step = to_float(by, "by")
     if not (math.isfinite(step) and v.data + step * _SHRINKING[-1] != v.data):
-        raise ValueError(f"nudge: by={by!r} does not move {called(v)}; give a number like 0.01")
+        raise ValueError(f"nudge: by={by!r} does not move {name_of(v)}; give a number like 0.01")
     if isinstance(output, Value):
-        return Nudge(v, step, _OfOne(v, output))
+        return Nudge(v, step, _RecordedFunction(v, output))
     if callable(output):
-        return Nudge(v, step, _OfOneByCall(v, output))
+        return Nudge(v, step, _CalledFunction(v, output))
     raise TypeError(f"nudge: the output is a Value, or a function that computes it; got {output!r}")
 
 
-class _OfOne:
+class _RecordedFunction:
     """A recorded output as a function of one Value in its graph."""
 
     def __init__(self, v: Value, output: Value) -> None:
@@ -135,7 +138,7 @@ class _OfOne:
         self.path = _path(v, output)
         self.before = output.data
         self.name = output.label or "the output"
-        self._replay = Replay(output, [v])
+        self._reevaluation = Reevaluation(output, [v])
         if not same(self.at(v.data), self.before):
             raise ValueError(
                 f"nudge: data were changed after {self.name} was recorded: it is {self.before:.6g} "
@@ -143,32 +146,32 @@ class _OfOne:
             )
 
     def at(self, x: float) -> float:
-        return self._replay.output([x])
+        return self._reevaluation.output([x])
 
     def curve(self, x: np.ndarray) -> np.ndarray:
-        return self._replay.outputs([x])
+        return self._reevaluation.outputs([x])
 
 
-class _OfOneByCall:
+class _CalledFunction:
     """The output that a user's function computes, as a function of one leaf that it uses."""
 
     def __init__(self, v: Value, compute: Loss) -> None:
         if v.parents:
             raise ValueError(
-                f"nudge: a function that computes the output makes {called(v)} anew, which is not "
+                f"nudge: a function that computes the output makes {name_of(v)} anew, which is not "
                 "a leaf. Pass the recorded output itself, or nudge a leaf"
             )
         self._v, self._compute = v, compute
-        output = computed(compute, "nudge")
+        output = evaluate(compute, "nudge")
         self.slope = gradient_of(output, [v], "nudge")[0]
         self.path = _path(v, output)
         self.before = output.data
         self.name = output.label or getattr(compute, "__name__", "the output")
 
     def at(self, x: float) -> float:
-        with data_kept([self._v]):
+        with restoring_data([self._v]):
             self._v.data = x
-            return computed(self._compute, "nudge").data
+            return evaluate(self._compute, "nudge").data
 
     def curve(self, x: np.ndarray) -> list[float]:
         if not same(self.at(self._v.data), self.before):
@@ -184,7 +187,7 @@ def _or_nan(function: Callable[[float], float], x: float) -> float:
 
 
 def _path(v: Value, output: Value) -> str:
-    """Where v is in its module, if it is a parameter without a label."""
+    """Return the path to v in its module, if it is a parameter without a label."""
     if v.label or v.parents:
         return ""
-    return path_of_parameter(v, (node for node in toposort(output) if v in node.parents))
+    return parameter_path(v, (node for node in toposort(output) if v in node.parents))

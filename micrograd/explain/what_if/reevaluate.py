@@ -1,4 +1,4 @@
-"""A recorded graph computed again on other numbers, beside the graph: nothing in it is touched."""
+"""Evaluate a recorded graph on other numbers, without changing anything in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
-from micrograd.explain.names import called
+from micrograd.explain.names import name_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.ops import Op
 from micrograd.value.errors import ARITHMETIC_ERRORS, forward_error
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Replay:
+class Reevaluation:
     """What `output` would be if the Values in `moved` held other numbers.
 
-    A moved Value need not be a leaf: what made it is then left out. Raises TypeError when a node
-    that depends on them cannot be computed again, since no row of operations made it.
+    A moved Value need not be a leaf; its own operands are then ignored. Raises TypeError if a node
+    that depends on a moved Value was not made by an operation.
 
     >>> x = Value(3.0)
-    >>> replay = Replay(x * x + 1, [x])
-    >>> replay.output([2.0]), x.data
+    >>> reevaluation = Reevaluation(x * x + 1, [x])
+    >>> reevaluation.output([2.0]), x.data
     (5.0, 3.0)
     """
 
@@ -35,13 +35,13 @@ class Replay:
         self._position = {v: i for i, v in enumerate(nodes)}
         self._moved = [self._position.get(v) for v in moved]
         self._numbers: list[Any] = [v.data for v in nodes]
-        # Of each node to compute: where its number goes, its row, where its operands are.
+        # For each node to compute: where its number goes, its operation, where its operands are.
         self._steps: list[tuple[int, Op, list[int]]] = []
         reached = set(moved)
         for i, v in enumerate(nodes):
             if v not in reached and not reached.isdisjoint(v.parents):
                 reached.add(v)
-                self._steps.append((i, _row(v), [self._place(x) for x in v.args]))
+                self._steps.append((i, _operation(v), [self._place(x) for x in v.args]))
 
     def _place(self, operand: Any) -> int:
         if isinstance(operand, Value):
@@ -50,11 +50,11 @@ class Replay:
         return len(self._numbers) - 1
 
     def output(self, data: Sequence[float]) -> float:
-        """The output for these data of the moved Values; raises what eager arithmetic raises."""
+        """Return the output for new data of the moved Values; raise what arithmetic raises."""
         return self._run(data)[len(self._position) - 1]
 
     def everything(self, data: Sequence[float]) -> dict[Value, float]:
-        """The data of every Value of the graph, for these data of the moved ones."""
+        """Return the data of every Value of the graph, for new data of the moved ones."""
         return dict(zip(self._position, self._run(data)))
 
     def _run(self, data: Sequence[float]) -> list[float]:
@@ -70,7 +70,7 @@ class Replay:
         return numbers
 
     def outputs(self, data: Sequence[np.ndarray]) -> np.ndarray:
-        """The outputs for many data at once, one array per moved Value, by IEEE arithmetic."""
+        """Return the outputs for an array of data per moved Value, by IEEE arithmetic."""
         import numpy as np
 
         numbers = self._start(data)
@@ -80,7 +80,7 @@ class Replay:
                 result = functions[op](*[numbers[k] for k in operands])
                 numbers[i] = result if result.dtype == float else result.astype(float)
                 for k in unused:
-                    numbers[k] = None  # the array's memory is free for the next
+                    numbers[k] = None  # free the array
         shape = np.broadcast_shapes(*[np.shape(column) for column in data])
         return np.broadcast_to(numbers[len(self._position) - 1], shape)
 
@@ -92,7 +92,7 @@ class Replay:
         return numbers
 
     def _last_uses(self) -> list[list[int]]:
-        """Of each step, the operands that no later step needs."""
+        """List, for each step, the operands that no later step needs."""
         last = {k: step for step, (_, _, operands) in enumerate(self._steps) for k in operands}
         last.pop(len(self._position) - 1, None)  # the output is needed in the end
         unused: list[list[int]] = [[] for _ in self._steps]
@@ -101,15 +101,15 @@ class Replay:
         return unused
 
 
-def _row(v: Value) -> Op:
+def _operation(v: Value) -> Op:
     if v._closure is not None:
         raise TypeError(
-            f"{called(v)} has a _backward assigned by hand: how it is computed is known to your "
+            f"{name_of(v)} has a _backward assigned by hand: how it is computed is known to your "
             "code alone. Instead of the output, pass a function without arguments that computes it"
         )
     if v.op is None:
         raise TypeError(
-            f"{called(v)} was made by Value.node, or from children: only its number and its "
+            f"{name_of(v)} was made by Value.node, or from children: only its number and its "
             "derivatives were recorded, not how it is computed. Instead of the output, pass a "
             "function without arguments that computes it"
         )
@@ -117,7 +117,7 @@ def _row(v: Value) -> Op:
 
 
 def _on_arrays(op: Op) -> Callable[..., Any]:
-    """NumPy's function for a row of the table; a row without one takes arrays by itself."""
+    """Return NumPy's function for an operation, or the operation itself, which takes arrays too."""
     import numpy as np
 
     return getattr(np, op.name, op) if ops.TABLE.get(op.name) is op else op

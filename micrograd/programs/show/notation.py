@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from micrograd import ops
 from micrograd.ops import Op
+from micrograd.symbolic.languages import latex_function, latex_text
 
 SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
 
@@ -124,7 +125,6 @@ class Style:
 
 _COMPARISONS = {ops.less: ("<", "<"), ops.less_equal: ("<=", r"\le"), ops.equal: ("==", "=")}
 _GREEK = ("Theta", "theta", "Delta", "delta", "alpha", "beta", "gamma", "sigma", "mu", "lambda")
-_FUNCTIONS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")
 
 
 class LaTeX(Style):
@@ -137,17 +137,17 @@ class LaTeX(Style):
         """A variable: Greek where it is, a number as the layer, a long name upright."""
         match = re.fullmatch(r"([A-Za-z]+?)(?:_([A-Za-z]\w*?))?(\d*)(\[.*\])?", name)
         if match is None:
-            return rf"\mathrm{{{self._escaped(name)}}}"
+            return rf"\mathrm{{{latex_text(name)}}}"
         letters, below, digits, index = match.groups()
         if letters in _GREEK:
             letters = f"\\{letters}"
         elif len(letters) > 1:
             letters = rf"\mathrm{{{letters}}}"
         if below:
-            letters += f"_{{{self._escaped(below)}}}"
+            letters += f"_{{{latex_text(below)}}}"
         if digits:
             letters += f"^{{({digits})}}"
-        return letters + (f"_{{{self._escaped(index[1:-1])}}}" if index else "")
+        return letters + (f"_{{{latex_text(index[1:-1])}}}" if index else "")
 
     def number(self, x: float) -> Written:
         """A constant, powers of ten written out."""
@@ -196,12 +196,4 @@ class LaTeX(Style):
             return Written(f"{self.within(operands[0], ATOM)}^{{{texts[1]}}}", PRODUCT, size)
         if op in _COMPARISONS:
             return Written(rf"\left[{texts[0]} {_COMPARISONS[op][1]} {texts[1]}\right]", ATOM, size)
-        name = rf"\operatorname{{{self._escaped(op.name)}}}"
-        if op.name in _FUNCTIONS:
-            name = f"\\{op.name}"
-        elif op is ops.sigmoid:
-            name = r"\sigma"
-        return Written(rf"{name}\left({', '.join(texts)}\right)", ATOM, size)
-
-    def _escaped(self, text: str) -> str:
-        return re.sub(r"([_%&#${}])", r"\\\1", text)
+        return Written(rf"{latex_function(op)}\left({', '.join(texts)}\right)", ATOM, size)

@@ -424,7 +424,7 @@ def test_the_line_of_code_is_shown() -> None:
     finding = diagnose(cause + 1).data[0]
     assert finding.line is not None
     assert finding.line[0] == __file__
-    assert "test_doctor.py, line" in str(finding)
+    assert "test_diagnosis.py, line" in str(finding)
     assert "cause = x * x  # the line that is to blame" in str(finding)
     assert diagnose(x * x).data[0].line is None
 

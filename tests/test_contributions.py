@@ -233,11 +233,11 @@ def test_text_html_and_latex_of_a_small_graph() -> None:
 
 
 def test_labels_need_not_be_names() -> None:
-    w, x = Value(2.0, label="Theta1[1,0]"), Value(3.0, label="a[1]")
+    w, x = Value(2.0, label="Theta1(1,0)"), Value(3.0, label="a(1)")
     found = contributions(w * x, w)
     assert found.data[0].formula is not None
-    assert found.data[0].formula.text() == "a[1]"
-    assert "Theta1[1,0] * a[1]" in str(found)
+    assert found.data[0].formula.text() == "a(1)"
+    assert "Theta1(1,0) * a(1)" in str(found)
     assert "Theta1" in found._repr_latex_()
 
 
@@ -274,7 +274,7 @@ def test_the_output_itself_rises_by_one() -> None:
     x = Value(3.0)
     found = contributions(x, x)
     assert (found.total, found.data, found.paths) == (1.0, [], 1)
-    assert "rises by 1 per unit of itself" in str(found)
+    assert "its derivative with respect to itself is 1" in str(found)
 
 
 def test_what_the_output_does_not_depend_on_gets_nothing() -> None:
@@ -288,7 +288,9 @@ def test_what_the_output_does_not_depend_on_gets_nothing() -> None:
 
 def test_arguments_the_wrong_way_round_are_told() -> None:
     x = Value(3.0, label="x")
-    assert "It is the other way round: contributions(v, output)" in str(contributions(x, x * x))
+    assert "It is the other way round: ask for contributions(v, output)" in str(
+        contributions(x, x * x)
+    )
     assert "other way" not in str(contributions(x * x, Value(1.0)))
 
 

@@ -1,4 +1,4 @@
-"""What derivatives foretell beside what happens: nudge and step."""
+"""What derivatives predict beside what happens: nudge and step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from micrograd import Op, Value, exp, log, minimum, sqrt, stop_gradient, toposort
 from micrograd.explain import nudge, step
 from micrograd.explain.examples import mazur, ng_ex4
-from micrograd.explain.what_if.reevaluate import Replay
+from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.graph.steps import totals
 from micrograd.nn import MLP, Layer, Module, Neuron
 
@@ -63,10 +63,10 @@ def test_one_weight_of_the_course(by_call: bool) -> None:
     model, cost = course()
     found = nudge(model.layers[0].neurons[0].b, cost if by_call else cost())
     assert f"{found.before:.5f} {found.slope:.6f}" == "7.40697 0.766138"
-    by, foretold, real = found.data[0]
-    assert (by, f"{foretold:.8f}", f"{real:.8f}") == (0.01, "0.00766138", "0.00766141")
-    _, foretold, real = nudge(model.layers[0].neurons[0].b, cost(), by=1).data[0]
-    assert (f"{foretold:.3f}", f"{real:.3f}") == ("0.766", "0.717")
+    by, predicted, real = found.data[0]
+    assert (by, f"{predicted:.8f}", f"{real:.8f}") == (0.01, "0.00766138", "0.00766141")
+    _, predicted, real = nudge(model.layers[0].neurons[0].b, cost(), by=1).data[0]
+    assert (f"{predicted:.3f}", f"{real:.3f}") == ("0.766", "0.717")
 
 
 def test_deltas_of_the_course_by_nudging() -> None:
@@ -74,7 +74,7 @@ def test_deltas_of_the_course_by_nudging() -> None:
     assert [round(nudge(z, cost).slope, 3) for z in z3] == [0.889, 0.907, 0.923, -0.063]
     confirmed = nudge(z2[0], cost, by=1e-5).data[0]
     assert (
-        f"{confirmed.real / confirmed.by:.4f} {confirmed.foretold / confirmed.by:.4f}"
+        f"{confirmed.real / confirmed.by:.4f} {confirmed.predicted / confirmed.by:.4f}"
         == "0.7939 0.7939"
     )
 
@@ -87,8 +87,8 @@ def test_the_error_shrinks_with_the_square_of_the_nudge(numbers: list[float], by
     for v in (x, y, z, inner):
         found = nudge(v, output, by)
         assert found.slope == pytest.approx(totals(output)[v], rel=1e-12, abs=1e-15)
-        for h, foretold, real in found.data:  # Taylor: half the second derivative times h squared
-            assert abs(real - foretold) <= 2000 * h * h + 1e-12 * (1 + abs(output.data))
+        for h, predicted, real in found.data:  # Taylor: half the second derivative times h squared
+            assert abs(real - predicted) <= 2000 * h * h + 1e-12 * (1 + abs(output.data))
 
 
 def test_nothing_is_changed() -> None:
@@ -153,10 +153,10 @@ def test_a_row_of_ones_own_and_the_output_itself() -> None:
     ("output", "words"),
     [(lambda x: x.relu(), "kink"), (lambda x: stop_gradient(x) + 1, "stop_gradient")],
 )
-def test_what_no_nudge_foretells_is_said(output: Callable[[Value], Value], words: str) -> None:
+def test_what_no_nudge_predicts_is_said(output: Callable[[Value], Value], words: str) -> None:
     x = Value(0.0)
     assert words in str(nudge(x, output(x)))
-    assert "foretells" in str(nudge(x, x + 1))
+    assert "better the prediction" in str(nudge(x, x + 1))
 
 
 def test_what_cannot_be_nudged() -> None:
@@ -374,5 +374,5 @@ def test_how_a_step_shows_itself() -> None:
 def test_a_replay_gives_every_value() -> None:
     x = Value(3.0)
     square = x * x
-    replay = Replay(square + 1, [x])
-    assert replay.everything([2.0])[square] == 4.0
+    reevaluation = Reevaluation(square + 1, [x])
+    assert reevaluation.everything([2.0])[square] == 4.0

@@ -14,22 +14,22 @@ from micrograd import Op, Value, toposort
 from micrograd.explain import grade, mistakes
 from micrograd.explain.examples import ng_ex4
 from micrograd.explain.known_mistakes.wrong_passes import (
-    MISCONCEPTIONS,
+    KNOWN_MISTAKES,
     Mistake,
     edges_of,
-    grads_by,
     right,
+    run_pass,
 )
 from micrograd.graph.steps import totals
 
-NAMES = [m.name for m in MISCONCEPTIONS]
+NAMES = [m.name for m in KNOWN_MISTAKES]
 
 
 def found(root: Value) -> dict[str, Mistake]:
     return {mistake.name: mistake for mistake in mistakes(root).data}
 
 
-def shown(mistake: Mistake) -> tuple[str, float | None, float | None]:
+def format_cell(mistake: Mistake) -> tuple[str, float | None, float | None]:
     assert mistake.node is not None
     return mistake.node.label, mistake.wrong, mistake.right
 
@@ -47,25 +47,25 @@ def test_no_topological_order() -> None:
     b.label = "b"
     # b, met first, passes on 1 of the 1 + 2b that it gets: a receives 2a, and not 2a (1 + 2b).
     mistake = found(b + b * b)["no topological order"]
-    assert shown(mistake) == ("a", -4.0, -36.0)
+    assert format_cell(mistake) == ("a", -4.0, -36.0)
     assert "before all of it had arrived" in mistake.why
 
 
 def test_assigned() -> None:
     a, b = two()
-    assert shown(found(a * b + a)["= for +="]) == ("a", 3.0, 4.0)
+    assert format_cell(found(a * b + a)["= for +="]) == ("a", 3.0, 4.0)
     assert "2 shares" in found(a * b + a)["= for +="].why
 
 
 def test_operands_in_a_set() -> None:
     a, _ = two()
-    assert shown(found(a + a)["operands in a set"]) == ("a", 1.0, 2.0)
-    assert shown(found(a * a)["operands in a set"]) == ("a", -2.0, -4.0)
+    assert format_cell(found(a + a)["operands in a set"]) == ("a", 1.0, 2.0)
+    assert format_cell(found(a * a)["operands in a set"]) == ("a", -2.0, -4.0)
 
 
 def test_no_zero_grad() -> None:
     a, b = two()
-    assert shown(found(a * b)["no zero_grad"]) == ("a", 6.0, 3.0)
+    assert format_cell(found(a * b)["no zero_grad"]) == ("a", 6.0, 3.0)
 
 
 def test_interior_gradients_kept() -> None:
@@ -73,12 +73,12 @@ def test_interior_gradients_kept() -> None:
     c = a * b
     c.label = "c"
     mistake = found(c * 1)["interior gradients kept"]
-    assert shown(mistake) == ("c", 2.0, 1.0)
+    assert format_cell(mistake) == ("c", 2.0, 1.0)
 
 
 def test_subtraction_as_addition() -> None:
     a, b = two()
-    assert shown(found(a - b)["subtraction as addition"]) == ("b", 1.0, -1.0)
+    assert format_cell(found(a - b)["subtraction as addition"]) == ("b", 1.0, -1.0)
 
 
 def test_old_data_after_an_update() -> None:
@@ -87,7 +87,7 @@ def test_old_data_after_an_update() -> None:
     b.label = "b"
     # a moves from -2 by -0.1 * (2 b 2 a) = 3.2 to 1.2; there b is 1.44, but was 4.
     mistake = found(b * b)["old data after an update"]
-    assert shown(mistake)[:2] == ("b", 8.0)
+    assert format_cell(mistake)[:2] == ("b", 8.0)
     assert mistake.right == pytest.approx(2.88)
 
 
@@ -97,8 +97,8 @@ def test_recursion_without_a_visited_mark() -> None:
     c = b + b
     # b has two turns: first it passes on 2 * 3, then again.
     mistake = found(c * 1)["recursion without a visited mark"]
-    assert shown(mistake) == ("a", 12.0, 6.0)
-    assert "9 turns for 6 nodes" in mistake.why
+    assert format_cell(mistake) == ("a", 12.0, 6.0)
+    assert "9 visits for 6 nodes" in mistake.why
 
 
 def test_a_recursion_that_would_not_end_is_cut_off() -> None:
@@ -139,8 +139,8 @@ def test_large_graphs_are_searched_to_the_end() -> None:
     assert seen["no zero_grad"].node is not None
     assert not seen["no zero_grad"].node.parents
     deep = found(total * (a * a))
-    assert shown(deep["operands in a set"])[0] == "a"
-    assert shown(deep["= for +="])[0] == "a"
+    assert format_cell(deep["operands in a set"])[0] == "a"
+    assert format_cell(deep["= for +="])[0] == "a"
 
 
 def test_the_graph_is_not_touched() -> None:
@@ -170,7 +170,7 @@ def test_a_function_assigned_by_hand() -> None:
         a.grad += 3 * out.grad
 
     out._backward = backward
-    assert shown(found(out + a)["= for +="])[1:] in [(1.0, 4.0), (3.0, 4.0)]
+    assert format_cell(found(out + a)["= for +="])[1:] in [(1.0, 4.0), (3.0, 4.0)]
 
 
 def test_how_mistakes_show_themselves() -> None:
@@ -193,7 +193,7 @@ def random_graph(seed: int) -> Value:
 @given(st.integers(0, 10**6))
 def test_the_right_pass_is_the_engines(seed: int) -> None:
     root = random_graph(seed)
-    grads = grads_by(right, root, edges_of(root))
+    grads = run_pass(right, root, edges_of(root))
     expected = totals(root)
     assert {v: grads[v] for v in expected} == pytest.approx(expected, rel=1e-12)
 
@@ -456,4 +456,4 @@ def test_what_is_no_class_is_not_graded() -> None:
 def test_a_row_of_ones_own_in_mistakes() -> None:
     square = Op("square", lambda x: x * x, lambda x, out: 2 * x)
     a, _ = two()
-    assert shown(found(square(a) + a)["= for +="])[2] == -3.0
+    assert format_cell(found(square(a) + a)["= for +="])[2] == -3.0
