@@ -61,12 +61,9 @@ def compare_many(seed: int, first: int, most: int | None, seconds: float | None)
             print(report(seed, number), flush=True)
         kinds.update(cases.draw(seed, number).kinds.keys())
         done += 1
-    for kind, count in sorted(kinds.items()):
-        print(f"{count:8} {kind}")
-    took = time.monotonic() - began
-    print(
-        f"{done} cases of seed {seed} in {took:.0f} s, {wrong} wrong; above, how many of each kind"
-    )
+    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    print(textwrap.fill(f"Cases of each kind: {counts}.", 100, subsequent_indent="  "))
+    print(f"{done} cases of seed {seed} in {time.monotonic() - began:.0f} s, {wrong} wrong")
     return 1 if wrong else 0
 
 

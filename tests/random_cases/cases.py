@@ -55,7 +55,7 @@ class Case(NamedTuple):
     described: str  # the parameters and arguments, for people
 
     def rng(self, of: object) -> random.Random:
-        """Give random numbers that follow from the case's name and from what they are `of`."""
+        """Return a generator seeded by the case's name and by what its numbers are `of`."""
         return random.Random(f"{self.name}:{of}")
 
 
@@ -91,7 +91,7 @@ def _step(w: Writer, style: tuple[Steps, Steps], state: State) -> State:
 
 
 def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
-    """Give what the first step gets, out of the first argument; and scalars of the others."""
+    """Return what the first step gets, made of the first argument, and scalars of the others."""
     first, *others = drawn
     targets = [x for a in others if a.given != "left out" for x in a.scalars()]
     if len(first.shape) == 3:

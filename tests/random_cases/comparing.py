@@ -119,7 +119,7 @@ class _Comparison:
         self._kept = [r.data.copy() for r in self.results]
 
     def forget(self) -> None:
-        """Let go of the results; and of the root, unless it is still to be used."""
+        """Drop the results, and the root unless it is used later."""
         self.results.clear()
         if not self.call.kept:
             self.root = None
@@ -137,7 +137,7 @@ class _Comparison:
 
 
 def _check_gradients(case: Case, several: Sequence[_Comparison]) -> None:
-    """Go backward from what some calls gave, together; compare every parameter's gradient."""
+    """Go backward from some calls together, and compare every gradient."""
     what = " and ".join(map(str, several))
     weights = sum(np.sum(np.abs(compared.weights)) for compared in several)
     every = [compared.expected.grads for compared in several]
@@ -153,7 +153,7 @@ def _check_gradients(case: Case, several: Sequence[_Comparison]) -> None:
 
 
 def _compare(what: str, found: Any, right: Any, scale: float) -> None:
-    """Raise WrongError, if the difference is more than rounding; `scale` is what was added up."""
+    """Raise WrongError if the difference is more than rounding; `scale` bounds what was added up."""
     if np.shape(found) != np.shape(right):
         raise WrongError(f"{what} has shape {np.shape(found)}, right {np.shape(right)}")
     tolerance = RELATIVE * _largest(right) + TINY * scale + 1e-300
@@ -183,7 +183,7 @@ def _loop(case: Case, arrays: Sequence[Any], weights: Any, more: bool) -> Expect
 
 
 def _ordinary(case: Case) -> Value:
-    """A penalty on some parameters, in the ordinary graph."""
+    """Return a penalty on some parameters, in the ordinary graph."""
     first = next(iter(case.parameters.values()), [])
     return 0.3 * sum((p * p for p in first[:20]), Value(0.0))
 

@@ -7,7 +7,7 @@ from random_cases.writer import Vector, Writer
 
 
 def ending(w: Writer, x: Vector, targets: list[str]) -> str:
-    """The source of the result; `targets` are arguments that are given."""
+    """Return the source of the result; `targets` are arguments that are given."""
     name, n = x.name, x.width
     if not w.result_is_scalar:
         w.kind("several results")

@@ -18,14 +18,14 @@ SLOWEST = 20  # seconds for a case; what takes longer does not end
 
 
 class Limits(NamedTuple):
-    """What is left of a case."""
+    """How much of a case is run."""
 
     without: frozenset[int] = frozenset()  # the steps that are left out
     calls: int = 9
     rows: int = 10_000
 
     def within(self, other: Limits) -> Limits:
-        """Both limits together."""
+        """Combine two limits."""
         return Limits(
             self.without | other.without, min(self.calls, other.calls), min(self.rows, other.rows)
         )
@@ -35,7 +35,7 @@ WHOLE = Limits()
 
 
 def failure(seed: int, number: int, limits: Limits = WHOLE) -> str | None:
-    """Tell what is wrong with a case; None if nothing is."""
+    """Return what is wrong with a case, or None."""
     case = cases.draw(seed, number, limits.without)
     try:
         with _limited(SLOWEST):
@@ -64,7 +64,7 @@ def _smaller() -> Iterator[Limits]:
 
 
 def report(seed: int, number: int) -> str:
-    """Tell what is wrong with a case, how to repeat it, and the smallest one that was found."""
+    """Return what is wrong with a case, how to repeat it, and the smallest one that still fails."""
     limits = shrink(seed, number)
     case = cases.draw(seed, number, limits.without)
     pure = "MICROGRAD_PURE=1 " if os.environ.get("MICROGRAD_PURE") else ""

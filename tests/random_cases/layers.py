@@ -37,7 +37,7 @@ OF_A_NAME = (
 
 
 def activation(w: Writer, x: Vector) -> Vector:
-    """The same function of every element, or several in turn."""
+    """Apply one function to every element, or several in turn."""
     w.kind("activation")
     n = x.width
     if w.chance(0.15):
@@ -48,7 +48,7 @@ def activation(w: Writer, x: Vector) -> Vector:
 
 
 def dense(w: Writer, x: Vector) -> Vector:
-    """Weighted sums, in one of many writings, and mostly an activation."""
+    """Write a dense layer in one of many ways, mostly with an activation."""
     n, m = x.width, w.width()
     if w.chance(0.3) and n > 1:  # from h to h - 1 and alike: memories of nearly the same size
         m = max(1, n + w.rng.choice((-1, 0, 1)))
@@ -76,7 +76,7 @@ def dense(w: Writer, x: Vector) -> Vector:
 
 
 def arrays(w: Writer, x: Vector) -> Vector:
-    """The same on NumPy's arrays of Values."""
+    """Write a dense layer on NumPy arrays of Values."""
     n, m = x.width, w.rng.randint(1, 5)
     if not w.affords(2 * n * m):
         m = 1
@@ -88,14 +88,14 @@ def arrays(w: Writer, x: Vector) -> Vector:
 
 
 def _shifted(w: Writer, element: str, n: int) -> str:
-    """Inputs that are shifted or scaled by parameters before they are weighed."""
+    """Shift or scale an input by parameters before it is weighted."""
     w.kind("shifted inputs")
     p = w.values(n)
     return w.pick(f"({element} + {p}[j])", f"({element} - {p}[j])", f"({element} * {p}[j])")
 
 
 def record(w: Writer, x: Vector) -> Vector:
-    """Units whose weights, bias and gain lie side by side, each unit behind another."""
+    """Write a layer whose weights and bias lie side by side, unit after unit."""
     n, m = x.width, w.width()
     if w.chance(0.4):
         m = w.rng.randint(4, 9)
@@ -115,7 +115,7 @@ def record(w: Writer, x: Vector) -> Vector:
 
 
 def distance(w: Writer, x: Vector) -> Vector:
-    """Inputs less parameters, which lie at any steps apart."""
+    """Subtract parameters, which may lie any distance apart, from the inputs."""
     n, m = x.width, w.width()
     if not w.affords(3 * n * m):
         m = 1
@@ -132,7 +132,7 @@ def distance(w: Writer, x: Vector) -> Vector:
 
 
 def of_nn(w: Writer, x: Vector) -> Vector:
-    """A Neuron, Layer or MLP of nn."""
+    """Call a Neuron, Layer or MLP of nn."""
     w.kind("nn")
     n, m = x.width, w.rng.choice((1, 2, 3, 4, 5))
     if not w.affords(2 * n * m):
@@ -155,7 +155,7 @@ def of_nn(w: Writer, x: Vector) -> Vector:
 
 
 def gate(w: Writer, x: Vector) -> Vector:
-    """Elements let through by a gate: parameters, another vector, or the vector itself."""
+    """Multiply by a gate of parameters, or one computed from the vector itself."""
     w.kind("gate")
     n = x.width
     weight = matrix(w, n, n) if n <= 6 and w.affords(3 * n * n) else None
@@ -173,7 +173,7 @@ def gate(w: Writer, x: Vector) -> Vector:
 
 
 def scale(w: Writer, x: Vector) -> Vector:
-    """A gain and an offset per element."""
+    """Scale and shift each element."""
     w.kind("gain")
     n = x.width
     weight = matrix(w, n, 1)
@@ -189,7 +189,7 @@ def scale(w: Writer, x: Vector) -> Vector:
 
 
 def norm(w: Writer, x: Vector) -> Vector:
-    """Layer norm, RMS norm, softmax, unit length."""
+    """Normalise: layer norm, RMS norm, softmax or unit length."""
     n = x.width
     name = w.pick("layer norm", "RMS norm", "softmax", "unit length")
     w.kind("norm")
@@ -215,7 +215,7 @@ def norm(w: Writer, x: Vector) -> Vector:
 
 
 def skip(w: Writer, x: Vector) -> Vector:
-    """A vector of before comes in again: added, multiplied, or behind this one."""
+    """Combine with an earlier vector: add, multiply or append."""
     w.kind("skip connection")
     y = w.rng.choice(w.vectors) if w.vectors else x
     if y.width == x.width and w.chance(0.7):
@@ -227,7 +227,7 @@ def skip(w: Writer, x: Vector) -> Vector:
 
 
 def rearrange(w: Writer, x: Vector) -> Vector:
-    """The same scalars in another order, or some of them."""
+    """Reorder the elements, or select some."""
     w.kind("permutation")
     n = x.width
     if w.chance(0.4):
@@ -239,7 +239,7 @@ def rearrange(w: Writer, x: Vector) -> Vector:
 
 
 def pairs(w: Writer, x: Vector) -> Vector:
-    """Products of elements: bilinear forms, and those of neighbours."""
+    """Multiply elements: bilinear forms, or neighbours."""
     w.kind("products")
     n = x.width
     if n > 7 or w.chance(0.4) or not w.affords(6 * n * n):
@@ -256,7 +256,7 @@ def pairs(w: Writer, x: Vector) -> Vector:
 
 
 def experts(w: Writer, x: Vector) -> Vector:
-    """A mixture, weighted by a softmax of its own."""
+    """Mix experts, weighted by a softmax."""
     n, k, m = x.width, w.rng.randint(2, 3), w.rng.randint(1, 4)
     if not w.affords(4 * n * k * (m + 1)):
         return x

@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
 
 def draw(rng: random.Random, nodes: int, results: int) -> list[Call]:
-    """The calls of a case whose function makes so many nodes, and returns so many scalars."""
+    """Draw the calls of a function that makes so many nodes and returns so many scalars."""
     budget = 30_000 if rng.random() < 0.05 else 5_000
     sizes = [_rows(rng) for _ in range(rng.choice((1, 1, 2, 2)))]
     calls = [rng.choice(sizes) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
@@ -63,7 +63,7 @@ def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
 
 
 def given(array: Any, layout: str) -> Any:
-    """The same numbers, lying otherwise in memory."""
+    """Return the same numbers in another memory layout."""
     if layout == "lists" and len(array):  # an empty list says nothing of its rows' shape
         return array.tolist()
     if layout == "strided":
@@ -78,7 +78,7 @@ def given(array: Any, layout: str) -> Any:
 
 
 def reduce(result: Any, reduction: str, rng: random.Random) -> tuple[Any, Any]:
-    """One Value made of a result, and what each of its elements weighs there."""
+    """Reduce a result to one Value; return it and the weight of each element."""
     weights = np.zeros(result.data.shape)
     size = result.data.size
     if reduction == "sum":

@@ -62,7 +62,7 @@ DERIVATIVES = (
 
 
 def arithmetic(w: Writer, x: Vector) -> Vector:
-    """Straight-line code on the elements, on parameters, on numbers."""
+    """Write straight-line code on elements, parameters and numbers."""
     w.kind("scalar code")
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     nodes += _parameters(w)
@@ -76,7 +76,7 @@ def arithmetic(w: Writer, x: Vector) -> Vector:
 
 
 def branches(w: Writer, x: Vector) -> Vector:
-    """Some ifs, which part the rows."""
+    """Write ifs that part the rows."""
     if w.paths > 8:
         return x
     w.kind("ifs")
@@ -95,7 +95,7 @@ def branches(w: Writer, x: Vector) -> Vector:
 
 
 def parameters_decide(w: Writer, x: Vector) -> Vector:
-    """An if that only parameters decide: all rows go the same way, at each call anew."""
+    """Write an if that parameters decide, for all rows alike, anew at each call."""
     if w.paths > 8:
         return x
     w.kind("ifs on parameters")
@@ -112,7 +112,7 @@ def parameters_decide(w: Writer, x: Vector) -> Vector:
 
 
 def sorting(w: Writer, x: Vector) -> Vector:
-    """Two or three elements in their order; or a loop until something is small."""
+    """Sort three scalars, or loop until one is small."""
     if w.paths > 4:
         return x
     if w.chance(0.5):
@@ -131,7 +131,7 @@ def sorting(w: Writer, x: Vector) -> Vector:
 
 
 def derivative(w: Writer, x: Vector) -> Vector:
-    """Derivatives as scalars like others."""
+    """Take derivatives of small functions, and go on with them."""
     w.kind("inner grad")
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     if w.chance(0.3):
@@ -153,7 +153,7 @@ def derivative(w: Writer, x: Vector) -> Vector:
 
 
 def slope_of_network(w: Writer, x: Vector) -> Vector:
-    """The derivative of a small network by its inputs, which is trained as well."""
+    """Differentiate a small network by its inputs."""
     n, m = x.width, w.rng.randint(1, 3)
     if n > 6 or not w.affords(12 * n * m):
         return x
@@ -166,7 +166,7 @@ def slope_of_network(w: Writer, x: Vector) -> Vector:
 
 
 def slope_of_all(w: Writer, x: Vector) -> Vector:
-    """The derivative of all that was computed so far by the first argument, or by parameters."""
+    """Differentiate all that was computed so far by the first argument, or by parameters."""
     lists = [name for name, thing in w.parameters.items() if isinstance(thing, list)]
     flat = [name for name in lists if isinstance(w.parameters[name][0], Value)]
     name, count = w.first
@@ -183,7 +183,7 @@ def slope_of_all(w: Writer, x: Vector) -> Vector:
 
 
 def physics(w: Writer, x: Vector) -> Vector:
-    """A few steps of Euler's or Newton's method."""
+    """Integrate a pair of equations by Euler's method."""
     w.kind("steps of a method")
     a, b = w.values(), w.values()
     p, q = w.let(f"mg.tanh({x.name}[0])", 1), w.let(f"mg.tanh({x.name}[-1]) + 0.1", 2)
@@ -201,7 +201,7 @@ def _parameters(w: Writer) -> list[str]:
 
 
 def _filled(w: Writer, written: tuple[str, ...], nodes: list[str]) -> str:
-    """One of these, with operands, of which those made last are the likeliest."""
+    """Fill in operands, mostly those made last, in one of these templates."""
     operands = [w.rng.choice(nodes[-6:] if w.chance(0.6) else nodes) for _ in range(2)]
     found = w.rng.choice(written).format(*operands)
     while "NUMBER" in found:

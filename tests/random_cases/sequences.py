@@ -7,7 +7,7 @@ from random_cases.writer import Rows, State, Vector, Writer
 
 
 def reshape(w: Writer, x: Vector) -> State:
-    """A vector as rows: neighbours together, or sliding windows."""
+    """Cut a vector into rows, or into sliding windows."""
     n = x.width
     if n < 2:
         return Rows(w.let(f"[{x.name}]", 0), 1, 1)
@@ -20,7 +20,7 @@ def reshape(w: Writer, x: Vector) -> State:
 
 
 def flatten(w: Writer, x: Rows) -> State:
-    """All scalars of the rows, in one order or the other."""
+    """List all scalars, by rows or by columns."""
     n = x.length * x.width
     if n > 40:
         return pool(w, x)
@@ -29,7 +29,7 @@ def flatten(w: Writer, x: Rows) -> State:
 
 
 def pool(w: Writer, x: Rows) -> State:
-    """One scalar for each column."""
+    """Reduce each column to one scalar."""
     w.kind("pooling")
     name = w.pick("sum", "mean", "maximum", "logsumexp", "last")
     n = x.length * x.width
@@ -47,7 +47,7 @@ def pool(w: Writer, x: Rows) -> State:
 
 
 def convolution(w: Writer, x: Rows) -> State:
-    """One dimension: strides, dilation, padding, several channels in and out."""
+    """Convolve along the rows, with strides, dilation, padding and channels."""
     k = w.rng.randint(1, min(4, x.length))
     dilation = w.rng.randint(1, 2) if (x.length - 1) // max(k - 1, 1) > 1 else 1
     stride, out = w.rng.choice((1, 1, 1, 2, 3)), w.rng.randint(1, 3)
@@ -79,7 +79,7 @@ def convolution(w: Writer, x: Rows) -> State:
 
 
 def image(w: Writer, x: Rows) -> State:
-    """A convolution in two dimensions."""
+    """Convolve in two dimensions."""
     a, b = w.rng.randint(1, min(3, x.length)), w.rng.randint(1, min(3, x.width))
     height, width = x.length - a + 1, x.width - b + 1
     maps = w.rng.randint(1, 2)
@@ -102,7 +102,7 @@ def image(w: Writer, x: Rows) -> State:
 
 
 def recurrent(w: Writer, x: Rows) -> State:
-    """A recurrence over the rows: plain, gated, or a running sum."""
+    """Run a recurrence over the rows: plain, gated, or running sums."""
     n, m = x.width, w.rng.randint(1, 4)
     name = w.pick("plain", "plain", "gated", "sums")
     gates = 1 if name == "plain" else 3
@@ -163,7 +163,7 @@ def _running(w: Writer, x: Rows) -> State:
 
 
 def attention(w: Writer, x: Rows) -> State:
-    """Heads of attention among the rows; each may see those before it only."""
+    """Let rows attend to each other, or to earlier ones only, in one or two heads."""
     heads, d = w.rng.choice((1, 1, 2)), w.rng.randint(1, 3)
     t, n = x.length, x.width
     cost = heads * (6 * t * n * d + 4 * t * t * d + 3 * t * t)
@@ -190,7 +190,7 @@ def attention(w: Writer, x: Rows) -> State:
 
 
 def positions(w: Writer, x: Rows) -> State:
-    """A parameter of its own for every place, or every row, or every column."""
+    """Add or multiply a parameter per element, row or column."""
     w.kind("positions")
     t, n = x.length, x.width
     p = w.pick(
@@ -206,7 +206,7 @@ def positions(w: Writer, x: Rows) -> State:
 
 
 def rowwise(w: Writer, x: Rows) -> State:
-    """The same layer for every row."""
+    """Apply one layer to every row."""
     t, n, m = x.length, x.width, w.rng.randint(1, 4)
     if not w.affords(2 * t * n * m):
         return pool(w, x)
@@ -219,7 +219,7 @@ def rowwise(w: Writer, x: Rows) -> State:
 
 
 def turn(w: Writer, x: Rows) -> State:
-    """Rows as columns, or in another order."""
+    """Transpose the rows, or reorder them."""
     w.kind("permutation")
     if w.chance(0.6):
         return w.rows(f"[list(column) for column in zip(*{x.name})]", x.width, x.length, 0)

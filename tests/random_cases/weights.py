@@ -12,7 +12,7 @@ POOL = 160  # parameters in one list, from which many steps take
 
 
 def matrix(w: Writer, rows: int, columns: int) -> Matrix:
-    """Weights for so many units and inputs."""
+    """Draw weights for so many units and inputs."""
     scale = 1.5 / max(columns, 1) ** 0.5
     tied = [(m, r, c) for m, r, c in w.matrices if {(r, c), (c, r)} & {(rows, columns)}]
     if tied and w.chance(0.4):
@@ -79,7 +79,7 @@ def _low_rank(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
 
 
 def _of_parameters(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
-    """Weights that are computed from parameters in the function."""
+    """Compute weights from parameters in the function."""
     p = w.values(rows, columns, scale=scale)
     c = w.values()
     written = w.pick("({p}*{c})", "({p} - {c})", "mg.tanh({p})", "({c} + mg.sin({p}))", "(-{p})")
@@ -87,7 +87,7 @@ def _of_parameters(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
 
 
 def _repeated(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
-    """Fewer parameters than places."""
+    """Use fewer parameters than there are weights."""
     count = w.rng.randint(1, max(1, rows * columns - 1))
     p = w.values(count, scale=scale)
     a, b = w.rng.randint(1, 5), w.rng.randint(1, 5)
@@ -95,7 +95,7 @@ def _repeated(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
 
 
 def _separate(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
-    """A list of its own for every unit."""
+    """Keep the weights of each unit in a list of their own."""
     if rows > 5:
         return _nested(w, rows, columns, scale)
     lists = ", ".join(w.values(columns, scale=scale) for _ in range(rows))
@@ -103,7 +103,7 @@ def _separate(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
 
 
 def _pooled(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
-    """Any steps through a long list."""
+    """Take weights from a long list, any distance apart."""
     p = pool(w)
     step, start = w.rng.randint(1, 17), w.rng.randint(0, 20)
     across = w.rng.choice((1, rows * step, step * 2, w.rng.randint(1, 17)))
@@ -111,7 +111,7 @@ def _pooled(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
 
 
 def _computed_outside(w: Writer, rows: int, columns: int, scale: float) -> Matrix:
-    """Values that were computed before the function runs, from parameters."""
+    """Use Values that were computed from parameters before the function runs."""
     p = w.values(rows, columns, scale=scale)
     name = next(reversed(w.parameters))
     w.parameters[name] = [[v.tanh() for v in row] for row in w.parameters[name]]
@@ -139,14 +139,14 @@ LAYOUTS: list[tuple[str, Callable[[Writer, int, int, float], Matrix]]] = [
 
 
 def pool(w: Writer) -> str:
-    """A long list of parameters, one for the whole case."""
+    """Return the long list of parameters that the steps of a case share."""
     if w.pool is None:
         w.pool = w.values(POOL, scale=0.7)
     return w.pool
 
 
 def bias(w: Writer, count: int) -> Callable[[str], str] | None:
-    """What is added to each of `count` units; None for nothing."""
+    """Draw what is added to each of `count` units; None for nothing."""
     name = w.pick(*_BIASES)
     w.kind(f"bias {name}")
     if name == "none":

@@ -41,7 +41,7 @@ State = Any  # what a step takes and gives: a Vector or Rows
 
 
 class Writer:
-    """What is written so far; `rng` is that of the step which is writing."""
+    """A function being written; `rng` belongs to the step that is writing."""
 
     def __init__(self, rng: random.Random, holding: str, most: int) -> None:
         self.rng = rng
@@ -71,17 +71,17 @@ class Writer:
         return self.rng.choice(choices)
 
     def width(self) -> int:
-        """A width from 1 to 17, mostly small; more in the few cases that may be large."""
+        """Draw a width from 1 to 17, mostly small; up to 40 in the few cases that may be large."""
         if self._most > 1000 and self.chance(0.3):
             return self.rng.randint(18, 40)
         return self.rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 15, 16, 17))
 
     def number(self, low: float = -1.0, high: float = 1.0) -> str:
-        """A number that nothing computed meets by chance."""
+        """Write a number that nothing computed equals by chance."""
         return repr(round(self.rng.uniform(low, high), 4) + self.rng.uniform(-1e-5, 1e-5))
 
     def indices(self, count: int) -> str:
-        """A permutation, as source."""
+        """Write a permutation."""
         order = list(range(count))
         self.rng.shuffle(order)
         return f"({', '.join(map(str, order))},)"
@@ -93,11 +93,11 @@ class Writer:
         self.kinds.update(names)
 
     def affords(self, cost: int) -> bool:
-        """Whether so many operations may be added."""
+        """Return whether so many more operations are allowed."""
         return self.cost + cost <= self._most
 
     def let(self, expression: str, cost: int = 1) -> str:
-        """Write an assignment; give the name."""
+        """Write an assignment and return its name."""
         name = f"h{self._next()}"
         self.lines.append(f"{name} = {expression}")
         self.cost += cost
@@ -115,7 +115,7 @@ class Writer:
         return Rows(self.let(expression, cost), length, width)
 
     def values(self, *shape: int, scale: float = 1.0) -> str:
-        """Parameters in nested lists of this shape; how the source refers to them."""
+        """Make parameters in nested lists of this shape; return how the source refers to them."""
 
         def build(sizes: Sequence[int]) -> Any:
             if not sizes:
@@ -125,14 +125,14 @@ class Writer:
         return self.hold(build(shape), scale)
 
     def hold(self, thing: Any, scale: float = 1.0) -> str:
-        """Parameters in any structure; how the source refers to them."""
+        """Hold parameters in any structure; return how the source refers to them."""
         name = f"p{self._next()}"
         self.parameters[name] = thing
         self.scales[name] = scale
         return self.reference(name)
 
     def reference(self, name: str) -> str:
-        """How the source refers to parameters that are held by this name."""
+        """Return how the source refers to the parameters held under this name."""
         return HOLDINGS[self.holding].format(name)
 
     def _next(self) -> int:
@@ -140,7 +140,7 @@ class Writer:
         return self._count
 
     def declared(self) -> list[str]:
-        """The parameters that are arguments with defaults."""
+        """List the parameters that are arguments with defaults."""
         if self.holding != "defaults":
             return []
         return [f"{name}={name}" for name in self.parameters]
@@ -148,7 +148,7 @@ class Writer:
     # The whole -------------------------------------------------------------------------------
 
     def source(self, signature: str, result: str) -> str:
-        """The definition of the function, which is called `function`."""
+        """Return the source that defines `function`."""
         body = [*self.lines, f"return {result}"]
         names = ", ".join(self.parameters)
         if self.holding in ("module", "decorated"):
