@@ -153,7 +153,7 @@ def _check_gradients(case: Case, several: Sequence[_Comparison]) -> None:
 
 
 def _compare(what: str, found: Any, right: Any, scale: float) -> None:
-    """Raise WrongError if the difference is more than rounding; `scale` bounds what was added up."""
+    """Raise WrongError if more than rounding differs; `scale` bounds what was added up."""
     if np.shape(found) != np.shape(right):
         raise WrongError(f"{what} has shape {np.shape(found)}, right {np.shape(right)}")
     tolerance = RELATIVE * _largest(right) + TINY * scale + 1e-300
