@@ -67,7 +67,7 @@ def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
     w = Writer(rng, rng.choice(list(HOLDINGS)), rng.choices((1500, 60, 150, 300), (1, 8, 16, 8))[0])
     drawn = arguments.draw(rng)
     state, targets = _start(w, drawn)
-    for k in range(rng.choice((1, 1, 2, 2, 3, 3, 4, 5, MOST_STEPS))):
+    for k in range(rng.choice((1, 1, 1, 2, 2, 3, 3, 4, 5, MOST_STEPS))):
         if k not in without:
             w.rng = random.Random(f"{name}:{k}")
             state = _step(w, style, state)

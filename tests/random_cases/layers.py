@@ -60,7 +60,7 @@ def dense(w: Writer, x: Vector) -> Vector:
     order = f"range({n})" if w.chance(0.8) else f"reversed(range({n}))"
     if w.chance(0.1):
         order = w.indices(n)
-    if w.chance(0.15):
+    if w.chance(0.2):
         element = _shifted(w, element, n)
     terms = w.pick("{w}*{x}", "{x}*{w}", "{w}*{x}", "-{w}*{x}" if w.chance(0.3) else "{w}*{x}")
     terms = f"({terms.format(w=weight('i', 'j'), x=element)} for j in {order})"
@@ -73,6 +73,39 @@ def dense(w: Writer, x: Vector) -> Vector:
         )  # fmt: skip
     result = w.vector(f"[{total} for i in range({m})]", m, 2 * n * m)
     return activation(w, result) if w.chance(0.75) else result
+
+
+def stack(w: Writer, x: Vector) -> Vector:
+    """Write an ordinary network: layers of nearly equal widths, all with biases."""
+    w.kind("ordinary network")
+    m = w.rng.randint(1, 8)
+    for _ in range(w.rng.randint(2, 4)):
+        m = max(1, m + w.rng.choice((-1, -1, 0, 1)))
+        if not w.affords(2 * x.width * m):
+            break
+        p, b = w.values(m, x.width, scale=1.5 / x.width**0.5), w.values(m)
+        z = f"sum((q*v for q, v in zip(row, {x.name})), c)"
+        if w.chance(0.2):
+            s = w.values(x.width)
+            z = f"sum((q*(v + s) for q, v, s in zip(row, {x.name}, {s})), c)"
+        of = w.pick("mg.sigmoid", "mg.relu", "mg.tanh", "mg.softplus", "mg.sin")
+        x = w.vector(f"[{of}({z}) for row, c in zip({p}, {b})]", m, 2 * x.width * m)
+    return x
+
+
+def neuron(w: Writer, x: Vector) -> Vector:
+    """Write a single neuron, whose inputs may be shifted by parameters."""
+    w.kind("neuron")
+    p, b = w.values(x.width), w.values()
+    z = f"sum((q*v for q, v in zip({p}, {x.name})), {b})"
+    if w.chance(0.6):
+        w.kind("shifted inputs")
+        shifted = w.pick("v + s", "v + s", "s + v", "v - s", "v * s")
+        z = f"sum(q*({shifted}) for q, v, s in zip({p}, {x.name}, {w.values(x.width)})) + {b}"
+    of = w.pick("mg.tanh({})", "mg.relu({})", "mg.sigmoid({})", "{}").format(z)
+    if w.chance(0.5) or x.width > 8:
+        return w.vector(f"[{of}]", 1, 3 * x.width)
+    return w.vector(f"[{of}, *{x.name}]", x.width + 1, 3 * x.width)
 
 
 def arrays(w: Writer, x: Vector) -> Vector:
@@ -276,7 +309,9 @@ def experts(w: Writer, x: Vector) -> Vector:
 
 
 STEPS = {
-    dense: 9,
+    dense: 8,
+    stack: 5,
+    neuron: 4,
     record: 3,
     arrays: 1,
     distance: 2,
