@@ -155,7 +155,7 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        if inputs and bool(getattr(inputs[0], "shape", ())):
+        if inputs and getattr(inputs[0], "shape", None):
             raise _no_example(x)
         return self.activate(sum(map(mul, w, inputs), self.b))
 

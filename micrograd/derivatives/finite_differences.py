@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from micrograd.derivatives import chain_rule
+from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.fresh_inputs import Call, array_of, name_of
 from micrograd.engine import Value
 from micrograd.ops import Op
@@ -85,13 +85,13 @@ class _Check:
         self.f, self.order, self.mode = f, order, mode
         self.outputs, variables, self.shape = self.derivatives(x)
         self.point = [v.data for v in variables]
-        self.slopes = _derivatives(self.outputs, variables, mode)
+        self.slopes = _in_numbers(self.outputs, variables, mode)
         self.moved: dict[tuple[int, float], list[float]] = {}
 
     def run(self) -> None:
         for j in range(len(self.point)):
             for i, output in enumerate(self.outputs):
-                self.compare(i, j, output, self.slopes[i * len(self.point) + j].data)
+                self.compare(i, j, output, self.slopes[i][j])
 
     def derivatives(self, x: Any) -> tuple[list[Value], list[Value], tuple[int, ...] | None]:
         """The derivatives of the order below, which are differentiated here; x, and its shape."""
@@ -242,6 +242,16 @@ def _kink(steps: list[_Step]) -> str:
             f"and {right:.6g} on the right"
         )
     return ""
+
+
+def _in_numbers(
+    outputs: Sequence[Value], variables: Sequence[Value], mode: str
+) -> list[list[float]]:
+    """Return the derivative of each output by each variable, by the sweep of this mode."""
+    if mode == "rev":
+        return sweeps.adjoints(outputs, variables) or []
+    columns = sweeps.tangents(outputs, variables) or []
+    return [list(row) for row in zip(*columns)]
 
 
 def _derivatives(outputs: Sequence[Value], variables: Sequence[Value], mode: str) -> list[Value]:

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import dis
+import math
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from itertools import count
 from types import CodeType
 from typing import Any
 
+from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value
 from micrograd.ops import Op
-from micrograd.value.numbers import is_number, to_float
+from micrograd.value import hooks
+from micrograd.value.numbers import is_number, refuse_masked, to_float
 
 identity = Op("identity", lambda x: x, lambda x, out: 1.0)
 
-# The variables of the derivatives being taken around this one, in this thread.
-_outer: ContextVar[tuple[Value, ...]] = ContextVar("_outer", default=())
+_numbers = count(1)
+_running: set[int] = set()  # the numbers of the calls whose function runs, in any thread
 
 
 class Call:
     """One call of `f(x, ...)` on new Values in the place of x, and its result.
 
-    Each call differentiates by Values of its own, so nested derivatives are not confused. Where
-    x held Values, the new ones are tied to them in the end. Until then they are leaves, so that no
-    walk through the graph of `f` goes on into all that was computed before.
+    The new Values know the number of their call. So it is seen from a graph alone which calls it
+    depends on, whatever thread recorded it: derivatives nest without being confused. Where x held
+    Values, the new ones are tied to them in the end; until then they are leaves, so that no walk
+    through the graph of `f` goes on into all that was computed before.
     """
 
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
-        self.f = f
+        self.f, self.x, self.args, self.kwargs = f, x, args, kwargs
+        self.number = next(_numbers)
         self.variables: list[Value] = []
         self.shape: tuple[int, ...] | None = None  # of x; None if it is one number
         self.originals: list[Any] = []
         argument = self._fresh(x)
-        token = _outer.set((*_outer.get(), *self.variables))
+        _running.add(self.number)
         try:
             self.result = f(argument, *args, **kwargs)
         finally:
-            _outer.reset(token)
+            _running.discard(self.number)
 
     def _fresh(self, x: Any) -> Any:
+        refuse_masked(x, "x")
         if isinstance(x, Value) or is_number(x):
             return self._variable(x)
         if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
@@ -50,12 +56,13 @@ class Call:
 
     def _variable(self, element: Any) -> Value:
         leaf: Value = leaf_for(element if isinstance(element, Value) else to_float(element, "x"))
+        leaf._variable_of = self.number
         self.originals.append(element)
         self.variables.append(leaf)
         return leaf
 
     def scalar(self) -> Value:
-        """The result, if it is one Value."""
+        """Return the result, if it is one Value, or a number that does not depend on x."""
         result = self.result
         if getattr(result, "shape", None) == () and hasattr(result, "item"):
             result = result.item()
@@ -66,31 +73,74 @@ class Call:
                 f"{name_of(self.f)} returned {len(result)} results; a gradient is that of one. Use "
                 "jacobian for all of them, or return their sum, say"
             )
-        raise _no_value(self.f, result)
+        return self._constant(result)
 
     def outputs(self) -> tuple[list[Value], tuple[int, ...]]:
-        """The results as a list of Values, and their shape; () if there is one."""
-        if isinstance(self.result, Value):
-            return [self.result], ()
-        if isinstance(self.result, (str, bytes, dict)) or not hasattr(self.result, "__len__"):
-            raise _no_value(self.f, self.result)
-        array = _as_objects(self.result, f"the result of {name_of(self.f)}")
-        for i, y in enumerate(array.flat):
-            if not isinstance(y, Value):
-                raise _no_value(self.f, y, f" as result {i}")
-        return list(array.flat), array.shape
+        """Return the results as a list of Values, and their shape; () if there is one."""
+        result = self.result
+        if isinstance(result, Value) or is_number(result):
+            return [self.scalar()], ()
+        if isinstance(result, (str, bytes, dict)) or not hasattr(result, "__len__"):
+            raise _no_value(self.f, result)
+        array = _as_objects(result, f"the result of {name_of(self.f)}")
+        outputs = [
+            y if isinstance(y, Value) else self._constant(y, i) for i, y in enumerate(array.flat)
+        ]
+        return outputs, array.shape
 
-    def recorded(self, *outputs: Value) -> bool:
-        """Whether the derivative must be a graph: it may be differentiated by something else."""
-        outer = _outer.get()
-        return (
-            any(isinstance(x, Value) for x in self.originals)
-            or any(y._is_traced for y in outputs)  # a program has no numbers yet
-            or (bool(outer) and not set(outer).isdisjoint(toposort(Value(0.0, outputs))))
-        )
+    def _constant(self, y: Any, i: int | None = None) -> Value:
+        """Return a result that is a number as a Value, whose derivatives are zeros.
+
+        Raises TypeError where the number depends on x, so that its gradient was dropped.
+        """
+        where = "" if i is None else f" as result {i}"
+        if not is_number(y) or isinstance(y, bool) or any(_suspects(self.f)):
+            raise _no_value(self.f, y, where)
+        if not self._stays(y, i):
+            raise _no_value(self.f, y, where)
+        return Value(y)
+
+    def _stays(self, y: Any, i: int | None) -> bool:
+        """Tell whether a result is the same number when x is moved a little."""
+        moved = [Value(v.data + 1e-3 * (abs(v.data) or 1.0)) for v in self.variables]
+        argument = moved[0] if self.shape is None else array_of(moved, self.shape)
+        again = self.f(argument, *self.args, **self.kwargs)
+        if i is not None:
+            again = _as_objects(again, "the result").flat[i]
+        return is_number(again) and (float(again) == float(y) or (math.isnan(again) and y != y))
+
+    def derivatives(self, outputs: Sequence[Entry]) -> tuple[list[list[Any]], bool]:
+        """Return the derivative of each output by each variable, and whether these are Values.
+
+        They are where x held Values, and where something else may differentiate the result.
+        Raises ValueError where the outputs depend on a Value kept from an earlier call.
+        """
+        traced = any(
+            getattr(y, "_is_traced", False) for y in outputs
+        )  # by a program, which has no numbers yet
+        if not (traced or any(isinstance(x, Value) for x in self.originals)):
+            tracer = hooks.tracer_here()
+            for y in outputs:
+                if tracer is not None and isinstance(y, Value):
+                    tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
+            rows = sweeps.jacobian(outputs, self.variables, self.number)
+            if rows is not None:
+                return rows, False
+        if not traced:
+            self._check(outputs)
+        return chain_rule.jacobian(outputs, self.variables), True
+
+    def _check(self, outputs: Sequence[Entry]) -> None:
+        others = {v._variable_of for v in sweeps.nodes_behind(outputs)} - {None, self.number}
+        if not others <= _running:
+            raise ValueError(
+                f"{name_of(self.f)} used a Value that it, or another function, got in an earlier "
+                "call of grad and kept: nothing leads from there to this x. Keep its number, "
+                ".data, or compute it anew"
+            )
 
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
-        """The entries as an array of `shape` followed by that of x, or alone if there is one."""
+        """Return the entries in an array of `shape` and then that of x; a single one as it is."""
         if as_values:
             for variable, original in zip(self.variables, self.originals):
                 tie(variable, original)
@@ -101,7 +151,7 @@ class Call:
 
 
 def leaf_for(original: Any) -> Any:
-    """A new leaf that stands for a number or a Value, until `tie` makes it depend on that."""
+    """Return a new leaf that stands for a number or a Value, until `tie` lets it depend on that."""
     if not isinstance(original, Value):
         return Value(original)
     leaf = original._stand_in()
@@ -113,13 +163,15 @@ def leaf_for(original: Any) -> Any:
 
 def tie(leaf: Any, original: Any) -> None:
     """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
+    for name in ("_variable_of", "_original"):
+        if name in getattr(leaf, "_attributes", ()):
+            delattr(leaf, name)
     if isinstance(original, Value):
         leaf.op, leaf.args = identity, (original,)
-        vars(leaf).pop("_original", None)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
-    """A NumPy array of Values, or of floats, in this shape."""
+    """Return a NumPy array of Values, or of floats, in this shape."""
     import numpy as np
 
     array: Any = np.empty(shape, dtype=kind)
@@ -128,42 +180,46 @@ def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object
 
 
 def _as_objects(nested: Any, what: str) -> Any:
-    """A sequence, nested or not, as an array of its elements."""
+    """Return a sequence, nested or not, as an array of its elements."""
     import numpy as np
 
+    refuse_masked(nested, what)
     array = np.array(nested, dtype=object)
-    if any(hasattr(element, "__len__") for element in array.flat):
+    for element in array.flat:
+        if not hasattr(element, "__len__"):
+            continue
+        refuse_masked(element, what)
         raise ValueError(f"{what} must be an array of numbers, but its rows differ in length")
     return array
 
 
 def distinct(entries: list[Entry], known: Sequence[Any]) -> list[Value]:
-    """The entries as Values, each an object of its own: a label set on one names no other."""
-    seen = {v for v in known if isinstance(v, Value)}
+    """Return the entries as Values, each an object of its own: a label names only one."""
+    seen = {id(v) for v in known}
     values = []
     for entry in entries:
         value: Value = entry if isinstance(entry, Value) else Value(entry)
-        if value in seen:
+        if id(value) in seen:
             value = identity(value)
-        seen.add(value)
+        seen.add(id(value))
         values.append(value)
     return values
 
 
-# What drops a gradient without an error of its own, and what is written instead.
+# What drops a gradient without an error of its own, how the bytecode reads it, and what to write.
 _WRITE_INSTEAD = {
-    "max": "maximum(x, 0) for max(x, 0)",
-    "min": "minimum(x, 0) for min(x, 0)",
-    "data": "x for x.data",
-    "round": "x for round(x)",
+    "max": ("GLOBAL", "maximum(x, 0) for max(x, 0)"),
+    "min": ("GLOBAL", "minimum(x, 0) for min(x, 0)"),
+    "round": ("GLOBAL", "x for round(x)"),
+    "data": ("ATTR", "x for x.data"),
 }
 
 
 def _no_value(f: Any, result: Any, where: str = "") -> TypeError:
-    """The error for a result that is not a Value, with the line that is to blame if it shows."""
+    """Return the error for a result that is not a Value, with the line to blame if it shows."""
     if result is None:
         return TypeError(f"{name_of(f)} returned None{where}: does it end with a return?")
-    suspects = list(_suspects(getattr(f, "__code__", None)))
+    suspects = list(_suspects(f))
     if isinstance(result, bool):
         suspects = ["in a comparison: it gives true or false, of which there is no derivative"]
     likely = "; or ".join(suspects) or (
@@ -176,23 +232,20 @@ def _no_value(f: Any, result: Any, where: str = "") -> TypeError:
     )
 
 
-def _suspects(code: CodeType | None) -> Iterator[str]:
-    """The places in a function where the gradient may have been dropped, with the remedy."""
+def _suspects(f: Any) -> Iterator[str]:
+    """Yield the places in a function where the gradient may have been dropped, with the remedy."""
+    code: CodeType | None = getattr(f, "__code__", None)
     if code is None:
         return
     starts, line = dict(dis.findlinestarts(code)), 0
     for instruction in dis.get_instructions(code):
         line = starts.get(instruction.offset) or line
-        remedy = (
-            _WRITE_INSTEAD.get(instruction.argval) if instruction.argval.__class__ is str else None
-        )
-        if remedy is not None:
-            yield (
-                f"in line {line} of {code.co_filename}, where it reads {instruction.argval}: "
-                f"write {remedy}"
-            )
+        name = instruction.argval if instruction.argval.__class__ is str else ""
+        read, remedy = _WRITE_INSTEAD.get(name, ("nothing", ""))
+        if read in instruction.opname:
+            yield (f"in line {line} of {code.co_filename}, where it reads {name}: write {remedy}")
 
 
 def name_of(f: Any) -> str:
-    """What a function is called in a message."""
+    """Return what a function is called in a message."""
     return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)

@@ -61,6 +61,7 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
         differentiate = value_and_grad(output)
         return lambda x, *args, **kwargs: differentiate(x, *args, **kwargs)[1]
+    output = _as_values(output)
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
@@ -79,7 +80,7 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     [34.0, 11.0]
     """
     variables = _values(inputs, "the inputs of jvp")
-    results = _values(outputs, "the outputs of jvp")
+    results = _values(_as_values(outputs), "the outputs of jvp")
     directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
     return _as_asked(
         chain_rule.directional(results, variables, directions),
@@ -99,6 +100,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     >>> [v.data for v in hvp(x * x * y, [x, y], [1.0, 10.0])]
     [68.0, 6.0]
     """
+    output = _as_values(output)
     _check_output(output, "hvp")
     variables = _values(inputs, "the inputs of hvp")
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
@@ -131,10 +133,8 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     def value_and_gradient(x: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         call = Call(f, x, args, kwargs)
         output = call.scalar()
-        if call.recorded(output):
-            gradient = chain_rule.gradient(output, call.variables, 1.0)
-            return output, call.shaped(gradient, (), as_values=True)
-        return output.data, call.shaped(chain_rule.in_numbers([output], call.variables)[0], ())
+        [gradient], as_values = call.derivatives([output])
+        return output if as_values else output.data, call.shaped(gradient, (), as_values)
 
     return value_and_gradient
 
@@ -156,8 +156,7 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
     def jacobian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
         outputs, shape = call.outputs()
-        as_values = call.recorded(*outputs)
-        rows = chain_rule.jacobian(outputs, call.variables, as_values)
+        rows, as_values = call.derivatives(outputs)
         return call.shaped([entry for row in rows for entry in row], shape, as_values)
 
     return jacobian_of_f
@@ -177,10 +176,8 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
 
     def hessian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
-        output = call.scalar()
-        as_values = call.recorded(output)
-        slopes = chain_rule.gradient(output, call.variables, 1.0)
-        rows = chain_rule.jacobian(slopes, call.variables, as_values)
+        slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)
+        rows, as_values = call.derivatives(slopes)
         for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
             for j in range(i):
                 rows[j][i] = row[j]
@@ -206,6 +203,15 @@ def _values(given: Any, what: str) -> list[Value]:
                 "Values that a result was computed from, not to numbers or copies of them"
             )
     return values
+
+
+def _as_values(outputs: Any) -> Any:
+    """Return the outputs with numbers made Values: they depend on nothing."""
+    if is_number(outputs):
+        return Value(outputs)
+    if isinstance(outputs, (list, tuple)):
+        return [Value(y) if is_number(y) else y for y in outputs]
+    return outputs
 
 
 def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry]:

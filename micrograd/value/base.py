@@ -45,6 +45,7 @@ class ValueBase(Operators["Value"]):
     _why_no_copy: str | None = None  # the message of copy and pickle, where they cannot copy it
     _is_traced: bool = False  # it stands for one number per example, and has none itself
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
+    _variable_of: int | None = None  # the number of the call that a leaf is a variable of
 
     def _stand_in(self) -> Value | None:
         """Return a leaf to take derivatives by in the place of this Value; None for a plain one."""

@@ -27,7 +27,10 @@ def to_float(x: Any, what: str = "data") -> float:
     >>> to_float(2)
     2.0
     """
-    if x.__class__ is float or is_number(x):
+    if x.__class__ is float:
+        return float(x)
+    if is_number(x):
+        refuse_masked(x, what)
         return float(x)
     advice = "give a real number"
     if hasattr(x, "_apply"):
@@ -37,6 +40,23 @@ def to_float(x: Any, what: str = "data") -> float:
     elif hasattr(x, "__len__"):
         advice = "make one Value per element, as in [Value(e) for e in row]"
     raise TypeError(f"{what} must be a real number, got {_shown(x)}: {advice}")
+
+
+def refuse_masked(x: Any, what: str) -> None:
+    """Raise ValueError for an array with masked elements: what they stand for is not known.
+
+    NumPy's own functions leave such elements out; here each one would count as a number.
+
+    >>> refuse_masked([1.0, 2.0], "x")
+    """
+    if not (hasattr(x, "mask") and hasattr(x, "compressed")):
+        return
+    masked = int(x.mask.sum())
+    if masked:
+        raise ValueError(
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, for which there is no "
+            "number: leave them out (x.compressed()), or say what they are (x.filled(0.0))"
+        )
 
 
 def _shown(x: Any) -> str:

@@ -1,0 +1,195 @@
+"""Derivatives in numbers: a sweep through a recorded graph, in storage of its own.
+
+`adjoints` sweeps from outputs down to variables, `tangents` from variables up to outputs; both
+handle any number of outputs or directions in one sweep. Only the nodes between the two are
+visited, and no `.grad` is touched (but for a moment where a `_backward` assigned by hand is on the
+way). The C core has both functions too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from micrograd.engine import Value, toposort
+from micrograd.native.takeover import prefer_c
+from micrograd.value.custom_nodes import given_derivatives
+from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
+from micrograd.value.numbers import to_float
+
+# A node, and the positions of those operands through which a variable reaches it.
+Step = tuple[Value, tuple[int, ...]]
+Rows = list[list[float]]
+
+
+@prefer_c
+def adjoints(
+    outputs: Sequence[Any], variables: Sequence[Value], call: int | None = None
+) -> Rows | None:
+    """Return the derivative of each output (a Value or a number) by each variable.
+
+    A gradient of exactly zero passes nothing on, even where the local derivative is infinite or
+    cannot be computed. If `call` is given, None where the outputs depend on a variable of another
+    call (see fresh_inputs.py). Raises what `backward()` raises.
+    """
+    nodes = nodes_behind(outputs)
+    if _depend_on_others(nodes, call):
+        return None
+    steps = steps_between(nodes, variables)
+    if len(outputs) > 1 and any(node._closure is not None for node, _ in steps):
+        return [row for y in outputs for row in adjoints([y], variables, call) or []]
+    zeros = [0.0] * len(outputs)
+    found: dict[int, list[float]] = {}
+    for k, y in enumerate(outputs):
+        if isinstance(y, Value):
+            found.setdefault(id(y), zeros.copy())[k] = 1.0
+    for node, positions in reversed(steps):
+        arrived = found.get(id(node))
+        if arrived is None or not any(arrived):
+            continue
+        if node._closure is not None:
+            slopes, arrived = additions_by_hand(node, positions, arrived[0], found), [1.0]
+        else:
+            slopes = slopes_at(node, positions)
+        for i, slope in zip(positions, slopes):
+            total = found.setdefault(id(node.args[i]), zeros.copy())
+            for k, adjoint in enumerate(arrived):
+                if adjoint:
+                    total[k] += slope * adjoint
+    columns = [found.get(id(x), zeros) for x in variables]
+    return [[column[k] for column in columns] for k in range(len(outputs))]
+
+
+@prefer_c
+def tangents(
+    outputs: Sequence[Any],
+    variables: Sequence[Value],
+    directions: Sequence[Sequence[float]] | None = None,
+    call: int | None = None,
+) -> Rows | None:
+    """Return for each direction, a number per variable, the rate at which each output changes.
+
+    Without directions, each variable is one. None as for `adjoints`. Raises TypeError where a
+    `_backward` assigned by hand is on the way.
+    """
+    if directions is None:
+        n = len(variables)
+        directions = [[float(i == k) for i in range(n)] for k in range(n)]
+    nodes = nodes_behind(outputs)
+    if _depend_on_others(nodes, call):
+        return None
+    zeros = [0.0] * len(directions)
+    found: dict[int, list[float]] = {}
+    for i, x in enumerate(variables):
+        start = found.setdefault(id(x), zeros.copy())
+        for k, direction in enumerate(directions):
+            start[k] += direction[i]
+    for node, positions in steps_between(nodes, variables):
+        refuse_closure(node)
+        moving = [i for i in positions if any(found.get(id(node.args[i]), ()))]
+        for i, slope in zip(moving, slopes_at(node, moving)):
+            total = found.setdefault(id(node), zeros.copy())
+            for k, rate in enumerate(found[id(node.args[i])]):
+                if rate:
+                    total[k] += slope * rate
+    columns = [found.get(id(y), zeros) for y in outputs]
+    return [[column[k] for column in columns] for k in range(len(directions))]
+
+
+def jacobian(
+    outputs: Sequence[Any], variables: Sequence[Value], call: int | None = None
+) -> Rows | None:
+    """Return the derivative of each output by each variable, in the direction of less work.
+
+    Upward, a local derivative may fail that no output needs; then the downward sweep decides.
+    """
+    if len(outputs) > len(variables):
+        try:
+            columns = tangents(outputs, variables, None, call)
+        except (*ARITHMETIC_ERRORS, TypeError):
+            return adjoints(outputs, variables, call)
+        if columns is None or all(map(math.isfinite, chain.from_iterable(columns))):
+            return columns and [list(row) for row in zip(*columns)]
+    return adjoints(outputs, variables, call)
+
+
+def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
+    """Return every Value that the outputs are made of, operands before their consumers."""
+    return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
+
+
+def _depend_on_others(nodes: Iterable[Value], call: int | None) -> bool:
+    return call is not None and any(v._variable_of not in (None, call) for v in nodes)
+
+
+def steps_between(nodes: Iterable[Value], variables: Iterable[Value]) -> list[Step]:
+    """Return the nodes that a variable reaches, operands before their consumers."""
+    reached = {id(x) for x in variables}
+    steps: list[Step] = []
+    for node in nodes:
+        rules = node.op.derivatives if node.op is not None else node.args
+        positions = tuple(
+            [i for i, x in enumerate(node.args) if id(x) in reached and rules[i] is not None]
+        )
+        if positions:
+            reached.add(id(node))
+            steps.append((node, positions))
+    return steps
+
+
+def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
+    """Return the local derivatives of a node, with respect to the operands at these positions."""
+    if node.op is None:
+        slopes = given_derivatives(node)
+        return [slopes[i] for i in positions] if slopes else [0.0] * len(positions)
+    arguments = [x._data if isinstance(x, Value) else x for x in (*node.args, node)]
+    found: list[float] = []
+    for i in positions:
+        try:
+            slope = node.op.derivatives[i](*arguments)  # type: ignore[misc]
+        except ARITHMETIC_ERRORS as error:
+            raise derivative_error(root_cause(error), node, node.args[i]) from error
+        found.append(to_float(slope, f"a local derivative of {node.op.name}"))
+    return found
+
+
+def additions_by_hand(
+    node: Value, positions: Sequence[int], upstream: float, arrived: Container[int]
+) -> list[float]:
+    """Return what a `_backward` assigned by hand gives the operands at these positions.
+
+    The function adds to the operands' grads, which are put back. Where an operand stands twice,
+    its first position gets all. `arrived` has the ids of the Values that others have given to.
+    """
+    operands = {id(v): v for v in node.parents}
+    before = [(v, v.grad) for v in (node, *operands.values())]
+    try:
+        for key, v in operands.items():
+            v._clear_grad(key in arrived)
+        node.grad = upstream
+        node._backward()
+        return [getattr(operands.pop(id(node.args[i]), None), "grad", 0.0) for i in positions]
+    finally:
+        for v, grad in before:
+            v._clear_grad(False)
+            v.grad = grad
+
+
+def refuse_closure(node: Value) -> None:
+    """Raise TypeError where a `_backward` was assigned by hand: it works on numbers only."""
+    if node._closure is not None:
+        raise TypeError(
+            node._why_no_derivative
+            or f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
+            "function adds numbers to .grad, which no derivative can be taken of. Make the "
+            "node with Value.node(data, parents, function), or with an operation of its own, an Op"
+        )
+
+
+def root_cause(error: Exception) -> Exception:
+    """Return the first of a chain of arithmetic errors, which says what went wrong in a rule."""
+    while isinstance(error.__cause__, ARITHMETIC_ERRORS):
+        error = error.__cause__
+    return error
