@@ -6,33 +6,16 @@ from micrograd import nn
 from random_cases.weights import bias, matrix
 from random_cases.writer import Vector, Writer
 
-ACTIVATIONS = (
-    *("mg.relu({})", "mg.tanh({})", "mg.sigmoid({})") * 3,
-    "mg.softplus({})",
-    "mg.sin({})",
-    "abs({})",
-    "mg.exp(-({}) ** 2)",
-    "mg.arctan({})",
-    "mg.erf({})",
-    "-mg.tanh({})",
-    "1 - mg.sigmoid({})",
-    "mg.log(2 + mg.sin({}))",
-    "mg.maximum({}, 0.2137)",
-    "mg.minimum({}, 0.7134)",
-    "bump({})",  # a row of one's own
-)
-# Those that name their operand more than once; of what `v` is then.
-OF_A_NAME = (
-    "mg.where(v > 0.0137, v, 0.1 * v)",
-    "mg.maximum(v, 0.1 * v)",
-    "v * mg.sigmoid(v)",
-    "v * (1 + mg.erf(v / 1.4142)) / 2",
-    "v / (1 + v * v)",
-    "mg.where(v > 0.0137, v, mg.expm1(mg.minimum(v, 0.0137)))",
-    "v * mg.stop_gradient(mg.tanh(v))",
-    "mg.tanh(v) ** 3",
-    "v * v / (1 + abs(v))",
-    "mg.tanh(v * v)",
+# Of an element v.
+COMMON = ("mg.relu(v)", "mg.tanh(v)", "mg.sigmoid(v)")
+RARE = (
+    *("mg.softplus(v)", "mg.sin(v)", "abs(v)", "mg.exp(-v ** 2)", "mg.arctan(v)", "mg.erf(v)"),
+    *("-mg.tanh(v)", "1 - mg.sigmoid(v)", "mg.log(2 + mg.sin(v))", "mg.tanh(v) ** 3"),
+    *("mg.maximum(v, 0.2137)", "mg.minimum(v, 0.7134)", "mg.maximum(v, 0.1 * v)"),
+    *("v * mg.sigmoid(v)", "v * (1 + mg.erf(v / 1.4142)) / 2", "v / (1 + v * v)"),
+    *("mg.where(v > 0.0137, v, 0.1 * v)", "v * mg.stop_gradient(mg.tanh(v))", "mg.tanh(v * v)"),
+    *("mg.where(v > 0.0137, v, mg.expm1(mg.minimum(v, 0.0137)))", "v * v / (1 + abs(v))"),
+    "bump(v)",  # a row of one's own
 )
 
 
@@ -43,14 +26,14 @@ def activation(w: Writer, x: Vector) -> Vector:
     if w.chance(0.15):
         several = ", ".join(w.pick("mg.tanh", "mg.relu", "abs", "mg.sin") for _ in range(3))
         return w.vector(f"[({several})[i % 3]({x.name}[i]) for i in range({n})]", n, n)
-    written = w.pick(*OF_A_NAME) if w.chance(0.25) else w.pick(*ACTIVATIONS).format("v")
+    written = w.pick(*(COMMON if w.chance(0.4) else RARE))
     return w.vector(f"[{written} for v in {x.name}]", n, 3 * n)
 
 
 def dense(w: Writer, x: Vector) -> Vector:
     """Write a dense layer in one of many ways, mostly with an activation."""
     n, m = x.width, w.width()
-    if w.chance(0.3) and n > 1:  # from h to h - 1 and alike: memories of nearly the same size
+    if w.chance(0.3) and n > 1:  # buffers of nearly the same size
         m = max(1, n + w.rng.choice((-1, 0, 1)))
     while not w.affords(2 * n * m) and m > 1:
         m //= 2
@@ -62,7 +45,7 @@ def dense(w: Writer, x: Vector) -> Vector:
         order = w.indices(n)
     if w.chance(0.2):
         element = _shifted(w, element, n)
-    terms = w.pick("{w}*{x}", "{x}*{w}", "{w}*{x}", "-{w}*{x}" if w.chance(0.3) else "{w}*{x}")
+    terms = "-{w}*{x}" if w.chance(0.08) else w.pick("{w}*{x}", "{w}*{x}", "{x}*{w}")
     terms = f"({terms.format(w=weight('i', 'j'), x=element)} for j in {order})"
     total = f"sum({terms})"
     if added is not None:
@@ -135,12 +118,12 @@ def record(w: Writer, x: Vector) -> Vector:
     while not w.affords(2 * n * m) and m > 1:
         m //= 2
     w.kind("records")
-    p = w.values(m, n + 2) if w.chance(0.5) else w.values(m, n + 1)
-    row = f"{p}[i]"
-    b = f"{row}[{n}]"
     if w.chance(0.4):
         flat = w.values(m * (n + 1))
         row, b = f"{flat}[i * {n + 1} : (i + 1) * {n + 1}]", f"{flat}[i * {n + 1} + {n}]"
+    else:
+        row = f"{w.values(m, n + w.rng.randint(1, 2))}[i]"
+        b = f"{row}[{n}]"
     total = f"sum(q*v for q, v in zip({row}, {x.name}))"
     z = w.pick(f"{total} + {b}", f"{total} - {b}", f"{b} - {total}", f"{total} * {b}")
     result = w.vector(f"[{z} for i in range({m})]", m, 2 * n * m)

@@ -168,9 +168,9 @@ def bias(w: Writer, count: int) -> Callable[[str], str] | None:
         p, c = w.values(count), w.values()
         return lambda i: f"{p}[{i}]*{c}"
     if name == "two":
-        p, q = w.values(count), w.values(count) if w.chance(0.5) else w.values()
-        second = q if w.parameters[next(reversed(w.parameters))].__class__ is not list else None
-        return lambda i: f"({p}[{i}] + {second or f'{q}[{i}]'})"
+        p = w.values(count)
+        second = w.values() if w.chance(0.5) else f"{w.values(count)}[{{i}}]"
+        return lambda i: f"({p}[{i}] + {second.format(i=i)})"
     if name == "strided":
         p, step, start = pool(w), w.rng.randint(1, 17), w.rng.randint(0, 20)
         return lambda i: f"{p}[({start} + ({i}) * {step}) % {POOL}]"
