@@ -9,7 +9,7 @@ from setuptools.command.build_ext import build_ext
 
 
 class BuildWherePossible(build_ext):
-    """Go on without the C core when it cannot be compiled, and say so."""
+    """Build the C core, or go on without it and say so when it cannot be compiled."""
 
     def run(self):
         try:
@@ -35,7 +35,7 @@ class BuildWherePossible(build_ext):
         )
 
 
-# The same bits as Python: a * b + c stays two roundings. ISO C is what MSVC compiles anyway.
+# The same bits as Python: a * b + c is rounded twice. MSVC compiles ISO C without flags.
 FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=off"]
 
 ENGINE = Extension(

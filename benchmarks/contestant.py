@@ -1,4 +1,4 @@
-"""One contestant of the benchmark in a process of its own: does a work when told, says how long.
+"""Run one contestant of the benchmark in its own process: do a work when told, report the time.
 
 `python benchmarks/contestant.py ENGINE FOLDER` reads the name of a work per line and answers with
 seconds per step, or with `none` where the engine cannot do it. ENGINE is one of ENGINES below.
@@ -35,7 +35,7 @@ METHODS = works.Functions(
 
 
 def micrograd() -> dict[str, Any]:
-    """This package, on the core that the environment chooses; or the original, where installed."""
+    """Import this package on the core that the environment chooses, or the original."""
     import micrograd.engine
     import micrograd.nn
 
@@ -74,7 +74,7 @@ def floats() -> dict[str, Any]:
 
 
 def xad() -> dict[str, Any]:
-    """XAD's adjoint mode: one tape, recorded anew in each step."""
+    """XAD's adjoint mode: one tape, recorded again in each step."""
     from xad import adj_1st
     from xad import math as functions
 
@@ -102,7 +102,7 @@ def xad() -> dict[str, Any]:
 
 
 def torch() -> dict[str, Any]:
-    """PyTorch, on scalars of its own: what the same code costs there."""
+    """PyTorch on its own scalars: what the same code costs there."""
     import torch as package
 
     made = works.Functions(
@@ -127,7 +127,7 @@ ENGINES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def make(work: str, engine: dict[str, Any], known: Path) -> Callable[[], Any] | None:
-    """The step of a work, ready to be repeated; None where the engine has no such work."""
+    """Prepare a step of a work to be repeated; return None where the engine has none."""
     kind, functions = engine["kind"], engine["functions"]
     if work == "training":
         return works.training(engine["nn"], kind, known) if "nn" in engine else None
@@ -145,7 +145,7 @@ def make(work: str, engine: dict[str, Any], known: Path) -> Callable[[], Any] | 
 
 
 def seconds(step: Callable[[], Any]) -> float:
-    """The mean time of as many steps as take a tenth of a second together, at least of one.
+    """Return the mean time of the steps that fit into a tenth of a second, at least one.
 
     Steps come in rows, as in training; one alone would be measured on the caches that another
     contestant has left.

@@ -1,4 +1,4 @@
-"""What derivatives of graphs cost, against the graph itself: python benchmarks/derivatives.py."""
+"""Time derivatives of graphs against the graph itself: python benchmarks/derivatives.py."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROUNDS = 15
 
 
 def network_loss() -> tuple[Value, list[Value]]:
-    """A 2-16-16-1 network of the original's demo on ten points, as a fresh graph."""
+    """Build the 2-16-16-1 network of the original's demo on ten points, as a fresh graph."""
     points = [[0.1 * i, 1 - 0.15 * i] for i in range(10)]
     losses = [(1 - network(x)).relu() for x in points]
     return sum(losses, Value(0.0)), network.parameters()
 
 
 def smooth_chain() -> tuple[Value, list[Value]]:
-    """Exponentials, quotients and roots of twenty variables."""
+    """Build a graph of exponentials, quotients and roots of twenty variables."""
     out = Value(1.0)
     for _ in range(100):
         for x in variables:
@@ -43,7 +43,7 @@ def seconds(run: Any) -> float:
 
 
 def measure(make: Any) -> dict[str, float]:
-    """The times of one round."""
+    """Time one round."""
     out, inputs = make()
     directions = [1.0] * len(inputs)
     x = np.array([v.data for v in inputs])

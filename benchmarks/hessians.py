@@ -1,4 +1,4 @@
-"""Hessians by micrograd, by autograd (HIPS) and by JAX without jit, in one run.
+"""Time Hessians by micrograd, by autograd (HIPS) and by JAX without jit, in one run.
 
     pip install ".[benchmark]"
     python benchmarks/hessians.py
@@ -45,7 +45,7 @@ def rosenbrock_on_arrays(x: Vector) -> Any:
 
 
 def mixture_on_arrays(xp: Any, logsumexp: Any, mixture: adbench.Mixture) -> Callable[..., Any]:
-    """The objective of adbench.mixture_log_likelihood in two dimensions, on arrays."""
+    """Compute the objective of adbench.mixture_log_likelihood in two dimensions, on arrays."""
     k, points = mixture.components, mixture.points
     n, d = points.shape
     assert d == 2
@@ -110,7 +110,7 @@ def compare(title: str, contestants: Contestants, x: Vector) -> None:
 
 
 def main() -> None:
-    """Rosenbrock in 100 variables; a mixture of 5 Gaussians over more and more points."""
+    """Compare on Rosenbrock in 100 variables and on mixtures of 5 Gaussians over many points."""
     jax.config.update("jax_enable_x64", True)
     contestants: Contestants = {
         "micrograd": micrograd.hessian(rosenbrock_on_scalars),

@@ -1,4 +1,4 @@
-"""What `import micrograd` costs over starting Python: python benchmarks/import_time.py."""
+"""Time `import micrograd` over starting Python: python benchmarks/import_time.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 
 ROUNDS = 30
-# With compiled modules kept, as Python does unless it is told otherwise.
+# Compiled modules are kept, as they are by default.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 

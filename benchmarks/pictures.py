@@ -1,4 +1,4 @@
-"""How long pictures take: python benchmarks/pictures.py.
+"""Time pictures: python benchmarks/pictures.py.
 
 Each line is the median of the rounds, in seconds of processor time, Graphviz's included: from the
 Value to the SVG, for the large graphs from the Value to the folded picture's source.
@@ -42,7 +42,7 @@ def chain(length: int) -> Value:
 
 
 def tangle(length: int) -> Value:
-    """A graph without modules and without any order to it."""
+    """Build a random graph without modules."""
     recent = [Value(0.5)] * 100
     operations = (operator.add, operator.mul, lambda a, b: a.tanh())
     for i in range(length):
@@ -52,7 +52,7 @@ def tangle(length: int) -> Value:
 
 
 def main() -> None:
-    """Time the pictures that are promised to be quick, and the fold of large graphs."""
+    """Time the pictures that are promised to be quick, and the folding of large graphs."""
     random.seed(1)
     print(f"the {core} core")
     model = MLP(2, [16, 16, 1])

@@ -1,4 +1,4 @@
-"""Programs beside NumPy written by hand, PyTorch eager and JAX jit, as ratios within rounds.
+"""Time programs against hand-written NumPy, PyTorch eager and JAX jit, as ratios within rounds.
 
     python benchmarks/programs.py --torch PYTHON --jax PYTHON --original PYTHON
 
@@ -50,7 +50,7 @@ class Contestant:
         )
 
     def time(self, work: str) -> float:
-        """Seconds of one step."""
+        """Time one step, in seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(work, file=self._process.stdin, flush=True)
@@ -58,7 +58,7 @@ class Contestant:
 
 
 def contestants(work: str, pythons: dict[str, str]) -> dict[str, Contestant]:
-    """The program first, then those it is compared with in this work."""
+    """Start the program first, then its peers in this work."""
     kind = work.split()[0]
     others = {
         "network": ["numpy", "torch", "jax"],

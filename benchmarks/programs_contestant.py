@@ -22,7 +22,7 @@ Step = Callable[[], Any]
 
 
 def data(sizes: list[int], rows: int) -> tuple[Any, Any, list[Any], list[Any]]:
-    """Inputs, labels of -1 and 1, and the weights and biases of each layer."""
+    """Draw inputs, labels of -1 and 1, and the weights and biases of each layer."""
     generator = np.random.default_rng(0)
     X = generator.normal(size=(rows, sizes[0]))
     y = np.where(generator.normal(size=(rows, sizes[-1])) > 0, 1.0, -1.0)
@@ -32,7 +32,7 @@ def data(sizes: list[int], rows: int) -> tuple[Any, Any, list[Any], list[Any]]:
 
 
 def by_numpy(sizes: list[int], rows: int, optimise: bool) -> Step:
-    """The textbook's backpropagation, written by hand."""
+    """Run the textbook's backpropagation, written by hand."""
     X, y, W, b = data(sizes, rows)
 
     def step() -> Any:
@@ -136,7 +136,7 @@ def by_jax(sizes: list[int], rows: int, optimise: bool) -> Step:
 
 
 def moons() -> Step:
-    """A step of the original's demo: data loss and regularisation in one program, then SGD."""
+    """Make a step of the original's demo: data loss and penalty in one program, then SGD."""
     import micrograd as mg
 
     X, y, _, _ = data([2, 1], 100)
@@ -163,14 +163,14 @@ def moons() -> Step:
 
 
 def options(rows: int) -> list[Any]:
-    """Spot, strike, rate, volatility and time, drawn at random."""
+    """Draw spot, strike, rate, volatility and time at random."""
     ranges = [(50.0, 150.0), (50.0, 150.0), (0.0, 0.05), (0.1, 0.5), (0.1, 2.0)]
     generator = np.random.default_rng(0)
     return [generator.uniform(low, high, rows) for low, high in ranges]
 
 
 def black_scholes_micrograd(rows: int) -> Step:
-    """The price written in scalars; its Greeks by `grad`, gamma by `grad` twice."""
+    """Price an option in scalars; its Greeks by `grad`, gamma by `grad` twice."""
     import micrograd as mg
 
     def greeks(spot: Any, strike: Any, rate: Any, volatility: Any, time: Any) -> Any:
@@ -189,7 +189,7 @@ def black_scholes_micrograd(rows: int) -> Step:
 
 
 def black_scholes_closed(rows: int) -> Step:
-    """The closed forms of the textbook (Hull), by hand."""
+    """Compute the closed forms of the textbook (Hull), written by hand."""
     from scipy.special import erf
 
     spot, strike, rate, volatility, time = options(rows)
@@ -213,7 +213,7 @@ def black_scholes_closed(rows: int) -> Step:
 
 
 def black_scholes_numpy(rows: int) -> Step:
-    """The same arithmetic as the program: the chain rule, operation by operation, by hand."""
+    """Do the program's own arithmetic by hand: the chain rule, operation by operation."""
     from scipy.special import erf
 
     spot, strike, rate, volatility, time = options(rows)
@@ -275,7 +275,7 @@ OPTIONS: dict[str, Callable[[int], Step]] = {
 
 
 def make(name: str, work: str) -> Step:
-    """The step of a work, such as "network 64-32-10 100", "training 2-16-16-1 100"."""
+    """Make the step of a work such as "network 64-32-10 100" or "training 2-16-16-1 100"."""
     kind, *rest = work.split()
     if kind == "moons":
         return moons()

@@ -1,4 +1,4 @@
-"""What scopes cost: training steps of the moons' network with the scopes of modules and without.
+"""Measure what scopes cost: training steps of the moons with the scopes of modules and without.
 
     python benchmarks/scopes.py
 
@@ -28,7 +28,7 @@ Y = [random.choice([-1, 1]) for _ in X]
 
 
 def step() -> None:
-    """One step of training, as in the original's demo."""
+    """Take one step of training, as in the original's demo."""
     losses = [(1 - y * model(x)).relu() for x, y in zip(X, Y)]
     loss = sum(losses) * (1 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
     model.zero_grad()
@@ -38,7 +38,7 @@ def step() -> None:
 
 
 def seconds(calls: list[Any]) -> float:
-    """The time of the second of two steps: the first finds the classes changed."""
+    """Time the second of two steps; the first one finds that the classes have changed."""
     for module, call in zip(MODULES, calls):
         module.__call__ = call
     step()

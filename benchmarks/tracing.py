@@ -1,4 +1,4 @@
-"""What the first call of a program takes: microseconds for each node of the tape.
+"""Time the first call of a program, in microseconds for each node of the tape.
 
     python benchmarks/tracing.py
 
@@ -32,7 +32,7 @@ Function = Callable[..., Any]
 
 
 def network(sizes: list[int]) -> tuple[Function, int]:
-    """The squared error of a perceptron; how many numbers it takes."""
+    """Make the squared error of a perceptron, and the number of its inputs."""
     random.seed(1)
     model = nn.MLP(sizes[0], sizes[1:])
 
@@ -43,7 +43,7 @@ def network(sizes: list[int]) -> tuple[Function, int]:
 
 
 def lines(steps: int) -> tuple[Function, int]:
-    """A chain of steps `s w + 0.1`, each with a weight of its own."""
+    """Make a chain of steps `s w + 0.1`, each with its own weight."""
     weights = [Value(random.uniform(0.9, 1.0)) for _ in range(steps)]
 
     def loss(x: Any) -> Any:
@@ -56,7 +56,7 @@ def lines(steps: int) -> tuple[Function, int]:
 
 
 def biased(steps: int) -> tuple[Function, int]:
-    """A chain of steps `s w + b`, each with a weight and a bias of its own."""
+    """Make a chain of steps `s w + b`, each with its own weight and bias."""
     weights = [Value(random.uniform(0.9, 1.0)) for _ in range(steps)]
     biases = [Value(0.1) for _ in range(steps)]
 
@@ -70,7 +70,7 @@ def biased(steps: int) -> tuple[Function, int]:
 
 
 def tanhs(steps: int) -> tuple[Function, int]:
-    """A chain of steps `tanh(0.999 s + w)`, all with one weight."""
+    """Make a chain of steps `tanh(0.999 s + w)`, all with one weight."""
     w = Value(0.1)
 
     def loss(x: Any) -> Any:
@@ -83,7 +83,7 @@ def tanhs(steps: int) -> tuple[Function, int]:
 
 
 def mixture(steps: int) -> tuple[Function, int]:
-    """A chain of rows that differ: sin, times a weight, exp, plus a number, tanh, divided."""
+    """Make a chain of different operations: sin, times a weight, exp, plus a number, tanh, ..."""
     weights = [Value(random.uniform(0.5, 1.0)) for _ in range(steps // 6)]
 
     def loss(x: Any) -> Any:
@@ -106,7 +106,7 @@ WORKS: dict[str, tuple[Callable[..., tuple[Function, int]], Any]] = {
 
 
 def measure(work: str) -> tuple[float, float, int]:
-    """Seconds of the first call, for 100 examples; of these in plan and buffers; the nodes."""
+    """Time the first call for 100 examples, and the part in plan and buffers; count the nodes."""
     make, size = WORKS[work]
     function, width = make(size)
     program = mg.program(function)

@@ -1,4 +1,4 @@
-"""The work that is timed, written once for any kind of number: floats, Values of any engine.
+"""The works that are timed, written once for any kind of number: floats, Values of any engine.
 
 A work is made once per contestant by `make(kind, functions)`; what comes back does one repeat:
 a fresh graph, and with `gradient` the backward pass and all that belongs to a step.
@@ -18,7 +18,7 @@ KNOWN = HERE.parent.parent / "shared" / "known"
 
 
 class Functions(NamedTuple):
-    """What a kind of number calls the functions that the works need."""
+    """The functions that the works need, by the names that a kind of number gives them."""
 
     relu: Callable[[Any], Any]
     tanh: Callable[[Any], Any]
@@ -29,7 +29,7 @@ class Functions(NamedTuple):
 
 
 def moons(kind: Any, f: Functions, activation: str, known: Path) -> Callable[[], Any]:
-    """The demo of the original: 100 examples, 2-16-16-1, hinge loss and a penalty; no update."""
+    """Make the original's demo: 100 examples, 2-16-16-1, hinge loss and a penalty; no update."""
     demo = json.loads((known / "moons.json").read_text())
     numbers = iter(demo["init_params"])
     layers = [
@@ -59,7 +59,7 @@ def moons(kind: Any, f: Functions, activation: str, known: Path) -> Callable[[],
 
 
 def training(mg_nn: Any, kind: Any, known: Path) -> Callable[[], Any]:
-    """One step of the original's demo notebook as it stands there, on a package's own MLP."""
+    """Make one step of the original's demo notebook, as it is there, on a package's own MLP."""
     demo = json.loads((known / "moons.json").read_text())
     model = mg_nn.MLP(2, [16, 16, 1])
     for p, number in zip(model.parameters(), demo["init_params"]):
@@ -81,7 +81,7 @@ def training(mg_nn: Any, kind: Any, known: Path) -> Callable[[], Any]:
 
 
 def chain(kind: Any, f: Functions, steps: int) -> Callable[[], Any]:
-    """s = s * w + a, many times: 2 * steps nodes, as deep as there are."""
+    """Repeat s = s * w + a: 2 * steps nodes, as deep as that."""
 
     def step() -> Any:
         s, w, a = kind(1.0), kind(0.999999), kind(1e-6)
@@ -94,7 +94,7 @@ def chain(kind: Any, f: Functions, steps: int) -> Callable[[], Any]:
 
 
 def lstm(kind: Any, f: Functions, known: Path) -> Callable[[], Any]:
-    """The LSTM of ADBench, 2 layers over 1,024 letters; see its objective in golden.json."""
+    """Make the LSTM of ADBench, 2 layers over 1,024 letters; its objective is in golden.json."""
     text = (known / "adbench" / "lstm_l2_c1024.txt").read_text().split()
     depth, length, width = map(int, text[:3])
     numbers = iter(map(float, text[3:]))
@@ -188,7 +188,7 @@ class Adam(NamedTuple):
 
 
 def gpt(kind: Any, f: Functions, width: int = 16, heads: int = 4) -> Callable[[], Any]:
-    """A step of a character-level transformer: one layer, RMS norm, cross-entropy, AdamW."""
+    """Make a step of a character-level transformer: one layer, RMS norm, cross-entropy, AdamW."""
     draw = random.Random(7)
     letters = [".", *sorted(set("".join(NAMES)))]
     longest = max(map(len, NAMES)) + 1

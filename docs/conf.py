@@ -1,6 +1,7 @@
 """How the site is built: `make docs` calls sphinx-build, which reads this file."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -50,8 +51,15 @@ html_copy_source = False
 
 
 def setup(app):
-    """Put the steppers beside the pages when these are written."""
+    """Keep the reference to what users need; put the steppers beside the pages."""
+    app.connect("autodoc-process-docstring", _leave_out_what_a_room_imports)
     app.connect("build-finished", _write_steppers)
+
+
+def _leave_out_what_a_room_imports(app, what, name, obj, options, lines):
+    if what == "module":
+        text = re.sub(r"(May import|Begin with) .*?\.(\s|$)", "", "\n".join(lines), flags=re.S)
+        lines[:] = text.split("\n")
 
 
 def _write_steppers(app, error):

@@ -11,7 +11,7 @@ import pytest
 
 
 def load(pure: bool) -> ModuleType:
-    """Import micrograd anew, on one of its cores, beside what is imported already."""
+    """Import micrograd again, on one of its cores, beside what is already imported."""
     saved = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
     environment = os.environ.pop("MICROGRAD_PURE", None)
     if pure:

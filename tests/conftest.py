@@ -1,4 +1,4 @@
-"""What the tests share: known answers, and where those that belong to others are found."""
+"""Shared by the tests: known answers, and where those that belong to others are found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def known(name: str) -> Any:
 
 @pytest.fixture(scope="session")
 def outside_known() -> Path:
-    """Give the folder of answers that belong to others; skip the test where there is none.
+    """Return the folder of answers that belong to others; skip the test where there is none.
 
     A folder named in MICROGRAD_KNOWN must be there: then its absence is an error.
     """

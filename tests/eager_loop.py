@@ -1,4 +1,4 @@
-"""What a program must agree with: its function, called on one row of Values after another."""
+"""The eager loop that a program must agree with: its function, called on one row after another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Function = Callable[..., Any]
 
 
 class Outcome(NamedTuple):
-    """What a function gave for all rows, and the gradients by each array of parameters."""
+    """A function's results for all rows, and the gradients by each array of parameters."""
 
     data: np.ndarray[Any, Any]
     grads: list[np.ndarray[Any, Any]]
@@ -63,7 +63,7 @@ def by_program(traced: Program, arguments: Iterable[Any], parameters: Sequence[A
 
 
 def gradients(root: Value, parameters: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
-    """The gradients that one backward pass leaves in these parameters."""
+    """Return the gradients that one backward pass leaves in these parameters."""
     arrays = [list(leaves(array)) for array in parameters]
     for p in leaves(parameters):
         p.grad = 0
@@ -72,14 +72,14 @@ def gradients(root: Value, parameters: Sequence[Any]) -> list[np.ndarray[Any, An
 
 
 def values(numbers: Any) -> Any:
-    """Values in the place of numbers, in lists nested like the array."""
+    """Put Values in the place of numbers, in lists nested like the array."""
     if np.ndim(numbers):
         return [values(x) for x in numbers]
     return Value(float(numbers))
 
 
 def leaves(nested: Any) -> Iterable[Value]:
-    """The Values in nested lists, in order."""
+    """List the Values in nested lists, in order."""
     if isinstance(nested, Value):
         yield nested
     else:
@@ -88,11 +88,11 @@ def leaves(nested: Any) -> Iterable[Value]:
 
 
 def close(expected: np.ndarray[Any, Any]) -> Any:
-    """Equal to 1e-12 of the largest; NaN is equal to NaN."""
+    """Check that arrays are equal to 1e-12 of the largest number; NaN equals NaN."""
     largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
     return pytest.approx(expected, rel=0, abs=1e-12 * max(largest, 1e-300), nan_ok=True)
 
 
 def _mix(means: Sequence[Value]) -> Value:
-    """One root for all columns, in which none weighs as much as another."""
+    """Weigh all columns differently into one root."""
     return sum(((k + 1.0) * mean for k, mean in enumerate(means)), Value(0.0))

@@ -1,4 +1,4 @@
-"""Whether a plan reads what it wrote: its steps followed on marks instead of numbers."""
+"""Check that a plan reads what it wrote: follow its steps on marks instead of numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def assert_plans_hold(traced: Program) -> None:
 
 
 class _Marks:
-    """What lies in each row of memory: the storage that it was written for, and the row there."""
+    """The contents of each row of memory: the storage it was written for, and the row there."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -56,7 +56,7 @@ class _Marks:
                 self._check(storage, rows)
 
     def gradients(self) -> set[int]:
-        """The parameters whose gradients were written."""
+        """Return the parameters whose gradients were written."""
         found = {int(row) for storage, row in self._buffers[self.plan.gradients] if storage >= 0}
         return found.union(*(ranks.tolist() for _, ranks, _ in self.plan.copied))
 

@@ -1,4 +1,4 @@
-"""Scalar functions of many structures, on Values and numbers: what the tests run as programs.
+"""Scalar functions of many structures, on Values and numbers, which the tests run as programs.
 
 Each maker draws parameters and gives the function of one example, its parameters, and the shapes
 of its arguments.
@@ -24,7 +24,7 @@ class Work(NamedTuple):
 
 
 def draw(*sizes: int) -> Any:
-    """A Value, or lists of lists of Values, drawn at random."""
+    """Draw a Value, or nested lists of Values, at random."""
     if not sizes:
         return Value(random.uniform(-1, 1))
     return [draw(*sizes[1:]) for _ in range(sizes[0])]
@@ -312,7 +312,7 @@ def many_rows_of_the_table() -> Work:
 
 
 class Gap(Module):
-    """Weights and biases in lists of their own, and one weight that is used alone."""
+    """Use weights and biases in separate lists, and one weight alone."""
 
     def __init__(self) -> None:
         self.Theta1, self.b1 = draw(3, 2), draw(3)

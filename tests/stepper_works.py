@@ -1,4 +1,4 @@
-"""Graphs that the stepper is tested on, each built anew, and what the engine leaves in them."""
+"""Graphs that the stepper is tested on, each built afresh, and what the engine leaves in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from micrograd.nn import MLP
 
 
 def neuron() -> Value:
-    """A neuron with labels."""
+    """Build a neuron with labels."""
     x1, x2 = Value(2.0, label="x1"), Value(0.0, label="x2")
     w1, w2 = Value(-3.0, label="w1"), Value(1.0, label="w2")
     b = Value(6.8813735870195432, label="b")
@@ -20,13 +20,13 @@ def neuron() -> Value:
 
 
 def twice() -> Value:
-    """One operand that stands twice."""
+    """Use one operand twice."""
     a = Value(3.0, label="a")
     return a + a
 
 
 def network() -> Value:
-    """The loss of two inputs, two neurons and one."""
+    """Build the loss of two inputs, two neurons and one."""
     random.seed(3)
     model = MLP(2, [2, 1], activation="tanh")
     loss: Value = (model([0.5, -1.0]) - 1.0) ** 2
@@ -36,7 +36,7 @@ def network() -> Value:
 
 
 def by_hand() -> Value:
-    """A node with a backward function of its own, and one with given local derivatives."""
+    """Build a node with its own backward function, and one with given local derivatives."""
     a, b = Value(3.0, label="a"), Value(-4.0, label="b")
     out = Value(a.data * b.data, (a, b), "mul")
 
@@ -49,13 +49,13 @@ def by_hand() -> Value:
 
 
 def strange() -> Value:
-    """Numbers that are not finite, and labels that are not names."""
+    """Use numbers that are not finite, and labels that are not names."""
     huge = Value(1e308, label='<b>"big" & {bold}</b></script>')
     return huge * 10 * Value(0.0, label="zero\n|é∑\x00") + Value(1e-5, label="") ** 3
 
 
 def mixed(seed: int) -> Value:
-    """A random graph that shares nodes."""
+    """Draw a random graph that shares nodes."""
     rng = random.Random(seed)
     values = [Value(0.5, label="a"), Value(-1.25, label="b"), Value(2.0)]
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""Blocks: whoever looks at a leaf, in whatever way, sees what was last said of it."""
+"""Blocks: however a leaf is read, it shows what was last written to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCKS = [(0, 1, 2, 3), (1, 2), (3, 0)]
 
 
 class Model:
-    """What blocks must be like: two lists of numbers, and each change is made at once."""
+    """The specification of blocks: two lists of numbers; each change is made at once."""
 
     def __init__(self) -> None:
         self.data = [float(i + 1) for i in range(N)]
@@ -84,7 +84,7 @@ class Model:
 
 
 class Real:
-    """The same through Values and blocks."""
+    """The same, through Values and blocks."""
 
     def __init__(self) -> None:
         self.values = [Value(float(i + 1)) for i in range(N)]
@@ -186,7 +186,7 @@ def test_any_order_of_changes_is_seen(changes: list[tuple[str, int, float]]) -> 
 
 
 def behind() -> tuple[Any, list[Value]]:
-    """Two Values, 5 and 7 with grads 1 and 2, that their block may be ahead of."""
+    """Make two Values, 5 and 7 with grads 1 and 2, that their block may be ahead of."""
     values = [Value(0.0), Value(0.0)]
     block = block_of(values)
     block.data[:] = array("d", [5.0, 7.0])
@@ -197,7 +197,7 @@ def behind() -> tuple[Any, list[Value]]:
 
 
 class Mine(Value):
-    """A subclass, whose rows run in Python."""
+    """A subclass, whose operations run in Python."""
 
 
 def after_backward(x: Value) -> Any:
@@ -262,7 +262,7 @@ def test_what_does_not_fit_is_not_added(wrong: Any) -> None:
 
 
 def test_a_leaf_of_a_block_that_gets_a_step_of_its_own_takes_it() -> None:
-    """From then on, no leaf is hidden from a backward pass."""
+    """Check that from then on no leaf is hidden from a backward pass."""
     x, y = Value(3.0), Value(4.0)
     squared = program(lambda a: a * x * x)
     squared([1.0, 2.0]).sum().backward()

@@ -44,7 +44,7 @@ def test_contributions_sum_to_the_gradient(example: tuple[list[float], list[Step
 
 
 def paths_one_by_one(root: Value, v: Value) -> int:
-    """The number of paths by walking them all."""
+    """Count the paths by walking them all."""
     return int(root is v) + sum(paths_one_by_one(x, v) for x in root.parents)
 
 
@@ -208,7 +208,7 @@ def test_many_contributions_are_grouped_by_module_too() -> None:
     assert [row[0] for row in tables[2].rows] == ["Neuron", "no module", "sum"]
 
 
-# What is shown ------------------------------------------------------------------------------------
+# Output -------------------------------------------------------------------------------------------
 
 
 def test_text_html_and_latex_of_a_small_graph() -> None:

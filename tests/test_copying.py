@@ -1,4 +1,4 @@
-"""Copies and pickles: what they keep, and what they refuse."""
+"""Copies and pickles: what they keep, and what they reject."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_attributes_may_refer_to_the_value_itself(duplicate: Any) -> None:
 
 
 class Named(Value):
-    """A subclass whose constructor wants more than Value's."""
+    """A subclass whose constructor takes more than Value's."""
 
     def __init__(self, data: float, name: str) -> None:
         super().__init__(data)

@@ -30,12 +30,12 @@ rows = st.sampled_from(sorted(python.ops.TABLE))
 
 
 def bits(x: float) -> str:
-    """All that can be told of a float; every nan is alike."""
+    """Return the bits of a float; every nan is alike."""
     return "nan" if x != x else struct.pack("d", x).hex()
 
 
 def outcome(action: Callable[[], Any]) -> Any:
-    """What an action gives, or the error that it raises and what that says."""
+    """Return the result of an action, or the error that it raises and its text."""
     try:
         return action()
     except Exception as error:
@@ -43,14 +43,14 @@ def outcome(action: Callable[[], Any]) -> Any:
 
 
 def on_both(action: Callable[[Any], Any]) -> Any:
-    """Do something on either core; the outcomes must be equal."""
+    """Run an action on both cores; the outcomes must be equal."""
     ours, theirs = (outcome(partial(action, mg)) for mg in CORES.values())
     assert ours == theirs
     return ours
 
 
 def apply(mg: Any, name: str, numbers: list[float], plain: int | None = None) -> Any:
-    """Apply a row, go backward; give the bits of all numbers and what happened on the way."""
+    """Apply a row and go backward; return the bits of all numbers and what happened on the way."""
     arity = len(mg.ops.TABLE[name].derivatives)
     values = [mg.Value(x) for x in numbers[:arity]]
     operands: list[Any] = list(values)
@@ -148,7 +148,7 @@ def test_the_same_errors_with_the_same_messages(call: int) -> None:
 
 
 def random_graph(mg: Any, seed: int, size: int) -> tuple[list[Any], list[Any]]:
-    """Make leaves and nodes, by the same random choices on either core."""
+    """Make leaves and nodes by the same random choices on both cores."""
     draw = random.Random(seed)
     leaves = [mg.Value(draw.uniform(-2, 2), label=f"x{i}") for i in range(4)]
     nodes: list[Any] = list(leaves)

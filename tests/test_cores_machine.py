@@ -19,14 +19,14 @@ indices = st.integers(0, 10**6)
 
 
 class BothCores(RuleBasedStateMachine):
-    """Keeps one list of Values per core; entries at the same place are the same Value."""
+    """Keep one list of Values per core; entries at the same place are the same Value."""
 
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, list[Any]] = {name: [] for name in CORES}
 
     def on_both(self, action: Any) -> None:
-        """Do it on either core; both give the same, or raise the same."""
+        """Run it on both cores; both return the same, or raise the same."""
         results = [outcome(partial(action, mg, self.values[n])) for n, mg in CORES.items()]
         assert results[0] == results[1]
 
@@ -88,7 +88,7 @@ class BothCores(RuleBasedStateMachine):
     @precondition(lambda self: self.values["c"])
     @rule(at=indices, to=indices)
     def attribute(self, at: int, to: int) -> None:
-        """A foreign attribute, perhaps on a Value that has consumers, perhaps leading to one."""
+        """Set a foreign attribute, perhaps on a Value with consumers, perhaps leading to one."""
         self.on_both(lambda mg, vs: setattr(vs[at % len(vs)], "seen", [vs[to % len(vs)]]))
 
     @precondition(lambda self: self.values["c"])

@@ -136,7 +136,7 @@ def from_logits(outputs: Any, targets: list[float]) -> Any:
     return sum(map(losses.binary_cross_entropy, outputs, targets))
 
 
-# What deltas is given, and the same cost of one example written by hand.
+# The models given to `deltas`, and the same cost of one example written by hand.
 LOSSES: list[tuple[Any, Callable[..., Any]]] = [
     (None, from_logits),
     *((loss, loss) for loss in (half_squared, softmax, hinge)),
@@ -229,7 +229,7 @@ def test_a_wrong_formula_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "off by 2" in str(found)
 
 
-# What a model may be ------------------------------------------------------------------------------
+# Kinds of models ----------------------------------------------------------------------------------
 
 
 def test_matrices_as_octave_has_them() -> None:
@@ -317,7 +317,7 @@ def test_values_behind_the_numbers() -> None:
         found.Delta[1].value(1, 0)
 
 
-# What is refused ----------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 THETA = [[[0.1, 0.2, 0.3]], [[0.4, 0.5]]]
 
@@ -389,7 +389,7 @@ def test_a_saturated_output_that_is_right_costs_nothing() -> None:
     assert (found.J.data, found.delta[2].rows) == (0.0, [[0.0], [pytest.approx(0, abs=1e-300)]])
 
 
-# What is shown ------------------------------------------------------------------------------------
+# Output -------------------------------------------------------------------------------------------
 
 
 TABLE_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
@@ -509,7 +509,7 @@ def test_every_addition_of_the_stepper_ends_in_the_courses_numbers() -> None:
 
 
 def exercise_4(examples: int, seed: int = 0) -> tuple[list[Any], Any, Any]:
-    """Matrices and data of the shapes in ex4weights.mat and ex4data1.mat."""
+    """Draw matrices and data of the shapes in ex4weights.mat and ex4data1.mat."""
     rng = np.random.RandomState(seed)
     thetas = [rng.uniform(-0.12, 0.12, shape) for shape in ((25, 401), (10, 26))]
     return thetas, rng.rand(examples, 400), rng.randint(1, 11, (examples, 1))

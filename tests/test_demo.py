@@ -28,7 +28,7 @@ KNOWN = known("networks.json")["micrograd_moons_demo"]
 
 @pytest.fixture(autouse=True)
 def _collect_seldom() -> Iterator[None]:
-    """As main() does, for speed; and undo what it does."""
+    """Collect garbage as seldom as main() does, and undo that."""
     threshold = gc.get_threshold()
     gc.set_threshold(1_000_000)
     yield
@@ -36,7 +36,7 @@ def _collect_seldom() -> Iterator[None]:
 
 
 def first_input(x: list[Value]) -> Value:
-    """A network without parameters, whose score is known."""
+    """Return the score of a network without parameters: its first input."""
     return x[0]
 
 

@@ -1,4 +1,4 @@
-"""grad, value_and_grad, jvp, hvp, jacobian, hessian: what they give, and what they refuse."""
+"""grad, value_and_grad, jvp, hvp, jacobian, hessian: their results and their errors."""
 
 from __future__ import annotations
 
@@ -647,7 +647,7 @@ MPMATH = {"arctan": "atan", "arcsinh": "asinh"}
 
 
 def composite(seed: int, library: Any, x: Any) -> Any:
-    """A random function of one variable: positive, so that log and sqrt are defined."""
+    """Draw a random function of one variable: positive, so that log and sqrt are defined."""
     rng = np.random.default_rng(seed)
     terms = [x, 1 / x, x * x]
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""diagnose: planted faults, each named right; and healthy graphs, of which nothing is said."""
+"""diagnose: planted faults are named; nothing is reported of healthy graphs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def loss_of(model: Any) -> Any:
 
 
 def healthy_model() -> MLP:
-    """All of whose neurons are on for some example."""
+    """Make a model all of whose neurons are on for some example."""
     model = MLP(2, [3, 1])
     for neuron, weights in zip(model.layers[0].neurons, [(1.0, 0.5), (-1.0, 0.2), (0.3, -0.8)]):
         neuron.w[0].data, neuron.w[1].data = weights
@@ -327,7 +327,7 @@ def test_a_planted_fault_is_named(plant: Callable[[], Fault]) -> None:
 
 
 def hinged() -> Value:
-    """Inputs that are Values, in a sum of hinges of which one is off: no ReLU is dead."""
+    """Build a sum of hinges of which one is off, on inputs that are Values: no ReLU is dead."""
     w, v = leaf(1.0, "w"), leaf(2.0, "v")
     inputs = [(Value(3.0), Value(1.0)), (Value(0.1), Value(-0.1))]
     total: Value = sum((1 - (w * x + v * z) * x).relu() for x, z in inputs)  # type: ignore[assignment]
@@ -335,7 +335,7 @@ def hinged() -> Value:
 
 
 def healthy() -> list[Any]:
-    """Graphs after backward(), and a model, in which nothing is wrong."""
+    """Build graphs after backward(), and a model, in which nothing is wrong."""
     x, y = leaf(2.0, "x"), leaf(-1.0, "y")
     example = ng_ex4()
     cost = sum(-log(a) for row in example.X for a in example.model(row))

@@ -26,7 +26,7 @@ def test_every_row_passes(row: Op) -> None:
 
 
 def planted(row: Op, position: int, wrong: Callable[[Any], Any]) -> Op:
-    """The row with one of its derivatives spoilt."""
+    """Return the row with one of its derivatives spoilt."""
     rules = list(row.derivatives)
     right = rules[position]
     assert right is not None

@@ -1,4 +1,4 @@
-"""The digits demo keeps its promises: an honest split, equations, pictures, and what it says."""
+"""The digits demo keeps its promises: an honest split, equations, pictures, printed results."""
 
 # ruff: noqa: N806
 
@@ -71,7 +71,7 @@ def test_the_split_follows_from_the_seed() -> None:
 
 
 def test_a_step_of_training_is_that_of_the_scalar_code() -> None:
-    """The program's gradient on a batch is that of the loop over the same images."""
+    """Compare the program's gradient on a batch with that of the loop over the same images."""
     random.seed(0)
     model = MLP(64, [3, 10], activation="sigmoid")
     seen, _ = digits.load_digits(seed=1)

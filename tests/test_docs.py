@@ -1,4 +1,4 @@
-"""What the pages of docs/ say about the code holds; what they say about numbers runs with them."""
+"""What the pages of docs/ say about the code is true; their numbers run with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of graphs: what stands in boxes and on arrows, in words and in files."""
+"""Pictures of graphs: the text in boxes and on arrows, descriptions and files."""
 
 # ruff: noqa: RUF001  (the cross of a shape is meant)
 
@@ -31,7 +31,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def lecture_neuron() -> tuple[Value, dict[str, Value]]:
-    """The neuron of the lecture that introduced micrograd, after its backward pass."""
+    """Build the neuron of the lecture that introduced micrograd, after its backward pass."""
     data = {"x1": 2.0, "x2": 0.0, "w1": -3.0, "w2": 1.0, "b": 6.8813735870195432}
     v = {name: Value(x, label=name) for name, x in data.items()}
     n = v["w1"] * v["x1"] + v["w2"] * v["x2"] + v["b"]
@@ -47,7 +47,7 @@ def element(svg: str) -> ElementTree.Element:
 
 
 def parts(svg: str, kind: str) -> list[ElementTree.Element]:
-    """The boxes ("node") or the arrows ("edge")."""
+    """List the boxes ("node") or the arrows ("edge")."""
     return [g for g in element(svg).iter(f"{SVG}g") if g.get("class") == kind]
 
 
@@ -97,7 +97,7 @@ def test_kinds_are_told_apart_by_shape_and_by_colour() -> None:
 
 
 def test_the_palette_is_legible() -> None:
-    """Contrast of at least 4.5 between text and what it stands on (WCAG, AA)."""
+    """Check for a contrast of at least 4.5 between text and its background (WCAG, AA)."""
     from micrograd.draw import theme
 
     def luminance(colour: str) -> float:

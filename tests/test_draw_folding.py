@@ -1,4 +1,4 @@
-"""What shares a box: modules, scopes, sums, chains, Values used alike; and what each is called."""
+"""What is folded into one box: modules, scopes, sums, chains, alike Values; and its name."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def box_called(folding: Folding, title: str) -> Box:
 
 
 def assert_is_partition(folding: Folding) -> None:
-    """Every Value is in one box, and knows it."""
+    """Check that every Value is in one box, and knows it."""
     held = [v for box in folding.boxes for v in box.values]
     assert len(held) == len(set(held))
     assert set(held) == set(folding.outline.order)
     assert all(v in folding.box_of[v].values for v in held)
 
 
-# What Values are and what they are called ------------------------------------------------------
+# Kinds and names of Values ---------------------------------------------------------------------
 
 
 def test_leaves_are_told_apart() -> None:

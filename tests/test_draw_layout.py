@@ -25,7 +25,7 @@ def picture() -> Diagram:
 
 @pytest.fixture(params=["dot", "pygraphviz"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have one of the two, and not the other."""
+    """Hide one of the two."""
     if request.param == "dot":
         if not shutil.which("dot"):
             pytest.skip("no dot on PATH")

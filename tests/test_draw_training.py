@@ -38,7 +38,7 @@ def ax() -> Axes:
 
 
 def colour_at(ax: Axes, x: float, y: float) -> str:
-    """The colour of the plane at a place, drawn without points and lines."""
+    """Return the colour of the plane at a place, drawn without points and lines."""
     for artist in [*ax.collections[1:], *ax.get_children()]:
         if artist is not ax.collections[0]:
             artist.set_visible(False)

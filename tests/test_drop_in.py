@@ -77,7 +77,7 @@ def test_values_are_members_of_sets_and_keys_of_dicts() -> None:
 
 def test_the_lectures_own_class_extended_by_hand() -> None:
     class Lecture(Value):
-        """A subclass with closures, as a lecture writes them."""
+        """A subclass with closures, as the lecture writes them."""
 
         def __init__(self, data: Any, _children: Any = (), _op: str = "", label: str = "") -> None:
             super().__init__(data, _children, _op, label)

@@ -1,4 +1,4 @@
-"""The graph and the walk back: what backward() leaves where, and what it does when it cannot."""
+"""The graph and the backward pass: the grads that backward() leaves, and how it fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from micrograd import Value, toposort
 
-# What backward() leaves ------------------------------------------------------------------------
+# Grads after backward() ------------------------------------------------------------------------
 
 
 def test_an_operand_used_twice_gets_both_shares() -> None:

@@ -14,7 +14,7 @@ TABLE = Table(
 
 
 class Tags(HTMLParser):
-    """Collects the tags and the attributes of a piece of HTML, and whether they close."""
+    """Collect the tags and attributes of a piece of HTML, and whether they close."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

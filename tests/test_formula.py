@@ -1,4 +1,4 @@
-"""What a Formula prints computes what it stands for: the same bits, as Python and as C."""
+"""A printed Formula computes what it stands for: the same bits, as Python and as C."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ numbers = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -3.0, 1e-9, 1e200]) |
 
 
 def applied(operands: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
-    """A row of the table on operands that `operands` draws."""
+    """Draw a row of the table on operands that `operands` draws."""
     return st.sampled_from(sorted(ops.TABLE)).flatmap(
         lambda name: st.tuples(st.just(name), *[operands] * len(ops.TABLE[name].derivatives))
     )
@@ -54,7 +54,7 @@ def computed(tree: Tree, point: dict[str, float]) -> float:
 
 
 def bits(x: float) -> str:
-    """All that can be told of a float; every nan is alike."""
+    """Return the bits of a float; every nan is alike."""
     return "nan" if x != x else struct.pack("d", x).hex()
 
 
@@ -72,7 +72,7 @@ def test_the_python_text_evaluates_back_to_the_same_bits(
 
 
 def random_trees(count: int) -> Iterator[Tree]:
-    """Trees of rows whose C form has the bits of Python, the same in every run."""
+    """Draw trees of rows whose C form has the bits of Python, the same in every run."""
     draw = random.Random(7)
     names = sorted(ops.TABLE.keys() - DIFFER_IN_C)
 

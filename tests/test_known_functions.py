@@ -13,7 +13,7 @@ from micrograd import Value, erfc, exp, log, ops, sqrt
 FUNCTIONS = known("functions.json")
 WITH_EXPRESSION = {name: f for name, f in FUNCTIONS.items() if "expr" in f}
 
-# What the expressions of the file are written in.
+# The names that the expressions of the file use.
 NAMES = {**ops.TABLE, "atan": ops.arctan, "pi": math.pi, "__builtins__": {}}
 
 
@@ -43,7 +43,7 @@ def normal_cdf(x: Any) -> Any:
 
 
 def black_scholes(inputs: list[Value], sign: float) -> Any:
-    """The price of a European call (sign 1) or put (sign -1)."""
+    """Compute the price of a European call (sign 1) or put (sign -1)."""
     s, k, r, q, sigma, t = inputs
     d1 = (log(s / k) + (r - q + sigma * sigma / 2) * t) / (sigma * sqrt(t))
     d2 = d1 - sigma * sqrt(t)
@@ -66,7 +66,7 @@ def test_price_and_greeks_of_black_scholes(case: Any) -> None:
 
 
 def determinant(rows: list[list[Any]]) -> Any:
-    """By elimination without exchanges: the leading minors of a Hilbert matrix are positive."""
+    """Compute a determinant by elimination without exchanges: a Hilbert matrix needs none."""
     if not rows:
         return 1.0
     (pivot, *top), *rest = rows

@@ -1,4 +1,4 @@
-"""Known mistakes in the backward pass: each is caught, named and explained; the right one never."""
+"""Known mistakes in the backward pass are caught, named and explained; a correct pass never is."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_the_right_pass_is_the_engines(seed: int) -> None:
 
 
 class Student:
-    """A right engine, in the style of a lesson; below, one mistake each."""
+    """A correct engine in the style of a lesson; each class below makes one mistake."""
 
     def __init__(self, data: float, operands: Any = ()) -> None:
         self.data, self.grad, self.operands = data, 0.0, operands
@@ -302,7 +302,7 @@ class OperandsInASet(Student):
 
 
 class NeverZeroed(Student):
-    """Keeps its grads where nobody can set them."""
+    """An engine whose grads cannot be set."""
 
     @property
     def grad(self) -> float:
@@ -328,7 +328,7 @@ class AddsForSubtracting(Student):
 
 
 class Remembers(Student):
-    """Computes every operation once, and gives it again when the operands are the same."""
+    """An engine that computes each operation once per operands, and returns the same node again."""
 
     made: dict[Any, Any] = {}  # noqa: RUF012
 

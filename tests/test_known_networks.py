@@ -18,7 +18,7 @@ NETWORKS = known("networks.json")
 
 
 def printed(expected: Any, decimals: int) -> Any:
-    """Equal to what was printed with so many decimals."""
+    """Check that a number equals what was printed with so many decimals."""
     return pytest.approx(expected, rel=0, abs=0.5000001 * 10**-decimals)
 
 
@@ -98,17 +98,17 @@ def test_an_example_says_where_it_stands_and_what_is_wrong_there() -> None:
 
 
 def thetas(model: MLP) -> list[list[list[Value]]]:
-    """The matrices Theta1 and Theta2: a row per neuron, its bias first."""
+    """Return the matrices Theta1 and Theta2: a row per neuron, its bias first."""
     return [[[n.b, *n.w] for n in layer.neurons] for layer in model.layers]
 
 
 def unrolled(model: MLP) -> list[Value]:
-    """The parameters in the order of the exercise: each matrix by columns."""
+    """List the parameters in the order of the exercise: each matrix by columns."""
     return [p for theta in thetas(model) for p in by_columns(theta)]
 
 
 def example_cost(model: MLP, x: list[float], label: int) -> Any:
-    """The cross-entropy of all outputs for one example; labels count from 1."""
+    """Return the cross-entropy of all outputs for one example; labels count from 1."""
     return -sum(log(h if k == label else 1 - h) for k, h in enumerate(model(x), start=1))
 
 
@@ -229,7 +229,7 @@ def test_lecture_expression_and_a_step_along_its_gradient() -> None:
 
 
 def tanh_by_exp(n: Value) -> Value:
-    """As the lecture takes it apart."""
+    """Build tanh from exp, as the lecture does."""
     e = (2 * n).exp()
     return (e - 1) / (e + 1)
 

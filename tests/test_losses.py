@@ -1,4 +1,4 @@
-"""Losses: their formulas, their gradients, far out at +-1000, and what they refuse."""
+"""Losses: their formulas and gradients, extreme scores of +-1000, and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def softmax(zs: list[float]) -> list[float]:
 def value_and_slopes(
     loss: Callable[..., Any], numbers: Sequence[float]
 ) -> tuple[float, list[float]]:
-    """The data of loss(Values of numbers), and the grads that it leaves in them."""
+    """Return the data of loss(Values of numbers), and the grads that it leaves in them."""
     values = [Value(number) for number in numbers]
     out = loss(*values)
     out.backward()
@@ -235,11 +235,11 @@ def test_labels_may_be_values_and_get_their_gradient() -> None:
     assert y.grad == -1.5
 
 
-# What the graph is made of ----------------------------------------------------------------------
+# The recorded graph -----------------------------------------------------------------------------
 
 
 class Symbol(Operators[Any]):
-    """Something that rows apply to and that has no number in it: no `.data` to read."""
+    """An operand without a number in it: no `.data` to read."""
 
     def __init__(self, op: Any = None, operands: Any = ()) -> None:
         self.op, self.operands = op, operands
@@ -271,7 +271,7 @@ def test_cross_entropy_shifts_by_the_maximum_with_its_gradient_stopped() -> None
     assert largest.grad == 0.0
 
 
-# What they refuse -------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

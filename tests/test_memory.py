@@ -1,4 +1,4 @@
-"""What Values cost and how they go: deep graphs, cycles, leaks, failing allocations."""
+"""The life and death of Values: deep graphs, cycles, leaks, failing allocations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ compiled = pytest.mark.skipif(engine.core != "c", reason="this is about the C co
 
 
 def run(script: str, *, stack_kb: int | None = None) -> str:
-    """Run a script in a process of its own, on the same core, perhaps with a small stack."""
+    """Run a script in its own process, on the same core, perhaps with a small stack."""
     command = [sys.executable, "-c", textwrap.dedent(script)]
     if stack_kb is not None:
         command = ["sh", "-c", f'ulimit -s {stack_kb} && exec "$0" "$@"', *command]
@@ -91,7 +91,7 @@ def alive_after_one_collection(*values: Any) -> bool:
 
 
 def closed_node(*parents: Value) -> Value:
-    """A node as notebooks make them: its closure refers to the node itself."""
+    """Make a node as notebooks do: its closure refers to the node itself."""
     out = Value(sum(p.data for p in parents), parents, "own")
 
     def pass_on() -> None:
@@ -118,7 +118,7 @@ def test_cycles_of_closures_and_ordinary_nodes_go_in_one_collection() -> None:
 
 @pytest.mark.parametrize("kind", ["attribute", "list", "closure", "vars"])
 def test_cycles_of_late_attributes_go_in_one_collection(kind: str) -> None:
-    """Something is hung on a leaf that leads to what was made of it long before."""
+    """Attach to a leaf something that leads to what was made of it long before."""
     x = Value(1.0)
     y = x
     for _ in range(1000):

@@ -38,7 +38,7 @@ def initial_model() -> MLP:
 def train(
     model: MLP, rows: list[list[float]], labels: list[int], steps: int
 ) -> list[tuple[float, float]]:
-    """The loss and the accuracy before each step, with the notebook's loss and learning rate."""
+    """Yield loss and accuracy before each step, with the notebook's loss and learning rate."""
     inputs = [list(map(Value, row)) for row in rows]
     optimizer = SGD(model.parameters(), lr=lambda k: 1.0 - 0.9 * k / STEPS)
     history = []
@@ -56,7 +56,7 @@ def train(
 
 @pytest.fixture(autouse=True)
 def no_collector() -> Iterator[None]:
-    """Without the cyclic collector, which has nothing to find here and takes half of the time."""
+    """Pause the cyclic collector, which has nothing to find here and takes half of the time."""
     gc.disable()
     yield
     gc.enable()

@@ -29,13 +29,13 @@ def data_of(parameters: list[Value]) -> list[float]:
 
 
 def outputs(model: Any, inputs: Any) -> list[float]:
-    """The data of what a model gives, as a list even when it is a single Value."""
+    """Return the data of a model's output, as a list even when it is a single Value."""
     out = model(inputs)
     return data_of(out if isinstance(out, list) else [out])
 
 
 class OriginalNeuron(Module):
-    """Written as users of the original do: with its own `parameters`."""
+    """A module as users of the original write it, with its own `parameters`."""
 
     def __init__(self, nin: int) -> None:
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
@@ -49,7 +49,7 @@ class OriginalNeuron(Module):
 
 
 class Tree(Module):
-    """Parameters in every kind of place: attributes, lists, tuples, dicts, submodules."""
+    """A module with parameters in attributes, lists, tuples, dicts and submodules."""
 
     def __init__(self) -> None:
         self.scale = Value(1.0)
@@ -58,7 +58,7 @@ class Tree(Module):
         self.name, self.size, self.nothing = "tree", 3, None
 
 
-# As the original --------------------------------------------------------------------------------
+# Like the original ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ class Plain:
 
 
 class Everywhere(Module):
-    """Parameters where people put them beside lists and dicts."""
+    """A module with parameters where people put them beside lists and dicts."""
 
     offset = Value(0.5)
 

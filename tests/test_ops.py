@@ -21,7 +21,7 @@ POSITIVE = (0.1, 4.0)
 INSIDE = (-0.9, 0.9)  # of arcsin and its like
 TRUTH = (0.0, 1.0)  # a condition is one or the other
 
-# Where each row is tried: an interval per operand. A new row needs a line here and no other test.
+# The domain that each row is tested on: an interval per operand. A new row needs only a line here.
 DOMAINS: dict[str, list[tuple[float, float]]] = {
     "add": [REAL, REAL],
     "subtract": [REAL, REAL],
@@ -94,7 +94,7 @@ def points(op: Op, count: int = 20) -> list[tuple[float, ...]]:
 
 
 def slope(op: Op, point: tuple[float, ...], i: int, step: float = 1e-5) -> float:
-    """The central difference of a row in its operand `i`."""
+    """Return the central difference of a row in its operand `i`."""
     above, below = list(point), list(point)
     above[i] += step
     below[i] -= step
@@ -171,7 +171,7 @@ def test_where_a_row_has_no_derivative_no_gradient_arrives(op: Op) -> None:
 
 @rows
 def test_rules_record_graphs_of_their_own(op: Op) -> None:
-    """A rule called on Values gives the second derivative too, and works on arrays."""
+    """Check that a rule called on Values gives the second derivative too, and works on arrays."""
     for point in points(op, 5):
         for rule in op.derivatives:
             if rule is None:

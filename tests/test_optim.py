@@ -1,4 +1,4 @@
-"""Optimisers against the published update formulas, step by step, and what they refuse."""
+"""Optimisers against the published update formulas, step by step, and their errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def positions(
     gradients: Path = GRADIENTS,
     start: Position = START,
 ) -> Path:
-    """The data of the parameters after each step along the given gradients."""
+    """Return the data of the parameters after each step along the given gradients."""
     parameters = [Value(number) for number in start]
     optimizer = make_optimizer(parameters)
     path = []
@@ -45,7 +45,7 @@ def positions(
 
 
 def each(published: Formula, gradients: Path = GRADIENTS, start: Position = START) -> Path:
-    """The same path from a published formula, which knows one parameter at a time."""
+    """Return the same path by a published formula for a single parameter."""
     columns = [published(x, column) for x, column in zip(start, zip(*gradients))]
     return list(zip(*columns))
 
@@ -58,7 +58,7 @@ def nearly(path: Path) -> Any:
 
 
 def momentum_descent(rate: Schedule, mu: float) -> Formula:
-    """Momentum: v <- mu v + g; x <- x - rate v, with the rate of that step."""
+    """Step with momentum: v <- mu v + g; x <- x - rate v, with the rate of that step."""
 
     def path(x: float, gradients: Position) -> Iterator[float]:
         v = 0.0
@@ -73,7 +73,7 @@ def momentum_descent(rate: Schedule, mu: float) -> Formula:
 def adam_with_decoupled_decay(
     rate: Schedule, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, decay: float = 0.0
 ) -> Formula:
-    """Loshchilov and Hutter (2019), algorithm 2, with alpha 1 and the schedule eta; t from 1."""
+    """Step by Loshchilov and Hutter (2019), algorithm 2; alpha is 1, eta the schedule, t from 1."""
 
     def path(theta: float, gradients: Position) -> Iterator[float]:
         m = v = 0.0
@@ -89,7 +89,7 @@ def adam_with_decoupled_decay(
 
 
 def adam(alpha: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Formula:
-    """Kingma and Ba (2015), end of section 2: the corrections drawn into the step size."""
+    """Step by Kingma and Ba (2015), end of section 2: the corrections moved into the step size."""
 
     def path(theta: float, gradients: Position) -> Iterator[float]:
         m = v = 0.0
@@ -228,7 +228,7 @@ def test_steps_lead_down_to_the_minimum(make: Any) -> None:
     assert (x.data, y.data) == pytest.approx((1.0, 0.5), abs=0.02)
 
 
-# What they refuse -------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------
 
 shared = Value(1.0)
 
@@ -312,7 +312,7 @@ def test_what_numbers_cannot_do_arrays_cannot_either() -> None:
     assert parameters[0].data == -math.inf
 
 
-# What is remembered belongs to a parameter -------------------------------------------------------
+# State belongs to a parameter --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [lambda ps: SGD(ps, 0.1, momentum=0.9), lambda ps: AdamW(ps, 0.1)])

@@ -95,7 +95,7 @@ def test_black_scholes_prices_and_greeks(case: dict[str, Any]) -> None:
 
 
 def second_order_greeks(*arguments: Any) -> Any:
-    """The whole Hessian with 50 digits, by differences of the formula in mpmath."""
+    """Compute the Hessian to 50 digits, by differences of the formula in mpmath."""
     import mpmath
 
     *x, call = arguments

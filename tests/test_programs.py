@@ -23,14 +23,14 @@ def draw_arguments(work: Work, n: int) -> list[Array]:
 
 
 def on_values(array: Array) -> Any:
-    """One example as Values, in nested lists."""
+    """Turn one example into Values, in nested lists."""
     if array.ndim == 0:
         return Value(float(array))
     return [on_values(part) for part in array]
 
 
 def loop(work: Work, arguments: list[Array], weights: Array) -> tuple[Array, Array]:
-    """The results and the gradient of their weighted sum, one example after the other."""
+    """Return the results and the gradient of their weighted sum, one example after the other."""
     for p in work.parameters:
         p.grad = 0.0
     rows = []

@@ -1,4 +1,4 @@
-"""The arguments of programs: however a call gives them, the function gets them so."""
+"""The arguments of programs reach the function as the call gives them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NAMES = ["x", "y", "z", "w", "more[0]", "more", "named", "a b"]
 
 
 def calls(function: Callable[..., Any]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """How many arguments by position and which by name: all that the function takes."""
+    """Draw how many arguments go by position and which by name."""
     signature = inspect.signature(function)
     for count in range(4):
         for length in range(4):

@@ -1,4 +1,4 @@
-"""Programs with `if`s give for each row what plain Python gives for it."""
+"""Programs with `if`s give for each row what plain Python gives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from micrograd.programs import ProgramError
 
 
 def tax(income: Any) -> Any:
-    """Brackets, with an early return."""
+    """Compute a tax with brackets, with an early return."""
     if income <= 10:
         return 0.0 * income
     if income <= 40:
@@ -28,7 +28,7 @@ def tax(income: Any) -> Any:
 
 
 def sorted_by_swaps(x: Any) -> Any:
-    """Bubble sort: as many paths as there are orders."""
+    """Sort by exchanges: as many paths as there are orders."""
     x = list(x)
     for end in range(len(x) - 1, 0, -1):
         for i in range(end):
@@ -38,7 +38,7 @@ def sorted_by_swaps(x: Any) -> Any:
 
 
 def square_root(x: Any) -> Any:
-    """Heron's iteration, as often as the row needs it."""
+    """Iterate Heron's formula as often as the row needs it."""
     guess = 1 + 0 * x
     while abs(guess * guess - x) > 1e-10:
         guess = (guess + x / guess) / 2
@@ -46,7 +46,7 @@ def square_root(x: Any) -> Any:
 
 
 def nested(x: Any, y: Any) -> Any:
-    """One `if` in another, and the same one asked twice."""
+    """Nest one `if` in another, and ask the same one twice."""
     total = x - y
     if x < y:
         total = total * 2 if y > 0 else total - x
@@ -56,7 +56,7 @@ def nested(x: Any, y: Any) -> Any:
 
 
 def quadrant(x: Any, y: Any) -> Any:
-    """Chained comparisons, `and`, `or`, `not`."""
+    """Use chained comparisons, `and`, `or`, `not`."""
     if 0 <= x < 1 and not y > 0:
         return x + y
     if x < -1 or y < -1:
@@ -243,7 +243,7 @@ def test_no_rows_of_a_function_that_always_raises() -> None:
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
-    """What these calls give at the same time; a thread that waits for ever fails the test."""
+    """Run these calls at the same time; a thread that waits for ever fails the test."""
     found: list[Any] = [None] * len(calls)
 
     def work(i: int) -> None:

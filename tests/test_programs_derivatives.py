@@ -21,7 +21,7 @@ def cubed(x: Any) -> Any:
 
 
 def known_before(x: Any) -> Any:
-    """The tape has x**3 already, and t**3 is another."""
+    """Differentiate t**3 when the tape has x**3 already."""
     y = x[0] ** 3 + 1
     return mg.grad(lambda t: t**3 * x[1])(x[0]) + y
 
@@ -31,22 +31,22 @@ def twice(x: Any) -> Any:
 
 
 def not_confused(x: Any) -> Any:
-    """The inner derivative is by s alone."""
+    """Take the inner derivative by s alone."""
     return mg.grad(lambda t: t * mg.grad(lambda s: s * t)(x[0]))(x[0])
 
 
 def unchanged(x: Any) -> Any:
-    """t * 1 is t, and not what t stands for."""
+    """Return t * 1, which is t and not what t stands for."""
     return mg.grad(lambda t: (t * 1 + 0) * (t / 1) * x[0])(x[0])
 
 
 def of_a_graph(x: Any) -> Any:
-    """The gradient is differentiated again, as a graph."""
+    """Differentiate the gradient again, as a graph."""
     return mg.grad(mg.grad(lambda t: t**3)(x[0]) * x[1], x[0])
 
 
 def by_a_parameter(x: Any) -> Any:
-    """The parameter is not frozen."""
+    """Use a parameter, which must not be frozen."""
     return mg.grad(lambda t: t**3 * x[0])(w)
 
 
@@ -78,7 +78,7 @@ def hessian_times_a_vector(x: Any) -> Any:
 
 
 def force(x: Any) -> Any:
-    """It feeds what is trained: the gradient by a parameter goes through the derivative."""
+    """Feed what is trained: the gradient by a parameter goes through the derivative."""
     return (mg.grad(lambda q: w * q**2 + mg.tanh(w * q))(x[0]) - x[1]) ** 2
 
 
@@ -137,7 +137,7 @@ def test_a_derivative_may_part_the_rows() -> None:
 
 
 def test_a_stand_in_is_forgotten() -> None:
-    """What a derivative was taken by leaves nothing on the Values that come back."""
+    """Check that the variable of a derivative leaves nothing on the Values that come back."""
     kept: list[Any] = []
     mg.grad(lambda t: kept.append(t) or t * t)(w)  # type: ignore[func-returns-value]
     assert not kept[0]._attributes

@@ -1,4 +1,4 @@
-"""What a function asks of its parameters while it is traced is asked again at every call."""
+"""Questions that a function asks about its parameters are asked again at every call."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lifted_row(x: Any, p: Sequence[Value]) -> Any:
 
 
 def as_number(x: Any, p: Sequence[Value]) -> Any:
-    """What is true counts as 1."""
+    """Count what is true as 1."""
     return (p[0] < 0.5) * p[1] * x + sum(v > 0 for v in p) * x
 
 
@@ -52,14 +52,14 @@ def in_order(x: Any, p: Sequence[Value]) -> Any:
 
 
 def numpy_array(x: Any, p: Sequence[Value]) -> Any:
-    """NumPy compares elements, with numbers on either side."""
+    """Compare elements with NumPy, with numbers on either side."""
     if (p[0] > np.array([-0.5, 0.5])).all() or np.float64(0.2) < p[1]:
         return x * p[0]
     return x * np.sort(np.array([*p]))[1]
 
 
 def both_kinds(x: Any, p: Sequence[Value]) -> Any:
-    """A branch on an example within one on parameters, and the other way round."""
+    """Nest a branch on an example in one on parameters, and the other way round."""
     if p[0] > 0:
         return p[1] * x if x > p[2] else p[2] * x * x
     if x < 0:
@@ -68,13 +68,13 @@ def both_kinds(x: Any, p: Sequence[Value]) -> Any:
 
 
 def chosen_of_two(x: Any, p: Sequence[Value]) -> Any:
-    """What was chosen is asked in its turn."""
+    """Ask about what was chosen."""
     chosen = mg.where(p[0] < p[1], p[0], p[1] * 2)
     return chosen * x if chosen > p[2] else x
 
 
 def slope_of_branches(x: Any, p: Sequence[Value]) -> Any:
-    """A derivative by a parameter, of a function with a branch on it."""
+    """Differentiate by a parameter a function with a branch on it."""
     return x * mg.grad(lambda w: w * w * p[1] if w > 0 else mg.sin(w))(p[0])
 
 

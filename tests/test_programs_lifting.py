@@ -1,4 +1,4 @@
-"""What lifting finds: the same few groups for networks of any size, and their equations."""
+"""Lifting finds the same few groups for networks of any size, and their equations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from micrograd.programs.trace.captures import References
 
 
 def path_of(traced: Program) -> Path:
-    """The one path that a program has."""
+    """Return the one path that a program has."""
     assert traced._known.version is not None
     [paths] = traced._known.version.paths.values()
     [path] = paths.found
@@ -28,12 +28,12 @@ def path_of(traced: Program) -> Path:
 
 
 def executable(traced: Program) -> Executable:
-    """What runs for the one path that a program has."""
+    """Return the executor of the one path that a program has."""
     return path_of(traced).program
 
 
 def count_groups(traced: Program) -> int:
-    """How many groups its path is lifted to."""
+    """Count the groups that its path is lifted to."""
     path, names = path_of(traced), References(traced.function).names
     patterns = {p: name.pattern for p, name in names.items()}
     parameters = path.program.parameters
@@ -41,7 +41,7 @@ def count_groups(traced: Program) -> int:
 
 
 def called(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Program:
-    """A program after a call on ones."""
+    """Call a program on ones, and return it."""
     traced = program(function)
     traced(*[np.ones((3, *shape)) for shape in shapes])
     return traced
@@ -103,7 +103,7 @@ def test_a_convolution_is_a_product_on_windows() -> None:
 
 
 class Theta(Module):
-    """Andrew Ng's network: weights Theta1 and Theta2, biases in lists of their own."""
+    """Build Andrew Ng's network: weights Theta1 and Theta2, biases in separate lists."""
 
     def __init__(self, sizes: tuple[int, int, int]) -> None:
         first, second, third = sizes

@@ -1,4 +1,4 @@
-"""Decorated methods: each object has a program of its own, which lives as long as the object."""
+"""Decorated methods: each object has its own program, which lives as long as the object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Line:
 
     @program
     def at(self, x: Any) -> Any:
-        """Where the line is at x."""
+        """Return the height of the line at x."""
         self.traced += 1
         return self.w * x
 
@@ -57,7 +57,7 @@ def test_a_method_is_a_program_of_each_object() -> None:
     result = three.at([1.0, 2.0])
     result.sum().backward()
     assert (result.data.tolist(), three.w.grad, two.w.grad) == ([3.0, 6.0], 3.0, 0.0)
-    assert two.at.__doc__ == "Where the line is at x."
+    assert two.at.__doc__ == "Return the height of the line at x."
 
 
 def test_a_method_is_traced_once_for_each_object() -> None:

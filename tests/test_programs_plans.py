@@ -1,4 +1,4 @@
-"""What a plan may move: arrays to the same memory, biases into products, and in which order."""
+"""Plans move arrays into shared memory and biases into products, in an order that is safe."""
 
 from __future__ import annotations
 

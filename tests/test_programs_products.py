@@ -1,4 +1,4 @@
-"""Matrix products in every layout and size are those of plain NumPy; memory is shared, not lost."""
+"""Matrix products in every layout and size equal plain NumPy's; memory is shared, not lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs agree with the eager loop on functions that nobody thought of."""
+"""Programs agree with the eager loop on random functions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BINARY: list[Callable[[Any, Any], Any]] = [
 
 
 class Step(NamedTuple):
-    """A row of UNARY and BINARY applied to nodes made before, counted from the last."""
+    """A row of UNARY or BINARY applied to earlier nodes, counted from the last."""
 
     which: int
     first: int

@@ -25,7 +25,7 @@ def rng() -> np.random.Generator:
 
 
 def strided(numbers: Any, stride: int) -> Any:
-    """These numbers, as many apart."""
+    """Lay these numbers out with this distance between them."""
     apart = np.full((len(numbers), stride), 0.5)
     apart[:, 0] = numbers
     return apart.reshape(-1)[::stride]

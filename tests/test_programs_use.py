@@ -416,7 +416,7 @@ def test_the_function_runs_while_tracing_only() -> None:
     function([[1.0], [2.0]][0])  # the same shape of one example
     assert len(calls) == 1
     with pytest.raises(TypeError):
-        function(X)  # a list times a Value: another shape is traced anew
+        function(X)  # a list times a Value: another shape is traced again
     assert len(calls) == 2
 
 
@@ -576,7 +576,7 @@ recipes = st.lists(
 
 
 def follow(recipe: Recipe, leaves: list[Any]) -> Any:
-    """The function that a recipe describes: each step takes results of earlier ones."""
+    """Build the function that a recipe describes: each step takes results of earlier ones."""
     made = list(leaves)
     for name, i, j in recipe:
         row = mg.ops.TABLE[name]

@@ -70,7 +70,7 @@ SMOOTH: dict[str, tuple[Run, Run]] = {
 
 
 def programs(names: Any, numbers: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Inputs, and steps that each apply an operation to two earlier results."""
+    """Draw inputs, and steps that each apply an operation to two earlier results."""
     step = st.tuples(st.sampled_from(sorted(names)), st.integers(0, 10**6), st.integers(0, 10**6))
     return st.tuples(
         st.lists(numbers, min_size=1, max_size=4), st.lists(step, min_size=1, max_size=12)

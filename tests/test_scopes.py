@@ -1,4 +1,4 @@
-"""Where Values came from: scopes of names and of modules, source lines; on both cores."""
+"""Where Values came from: named scopes, scopes of modules, source lines; on both cores."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_scopes_make_no_work_for_the_cyclic_collector() -> None:
 
 
 def here() -> int:
-    """The line number of the caller."""
+    """Return the line number of the caller."""
     frame = inspect.currentframe()
     assert frame
     assert frame.f_back

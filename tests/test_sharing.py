@@ -30,7 +30,7 @@ def test_a_closure_may_build_a_graph_and_go_backward_in_it() -> None:
 
 
 def test_an_inner_pass_starts_shared_interior_nodes_afresh() -> None:
-    """What arrived at a shared node before is lost; what arrives afterwards is added."""
+    """Check that a shared node loses what arrived before, and adds what arrives afterwards."""
     x = Value(3.0)
     shared = x * 2
     out = Value(shared.data, (shared,))

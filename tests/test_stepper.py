@@ -1,4 +1,4 @@
-"""The stepper without a browser: its numbers, its names, its files, what a notebook is given."""
+"""The stepper without a browser: its numbers, names and files, and its output in a notebook."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def data_of(page: str) -> dict[str, Any]:
-    """What the page gives its script."""
+    """Return the data that the page gives its script."""
     found = re.search(r'<script type="application/json" id="narration">(.*?)</script>', page, re.S)
     assert found
     data: dict[str, Any] = json.loads(found[1])
@@ -37,7 +37,7 @@ def data_of(page: str) -> dict[str, Any]:
 
 
 def svg_of(given: Stepper) -> ElementTree.Element:
-    """The picture that a notebook is given, parsed."""
+    """Return the picture that a notebook shows, parsed."""
     html = given._repr_mimebundle_()["text/html"]
     assert isinstance(html, str)
     found = re.search(r"data:image/svg\+xml;base64,([^\"]+)", html)
@@ -213,7 +213,7 @@ def test_what_cannot_be_stepped_through_is_refused_with_advice() -> None:
 
 @pytest.fixture(scope="module")
 def big() -> Value:
-    """The loss of a network of 25 neurons."""
+    """Build the loss of a network of 25 neurons."""
     random.seed(4)
     model = MLP(2, [12, 12, 1], activation="tanh")
     loss: Value = (model([0.5, -1.0]) - 1.0) ** 2
@@ -281,11 +281,11 @@ def test_long_sums_outside_modules_fold_and_open() -> None:
     assert "+ of 100 terms" in [group["name"] for group in data["groups"]]
 
 
-# What a notebook is given ----------------------------------------------------------------------
+# In notebooks ----------------------------------------------------------------------------------
 
 
 class Sanitised(HTMLParser):
-    """What hosts leave of HTML: no script, style, svg, iframe, form or event handlers."""
+    """Strip HTML as notebook hosts do: no script, style, svg, iframe, form or event handlers."""
 
     FORBIDDEN = ("script", "style", "svg", "iframe", "object", "form", "link")
 
@@ -360,7 +360,7 @@ def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
     assert shown._repr_mimebundle_() == {"text/plain": f"{shown}\n(drawing needs Graphviz)"}
 
 
-# The picture that moves by itself --------------------------------------------------------------
+# The animated picture --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", WORKS)

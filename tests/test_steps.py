@@ -23,7 +23,7 @@ choices = st.lists(
 
 
 def built(choices: list[tuple[str, int, int]]) -> Value:
-    """A graph that shares nodes, from three leaves and a list of choices."""
+    """Build a graph that shares nodes, from three leaves and a list of choices."""
     values = [Value(0.5), Value(-1.25), Value(2.0)]
     for name, i, j in choices:
         row = ops.TABLE[name]

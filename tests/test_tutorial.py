@@ -1,4 +1,4 @@
-"""Every figure in the text of the tutorial, computed again from the network that it is about.
+"""Every figure in the text of the tutorial, computed again from its network.
 
 The cells of its pages run when the site is built; these are the numbers in the sentences.
 """
@@ -23,7 +23,7 @@ WEIGHTS = NET.model.parameters()
 
 
 def cost(i: int) -> tuple[Any, list[Value], list[Value]]:
-    """The cost of an example, counted from 0, and the units of the two layers."""
+    """Return the cost of an example, counted from 0, and the units of the two layers."""
     a2 = NET.model.layers[0](NET.X[i])
     a3 = NET.model.layers[1](a2)
     labels = [k == NET.y[i] for k in range(1, 5)]
@@ -36,7 +36,7 @@ def mean_cost() -> Any:
 
 
 def cost_after(changes: dict[Value, float]) -> float:
-    """J after these parameters were changed; they are put back."""
+    """Return J with these parameters changed, and put them back."""
     try:
         for p, change in changes.items():
             p.data += change

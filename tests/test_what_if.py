@@ -22,7 +22,7 @@ mpl.use("agg")
 
 
 def course() -> tuple[MLP, Callable[[], Any]]:
-    """The check case of the course, and its cost J."""
+    """Build the check case of the course, and its cost J."""
     example = ng_ex4()
 
     def cost() -> Any:
@@ -37,7 +37,7 @@ def course() -> tuple[MLP, Callable[[], Any]]:
 
 
 def example_cost() -> tuple[list[Value], list[Value], Value]:
-    """Of the course's first example: z2, z3 and the cost."""
+    """Return z2, z3 and the cost of the course's first example."""
     example = ng_ex4()
     hidden = [
         sum((w * x for w, x in zip(n.w, example.X[0])), n.b)

@@ -1,7 +1,7 @@
 """Check the built site: python tools/check_site.py out/docs
 
-Every public name of the package is in the reference, a learner's words find a page of the tutorial,
-no link within the site leads nowhere, and no page loads anything from elsewhere.
+Every public name of the package is in the reference, the search finds a page of the tutorial for a
+learner's words, no link within the site is dead, and no page loads anything from another site.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from sphinx.util.inventory import InventoryFile
 import micrograd
 from micrograd.ops import Op
 
-# What users need not see: how the public modules do it (docs/reading.md says what each is for).
-INTERNAL = {
-    "blocks",
-    "by_hand",
-    "calls",
-    "chain_rule",
-    "collector",
-    "comfort",
-    "copying",
-    "errors",
-    "languages",
-    "operators",
-    "scalars",
-}
+# The modules that users import; of a room, what its `__all__` lists is public as well.
+MODULES = [
+    "engine",
+    "explain.examples",
+    "graph.scopes",
+    "graph.steps",
+    "losses",
+    "native.bulk",
+    "nn",
+    "ops",
+    "optim",
+    "symbolic.formula",
+]
 
-# What somebody who is taking the course would search for, as the search shortens it.
+# What a student of the course would search for, as the search engine stems it.
 WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
 
 
@@ -58,9 +57,9 @@ def main(site: Path) -> None:
 
 
 def undocumented(site: Path) -> set[str]:
-    """The public names that the site's index of objects lacks, rows of the table apart.
+    """Find the public names that the site's index of objects lacks.
 
-    Those are in the table on the page of operations.
+    Operations are looked up in the table on their page instead.
     """
     index = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
     documented = {name for kind in index.data for name in index.data[kind]}
@@ -83,17 +82,13 @@ def undocumented(site: Path) -> set[str]:
 
 
 def public_names() -> Iterator[tuple[str, str, Any]]:
-    """Each public name with its module: those of micrograd, and what its modules define.
-
-    A package tells its own in `__all__`; the modules in it are how it does things.
-    """
+    """List each public name with its module."""
     for name in micrograd.__all__:
         yield "micrograd", name, getattr(micrograd, name)
-    for found in pkgutil.iter_modules(micrograd.__path__):
-        if found.name in INTERNAL or found.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"micrograd.{found.name}")
-        for name in module.__all__ if found.ispkg else _defined_in(module):
+    rooms = [found.name for found in pkgutil.iter_modules(micrograd.__path__) if found.ispkg]
+    for path in MODULES + rooms:
+        module = importlib.import_module(f"micrograd.{path}")
+        for name in getattr(module, "__all__", []) if path in rooms else _defined_in(module):
             thing = getattr(module, name)
             yield module.__name__, name, thing
             for part, method in vars(thing).items() if isinstance(thing, type) else ():
@@ -111,7 +106,7 @@ def _defined_in(module: ModuleType) -> list[str]:
 
 
 def not_found(site: Path) -> set[str]:
-    """The learner's words for which the site's search finds no page of the tutorial."""
+    """Find the learner's words for which the site's search has no page of the tutorial."""
     text = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
 
@@ -124,12 +119,12 @@ def not_found(site: Path) -> set[str]:
 
 
 def loaded_from_elsewhere(page: Path) -> list[str]:
-    """The addresses outside the site from which a page loads by itself; links are no matter."""
+    """List the outside addresses from which a page loads something; links do not count."""
     return [address for address in _addresses(page).loads if re.match(r"(\w+:)?//", address)]
 
 
 def dead_links(page: Path) -> list[str]:
-    """The files of the site to which a page links and which are not there."""
+    """List the files of the site that a page links to and that do not exist."""
     files = {unquote(link.partition("#")[0]) for link in _addresses(page).links}
     return [file for file in files if ":" not in file and not (page.parent / file).exists()]
 
@@ -141,7 +136,7 @@ def _addresses(page: Path) -> _Addresses:
 
 
 class _Addresses(HTMLParser):
-    """What a page loads by itself, and where its links lead."""
+    """Collect what a page loads by itself, and where its links lead."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,12 +25,12 @@ PATH = Path(__file__).parent.parent / "micrograd" / "native" / "_ops.h"
 
 
 def slopes(op: Op) -> list[str]:
-    """Give the row's local derivatives as C expressions, one per operand."""
+    """Return the row's local derivatives as C expressions, one per operand."""
     return [of_rule(op, position).c() for position in range(len(op.derivatives))]
 
 
 def fits(op: Op) -> bool:
-    """Whether the C core can take the whole row: one or two operands, and the bits of Python."""
+    """Tell whether the C core can take the row: one or two operands, the same bits as Python."""
     if len(op.derivatives) > 2 or None in op.derivatives:
         return False
     words = re.findall(r"[a-z]+", " ".join([c_value(op), *slopes(op)]))
@@ -38,7 +38,7 @@ def fits(op: Op) -> bool:
 
 
 def header() -> str:
-    """Give the text of the header."""
+    """Return the text of the header."""
     rows = [op for op in ops.TABLE.values() if fits(op)]
     rules = [
         c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], slope)

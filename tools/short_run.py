@@ -1,4 +1,4 @@
-"""A little of everything that the C core does, for valgrind's memcheck, which is slow."""
+"""Do a little of everything that the C core can, for valgrind's memcheck, which is slow."""
 
 import copy
 import gc
@@ -36,7 +36,7 @@ three = Op("three", _value, _rule, _rule, _rule)
 
 
 def everything() -> None:
-    """Make, walk, copy, hang, drop."""
+    """Make, walk, copy, attach and drop Values."""
     x, y = Value(0.5, label="x"), Own(0.25)
     nodes = [
         op(*[x, y + 0, x * y][: len(op.derivatives)])

@@ -1,4 +1,4 @@
-"""A Sphinx extension: formulas written in LaTeX become MathML while the site is built.
+"""Sphinx extension that turns formulas written in LaTeX into MathML while the site is built.
 
 The pages then need no script and no network for their formulas. docutils does the translation;
 a formula that it does not know is a warning, and so an error in our builds.

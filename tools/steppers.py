@@ -21,7 +21,7 @@ def write(folder: Path) -> None:
 
 
 def lecture_neuron_steps() -> Stepper:
-    """The lecture's neuron, nothing folded."""
+    """Return the lecture's neuron, unfolded."""
     example = lecture_neuron()
     out = example.model([Value(x, label=f"x{i}") for i, x in enumerate(example.X[0], start=1)])
     out.label = "o"

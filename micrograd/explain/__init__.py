@@ -27,3 +27,7 @@ def __getattr__(name: str) -> Any:
 
         return deltas
     raise AttributeError(f"module 'micrograd.explain' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "deltas"})

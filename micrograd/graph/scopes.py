@@ -220,7 +220,7 @@ def line_of(v: Value) -> tuple[str, int] | None:
 
 
 def tell_apart(names: Iterable[str]) -> list[str]:
-    """Number the names that occur more than once.
+    """Add numbers to the names that occur more than once.
 
     >>> tell_apart(["Layer", "MLP", "Layer"])
     ['Layer1', 'MLP', 'Layer2']

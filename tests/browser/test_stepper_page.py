@@ -1,4 +1,4 @@
-"""The stepper in a real browser: its numbers, its keys, its modes, and what is left without it."""
+"""The stepper in a real browser: its numbers, keys and modes, and its fallback without scripts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def text(page: Page, where: str) -> str:
 
 
 def grads(page: Page, slot: str = "grad") -> dict[str, str]:
-    """The numbers in the boxes of the picture that is there, by the keys of the boxes."""
+    """Return the numbers in the boxes of the picture shown, by the keys of the boxes."""
     found: dict[str, str] = page.evaluate(
         """slot => Object.fromEntries(
             [...document.querySelectorAll(`svg[style*=block] [data-slot=${slot}]`)]
@@ -46,7 +46,7 @@ def grads(page: Page, slot: str = "grad") -> dict[str, str]:
 
 
 def jump(page: Page, moment: int) -> None:
-    """Move the slider, as a hand does."""
+    """Move the slider as a user does."""
     page.locator("#slider").evaluate(
         "(s, k) => { s.value = k; s.dispatchEvent(new Event('input')) }", moment
     )
@@ -58,7 +58,7 @@ def shown(x: float) -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium: the one named in MICROGRAD_CHROMIUM, the system's, or else playwright's own."""
+    """Start Chromium: that of MICROGRAD_CHROMIUM, the system's, or else playwright's own."""
     named = os.environ.get("MICROGRAD_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=named, args=["--no-sandbox"])
@@ -68,7 +68,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Open a stepper, or HTML, in a page of its own.
+    """Open a stepper, or HTML, in its own page.
 
     At the end of the test no page may have logged an error or asked for anything elsewhere.
     """
@@ -124,7 +124,7 @@ def test_every_steps_numbers_are_the_engines(name: str, show: Show) -> None:
 
 
 def walk(page: Page) -> list[dict[str, Any]]:
-    """Press the right arrow until the end; what is shown at each moment."""
+    """Press the right arrow until the end; return what is shown at each moment."""
     found: list[dict[str, Any]] = page.evaluate(
         """() => {
             const texts = (query) => [...document.querySelectorAll(query)].map(e => e.textContent)
@@ -150,7 +150,7 @@ def numbers(order: list[Value], known: set[Value], of: Callable[[Value], float])
 
 
 def compare_step(moment: dict[str, Any], step: Step) -> None:
-    """The chips on the arrow, the cards and the sentence show the numbers of a step."""
+    """Check that the labels on the arrow, the cards and the sentence show the numbers of a step."""
     chips, cards = moment["chips"], moment["cards"]
     product, total = shown(step.product), shown(step.total)
     if step.local is None:
@@ -336,7 +336,7 @@ def test_numbers_stay_hidden_until_their_sign_is_chosen(show: Show) -> None:
     assert page.locator("#question").is_hidden()
 
 
-# Where it is shown -----------------------------------------------------------------------------
+# Hosts -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("build", [neuron, network, twice])
@@ -400,7 +400,7 @@ def test_no_text_leaves_its_box_and_no_box_lies_on_another(
 
 
 def notebook(*roots: Value) -> str:
-    """What nbconvert exports of a notebook with a stepper in each cell."""
+    """Return nbconvert's export of a notebook with a stepper in each cell."""
     cells = []
     for root in roots:
         bundle = stepper(root)._repr_mimebundle_(exclude=["image/png"])
@@ -459,11 +459,11 @@ def assert_picture_and_tables(page: Page) -> None:
     assert "1 - out * out" in page.locator("table").nth(1).inner_text()
 
 
-# The picture that moves by itself --------------------------------------------------------------
+# The animated picture --------------------------------------------------------------------------
 
 
 def visible_numbers(page: Page, seconds: float) -> dict[str, bool]:
-    """Which numbers of the picture can be seen at a time of the animation."""
+    """Return the numbers of the picture that are visible at a time of the animation."""
     found: dict[str, bool] = page.evaluate(
         """seconds => {
             for (const a of document.getAnimations()) { a.pause(); a.currentTime = 1000 * seconds }

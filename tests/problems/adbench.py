@@ -17,7 +17,7 @@ from micrograd import Value, cos, exp, log, sigmoid, sin, sqrt, tanh
 
 
 def log_sum_exp(xs: Any) -> Any:
-    """log(sum(exp(x))), shifted by the largest so that nothing overflows."""
+    """Return log(sum(exp(x))), shifted by the largest so that nothing overflows."""
     largest = max(x.data if isinstance(x, Value) else x for x in xs)
     return log(sum(exp(x - largest) for x in xs)) + largest
 
@@ -42,7 +42,7 @@ def read_mixture(path: Path) -> Mixture:
 
 
 def mixture_log_likelihood(parameters: Any, mixture: Mixture) -> Any:
-    """The log likelihood of a Gaussian mixture, with a Wishart prior."""
+    """Compute the log likelihood of a Gaussian mixture, with a Wishart prior."""
     _, k, points, gamma, m = mixture
     d = len(points[0])
     weights, means = parameters[:k], parameters[k : k + k * d].reshape(k, d)
@@ -61,7 +61,7 @@ def mixture_log_likelihood(parameters: Any, mixture: Mixture) -> Any:
 
 
 def _times_factor(diagonal: Any, lower: Any, x: Any) -> list[Any]:
-    """A lower triangular matrix, its part below the diagonal given by columns, times x."""
+    """Multiply x by a lower triangular matrix whose part below the diagonal is given by columns."""
     d = len(x)
     z = [diagonal[i] * x[i] for i in range(d)]
     entry = iter(lower)
@@ -98,7 +98,7 @@ def read_observation(path: Path) -> Observation:
 
 
 def reprojection_error(parameters: Any, seen: Any) -> list[Any]:
-    """How far off the point is projected, times the weight; parameters as in Observation."""
+    """Return the projection error times the weight; parameters as in Observation."""
     rotation, centre, focal, principal, distortion, point, weight = np.split(
         parameters, [3, 6, 7, 9, 11, 14]
     )
@@ -117,7 +117,7 @@ def weight_error(weight: Any) -> Any:
 
 
 def _rotate(rotation: Any, x: Any) -> Any:
-    """Rodrigues's formula: x turned about the axis `rotation` by its length."""
+    """Rotate x about the axis `rotation` by its length, by Rodrigues's formula."""
     angle = sqrt(sum(r * r for r in rotation))
     axis = rotation / angle
     return x * cos(angle) + np.cross(axis, x) * sin(angle) + axis * (axis @ x) * (1 - cos(angle))
@@ -142,7 +142,7 @@ def read_sequences(path: Path) -> Sequences:
 
 
 def lstm_loss(parameters: Any, sequences: Sequences, length: int | None = None) -> Any:
-    """The mean loss of a two-layer LSTM that predicts each character from those before it."""
+    """Compute the mean loss of a two-layer LSTM that predicts each character from the last ones."""
     _, layers, state, characters = sequences
     width = characters.shape[1]
     ends = parameters[-3 * width :].reshape(3, width)

@@ -17,7 +17,7 @@ Gradient = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
 
 
 def determinant(matrix: Any) -> Any:
-    """By minors along the first row."""
+    """Compute a determinant by minors along the first row."""
     if len(matrix) == 1:
         return matrix[0][0]
     total: Any = 0.0
@@ -28,7 +28,7 @@ def determinant(matrix: Any) -> Any:
 
 
 def least_squares(x: Any, n: int) -> Any:
-    """Half the squared distance of a polynomial from the sign function, at n points."""
+    """Compute half the squared distance of a polynomial from the sign function, at n points."""
     total: Any = 0.0
     for i in range(n):
         t = -1 + 2 * i / (n - 1)
@@ -40,12 +40,12 @@ def least_squares(x: Any, n: int) -> Any:
 
 
 def forward(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """As `grad(f)`, in forward mode: that is how a Jacobian of more results than x is computed."""
+    """Do as `grad(f)` in forward mode, as for a Jacobian with more results than x."""
     return lambda x: jacobian(lambda x: [f(x)] * (len(x) + 1))(x)[0]
 
 
 def argmin(f: Callable[[Any], Any], gradient: Callable[[Any], Any], x: Vector) -> Vector:
-    """Gradient descent with the step doubled after ten that succeed, halved after one that fails.
+    """Descend, with the step doubled after ten that succeed and halved after one that fails.
 
     The numbers 1e-5 and 10 are part of the problem: they decide where it stops.
     """
@@ -70,7 +70,7 @@ def _number(x: Any) -> float:
 
 
 def landing(inner: Gradient) -> Callable[[Vector], Any]:
-    """How far off, squared, a particle lands that two charges push, one at height 10 - w."""
+    """Return the squared miss of a particle pushed by two charges, one at height 10 - w."""
 
     def squared_distance(w: Vector) -> Any:
         charges = [(10.0, 10.0 - w[0]), (10.0, 0.0)]
@@ -94,13 +94,13 @@ def landing(inner: Gradient) -> Callable[[Vector], Any]:
 
 
 def particle(outer: Gradient, inner: Gradient, w: float) -> float:
-    """The w for which the particle lands nearest to the origin."""
+    """Find the w for which the particle lands nearest to the origin."""
     f = landing(inner)
     return _number(argmin(f, outer(f), [w])[0])
 
 
 def saddle(outer: Gradient, inner: Gradient, start: Vector) -> Vector:
-    """min over p of max over q of |p|^2 - |q|^2, and where it is."""
+    """Compute min over p of max over q of |p|^2 - |q|^2, and where it is."""
 
     def cost(p: Vector, q: Vector) -> Any:
         return (p[0] * p[0] + p[1] * p[1]) - (q[0] * q[0] + q[1] * q[1])

@@ -109,7 +109,7 @@ MODELS = {
 
 
 def fit(regression: Regression, start: int, method: str) -> Any:
-    """The parameters that scipy.optimize.least_squares finds with our Jacobian."""
+    """Return the parameters that scipy.optimize.least_squares finds with our Jacobian."""
     with np.errstate(all="ignore"):  # a trial step may go where the model overflows
         return least_squares(
             regression.residuals,
