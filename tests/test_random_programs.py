@@ -53,7 +53,7 @@ def test_a_case_follows_from_its_numbers() -> None:
 
 
 def changed(case: Case, name: str, change: Callable[[Value], Value]) -> Callable[..., Any]:
-    """The function of a case, with other Values in the place of one of its parameters."""
+    """Return the function of a case with other Values in place of one of its parameters."""
 
     def parameters(of: str) -> Any:
         held = case.held[of]
@@ -72,7 +72,7 @@ def changed(case: Case, name: str, change: Callable[[Value], Value]) -> Callable
 
 
 def planted(kind: str, change: Callable[[Value], Value]) -> Iterator[bool]:
-    """For each parameter of the first cases of a kind: whether its change in a program is found."""
+    """Change each parameter of the first cases of a kind; yield whether it is found."""
     of_kind = (c for i in itertools.count() if kind in (c := cases.draw(SEED, i)).kinds)
     for case in itertools.islice(of_kind, 3):
         for name, held in case.held.items():
@@ -120,7 +120,7 @@ def numbers_of_failures() -> Iterator[int]:
 def test_a_wrong_rule_is_found(
     row: Any, rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program traces by a rule that is not the loop's."""
+    """Let programs trace by a rule that is not the loop's."""
     right, call = row.derivatives, Program.__call__
 
     def wrong(self: Program, *args: Any, **kwargs: Any) -> Any:
@@ -160,7 +160,7 @@ SHARED = np.empty(1_000_000)
 
 
 def shares_its_array(result: Any) -> None:
-    """The next call writes over the results of this one."""
+    """Let the next call overwrite the results of this one."""
     data, result.data = result.data, SHARED[: result.data.size].reshape(result.data.shape)
     result.data[...] = data
 
@@ -191,7 +191,7 @@ def test_a_wrong_result_is_found(
 
 
 def test_parameters_that_are_read_once_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program whose results are those of its first call with as many rows."""
+    """Let programs return the results of their first call with as many rows."""
     call = Program.__call__
     first: dict[Any, Any] = {}
 
