@@ -64,7 +64,7 @@ def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
     name = f"{seed}:{number}"
     rng = random.Random(name)
     style = STYLES[rng.choices(list(STYLES), (4, 3, 4, 3))[0]]
-    w = Writer(rng, rng.choice(list(HOLDINGS)), rng.choices((1500, 60, 150, 300), (1, 8, 16, 8))[0])
+    w = Writer(rng, rng.choice(list(HOLDINGS)), rng.choices((3000, 60, 150, 300), (1, 8, 16, 8))[0])
     drawn = arguments.draw(rng)
     state, targets = _start(w, drawn)
     for k in range(rng.choice((1, 1, 1, 2, 2, 3, 3, 4, 5, MOST_STEPS))):

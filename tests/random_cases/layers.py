@@ -61,7 +61,7 @@ def dense(w: Writer, x: Vector) -> Vector:
 def stack(w: Writer, x: Vector) -> Vector:
     """Write an ordinary network: layers of nearly equal widths, all with biases."""
     w.kind("ordinary network")
-    m = w.rng.randint(1, 8)
+    m = w.rng.randint(18, 33) if w.large else w.rng.randint(1, 8)
     for _ in range(w.rng.randint(2, 4)):
         m = max(1, m + w.rng.choice((-1, -1, 0, 1)))
         if not w.affords(2 * x.width * m):
@@ -189,19 +189,29 @@ def gate(w: Writer, x: Vector) -> Vector:
 
 
 def scale(w: Writer, x: Vector) -> Vector:
-    """Scale and shift each element."""
+    """Scale and shift each element, perhaps taken in another order."""
     w.kind("gain")
     n = x.width
-    weight = matrix(w, n, 1)
-    added = bias(w, n)
-    factor = weight("i", "0")
-    written = w.pick(
-        "{x}[i]*{g}", "{g}*{x}[i]", "{x}[i] / (1.5 + mg.tanh({g}))", "{x}[i] - {g}", "{g} - {x}[i]"
-    )
-    written = written.format(x=x.name, g=factor)
+    factor, added = matrix(w, n, 1)("i", "0"), bias(w, n)
+    if w.chance(0.3):
+        factor = f"{w.values(n)}[{w.indices(n)}[i]]"
+    element = f"{x.name}[i]" if w.chance(0.6) else f"{x.name}[{w.indices(n)}[i]]"
+    written = w.pick("{x}*{g}", "{g}*{x}", "{x} / (1.5 + mg.tanh({g}))", "{x} - {g}", "{g} - {x}")
+    written = written.format(x=element, g=factor)
     if added is not None:
         written += w.pick(" + ", " - ") + added("i")
     return w.vector(f"[{written} for i in range({n})]", n, 4 * n)
+
+
+def repeats(w: Writer, x: Vector) -> Vector:
+    """Combine elements and parameters that are repeated in different rhythms."""
+    w.kind("repeats")
+    m = w.rng.choice((4, 6, 8, 12))
+    a = w.rng.choice([k for k in range(1, m + 1) if m % k == 0 and m // k <= x.width])
+    b = w.rng.choice([k for k in range(1, m + 1) if m % k == 0])
+    element, p = f"{x.name}[i // {a}]", f"{w.values(b)}[i % {b}]"
+    written = w.pick("{x} * {p}", "{p} * {x} * {x}", "mg.tanh({x} - {p})", "mg.hypot({x}, {p})")
+    return w.vector(f"[{written.format(x=element, p=p)} for i in range({m})]", m, 3 * m)
 
 
 def norm(w: Writer, x: Vector) -> Vector:
@@ -300,7 +310,8 @@ STEPS = {
     distance: 2,
     of_nn: 2,
     gate: 2,
-    scale: 2,
+    scale: 3,
+    repeats: 2,
     norm: 2,
     activation: 2,
     skip: 2,

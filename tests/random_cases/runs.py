@@ -30,12 +30,14 @@ class Call(NamedTuple):
 def draw(rng: random.Random, nodes: int, results: int) -> list[Call]:
     """Draw the calls of a function that makes so many nodes and returns so many scalars."""
     budget = 30_000 if rng.random() < 0.05 else 5_000
-    sizes = [_rows(rng) for _ in range(rng.choice((1, 1, 2, 2)))]
+    sizes = [_rows(rng, nodes) for _ in range(rng.choice((1, 1, 2, 2)))]
     calls = [rng.choice(sizes) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
     return [_call(rng, rows, budget // (len(calls) * nodes), results) for rows in calls]
 
 
-def _rows(rng: random.Random) -> int:
+def _rows(rng: random.Random, nodes: int) -> int:
+    if nodes > 1000 and rng.random() < 0.5:
+        return rng.randint(1000, 3000)  # matrix products so large that they run in pieces
     low, high = rng.choices(
         [(1, 1), (2, 7), (8, 40), (41, 300), (301, 3000), (8193, 9000)], (20, 38, 18, 12, 11, 1)
     )[0]

@@ -31,7 +31,7 @@ def flatten(w: Writer, x: Rows) -> State:
 def pool(w: Writer, x: Rows) -> State:
     """Reduce each column to one scalar."""
     w.kind("pooling")
-    name = w.pick("sum", "mean", "maximum", "logsumexp", "last")
+    name = w.pick("sum", "mean", "maximum", "maximum", "logsumexp", "last", "alternating")
     n = x.length * x.width
     columns = f"for c in zip(*{x.name})"
     if name == "sum":
@@ -42,7 +42,10 @@ def pool(w: Writer, x: Rows) -> State:
         return w.vector(f"[functools.reduce(mg.logaddexp, c) {columns}]", x.width, n)
     if name == "last":
         return w.vector(f"[mg.tanh(c[-1]) {columns}]", x.width, x.width)
-    which = w.pick("mg.maximum", "mg.minimum")
+    if name == "alternating":
+        chain = w.pick("b - a", "a - b", "b + a", "b - 0.5 * a")
+        return w.vector(f"[functools.reduce(lambda a, b: {chain}, c) {columns}]", x.width, n)
+    which = w.pick("mg.maximum", "mg.minimum", "lambda a, b: mg.maximum(b, a)")
     return w.vector(f"[functools.reduce({which}, c) {columns}]", x.width, n)
 
 

@@ -183,5 +183,5 @@ def bias(w: Writer, count: int) -> Callable[[str], str] | None:
 
 _BIASES = (
     *("own", "own", "own", "own", "none", "none", "shared", "shifted", "reversed"),
-    *("permuted", "product", "two", "strided", "strided", "number"),
+    *("permuted", "permuted", "product", "two", "strided", "strided", "number"),
 )

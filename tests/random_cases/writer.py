@@ -59,6 +59,7 @@ class Writer:
         self.moves = True  # whether the parameters' numbers may change between calls
         self.result_is_scalar = rng.random() < 0.6
         self._most = most  # operations
+        self.large = most > 1000
         self._count = 0
         self.cost = 0
 
@@ -72,7 +73,7 @@ class Writer:
 
     def width(self) -> int:
         """Draw a width from 1 to 17, mostly small; up to 40 in the few cases that may be large."""
-        if self._most > 1000 and self.chance(0.3):
+        if self.large and self.chance(0.3):
             return self.rng.randint(18, 40)
         return self.rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 15, 16, 17))
 
@@ -81,9 +82,14 @@ class Writer:
         return repr(round(self.rng.uniform(low, high), 4) + self.rng.uniform(-1e-5, 1e-5))
 
     def indices(self, count: int) -> str:
-        """Write a permutation."""
+        """Write a permutation: any, or that of a matrix transposed, which has steps of its own."""
         order = list(range(count))
-        self.rng.shuffle(order)
+        sizes = [k for k in order if k > 1 and count % k == 0]
+        if sizes and self.chance(0.6):
+            k = self.rng.choice(sizes)
+            order = [i % k * (count // k) + i // k for i in order]
+        else:
+            self.rng.shuffle(order)
         return f"({', '.join(map(str, order))},)"
 
     # Writing ---------------------------------------------------------------------------------
