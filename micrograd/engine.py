@@ -29,7 +29,7 @@ from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.base import ValueBase
 from micrograd.value.custom_nodes import all_values, given_derivatives, one_per_parent
-from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, forward_error
+from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, value_after
 from micrograd.value.numbers import is_number, to_float
 
 
@@ -143,7 +143,7 @@ class Value(ValueBase):
         try:
             data = op.value(*[x._data if isinstance(x, Value) else x for x in args])
         except ARITHMETIC_ERRORS as error:
-            raise forward_error(error, op, args) from error
+            data = value_after(error, op, args)
         out = Value.__new__(Value)
         out._data = to_float(data, f"the value of {op.name}")
         out._grad = 0.0

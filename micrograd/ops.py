@@ -84,6 +84,9 @@ class Op:
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             return self.value(*[float(x) if isinstance(x, float) else x for x in operands])
         result = owner._apply(self, operands)
+        for operand in operands:  # as Python's own operators ask both sides
+            if result is NotImplemented and hasattr(operand, "_apply") and operand is not owner:
+                result = operand._apply(self, operands)
         if result is NotImplemented:
             kinds = ", ".join(type(operand).__name__ for operand in operands)
             raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")

@@ -8,24 +8,21 @@ from typing import Any
 import numpy as np
 
 from micrograd.programs.api import Program
-from micrograd.programs.branches import Branch, Path
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 
 
 def assert_plans_hold(traced: Program) -> None:
-    """Check the plan of each path that a program has traced, and of each guard."""
+    """Check the plan of each path that a program has traced, and of its guards."""
     assert traced._known.version is not None
     for paths in traced._known.version.paths.values():
-        for node in paths._nodes.values():
-            if isinstance(node, Branch):
-                _Marks(node.condition.plan).follow()
-            elif isinstance(node, Path):
-                marks = _Marks(node.program.plan)
-                marks.follow()
-                rank = {p: i for i, p in enumerate(node.program.parameters)}
-                assert marks.gradients() == {rank[p] for p in node.gradients}
+        for path in paths.found:
+            _Marks(path.conditions.plan).follow()
+            marks = _Marks(path.program.plan)
+            marks.follow()
+            rank = {p: i for i, p in enumerate(path.program.parameters)}
+            assert marks.gradients() == {rank[p] for p in path.gradients}
 
 
 class _Marks:
@@ -52,6 +49,8 @@ class _Marks:
                 self._write(*_written(step))
             for storage, row in self.plan.outputs if steps == "forward" else ():
                 self._check(storage, np.array([row]))
+            for storage, rows, _ in self.plan.guards if steps == "forward" else ():
+                self._check(storage, rows)
             for storage, _, rows in self.plan.copied if steps == "backward" else ():
                 self._check(storage, rows)
 

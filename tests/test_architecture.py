@@ -35,9 +35,10 @@ FOLDERS = {
         "show": ["trace", "lift"],
     },
     "draw": {
-        "scene": ["."],
-        "diagram": [".", "scene"],
-        "stepping": [".", "scene", "diagram"],
+        "scene": [],
+        "folding": ["scene"],
+        "diagram": ["scene", "folding"],
+        "stepping": ["scene", "folding", "diagram"],
     },
     "explain": {
         "what_if": ["."],
@@ -55,8 +56,8 @@ EXCEPTIONS = {
     ("programs.lower.buffers", "programs.run.kernels"): "to be mended",
 }
 
-# The lesson and what people build with it; the first is asked for by `import micrograd`.
-TOP = {"__init__.py", "ops.py", "engine.py", "nn.py", "losses.py", "optim.py"}
+# The lesson and what people build with it. Python looks for `__main__.py` here and nowhere else.
+TOP = {"__init__.py", "__main__.py", "ops.py", "engine.py", "nn.py", "losses.py", "optim.py"}
 
 LONGEST = 400  # lines
 
@@ -91,7 +92,8 @@ def arrows() -> set[tuple[str, str]]:
     return {
         (module.removeprefix("micrograd."), imported.removeprefix("micrograd."))
         for module in FILES
-        if module != "micrograd"  # which offers all rooms, and loads most of them lazily
+        # The package offers all rooms, and loads most of them lazily; the command line calls one.
+        if module not in ("micrograd", "micrograd.__main__")
         for imported in imports(module)
         if imported not in ("micrograd", module)
     }

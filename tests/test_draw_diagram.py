@@ -98,7 +98,7 @@ def test_kinds_are_told_apart_by_shape_and_by_colour() -> None:
 
 def test_the_palette_is_legible() -> None:
     """Check for a contrast of at least 4.5 between text and its background (WCAG, AA)."""
-    from micrograd.draw import theme
+    from micrograd.draw.scene import theme
 
     def luminance(colour: str) -> float:
         channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -231,10 +231,10 @@ def test_a_fold_that_is_none_is_refused(fold: Any) -> None:
 
 
 def test_what_is_no_value_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"got list: draw one of them"):
-        graph([Value(1.0)])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"names must be of Values.* got 'x'"):
-        graph(Value(1.0), names={"x": "a"})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match=r"or a list of such, got list"):
+        graph([Value(1.0), 2.0])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"names must be of Values.* got 3"):
+        graph(Value(1.0), names={3: "a"})
     with pytest.raises(ValueError, match="rankdir must be one of"):
         graph(Value(1.0), rankdir="up")
 

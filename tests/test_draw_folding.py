@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrograd import Value, scope, toposort
-from micrograd.draw.scene.folding import Box, Folding, fold, unfolded
-from micrograd.draw.scene.outline import Kind, Outline, shapes
+from micrograd.draw.folding.levels import fold
+from micrograd.draw.scene.boxes import Box, Folding, unfolded
+from micrograd.draw.scene.names import shapes
+from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.nn import MLP, Layer, Module, Neuron
 
 
@@ -35,6 +37,12 @@ def assert_is_partition(folding: Folding) -> None:
     assert len(held) == len(set(held))
     assert set(held) == set(folding.outline.order)
     assert all(v in folding.box_of[v].values for v in held)
+
+
+def assert_no_way_leads_back(folding: Folding) -> None:
+    """Arrows lead from earlier boxes to later ones only."""
+    place = {box: i for i, box in enumerate(folding.boxes)}
+    assert all(place[arrow.tail] < place[arrow.head] for arrow in folding.arrows())
 
 
 # Kinds and names of Values ---------------------------------------------------------------------
@@ -193,8 +201,10 @@ def test_a_recurrent_cell_folds_though_its_state_comes_back() -> None:
     for i in range(40):
         state = cell([state, float(i)]) * 0.5
     folding = fold(Outline(state + 1), most=20)
-    assert titles(folding) == ["Neuron"]
+    assert titles(folding) == ["Neuron: parameters"]
+    assert patterns(folding)[0] == "steps 1 to 3 of 40"
     assert_is_partition(folding)
+    assert_no_way_leads_back(folding)
 
 
 # Sums, chains, what is alike -------------------------------------------------------------------
@@ -215,7 +225,7 @@ def test_a_long_product_is_one_box() -> None:
     for factor in factors[1:]:
         product = product * factor
     folding = fold(Outline(product.tanh()))
-    assert patterns(folding) == ["70 inputs", "* of 70 factors"]
+    assert patterns(folding) == ["f: 70 inputs", "* of 70 factors"]
 
 
 def test_what_a_sum_passes_on_the_way_keeps_its_own_box() -> None:
@@ -243,8 +253,8 @@ def test_a_network_written_by_hand_folds_to_its_equations() -> None:
         h = [sum(map(operator.mul, row, h)).tanh() for row in rows]
     said = patterns(fold(Outline(sum(h, Value(0.0)))))
     assert sorted(said) == sorted(
-        ["16 inputs", "+ of 16 terms"]
-        + 2 * ["256 constants", "256 alike: *", "16 alike: + of 16 terms", "16 alike: tanh"]
+        ["x: 16 inputs", "+ of 16 terms"]
+        + 2 * ["256 leaves", "256 alike: *", "16 alike: + of 16 terms", "16 alike: tanh"]
     )
 
 
@@ -272,9 +282,8 @@ def test_any_graph_folds_to_at_most_so_many_boxes(root: Value, most: int) -> Non
     folding = fold(Outline(root), most)
     assert len(folding.boxes) <= most
     assert_is_partition(folding)
-    place = {box: i for i, box in enumerate(folding.boxes)}
+    assert_no_way_leads_back(folding)
     arrows = folding.arrows()
-    assert all(place[arrow.tail] < place[arrow.head] for arrow in arrows)  # no way round
     ways = {
         (folding.box_of[x], folding.box_of[v])
         for v in folding.outline.order

@@ -17,7 +17,7 @@ from micrograd.nn import MLP
 
 @pytest.fixture
 def picture() -> Diagram:
-    model = MLP(2, [3, 1])
+    model = MLP(2, [2, 1])
     out = model([Value(1.0, label="<x> & \\ é"), Value(2.0)])
     out.backward()
     return graph(out, derivatives=True)

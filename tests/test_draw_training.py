@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from micrograd import Value
 from micrograd.draw import decision_boundary, loss_curve
-from micrograd.draw.theme import TINTS
+from micrograd.draw.scene.theme import TINTS
 from micrograd.nn import MLP
 
 POINTS, LABELS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [-1, 1, 1]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import micrograd as mg
 from micrograd import Value, program
 from micrograd.nn import Module
-from micrograd.programs.trace.tape import ProgramError
+from micrograd.programs import ProgramError
 
 X = np.array([1.0, -2.0, 0.5])
 

@@ -172,7 +172,7 @@ def test_any_text_is_a_label(label: str) -> None:
     x = Value(2.0, label=label)
     shown = stepper(x * x)
     page = shown.html()
-    assert data_of(page)["values"][0]["name"] == (label or "c1")
+    assert data_of(page)["values"][0]["name"] == (label or "p1")
     assert page.count("</script>") == 2
     ElementTree.fromstring(shown.svg())
     html = shown._repr_mimebundle_(exclude=["image/png"])["text/html"]

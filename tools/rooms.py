@@ -37,14 +37,6 @@ FLOORS = {
     "underneath": {"value/": "operators, text, comparisons, errors, copies"},
     "the table": {"ops.py": "each operation, its value and its derivatives, written once"},
 }
-INSIDE = {  # in the order in which they import
-    "programs/": ["trace", "lift", "lower", "run", "show"],
-    "draw/": ["scene", "diagram", "stepping"],
-    "explain/": ["what_if", "known_mistakes", "diagnosis", "course"],
-}
-assert {room.rstrip("/"): set(inside) for room, inside in INSIDE.items()} == {
-    room: set(folders) for room, folders in FOLDERS.items()
-}
 
 LESSON, ROOM, LINE = "#fdecc8", "#eaf2fb", "#57606a"
 
@@ -81,7 +73,7 @@ def table(rooms: dict[str, str]) -> str:
 def cell(name: str, what: str) -> str:
     """Write a room: its name, what it is for, and its folders."""
     color = ROOM if name.endswith("/") else LESSON
-    inside = INSIDE.get(name, [])
+    inside = FOLDERS.get(name.rstrip("/"), {})
     folders = f"<br/><i>{'   '.join(f'{folder}/' for folder in inside)}</i>" if inside else ""
     return f'<td bgcolor="{color}" color="{LINE}"><b>{name}</b><br/>{what}{folders}</td>'
 

@@ -26,6 +26,7 @@ from micrograd.derivatives.sweeps import (
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_rule
+from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
 
@@ -140,14 +141,15 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     if node.op is None:
         return _given_slopes(node, positions)
     arguments: list[Any] = [*node.args, node]
-    if not node._is_traced:
+    tracing = hooks.tracer_here() is not None  # a number would be that of one row
+    if not tracing:
         # An operand that has no derivative is as good as its number, and a choice stays plain.
         for i, rule in enumerate(node.op.derivatives):
             if rule is None and isinstance(arguments[i], Value):
                 arguments[i] = arguments[i].data
     slopes: list[Any] = []
     for i in positions:
-        if not node._is_traced and _is_flat(node.op, i):
+        if not tracing and _is_flat(node.op, i):
             slopes += slopes_at(node, [i])
             continue
         try:

@@ -102,7 +102,7 @@ class Call:
 
     def _stays(self, y: Any, i: int | None) -> bool:
         """Tell whether a result is the same number when x is moved a little."""
-        moved = [Value(v.data + 1e-3 * (abs(v.data) or 1.0)) for v in self.variables]
+        moved = [Value(v._data + 1e-3 * (abs(v._data) or 1.0)) for v in self.variables]
         argument = moved[0] if self.shape is None else array_of(moved, self.shape)
         again = self.f(argument, *self.args, **self.kwargs)
         if i is not None:
@@ -115,11 +115,11 @@ class Call:
         They are where x held Values, and where something else may differentiate the result.
         Raises ValueError where the outputs depend on a Value kept from an earlier call.
         """
-        traced = any(
-            getattr(y, "_is_traced", False) for y in outputs
-        )  # by a program, which has no numbers yet
+        tracer = hooks.tracer_here()
+        traced = tracer is not None and any(
+            isinstance(y, Value) and tracer.is_traced(y) for y in outputs
+        )
         if not (traced or any(isinstance(x, Value) for x in self.originals)):
-            tracer = hooks.tracer_here()
             for y in outputs:
                 if tracer is not None and isinstance(y, Value):
                     tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
@@ -154,10 +154,8 @@ def leaf_for(original: Any) -> Any:
     """Return a new leaf that stands for a number or a Value, until `tie` lets it depend on that."""
     if not isinstance(original, Value):
         return Value(original)
-    leaf = original._stand_in()
-    if leaf is None:
-        leaf = Value(original._data)
-        leaf._original = original
+    leaf = Value(original._data)
+    leaf._original = original
     return leaf
 
 

@@ -1,6 +1,6 @@
 """Draw graphs, step through them, and plot training.
 
-May import anything but `explain`. Begin with scene/outline.py; then diagram/, then stepping/.
+May import anything but `explain`. Begin with scene/, then folding/, diagram/, stepping/.
 
 >>> import micrograd as mg
 >>> x = mg.Value(2.0, label="x")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.draw.theme import COLOURS, TINTS
+from micrograd.draw.scene.theme import COLOURS, TINTS
 from micrograd.engine import Value
 from micrograd.programs import ProgramError, program
 

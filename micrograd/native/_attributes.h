@@ -155,10 +155,15 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
 
 /* Compare the data; == and != are identity. Borrows both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
-    if (op == Py_EQ || op == Py_NE) Py_RETURN_NOTIMPLEMENTED;
     State *s = tracing(self);
-    if (s) return PyObject_CallFunction(PYTHON(s, base, compare_traced), "OOi", self, other, op);
+    if (s) return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
     s = state_of(Py_TYPE(self));
+    if ((op == Py_EQ || op == Py_NE) && self != other) {
+        double number;
+        if (is_value(other)) Py_RETURN_NOTIMPLEMENTED;
+        if (s && PYTHON(s, base, compared) && !plain_number(other, &number))
+            return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
+    }
     if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
     double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
     if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);

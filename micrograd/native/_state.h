@@ -47,7 +47,7 @@ typedef struct {
     X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
-    X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compare_traced)               \
+    X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
     X(name, _backward) X(name, _closure) X(name, _collect) X(name, _modules) X(name, _of_module)     \
     BULK_FUNCTIONS(X)

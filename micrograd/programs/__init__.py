@@ -2,6 +2,6 @@
 
 from micrograd.programs.api import Program, program
 from micrograd.programs.run.results import Result
-from micrograd.programs.trace.tape import ProgramError
+from micrograd.programs.trace.recording import ProgramError
 
 __all__ = ["Program", "ProgramError", "Result", "program"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,7 @@ from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.parameter_guards import refuse_numbers
-from micrograd.programs.trace.tape import Tape, Traced, nested_inputs
+from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number
 
@@ -62,14 +62,15 @@ class Program:
     the function takes two numbers, and gives a `Result` of shape (n,) or (n, k). Parameters are the
     Values that the function reaches through its closure and globals; they are read at every call.
 
-    The function runs once, on traced scalars, and again when arguments have another shape, when a
-    name in its closure or globals refers to another object, when a row takes another path through
-    an `if`, and after `retrace()`. What else it does (printing, appending) happens then only.
+    The function runs once, on the numbers of one row, and again when arguments have another shape,
+    when a name in its closure or globals refers to another object, when a row takes another path
+    through an `if`, and after `retrace()`. What else it does (printing, appending) happens then
+    only.
 
     A decorated method is a program of each object, as a method is a function of each.
 
     Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
-    ProgramError where the function asks a traced scalar or a parameter for its number.
+    ProgramError where the function takes the number out of an argument or a parameter.
 
     >>> from micrograd import Value, program
     >>> w, b = Value(2.0), Value(1.0)
@@ -119,10 +120,10 @@ class Program:
         inputs: dict[str, Array] = {}
         shapes = []
         n = None
+        if hooks.tracer_here() is not None and any(map(_holds_values, (*args, *kwargs.values()))):
+            return self.function(*args, **kwargs)  # called in another program's function
         for name, x in self._named(args, kwargs):
             if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
-                if _traced(x):
-                    return self.function(*args, **kwargs)  # called in another program's function
                 x = _array(self._name, name, x)
             shape = x.shape
             if n is None:
@@ -337,10 +338,11 @@ def _examples_last(array: Array) -> Array:
     return array.reshape(n, int(np.prod(shape))).T
 
 
-def _traced(x: Any) -> bool:
-    if isinstance(x, (list, tuple)):
-        return bool(x) and any(map(_traced, x[:1]))
-    return isinstance(x, Traced)
+def _holds_values(x: Any) -> bool:
+    """Whether an argument is a Value, or a sequence that begins with one, at any depth."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, Value)
 
 
 def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
@@ -356,11 +358,20 @@ def _trace(
     arguments: list[tuple[str, tuple[int, ...]]],
     by_position: int,
     keywords: tuple[str, ...],
-    tape: Tape,
+    leaf: Callable[[str, int], Value],
 ) -> Any:
     """Run the function on leaves in the place of its arguments, given as in the call."""
-    leaves = [nested_inputs(tape, name, shape) for name, shape in arguments]
+    leaves = [
+        _nested(shape, map(functools.partial(leaf, name), count())) for name, shape in arguments
+    ]
     return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+
+
+def _nested(shape: Sequence[int], leaves: Iterator[Value]) -> Any:
+    """One row of an argument: a scalar, or lists of lists of them."""
+    if not shape:
+        return next(leaves)
+    return [_nested(shape[1:], leaves) for _ in range(shape[0])]
 
 
 def _is_importable(program: Program) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
 from micrograd.value import copying, hooks
-from micrograd.value.numbers import to_float
+from micrograd.value.numbers import is_number, to_float
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
@@ -43,13 +43,9 @@ class ValueBase(Operators["Value"]):
     # Hooks for subclasses.
     _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
     _why_no_copy: str | None = None  # the message of copy and pickle, where they cannot copy it
-    _is_traced: bool = False  # it stands for one number per example, and has none itself
+    _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
     _variable_of: int | None = None  # the number of the call that a leaf is a variable of
-
-    def _stand_in(self) -> Value | None:
-        """Return a leaf to take derivatives by in the place of this Value; None for a plain one."""
-        return None
 
     def _clear_grad(self, arrived: bool) -> None:
         """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""
@@ -76,11 +72,22 @@ class ValueBase(Operators["Value"]):
         self._grad = to_float(number, "grad")  # type: ignore[misc]
 
     def __float__(self) -> float:
-        raise TypeError(
+        raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the "
             "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
             "bare number"
         )
+
+    def __int__(self) -> int:
+        raise _number_lost(
+            "int(v), round(v) and a Value as an index would drop its gradient: use the Value "
+            "itself, or v.data for the bare number"
+        )
+
+    __index__ = __int__
+
+    def __round__(self, digits: int | None = None) -> int:
+        return int(self)
 
     def __pos__(self) -> Self:
         return self
@@ -89,24 +96,28 @@ class ValueBase(Operators["Value"]):
         """Return self: a real number is its own conjugate. NumPy's var, std and norm ask for it."""
         return self
 
-    # Comparisons look at the data; == is identity.
+    # Comparisons look at the data. It may be equal to a number; two Values are equal if they are
+    # the same.
+
+    def __eq__(self, other: object) -> Any:
+        return compared(self, other, operator.eq)
+
+    def __ne__(self, other: object) -> Any:
+        return compared(self, other, operator.ne)
+
+    __hash__ = object.__hash__
 
     def __lt__(self, other: Any) -> Any:
-        return self._compare(other, operator.lt)
+        return compared(self, other, operator.lt)
 
     def __le__(self, other: Any) -> Any:
-        return self._compare(other, operator.le)
+        return compared(self, other, operator.le)
 
     def __gt__(self, other: Any) -> Any:
-        return self._compare(other, operator.gt)
+        return compared(self, other, operator.gt)
 
     def __ge__(self, other: Any) -> Any:
-        return self._compare(other, operator.ge)
-
-    def _compare(self, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
-        if hooks.tracers:
-            return compare_traced(self, other, comparison)
-        return comparison(self._data, other._data if isinstance(other, ValueBase) else other)
+        return compared(self, other, operator.ge)
 
     # Text and copies.
 
@@ -114,6 +125,9 @@ class ValueBase(Operators["Value"]):
         return f"Value(data={self._data}, grad={self._grad})"
 
     def __format__(self, spec: str) -> str:
+        tracer = hooks.tracer_here() if spec else None
+        if tracer is not None and tracer.is_traced(self):
+            raise _number_lost("a text with the number of one row would stay in the program")
         return format(self._data, spec) if spec else str(self)
 
     def __copy__(self) -> Value:
@@ -151,20 +165,22 @@ class ValueBase(Operators["Value"]):
         self._symbol = symbol  # type: ignore[misc]
 
 
-# While some thread traces, perhaps another one, these see to comparisons and numbers; the C core
-# calls them too, with its own numbers for the comparisons.
+# While this thread traces a program, its tracer sees to comparisons and numbers. The C core calls
+# these too, with its own numbers for the comparisons.
 
 _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
 
 
-def compare_traced(v: ValueBase, other: Any, comparison: Any) -> Any:
-    """Have the tracer of this thread compare, or compare the numbers as usual."""
+def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
+    """Compare a Value with another, or with a number."""
     if comparison.__class__ is int:
         comparison = _COMPARISONS[comparison]
     tracer = hooks.tracer_here()
-    answer = None if tracer is None else tracer.compare(v, other, comparison)
-    if answer is not None:
-        return answer
+    if tracer is not None:
+        return tracer.compare(v, other, comparison)
+    equality = comparison is operator.eq or comparison is operator.ne
+    if equality and other is not v and not is_number(other):
+        return NotImplemented
     return comparison(v._data, other._data if isinstance(other, ValueBase) else other)
 
 
@@ -174,3 +190,9 @@ def read_traced(v: ValueBase, name: str) -> float:
     if tracer is not None:
         tracer.read(v, name)
     return v._data if name == "data" else v._grad
+
+
+def _number_lost(advice: str) -> TypeError:
+    """Make the error for what would take the number out of a Value; a tracer adds the line."""
+    tracer = hooks.tracer_here()
+    return TypeError(advice) if tracer is None else tracer.error(advice)

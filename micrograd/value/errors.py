@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from micrograd.engine import Value
@@ -25,6 +28,15 @@ def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exceptio
         f"{_call(op, operands)}: ",
         f"Keep the operands where {op.name} is defined and finite (with maximum or minimum, say).",
     )
+
+
+def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
+    """Raise the error of an operation; while a program is traced, return inf or nan instead."""
+    tracer = hooks.tracer_here()
+    if tracer is not None:
+        with suppress(*ARITHMETIC_ERRORS):
+            return tracer.value(op, operands)
+    raise forward_error(error, op, operands) from error
 
 
 def derivative_error(error: Exception, node: Value, operand: Value) -> Exception:

@@ -4,7 +4,7 @@ Two are global, and so stay empty while nobody needs them:
 
 * `set_on_new(function)`: the function is called on each new Value (graph/scopes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
-  ordinary Values or reads their numbers (programs/trace/).
+  ordinary Values, reads their numbers, or computes where floats raise (programs/trace/).
 
 The others are methods and attributes of a single Value, which a subclass may override; `ValueBase`
 lists them. The C core obeys the same hooks.
@@ -13,7 +13,7 @@ lists them. The C core obeys the same hooks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 on_new: Callable[[Any], object] | None = None
@@ -29,10 +29,19 @@ class Tracer(Protocol):
     """Answers for the Values that a function uses while it is traced."""
 
     def compare(self, v: Any, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
-        """Return the outcome of a comparison; None to have the numbers compared as usual."""
+        """Return the outcome of a comparison, or NotImplemented."""
 
     def read(self, v: Any, name: str) -> None:
         """Learn that `v.data` or `v.grad` is about to be read; may raise."""
+
+    def is_traced(self, v: Any) -> bool:
+        """Return whether a Value depends on an argument of the traced function."""
+
+    def value(self, op: Any, operands: Sequence[Any]) -> float:
+        """Compute an operation by IEEE arithmetic, where floats raise."""
+
+    def error(self, advice: str) -> TypeError:
+        """Return the error for asking for a number, with the line that asks."""
 
 
 tracers: dict[int, Tracer] = {}  # by the identifier of the thread
@@ -40,4 +49,4 @@ tracers: dict[int, Tracer] = {}  # by the identifier of the thread
 
 def tracer_here() -> Tracer | None:
     """Return who answers for the Values that this thread uses, if it traces."""
-    return tracers.get(threading.get_ident())
+    return tracers.get(threading.get_ident()) if tracers else None

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Union
 
-from micrograd.draw.scene.folding import Arrow, Box, Folding
+from micrograd.draw.scene.boxes import Arrow, Box, Folding
 from micrograd.draw.scene.labels import Writing, kind_of, number, printable, write
 from micrograd.draw.scene.outline import Kind
-from micrograd.draw.theme import INK, LIGHT, PAPER, SOFT, WRONG
+from micrograd.draw.scene.theme import INK, LIGHT, PAPER, SOFT, WRONG
 from micrograd.engine import Value
-from micrograd.graph.steps import backward_steps, local_formula
+from micrograd.graph.steps import local_formula
 
 if TYPE_CHECKING:
     import graphviz
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FONT = 12  # the font size, in units of the picture
 # The width that a column of 960 pixels shows with 9-pixel letters, less a margin for estimates.
 WIDEST = 0.88 * 960 / 9 * FONT
+HIGHEST = 1.2  # the height of a page, in its width
 MANY_ARROWS = 120  # more of them are drawn pale
 MANY_BOXES = 150  # more of them are laid out quickly rather than neatly
 
@@ -28,6 +29,7 @@ MANY_BOXES = 150  # more of them are laid out quickly rather than neatly
 SHAPES = {
     Kind.PARAMETER: {"shape": "cylinder", "margin": "0.07,0.05"},
     Kind.INPUT: {"shape": "cds", "margin": "0.12,0.1"},
+    Kind.LEAF: {"shape": "cylinder", "margin": "0.07,0.05"},
     Kind.CONSTANT: {"shape": "note", "margin": "0.14,0.04"},
     Kind.RESULT: {"shape": "box", "style": "filled,rounded"},
     None: {"shape": "folder"},
@@ -41,15 +43,20 @@ LocalDerivatives = Mapping[tuple[Value, int], Union[float, None]]
 class Sheet:
     """A folding with all its text, and an estimate of its size.
 
-    `derivatives` are the local derivatives to write on the arrows.
+    `derivatives` are the local derivatives to write on the arrows; `broken` says where an
+    unfinished graph ends.
     """
 
-    def __init__(self, folding: Folding, derivatives: LocalDerivatives | None = None) -> None:
+    def __init__(
+        self, folding: Folding, derivatives: LocalDerivatives | None = None, broken: str = ""
+    ) -> None:
         self.folding = folding
+        self.broken = broken
         self.outline = folding.outline
         self.writings = {box: write(box, folding) for box in folding.boxes}
         self.arrows = folding.arrows()
         self.labels = self._arrow_labels(derivatives) if derivatives else {}
+        self.hidden = sum(d is not None for d in (derivatives or {}).values()) - len(self.labels)
 
     @cached_property
     def ranks(self) -> dict[Box, int]:
@@ -70,15 +77,30 @@ class Sheet:
 
     @property
     def best_rankdir(self) -> str:
-        """Return left to right if that fits into a column of text, else the narrower direction."""
-        if self.width("LR") <= WIDEST or self.width("LR") <= self.width("TB"):
+        """Return left to right if that fits on a page, or better than top to bottom."""
+        if self._on_a_page("LR"):
             return "LR"
-        return "TB"
+        return min(("LR", "TB"), key=lambda way: max(self.width(way), self.height(way) / HIGHEST))
 
     @property
     def fits(self) -> bool:
-        """Tell whether the text is legible when the picture is scaled to a column of text."""
-        return min(self.width("LR"), self.width("TB")) <= WIDEST and len(self.arrows) <= MANY_ARROWS
+        """Tell whether the text is legible when the picture is scaled to a page."""
+        return len(self.arrows) <= MANY_ARROWS and any(map(self._on_a_page, ("LR", "TB")))
+
+    def _on_a_page(self, rankdir: str) -> bool:
+        return self.width(rankdir) <= WIDEST and self.height(rankdir) <= HIGHEST * WIDEST
+
+    def height(self, rankdir: str) -> float:
+        """Estimate the height in units of the picture, from the number of lines."""
+        rows: dict[int, list[float]] = {}
+        for box, rank in self.ranks.items():
+            writing = self.writings[box]
+            lines = len(writing.rows) + max(1, len(writing.name))
+            rows.setdefault(rank, []).append(1.4 * FONT * lines + 10)
+        if rankdir == "LR":
+            return max(sum(heights) + 9 * len(heights) for heights in rows.values())
+        gap = 22 + (2 * FONT if self.labels else 0)
+        return sum(map(max, rows.values())) + gap * (len(rows) - 1)
 
     def _arrow_labels(self, derivatives: LocalDerivatives) -> dict[Arrow, list[str]]:
         labels = {}
@@ -100,9 +122,14 @@ class Sheet:
         )
 
 
-def local_derivatives(root: Value) -> LocalDerivatives:
-    """Return the local derivatives of a graph, by operation and position of the operand."""
-    return {(step.consumer, step.position): step.local for step in backward_steps(root)}
+def local_derivatives(order: Sequence[Value]) -> LocalDerivatives:
+    """Return the local derivatives of some Values, by operation and position of the operand."""
+    found: dict[tuple[Value, int], float | None] = {}
+    for v in order:
+        if v.parents and v._closure is None:
+            slopes = [d for x, d in zip(v.args, v._local_derivatives()) if isinstance(x, Value)]
+            found.update(((v, position), d) for position, d in enumerate(slopes))
+    return found
 
 
 def _is_number(formula: str) -> bool:
@@ -182,7 +209,7 @@ def _look(sheet: Sheet, box: Box) -> dict[str, str]:
     look = _kind_style(kind_of(box, sheet.outline))
     if box.pattern:
         look.update(shape="box3d", margin="0.09,0.07")
-    if sheet.outline.root in box.values:
+    if any(root in box.values for root in sheet.outline.roots):
         look["penwidth"] = "2.5"
     if any(row.loud for row in sheet.writings[box].rows):
         look.update(color=WRONG, penwidth="2.5")

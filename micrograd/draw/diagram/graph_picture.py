@@ -6,7 +6,7 @@ import base64
 import html
 import struct
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 from micrograd.draw.diagram import layout
 from micrograd.draw.diagram.dot import Sheet, digraph, local_derivatives
 from micrograd.draw.diagram.svg import accessible
-from micrograd.draw.scene.folding import BOXES, Folding, check_fold, unfolded
-from micrograd.draw.scene.folding import fold as fold_outline
+from micrograd.draw.folding.levels import BOXES, check_fold
+from micrograd.draw.folding.levels import fold as fold_outline
+from micrograd.draw.folding.patterns import PLURALS
+from micrograd.draw.scene.boxes import Folding, unfolded
+from micrograd.draw.scene.failed import failure
 from micrograd.draw.scene.labels import printable
+from micrograd.draw.scene.names import names_of
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
 
@@ -29,21 +33,23 @@ FORMATS = (".svg", ".png", ".pdf", ".dot", ".html")
 
 
 def graph(
-    root: Value,
+    root: Value | Sequence[Value] | BaseException,
     *,
     fold: int | str | None = BOXES,
     derivatives: bool = False,
     rankdir: str | None = None,
-    names: Mapping[Value, str] | None = None,
+    names: Mapping[Any, Any] | None = None,
 ) -> Diagram:
-    """Draw the graph behind a Value, with the data and the grad of each Value in it.
+    """Draw the graph behind a Value, or several, with the data and the grad of each Value in it.
 
     `fold` limits the number of boxes: modules and scopes fold, the innermost first, then long sums,
-    chains, and Values used alike. A name folds one class of modules, or a scope: "neuron", "layer",
-    "network" for the outermost modules. None folds nothing. `derivatives` writes the local
-    derivative on each arrow. `rankdir` is the direction of the arrows: "LR", "TB", "RL" or "BT".
-    `names` maps Values to names that replace their labels. Raises TypeError if `root` is not a
-    Value, ValueError for any other argument.
+    chains, Values made alike, and steps that repeat. A name folds one class of modules, or a scope:
+    "neuron", "layer", "network" for the outermost modules. None folds nothing. `derivatives` writes
+    the local derivative on each arrow between single Values. `rankdir` is the direction of the
+    arrows: "LR", "TB", "RL" or "BT". `names` maps Values to names, or names to what holds Values: a
+    dict or list of them, or all variables at hand, `names=locals()`. For an exception, draw what
+    the function that raised it had recorded. Raises TypeError if `root` is none of these,
+    ValueError for any other argument.
 
     >>> x = Value(0.5, label="x")
     >>> y = (3 * x).tanh()
@@ -52,20 +58,24 @@ def graph(
     A graph of 4 Values: 1 input (x), 1 constant, 2 results. The result is tanh, data 0.9051, grad 1
     """
     _check(root, rankdir)
-    labels = local_derivatives(root) if derivatives else None
+    broken = ""
+    if isinstance(root, BaseException):
+        root, held, broken = failure(root)
+        names = {**held, **names_of(names)}
     outline = Outline(root, names)
     check_fold(outline, fold)
-    if fold is None:
-        return Diagram(Sheet(unfolded(outline), labels), rankdir)
+    labels = local_derivatives(outline.order) if derivatives else None
+    if fold is None or (derivatives and isinstance(fold, int) and len(outline.order) <= fold):
+        return Diagram(Sheet(unfolded(outline), labels, broken), rankdir)
     sheets: dict[Folding, Sheet] = {}
 
     def fits(folding: Folding) -> bool:
-        sheets[folding] = Sheet(folding, labels)
+        sheets[folding] = Sheet(folding, labels, broken)
         return sheets[folding].fits
 
     most, modules = (BOXES, fold) if isinstance(fold, str) else (fold, None)
     folding = fold_outline(outline, most, modules, fits)
-    return Diagram(sheets.get(folding) or Sheet(folding, labels), rankdir)
+    return Diagram(sheets.get(folding) or Sheet(folding, labels, broken), rankdir)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.Digraph:
@@ -84,12 +94,15 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR") -> graphviz.
     return dot
 
 
-def _check(root: Value, rankdir: str | None) -> None:
-    if not isinstance(root, Value):
-        advice = "draw one of them, or their sum" if isinstance(root, (list, tuple)) else ""
+def _check(root: Any, rankdir: str | None) -> None:
+    several = isinstance(root, (list, tuple)) and bool(root)
+    if not isinstance(root, BaseException) and not all(
+        isinstance(v, Value) for v in (root if several else [root])
+    ):
+        kind = type(root).__name__
+        advice = f": call it first, as in graph({kind.lower()}(x))" if callable(root) else ""
         raise TypeError(
-            f"a graph is drawn from the Value at its end, got {type(root).__name__}"
-            + (f": {advice}" if advice else "")
+            f"a graph is drawn from the Value at its end, or a list of such, got {kind}{advice}"
         )
     if rankdir is not None and rankdir not in DIRECTIONS:
         raise ValueError(f"rankdir must be one of {', '.join(DIRECTIONS)}: got {rankdir!r}")
@@ -126,7 +139,7 @@ class Diagram:
     def title(self) -> str:
         """Return a short title."""
         outline = self._sheet.outline
-        name = printable(outline.name(outline.root))
+        name = ", ".join(filter(None, (printable(outline.name(v)) for v in outline.roots)))
         return f"Computation graph of {name}" if name else "Computation graph"
 
     @cached_property
@@ -184,7 +197,7 @@ class Diagram:
 
 def _notes(sheet: Sheet) -> list[str]:
     """Return the notes below the picture: grads are missing, Values are folded."""
-    notes = []
+    notes = [f"Unfinished: {sheet.broken}"] if sheet.broken else []
     if not sheet.outline.filled:
         notes.append("No grads: no backward pass has filled this graph yet.")
     folded = [box for box in sheet.folding.boxes if box.folded]
@@ -192,16 +205,20 @@ def _notes(sheet: Sheet) -> list[str]:
         notes.append(
             f"{len(sheet.outline.order):,} Values, folded into {len(sheet.folding.boxes)} boxes."
         )
+    if sheet.hidden:
+        notes.append(f"The local derivatives on {sheet.hidden:,} arrows are folded away.")
     return notes
 
 
 def _description(sheet: Sheet) -> str:
     outline, folding = sheet.outline, sheet.folding
-    last = sheet.writings[folding.box_of[outline.root]].words
+    ends = dict.fromkeys(sheet.writings[folding.box_of[v]].words for v in outline.roots)
     said = [
         f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
-        f"The result is {last}",
+        f"The result{' is' if len(ends) == 1 else 's are'} {'; '.join(ends)}",
     ]
+    if sheet.broken:
+        said[1] = f"Unfinished: {sheet.broken}"
     folded = [sheet.writings[box].heading for box in folding.boxes if box.folded]
     if folded:
         more = f" and {len(folded) - NAMED} more" if len(folded) > NAMED else ""
@@ -215,12 +232,14 @@ def _description(sheet: Sheet) -> str:
 def _counted(outline: Outline) -> str:
     """Count the Values of each kind, and name a few inputs."""
     counts = []
-    for kind in (Kind.INPUT, Kind.PARAMETER, Kind.CONSTANT, Kind.RESULT):
+    for kind in Kind:
         values = [v for v in outline.order if outline.kinds[v] is kind]
         names = [printable(outline.name(v)) for v in values if outline.name(v)]
         listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= NAMED else ""
         if values:
-            counts.append(f"{len(values):,} {kind.value}{'s' * (len(values) > 1)}{listed}")
+            counts.append(
+                f"{len(values):,} {PLURALS[kind] if len(values) > 1 else kind.value}{listed}"
+            )
     return ", ".join(counts)
 
 

@@ -1,4 +1,4 @@
-"""Decide what a picture shows: names and kinds of Values, which of them share a box, its text.
+"""Describe what is drawn: names, kinds and groups of Values; boxes, their text and their colours.
 
 May import what comes before `draw`; draws nothing itself. Begin with outline.py.
 """

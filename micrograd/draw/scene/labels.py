@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from micrograd.draw.scene.folding import Box, Folding
-from micrograd.draw.scene.outline import Kind, Outline, shapes
+from micrograd.draw.scene.boxes import Box, Folding
+from micrograd.draw.scene.names import shapes
+from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
 
 LINE = 20  # characters in a line of a name
@@ -99,7 +100,7 @@ def _lines(parts: Iterable[str]) -> list[str]:
 
 def _of_pattern(box: Box, exits: list[Value], outline: Outline) -> list[Row]:
     number_of_values = f"{len(box.values):,}"
-    said = box.pattern.startswith(f"{number_of_values} ")  # "100 alike: ReLU"
+    said = f"{number_of_values} " in box.pattern  # "100 alike: ReLU"
     rows = [] if said else [Row("", f"{number_of_values} Values")]
     shown = exits or [v for v in box.values if not v.parents]
     low, high = min(v.data for v in shown), max(v.data for v in shown)

@@ -1,19 +1,19 @@
 """Describe a graph for a picture: the kind, the name and the module or scope of each Value.
 
-folding.py then decides which Values share a box.
+`folding` then decides which Values share a box.
 """
-
-# ruff: noqa: RUF001, RUF002  (the cross of a shape is meant)
 
 from __future__ import annotations
 
 import enum
-import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from micrograd.draw.scene.convex import LEAVES, convex_pieces
+from micrograd.draw.scene.names import assigned_names, names_of
 from micrograd.engine import Value, toposort
 from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
@@ -24,7 +24,8 @@ class Kind(enum.Enum):
 
     PARAMETER = "parameter"  # a leaf listed by a module of the graph
     INPUT = "input"  # a leaf with a label, or one passed to a module
-    CONSTANT = "constant"  # any other leaf
+    LEAF = "leaf"  # any other leaf that somebody holds, and so may train
+    CONSTANT = "constant"  # a leaf that only its operation holds: a number in an expression
     RESULT = "result"  # the output of an operation
 
 
@@ -32,7 +33,8 @@ class Group:
     """The Values recorded in one scope: by the calls of a module, or in a `with scope(...)` block.
 
     `values` are in the order of evaluation and include those of inner groups and the parameters of
-    the module. `height` is 0 for an innermost group.
+    the module. `height` is 0 for an innermost group. Where other Values lie between the calls of a
+    module, each call is a group.
     """
 
     def __init__(self, scope: Scope, parent: Group | None) -> None:
@@ -57,12 +59,19 @@ class Group:
             yield group
             group = group.parent
 
+    def copy(self, parent: Group | None, title: str) -> Group:
+        """Return a group of the same scope, still empty."""
+        other = Group(self.scope, parent)
+        other.path, other.title = self.path, title
+        return other
+
 
 class Outline:
     """A graph as people see it: its Values in order of evaluation, their kinds, names and groups.
 
-    A Value is called by its entry in `names`, else by its label, else, if it is a parameter, by its
-    attribute path.
+    `roots` is the Value at its end, or several. A Value is called by its entry in `names` (see
+    `names_of`), else by its label, else, if it is a parameter, by its attribute path, else by the
+    variable that its source line assigned.
 
     >>> x, y = Value(2.0, label="x"), Value(3.0, label="y")
     >>> found = Outline(x * y + 1)
@@ -70,30 +79,43 @@ class Outline:
     [('x', 'input'), ('y', 'input'), ('*', 'result'), ('', 'constant'), ('+', 'result')]
     """
 
-    def __init__(self, root: Value, names: Mapping[Value, str] | None = None) -> None:
-        self.root = root
-        for v in names or ():
-            if not isinstance(v, Value):
-                raise TypeError(f"names must be of Values, as in names={{w: 'w'}}: got {v!r}")
+    def __init__(
+        self, roots: Value | Sequence[Value], names: Mapping[Any, Any] | None = None
+    ) -> None:
+        self.roots = (roots,) if isinstance(roots, Value) else tuple(roots)
         with uncollected():
-            self._look_at(root, dict(names or {}))
+            self._look(names)
 
-    def _look_at(self, root: Value, names: dict[Value, str]) -> None:
-        self.order = toposort(root)
-        self.groups: list[Group] = []  # an outer one before those in it
+    def _look(self, names: Mapping[Any, Any] | None) -> None:
+        self.order = all_before(self.roots)
+        self._held = _held_leaves(self.order)
+        self._names = names_of(names)
+        self.place = place = {v: i for i, v in enumerate(self.order)}
+        self.operands = [[place[x] for x in v.parents] for v in self.order]  # by their places
+        self.groups: list[Group] = []  # outer ones first
         self.home: dict[Value, Group | None] = {}  # the innermost group of each Value
         self.kinds: dict[Value, Kind] = {}
-        self._names = names
-        self._paths: dict[Value, str] = {}  # of parameters
+        self._paths: dict[Value, str] = {}  # of parameters, from their outermost modules
+        self._titles: dict[Value, str] = {}  # of these, where there are several
+        self._assigned = assigned_names(self.order)
         self._make_groups()
         self._find_parameters()
         self._number_namesakes()
-        self._tell_kinds()
+        self._set_kinds()
+        self._make_convex()
         self._fill_groups()
+
+    @property
+    def root(self) -> Value:
+        """Return the Value at the end of the graph; the last one if there are several."""
+        return self.roots[-1]
 
     def name(self, v: Value) -> str:
         """Return the name of a Value, or an empty string if it has none."""
-        return self._names.get(v) or str(v.label or "") or self._paths.get(v, "")
+        given = self._names.get(v) or str(v.label or "")
+        if given or v not in self._paths:
+            return given or self._assigned.get(v, "")
+        return self._titles.get(v, "") + self._paths[v]
 
     @cached_property
     def filled(self) -> bool:
@@ -114,9 +136,6 @@ class Outline:
                 group = made[inner] = Group(inner, group)
                 self.groups.append(group)
             self.home[v] = group
-        for group in reversed(self.groups):
-            if group.parent:
-                group.parent.height = max(group.parent.height, group.height + 1)
 
     def _find_parameters(self) -> None:
         """Name modules and parameters by their path from the outermost module."""
@@ -125,13 +144,12 @@ class Outline:
         present = set(self.order)
         for module, title in zip(outermost.values(), titles):
             holders = self._name_groups(module, title)
-            prefix = f"{title}." if len(outermost) > 1 else ""
             for path, p in module.named_parameters():
                 if p in present and p not in self._paths:
-                    self._paths[p] = prefix + path
-                    self.home[p] = home = _holder(path, holders)
-                    for group in home.line():
-                        group.parameters.append((path.removeprefix(group.path).lstrip("."), p))
+                    self._paths[p] = path
+                    self.home[p] = _holder(path, holders)
+                    if len(outermost) > 1:
+                        self._titles[p] = f"{title}."
 
     def _name_groups(self, outer: Any, title: str) -> dict[str, Group]:
         """Set the titles of the groups of a module and of its parts; return these by path."""
@@ -153,7 +171,7 @@ class Outline:
             for group, title in zip(siblings, tell_apart([g.kind for g in siblings])):
                 group.title = title
 
-    def _tell_kinds(self) -> None:
+    def _set_kinds(self) -> None:
         entering: set[Value] = set()  # used by an operation in another scope
         for v in self.order:
             home = self.home[v]
@@ -168,14 +186,95 @@ class Outline:
                 self.kinds[v] = Kind.INPUT
                 self.home[v] = None  # even if a Layer made it from a number
             else:
-                self.kinds[v] = Kind.CONSTANT
+                self.kinds[v] = Kind.LEAF if v in self._held else Kind.CONSTANT
 
-    def _fill_groups(self) -> None:
+    def _make_convex(self) -> None:
+        """Split each group that other Values lie between, from the outermost groups inward."""
+        depth = 0
+        while True:
+            number: dict[Group, int] = {}
+            groups: list[int | None] = []
+            for v in self.order:
+                line = list(home.line()) if (home := self.home[v]) else []
+                group = line[-1 - depth] if len(line) > depth else None
+                groups.append(None if group is None else number.setdefault(group, len(number)))
+            if not number:
+                return
+            pieces = convex_pieces(self.operands, groups)
+            self._split(dict(zip(self.order, pieces)), set(number), depth)
+            depth += 1
+
+    def _split(self, piece: Mapping[Value, int], split: set[Group], depth: int) -> None:
+        """Move each Value into the copy of its groups that belongs to its piece."""
+        count: Counter[Group] = Counter()
+        for v in self.order:
+            line = list(home.line()) if (home := self.home[v]) else []
+            if len(line) > depth and piece[v] >= count[line[-1 - depth]]:
+                count[line[-1 - depth]] = piece[v] + 1
+        copies: dict[tuple[Group, int | Group], Group] = {}
+        for v in self.order:
+            line = list(home.line())[::-1] if (home := self.home[v]) else []
+            if len(line) <= depth or (count[line[depth]] == 1 and piece[v] == 0):
+                continue
+            group, number = line[depth], piece[v]
+            title = f"{group.title}, call {number + 1} of {count[group]}"
+            if number == LEAVES:
+                title = f"{group.title}: parameters"
+            new = copies.get((group, number))
+            if new is None:
+                new = copies[group, number] = group.copy(group.parent, title)
+            for inner in line[depth + 1 :]:
+                found = copies.get((inner, new))
+                if found is None:
+                    found = copies[inner, new] = inner.copy(new, inner.title)
+                new = found
+            self.home[v] = new
+        if copies:
+            self._collect_groups()
+
+    def _collect_groups(self) -> None:
+        found: dict[Group, None] = {}
         for v in self.order:
             home = self.home[v]
-            if home is not None:
-                for group in home.line():
-                    group.values.append(v)
+            if home is not None and home not in found:
+                found.update(dict.fromkeys(reversed(list(home.line()))))
+        self.groups = list(found)
+
+    def _fill_groups(self) -> None:
+        for group in reversed(self.groups):
+            if group.parent:
+                group.parent.height = max(group.parent.height, group.height + 1)
+        for v in self.order:
+            for group in home.line() if (home := self.home[v]) else ():
+                group.values.append(v)
+        for p, path in self._paths.items():
+            for group in home.line() if (home := self.home[p]) else ():
+                group.parameters.append((path.removeprefix(group.path).lstrip("."), p))
+
+
+def all_before(roots: Sequence[Value]) -> list[Value]:
+    """List everything that some Values were made from, operands first."""
+    if len(roots) == 1:
+        return toposort(roots[0])
+    return toposort(Value(0.0, roots))[:-1]
+
+
+def _held_leaves(order: list[Value]) -> set[Value]:
+    """Return the leaves that not only their operations hold, but also somebody else."""
+    if not hasattr(sys, "getrefcount"):  # another Python than CPython counts no references
+        return {v for v in order if not v.parents}
+    alone = toposort(Value(0.0) + 0.0)[:1]
+    spare = _spare_references(alone)[0]
+    return {v for v, more in zip(order, _spare_references(order)) if more > spare and not v.parents}
+
+
+def _spare_references(order: list[Value]) -> list[int]:
+    """Count the references to each Value beyond those of the operations in `order`."""
+    counts = [sys.getrefcount(v) for v in order]
+    operand_of: Counter[Value] = Counter()
+    for v in order:
+        operand_of.update(v.parents)
+    return [count - operand_of[v] for count, v in zip(counts, order)]
 
 
 def _is_outermost(group: Group) -> bool:
@@ -191,46 +290,3 @@ def _holder(path: str, holders: Mapping[str, Group]) -> Group:
     while path not in holders and path:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return holders[path]
-
-
-_INDEX = re.compile(r"\[([^]]*)\]")
-
-
-def shapes(paths: Iterable[str]) -> list[str]:
-    """Summarise the paths of parameters by name and shape.
-
-    >>> shapes(["neurons[0].w[0]", "neurons[0].w[1]", "neurons[0].b"])
-    ['w 2', 'b']
-    >>> shapes(f"neurons[{i}].w[{j}]" for i in range(3) for j in range(2))
-    ['w 3×2']
-    >>> shapes(["layers[0].w[0]", "layers[0].w[1]", "layers[1].w[0]"])
-    ['layers[0].w 2', 'layers[1].w']
-    """
-    patterns: dict[str, list[tuple[str, ...]]] = {}
-    for path in paths:
-        patterns.setdefault(_INDEX.sub("[]", path), []).append(tuple(_INDEX.findall(path)))
-    said = []
-    for pattern, indices in patterns.items():
-        parts = [("", indices)] if _fills_a_box(indices) else _by_first_index(pattern, indices)
-        name = pattern.replace("[]", "").rpartition(".")[2] or pattern
-        for prefix, members in parts:
-            sizes = [len(set(side)) for side in zip(*members)]
-            shape = "×".join(str(size) for size in sizes if size > 1)
-            if not _fills_a_box(members):
-                shape = f"({len(members):,})"  # ragged: only their number
-            said.append(f"{prefix}{name} {shape}".rstrip())
-    return said
-
-
-def _fills_a_box(indices: list[tuple[str, ...]]) -> bool:
-    return math.prod(len(set(side)) for side in zip(*indices)) == len(indices)
-
-
-def _by_first_index(
-    pattern: str, indices: list[tuple[str, ...]]
-) -> list[tuple[str, list[tuple[str, ...]]]]:
-    parts: dict[str, list[tuple[str, ...]]] = {}
-    for first, *rest in indices:
-        parts.setdefault(first, []).append(tuple(rest))
-    name = pattern.partition("[]")[0]
-    return [(f"{name}[{first}].", rest) for first, rest in parts.items()]

@@ -13,7 +13,13 @@ from micrograd.nn import Module
 from micrograd.symbolic.formula import Formula
 
 # What is called by a letter and a number when it has no other name.
-_LETTERS = {Kind.RESULT: "v", Kind.INPUT: "x", Kind.CONSTANT: "c", Kind.PARAMETER: "p"}
+_LETTERS = {
+    Kind.RESULT: "v",
+    Kind.INPUT: "x",
+    Kind.CONSTANT: "c",
+    Kind.PARAMETER: "p",
+    Kind.LEAF: "p",
+}
 
 
 class Narration:

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from micrograd.draw.scene.folding import BOXES, check_fold
+from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping import animation, picture, static
 from micrograd.draw.stepping.narration import Narration

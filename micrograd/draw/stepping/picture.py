@@ -13,8 +13,8 @@ from html import escape
 from importlib import resources
 from typing import Any, NamedTuple
 
-from micrograd.draw import theme
 from micrograd.draw.diagram import layout
+from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import printable
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin

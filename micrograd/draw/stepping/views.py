@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from micrograd.draw.scene.folding import BOXES, Box, Folding
-from micrograd.draw.scene.folding import fold as fold_outline
+from micrograd.draw.folding.levels import BOXES
+from micrograd.draw.folding.levels import fold as fold_outline
+from micrograd.draw.scene.boxes import Box, Folding
 from micrograd.draw.scene.labels import number
-from micrograd.draw.scene.outline import Group, shapes
+from micrograd.draw.scene.names import shapes
+from micrograd.draw.scene.outline import Group
 from micrograd.draw.stepping import picture
 from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import Arrow, Frame, Picture, Row

@@ -42,7 +42,7 @@ _SINGLE = Nest((), (), (), (), ())  # a single term of a single member has no st
 class Plan:
     """The storages and steps of a lifted tape; `forward` ends where the outputs are known."""
 
-    def __init__(self, lifted: Lifted) -> None:
+    def __init__(self, lifted: Lifted, truths: Sequence[bool] = ()) -> None:
         self.lifted = lifted
         self.storages: list[Storage] = []
         self.storage_of: list[int] = []  # by group
@@ -65,12 +65,23 @@ class Plan:
             if group.terms and group.members:
                 self._plan(group)
         self._lay_out_inputs()
-        self.outputs = [self._row(i) for i in lifted.outputs]
+        self._read_outputs(truths)
         copied = self._elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
         del self.lifted, self.storage_of, self._leaves, self._taken, self._row_views
+
+    def _read_outputs(self, truths: Sequence[bool]) -> None:
+        """Tell where the results stand, and, by storage, the guards, which come behind them."""
+        rows = [self._row(i) for i in self.lifted.outputs]
+        self.count_guards = len(truths)
+        self.outputs = rows[: len(rows) - len(truths)]
+        self.truths = np.array(truths, bool)[:, None]
+        by_storage: dict[int, list[tuple[int, int]]] = {}
+        for place, (storage, row) in enumerate(rows[len(self.outputs) :]):
+            by_storage.setdefault(storage, []).append((row, place))
+        self.guards = [(s, *np.array(pairs).T) for s, pairs in by_storage.items()]
 
     def _storage(self, group: Group) -> int:
         """Where the members of a group are kept."""
@@ -120,6 +131,7 @@ class Plan:
         """All steps, and until when what is read from outside must stay."""
         steps = [*self.forward, *self.backward]
         needed = {storage: len(self.forward) for storage, _ in self.outputs}
+        needed |= {storage: len(self.forward) for storage, *_ in self.guards}
         for step in self.backward:  # which may be taken again
             for view in step.operands:
                 needed[view.storage] = len(steps)

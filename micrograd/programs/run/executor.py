@@ -64,6 +64,8 @@ class Workspace:
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
+        self._guards = [(self.buffers[s], *places) for s, *places in plan.guards]
+        self._truths = plan.truths
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._quietly = Context()
@@ -73,13 +75,30 @@ class Workspace:
         self._backward = self._bind(plan.backward)
         del self._numbers  # of which the calls hold what they need
 
-    def forward(self, inputs: Mapping[str, Array], out: Array) -> None:
-        """Compute the results for these inputs, into `out` of shape (k, n)."""
+    def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
+        """Compute the results for these inputs, into `out` of shape (k, n).
+
+        Give the first guard of each example that comes out otherwise than on this path, or how
+        many guards there are; None if all hold.
+        """
         for name, buffer in self._inputs:
             buffer[:] = inputs[name][: len(buffer)]
         self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
+        return self._differing() if self._guards else None
+
+    def _differing(self) -> Array | None:
+        found = np.empty((len(self._truths), self.n), bool)
+        for buffer, of_buffer, places in self._guards:
+            numbers = buffer[of_buffer]
+            found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
+        found ^= self._truths
+        if not found.any():
+            return None
+        first: Array = found.argmax(axis=0)
+        first[~found.any(axis=0)] = len(found)
+        return first
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
@@ -263,16 +282,22 @@ class Executable:
         gradients: Mapping[Value, int],
         parameters: Sequence[Value],
         patterns: Mapping[Value, str],
+        guards: Mapping[int, bool],
     ) -> None:
         self.parameters = list(parameters)
         self.block = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        self.plan = Plan(Lifted(tape, outputs, gradients, parameters, patterns))
+        lifted = Lifted(tape, [*outputs, *guards], gradients, parameters, patterns)
+        self.plan = Plan(lifted, list(guards.values()))
         self.width = len(outputs)
         self._idle: list[Workspace] = []
 
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State]:
-        """Give the results, of shape (k, n), and what `backward` needs of this call."""
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
+        """Give the results, of shape (k, n), and what `backward` needs of this call.
+
+        The third is the first guard of each example that comes out otherwise, or None; see
+        `Workspace.forward`.
+        """
         out = np.empty((self.width, n))
         if n <= BLOCK:
             workspace = self._workspace(n)
@@ -280,16 +305,20 @@ class Executable:
             if changes != workspace.changes:
                 workspace.parameters[:] = self._numbers
                 workspace.changes = changes
-            workspace.forward(inputs, out)
-            return out, workspace
+            differs = workspace.forward(inputs, out)
+            return out, workspace, differs
         self.block.pull_data()
         numbers = self._numbers.copy()
         if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
         kept = Kept(inputs, numbers, n)
+        first = np.full(n, self.plan.count_guards)
         for span in kept.spans():
-            self.give_back(self._run_span(kept, span, out[:, span]))
-        return out, kept
+            workspace, differs = self._run_span(kept, span, out[:, span])
+            self.give_back(workspace)
+            if differs is not None:
+                first[span] = differs
+        return out, kept, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
         """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
@@ -301,7 +330,7 @@ class Executable:
         gradients = np.zeros(len(self.parameters))
         for span in state.spans():
             out = np.empty((self.width, span.stop - span.start))
-            workspace = self._run_span(state, span, out)
+            workspace, _ = self._run_span(state, span, out)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
             gradients += workspace.backward(some)
             self.give_back(workspace)
@@ -313,12 +342,12 @@ class Executable:
             self._idle.append(state)
             del self._idle[:-KEPT]
 
-    def _run_span(self, kept: Kept, span: slice, out: Array) -> Workspace:
+    def _run_span(self, kept: Kept, span: slice, out: Array) -> tuple[Workspace, Array | None]:
         workspace = self._workspace(span.stop - span.start)
         workspace.parameters[:] = kept.numbers
         workspace.changes = -1
-        workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return workspace
+        differs = workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
+        return workspace, differs
 
     def _workspace(self, n: int) -> Workspace:
         for workspace in reversed(tuple(self._idle)):

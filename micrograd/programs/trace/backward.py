@@ -1,6 +1,6 @@
 """The reverse pass, traced: the chain rule walks the tape back, and writes what it does behind it.
 
-The local derivatives are the rules of the table, called on traced scalars; no derivative is written
+The local derivatives are the rules of the table, called on symbols; no derivative is written
 here. What arrives at a node that is shared by all examples is summed over them.
 """
 
@@ -10,18 +10,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from micrograd.engine import Value
-from micrograd.programs.trace.tape import Tape, Traced, total
+from micrograd.programs.trace.tape import Symbol, Tape, total
 
 
-def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict[Value, int]:
+def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Symbol]) -> dict[Value, int]:
     """Trace the reverse pass: where the gradient of each parameter, over all examples, stands.
 
     `seeds` are what arrives at each output. The walk is that of `backward()`: outputs first, each
-    operand gets the local derivative (the row's rule, called on traced scalars) times what arrived.
+    operand gets the local derivative (the row's rule, called on symbols) times what arrived.
     """
-    tape.in_function = False
     arrived = _Arrived(tape)
-    values = tape.values()
+    values = tape.symbols()
     active = tape.active
     for output, seed in zip(outputs, seeds):
         if active[output]:
@@ -42,7 +41,7 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Traced]) -> dict
     return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
 
 
-def _times(slope: Any, adjoint: Traced) -> Traced | None:
+def _times(slope: Any, adjoint: Symbol) -> Symbol | None:
     if isinstance(slope, Value):
         return slope * adjoint  # type: ignore[return-value]
     if slope == 1:
@@ -52,7 +51,7 @@ def _times(slope: Any, adjoint: Traced) -> Traced | None:
     return -adjoint if slope == -1 else adjoint * slope  # type: ignore[return-value]
 
 
-def _sum(x: Traced, y: Traced) -> Traced:
+def _sum(x: Symbol, y: Symbol) -> Symbol:
     return x + y  # type: ignore[return-value]
 
 
@@ -62,18 +61,18 @@ class _Arrived:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.varies = tape.varies
-        self.varying: list[Traced | None] = [None] * len(tape.ops)
-        self.shared: list[Traced | None] = [None] * len(tape.ops)
+        self.varying: list[Symbol | None] = [None] * len(tape.ops)
+        self.shared: list[Symbol | None] = [None] * len(tape.ops)
 
-    def add(self, index: int, adjoint: Traced) -> None:
+    def add(self, index: int, adjoint: Symbol) -> None:
         sums = self.varying if self.varies[adjoint.index] else self.shared
         before = sums[index]
         sums[index] = adjoint if before is None else _sum(before, adjoint)
 
-    def take(self, index: int) -> Traced | None:
+    def take(self, index: int) -> Symbol | None:
         varying, shared = self.varying[index], self.shared[index]
         if varying is None:
             return shared
         if not self.varies[index]:
-            varying = self.tape.record(total, (varying.index,), ())
+            varying = self.tape.symbol(self.tape.record(total, (varying.index,)))
         return varying if shared is None else _sum(varying, shared)

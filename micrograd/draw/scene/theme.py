@@ -20,6 +20,7 @@ class Paint(NamedTuple):
 # By the kind of a box (`Kind.value`, or "part" for a fold).
 LIGHT = {
     "parameter": Paint("#E69F00", "#FCEBC8"),
+    "leaf": Paint("#D55E00", "#FBE3D6"),
     "input": Paint("#0072B2", "#D9EAF6"),
     "constant": Paint("#777777", "#F0F0F0"),
     "result": Paint("#009E73", "#DDF3EC"),
@@ -27,6 +28,7 @@ LIGHT = {
 }
 DARK = {
     "parameter": Paint("#E69F00", "#43300D"),
+    "leaf": Paint("#F08A4B", "#47230F"),
     "input": Paint("#56B4E9", "#12324A"),
     "constant": Paint("#9AA3AD", "#2A2F36"),
     "result": Paint("#00B386", "#0E3A2E"),

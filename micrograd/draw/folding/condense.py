@@ -1,0 +1,169 @@
+"""Merge boxes until a picture is small enough, those first that read as one: `W x`, a softmax.
+
+A box is merged into the only one that uses it, which makes no cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from micrograd.draw.folding.patterns import Level, what
+from micrograd.draw.scene.boxes import Box
+from micrograd.draw.scene.names import stem
+from micrograd.draw.scene.outline import Outline
+
+ENOUGH = 25  # boxes of a picture that was condensed
+PARTS = 10  # that a graph is cut into if nothing else helps
+NAMED = 3  # names in the title of a box
+_ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "* of factor")
+
+
+def condensed(level: Level, most: int) -> list[Box]:
+    """Merge boxes until at most `most` remain, or `ENOUGH`; cut what is left into parts.
+
+    Terms go into their sums, weights into the operation that uses them, a softmax into one box,
+    then operations in a row, then whatever one other box alone uses.
+    """
+    most = min(most, ENOUGH)
+    for pairs in (_softmaxes, _weights_and_terms, _in_a_row, _used_once):
+        while len(level.boxes) > most:
+            boxes = _merge(level, pairs(level), most)
+            if len(boxes) == len(level.boxes):
+                break
+            level = Level(level.outline, boxes)
+    if len(level.boxes) > most:
+        return _parts(level, most)
+    return level.boxes
+
+
+# A box, the box that it is to be merged into, and what both together are called, if not by rule.
+_Pair = tuple[int, int, str]
+
+
+def _softmaxes(level: Level) -> Iterator[_Pair]:
+    """Find the exponentials and their sum that a division brings together."""
+    for i, used in enumerate(level.before):
+        if level.boxes[i].group is not None or len(used) != 2 or _does(level, i) != "/":
+            continue
+        powers, total = sorted(used)
+        if (
+            _does(level, powers) == "exp"
+            and _does(level, total) == "+ of term"
+            and level.before[total] == [powers]
+            and level.after[total] == [i]
+            and level.after[powers] == sorted([total, i])
+        ):
+            yield powers, i, "softmax"
+            yield total, i, "softmax"
+
+
+def _weights_and_terms(level: Level) -> Iterator[_Pair]:
+    """Find leaves that one box uses, and products that are summed in one."""
+    for i, after in enumerate(level.after):
+        if len(after) == 1 and level.boxes[i].group is None:
+            user = after[0]
+            is_term = _does(level, i) == "*" and _does(level, user) == "+ of term"
+            if level.boxes[user].group is None and (not level.before[i] or is_term):
+                yield i, user, ""
+
+
+def _in_a_row(level: Level) -> Iterator[_Pair]:
+    """Find operations that alone use another one, and little else."""
+    for i, after in enumerate(level.after):
+        if len(after) == 1 and level.before[i] and level.boxes[i].group is None:
+            user = after[0]
+            if level.boxes[i].whole or level.boxes[user].whole:
+                continue
+            others = [x for x in level.before[user] if x != i and level.before[x]]
+            if level.boxes[user].group is None and not others:
+                yield i, user, ""
+
+
+def _used_once(level: Level) -> Iterator[_Pair]:
+    """Find boxes that one other box alone uses."""
+    for i, after in enumerate(level.after):
+        if len(after) == 1 and not (level.boxes[i].whole or level.boxes[after[0]].whole):
+            yield i, after[0], ""
+
+
+def _does(level: Level, i: int) -> str:
+    box = level.boxes[i]
+    return "" if box.group is not None else what_all_do(box)
+
+
+def what_all_do(box: Box) -> str:
+    """Return the operation of a box, or of the boxes alike in it."""
+    if box.inner and box.pattern.partition(" ")[2].startswith("alike"):
+        return what(box.inner[0])
+    return what(box)
+
+
+def _merge(level: Level, pairs: Iterator[_Pair], most: int) -> list[Box]:
+    """Merge pairs, the smallest first, as long as more than `most` boxes remain."""
+    chosen = sorted(pairs, key=lambda pair: (not pair[2], _size(level, pair)))
+    chosen = chosen[: len(level.boxes) - most]
+    into = list(range(len(level.boxes)))
+    called: dict[int, str] = {}
+    for i, user, name in chosen:
+        into[i] = user
+        if name:
+            called[user] = name
+    for i in reversed(range(len(into))):  # what uses a box comes after it
+        into[i] = into[into[i]] if into[i] != i else i
+    members: dict[int, list[int]] = {}
+    for i, last in enumerate(into):
+        members.setdefault(last, []).append(i)
+    names: dict[Hashable, str] = {
+        last: called.get(last) or _title(level.outline, [level.boxes[i] for i in inside])
+        for last, inside in members.items()
+        if len(inside) > 1
+    }
+    return level.merged(into, names)
+
+
+def _size(level: Level, pair: _Pair) -> int:
+    return sum(len(level.boxes[i].values) for i in pair[:2])
+
+
+def _title(outline: Outline, boxes: Sequence[Box]) -> str:
+    """Name a merged box by the names in it, else by its functions, else by its last operation."""
+    for labels in (_names, _functions):
+        found = list(dict.fromkeys(label for box in boxes for label in labels(outline, box)))
+        if found:
+            more = " \u2026" if len(found) > NAMED else ""
+            return ", ".join(found[:NAMED]) + more
+    return boxes[-1].pattern or f"{boxes[-1].values[-1]._op} and what it uses"
+
+
+def _names(outline: Outline, box: Box) -> Iterator[str]:
+    """Yield the names that the leaves in a box share."""
+    for inner in box.inner:
+        yield from _names(outline, inner)
+    if box.group is not None:
+        yield box.group.title
+    elif not box.inner and not any(v.parents for v in box.values):
+        name = stem(outline.name(box.values[0]))
+        if name:
+            yield name
+
+
+def _functions(outline: Outline, box: Box) -> Iterator[str]:
+    """Yield the operations in a box, but for arithmetic."""
+    if box.pattern == "softmax":
+        yield "softmax"
+        return
+    for inner in box.inner:
+        yield from _functions(outline, inner)
+    if not box.inner:
+        does = what(box)
+        if does not in _ARITHMETIC and not does.startswith("**") and box.values[-1].parents:
+            yield does
+
+
+def _parts(level: Level, most: int) -> list[Box]:
+    """Cut what is left into parts that follow each other; the last box stays by itself."""
+    others = len(level.boxes) - 1
+    size = -(-others // max(1, min(PARTS, most - 1)))
+    count = -(-others // size)
+    label: list[Hashable] = [*(i // size for i in range(others)), "last"]
+    return level.merged(label, {i: f"part {i + 1} of {count}" for i in range(count)})

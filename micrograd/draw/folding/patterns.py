@@ -1,0 +1,252 @@
+"""Find Values that belong together without a module: long sums and chains, and Values made alike.
+
+None of this makes a cycle: a sum or chain has one exit, which nothing before it uses; and Values
+made alike have operands made alike, so that none of them can depend on another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+
+from micrograd import ops
+from micrograd.draw.scene.boxes import Box
+from micrograd.draw.scene.convex import quotient, topological
+from micrograd.draw.scene.names import stem
+from micrograd.draw.scene.outline import Group, Kind, Outline
+
+MANY = 4  # the fewest terms, or Values made alike, that share a box
+LONG = 8  # the fewest operations in a row that share a box
+PLURALS = {kind: f"{kind.value}s" for kind in Kind} | {Kind.LEAF: "leaves"}
+
+
+class Level:
+    """Boxes that partition a graph, operands first, and which of them each one uses."""
+
+    def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
+        self.outline = outline
+        places = outline.place
+        boxes = sorted(boxes, key=lambda box: max([places[v] for v in box.values]))
+        unit = [0] * len(places)
+        for number, box in enumerate(boxes):
+            for v in box.values:
+                unit[places[v]] = number
+        before = quotient(outline.operands, unit)
+        order = topological(before)
+        place = {number: i for i, number in enumerate(order)}
+        self.boxes = [boxes[number] for number in order]
+        self.before = [sorted(place[x] for x in before[number]) for number in order]
+        self.after: list[list[int]] = [[] for _ in order]
+        for i, used in enumerate(self.before):
+            for x in used:
+                self.after[x].append(i)
+        self.box_at = [place[unit[i]] for i in range(len(unit))]  # of each Value, by its place
+
+    def merged(
+        self, label: Sequence[Hashable], name: dict[Hashable, str], whole: bool = False
+    ) -> list[Box]:
+        """Return the boxes after those of one label are merged; `name` says what these hold."""
+        together: dict[Hashable, list[Box]] = {}
+        for box, key in zip(self.boxes, label):
+            together.setdefault(key, []).append(box)
+        return [
+            boxes[0] if len(boxes) == 1
+            else Box([v for box in boxes for v in box.values], None, name[key], boxes, whole)
+            for key, boxes in together.items()
+        ]  # fmt: skip
+
+
+def sums_and_chains(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
+    """Return a box for each folded group, each long sum or chain outside of these, each Value."""
+    units = _Units(outline, folded)
+    units.join_sums()
+    units.join_chains()
+    return units.boxes()
+
+
+class _Units:
+    """Values joined step by step, by their places: a unit is a group, or named by a Value in it."""
+
+    def __init__(self, outline: Outline, folded: Sequence[Group | None]) -> None:
+        self.order = outline.order
+        self.operands = outline.operands
+        self.kinds = [outline.kinds[v] for v in self.order]
+        self.homes = [outline.home[v] for v in self.order]
+        self.consumers: list[list[int]] = [[] for _ in self.order]
+        for i, operands in enumerate(self.operands):
+            for x in operands:
+                self.consumers[x].append(i)
+        self.folded = folded
+        self.unit: list[Group | int] = [group or i for i, group in enumerate(folded)]
+        self.pattern: dict[int, str] = {}  # of a unit of several Values
+
+    def boxes(self) -> list[Box]:
+        """Return a box per unit."""
+        found: dict[Group | int, list[int]] = {}
+        for i, unit in enumerate(self.unit):
+            found.setdefault(unit, []).append(i)
+        return [
+            Box([self.order[i] for i in inside], unit) if isinstance(unit, Group)
+            else Box([self.order[i] for i in inside], pattern=self.pattern.get(unit, ""))
+            for unit, inside in found.items()
+        ]  # fmt: skip
+
+    def join_sums(self) -> None:
+        """Join a long sum, or product, whose partial results nothing else uses."""
+        top: dict[int, int] = {}  # of each addition: the last one of its sum
+        terms: dict[int, list[int]] = {}
+        for i in reversed(range(len(self.order))):
+            op = self.order[i].op
+            if self.folded[i] is not None or (op is not ops.add and op is not ops.multiply):
+                continue
+            after = self.consumers[i]
+            outer = after[0] if len(after) == 1 and self._together(i, after[0]) else None
+            joined = outer in top and self.order[after[0]].op is op
+            top[i] = top[after[0]] if joined else i
+            terms.setdefault(top[i], []).append(i)
+        for last, additions in terms.items():
+            outside = [x for i in additions for x in self.operands[i] if top.get(x) != last]
+            start = [x for x in outside if self._is_start(x)]  # the 0 that sum() begins with
+            number = len(outside) - len(start)
+            if number >= MANY or start:
+                symbol = self.order[last]._op
+                what = ("term" if symbol == "+" else "factor") + "s" * (number > 1)
+                self._join(last, [*additions, *start], f"{symbol} of {number:,} {what}")
+
+    def _is_start(self, x: int) -> bool:
+        after = self.consumers[x]
+        return (
+            self.kinds[x] is Kind.CONSTANT
+            and self.order[x].data == 0
+            and len(after) == 1
+            and self.order[after[0]].op is ops.add
+        )
+
+    def join_chains(self) -> None:
+        """Join operations in a row, each of which uses nothing but the last one and leaves."""
+        chain: dict[int, list[int]] = {}  # by the last operation so far
+        for i in range(len(self.order) - 1):  # the root stays by itself
+            if self.unit[i] != i or i in self.pattern or self.kinds[i] is not Kind.RESULT:
+                continue
+            before = {x for x in self.operands[i] if self.kinds[x] is Kind.RESULT}
+            x = before.pop() if len(before) == 1 else -1
+            follows = x in chain and set(self.consumers[x]) == {i} and self._together(x, i)
+            row = chain.pop(x) if follows else []
+            row.append(i)
+            chain[i] = row
+        for last, row in chain.items():
+            if len(row) >= LONG:
+                own = [x for i in row for x in self.operands[i] if self._is_own(x, i)]
+                self._join(last, [*row, *own], f"{len(row):,} operations in a row")
+
+    def _is_own(self, x: int, i: int) -> bool:
+        return self.kinds[x] is Kind.CONSTANT and set(self.consumers[x]) == {i}
+
+    def _together(self, i: int, j: int) -> bool:
+        return self.folded[j] is None and self.homes[i] is self.homes[j]
+
+    def _join(self, last: int, inside: Iterable[int], pattern: str) -> None:
+        for i in inside:
+            self.unit[i] = last
+        self.pattern[last] = pattern
+
+
+def alike(level: Level) -> list[Box]:
+    """Merge boxes made alike: by one operation, of operands made alike, in one module or scope.
+
+    Leaves are alike if they share a kind, a name but for its digits, and the way they are used;
+    the number of terms in a sum does not count.
+    """
+    labels = made_alike(level)
+    members: dict[Hashable, list[Box]] = {}
+    for box, label in zip(level.boxes, labels):
+        members.setdefault(label, []).append(box)
+    many = {label: boxes for label, boxes in members.items() if len(boxes) >= MANY}
+    names = {label: _name_of_many(level.outline, boxes) for label, boxes in many.items()}
+    return level.merged([x if x in many else (i,) for i, x in enumerate(labels)], names)
+
+
+def made_alike(level: Level) -> list[int]:
+    """Number the boxes such that those made alike share a number."""
+    outline, boxes = level.outline, level.boxes
+    roles: list[int] = []  # looked at where leaves have no names
+    place = outline.place
+    numbers: dict[Hashable, int] = {}
+    label: list[int] = []
+    for i, box in enumerate(boxes):
+        v = box.values[-1]
+        made: Hashable = i  # by nothing else
+        if outline.kinds[v] is Kind.CONSTANT:
+            made = "constant"
+        elif box.group is None and not level.before[i] and not v.parents:
+            name = stem(outline.name(v))
+            if not name and not roles:
+                roles = _roles(level)
+            made = outline.kinds[v], name, outline.home[v], None if name else roles[i]
+        elif box.pattern:
+            made = what(box), outline.home[v], frozenset(label[x] for x in level.before[i])
+        elif box.group is None:
+            used = tuple(label[level.box_at[x]] for x in outline.operands[place[v]])
+            made = v._op, outline.home[v], used
+        label.append(numbers.setdefault(("box", made), len(numbers)))
+    for i, box in enumerate(boxes):  # constants go with what uses them
+        if outline.kinds[box.values[-1]] is Kind.CONSTANT:
+            users = frozenset(label[x] for x in level.after[i])
+            label[i] = numbers.setdefault(("users", users), len(numbers))
+    return label
+
+
+def what(box: Box) -> str:
+    """Return what a box without a group does: its operation, or its pattern without counts."""
+    return re.sub(r"[\d,]+ |s$", "", box.pattern) if box.pattern else box.values[-1]._op
+
+
+def _roles(level: Level) -> list[int]:
+    """Number the boxes such that those used by the same operations in the same place are equal."""
+    numbers: dict[Hashable, int] = {}
+    role = [0] * len(level.boxes)
+    for i in reversed(range(len(level.boxes))):
+        box = level.boxes[i]
+        if box.group is not None:
+            key: Hashable = i
+        else:
+            uses = frozenset([(role[j], _position(level, i, j)) for j in level.after[i]])
+            v = box.values[-1]
+            key = what(box), level.outline.kinds[v], level.outline.home[v], uses
+        role[i] = numbers.setdefault(("role", key), len(numbers))
+    return role
+
+
+def _position(level: Level, i: int, j: int) -> int:
+    """Return the first position of box `i` among the operands of `j`; -1 where that is open."""
+    box = level.boxes[j]
+    if box.folded:
+        return -1
+    operands = level.outline.operands[level.outline.place[box.values[-1]]]
+    if len(operands) > MANY:  # the call of a program may have thousands
+        return -1
+    return next(k for k, x in enumerate(operands) if level.box_at[x] == i)
+
+
+def _name_of_many(outline: Outline, boxes: Sequence[Box]) -> str:
+    count = f"{len(boxes):,}"
+    v = boxes[0].values[-1]
+    if not v.parents:
+        kind = PLURALS[outline.kinds[v]]
+        name = stem(outline.name(v))
+        return f"{name}: {_extent(outline, boxes) or count} {kind}" if name else f"{count} {kind}"
+    patterns = {box.pattern for box in boxes}
+    if patterns == {""}:
+        return f"{count} alike: {v._op or 'results'}"
+    return f"{count} alike: {patterns.pop() if len(patterns) == 1 else f'{v._op} of terms'}"
+
+
+def _extent(outline: Outline, boxes: Sequence[Box]) -> str:
+    """Return the shape of an array of leaves by the indices in their names; empty if it has none.
+
+    The rows of a matrix are counted even if only some of its columns are used.
+    """
+    indices = [re.findall(r"\[(\d+)\]", outline.name(box.values[0])) for box in boxes]
+    if len({len(one) for one in indices}) != 1 or len(indices[0]) < 2:
+        return ""
+    return "\u00d7".join(str(len(set(side))) for side in zip(*indices))

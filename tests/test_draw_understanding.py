@@ -1,0 +1,306 @@
+"""Pictures of code that says little about itself: no arrows both ways, names, what repeats."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_draw_folding import assert_is_partition, assert_no_way_leads_back, patterns, titles
+from transformer import Transformer
+
+from micrograd import Value, scope
+from micrograd.draw import graph
+from micrograd.draw.folding.levels import fold
+from micrograd.draw.scene.boxes import Folding
+from micrograd.draw.scene.convex import convex_pieces
+from micrograd.draw.scene.outline import Kind, Outline
+from micrograd.graph.scopes import source_lines
+from micrograd.nn import MLP, Layer, Module, Neuron
+
+# No arrows both ways -----------------------------------------------------------------------------
+
+
+Plan = list[tuple[int, int, int, str]]
+plans: st.SearchStrategy[Plan] = st.lists(
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 4), st.sampled_from("ab")),
+    min_size=1,
+    max_size=12,
+)
+
+
+def modular_graph(plan: Plan) -> tuple[Value, list[Module]]:
+    """Call modules that share parameters again and again, within scopes."""
+    modules: list[Any] = [Neuron(2), Neuron(2, nonlin=False), Layer(2, 2), MLP(2, [2, 2])]
+    modules[1].w = modules[0].w
+    values = [Value(0.5), Value(-0.25), modules[0].w[0], modules[2].neurons[0].b]
+    for first, second, which, name in plan:
+        a, b = values[-min(first, len(values))], values[-min(second, len(values))]
+        module = [*modules, None][which]
+        with scope(name):
+            found = a * b if module is None else module([a, b])
+        values += found if isinstance(found, list) else [found]
+    return values[-1] + values[len(values) // 2], modules
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans, st.integers(2, 60))
+def test_no_arrows_lead_both_ways_between_boxes(plan: Plan, most: int) -> None:
+    root, _modules = modular_graph(plan)
+    outline = Outline(root)
+    kinds = {group.kind for group in outline.groups}
+    for folding in [fold(outline, most), *(fold(outline, modules=kind) for kind in kinds)]:
+        assert_is_partition(folding)
+        assert_no_way_leads_back(folding)
+        ways = {(arrow.tail, arrow.head) for arrow in folding.arrows()}
+        assert not any((head, tail) in ways for tail, head in ways)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 4)), min_size=2),
+    st.integers(3, 20),
+    st.integers(2, 30),
+)
+def test_no_arrows_lead_back_between_the_steps_of_any_loop(
+    body: list[tuple[int, int, int]], times: int, most: int
+) -> None:
+    state = [Value(0.1 * i) for i in range(1, 7)]
+    outputs = []
+    for _ in range(times):
+        fresh = [Value(0.3), *state]
+        for first, second, operation in body[:8]:
+            a, b = fresh[first], fresh[-1 - second]
+            made = [a + b, a * b, a - b, a.tanh(), b.relu()][operation]
+            fresh.append(made)
+        outputs.append(fresh[-1])
+        state = fresh[-6:]
+    folding = fold(Outline(sum(outputs)), most)  # type: ignore[arg-type]
+    assert len(folding.boxes) <= most
+    assert_is_partition(folding)
+    assert_no_way_leads_back(folding)
+
+
+@given(st.data())
+def test_pieces_of_any_groups_are_convex(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 14))
+    operands = [
+        data.draw(st.lists(st.integers(0, i - 1), max_size=3)) if i else [] for i in range(count)
+    ]
+    choice = st.one_of(st.none(), st.integers(0, 2))
+    groups = data.draw(st.lists(choice, min_size=count, max_size=count))
+    pieces = convex_pieces(operands, groups)
+    unit = [i if g is None else (g, pieces[i]) for i, g in enumerate(groups)]
+    arrows = {(unit[x], unit[i]) for i in range(count) for x in operands[i] if unit[x] != unit[i]}
+    reached = set(arrows)
+    for _ in range(count):
+        reached |= {(a, d) for a, b in reached for c, d in arrows if b == c}
+    assert not any(a == b for a, b in reached)
+
+
+def test_a_module_that_is_called_twice_is_two_boxes() -> None:
+    neuron = Neuron(1, nonlin=False)
+    out = neuron([neuron([Value(2.0)]) * 3])
+    folding = fold(Outline(out + 1), modules="neuron")
+    assert titles(folding) == ["Neuron: parameters", "Neuron, call 1 of 2", "Neuron, call 2 of 2"]
+    assert_no_way_leads_back(folding)
+
+
+# Kinds and names ---------------------------------------------------------------------------------
+
+
+def test_a_leaf_that_somebody_holds_is_no_constant() -> None:
+    weights = [Value(0.1 * i) for i in range(3)]
+    outline = Outline(sum(w * 2.0 for w in weights))  # type: ignore[arg-type]
+    kinds = outline.kinds
+    assert [kinds[w] for w in weights] == [Kind.LEAF] * 3
+    leaves = [v for v in outline.order if not v.parents and v not in weights]
+    assert [v.data for v in leaves] == [0.0, 2.0, 2.0, 2.0]
+    assert {kinds[v] for v in leaves} == {Kind.CONSTANT}
+
+
+def test_no_trainable_value_of_a_transformer_is_called_constant() -> None:
+    model = Transformer(width=8, tokens=9)
+    trainable = {v for rows in model.state.values() for row in rows for v in row}
+    outline = Outline(model.loss([1, 2, 3]))
+    kinds = {outline.kinds[v] for v in outline.order if v in trainable}
+    assert kinds == {Kind.LEAF}
+    assert not [v for v in outline.order if outline.kinds[v] is Kind.LEAF and v not in trainable]
+
+
+def test_names_out_of_dicts_lists_and_variables() -> None:
+    state = {"w": [[Value(1.0), Value(2.0)]], "b": Value(3.0)}
+    x = Value(0.5)
+    out: Value = state["w"][0][1] * x + state["b"]  # type: ignore[index]
+    outline = Outline(out, names=locals())
+    said = [outline.name(v) for v in outline.order]
+    assert said == ["state['w'][0][1]", "x", "", "state['b']", "out"]
+    assert Outline(out, names=state).name(out.parents[1]) == "b"
+    with pytest.raises(TypeError, match=r"names=\{'w': \[w1, w2\]\}"):
+        Outline(out, names={3: x})
+
+
+def test_results_are_called_by_the_variables_that_their_lines_assign() -> None:
+    x = Value(0.5, label="x")
+    with source_lines():
+        h = x * 2
+        for _ in range(2):
+            h = h.tanh() + 1
+        out = h * h
+    outline = Outline(out)
+    assert [outline.name(v) for v in outline.order if v.parents] == [
+        "h1",
+        "",
+        "h2",
+        "",
+        "h3",
+        "out",
+    ]
+
+
+# What repeats ------------------------------------------------------------------------------------
+
+
+def test_a_transformer_in_plain_code_shows_its_parts_by_name() -> None:
+    model = Transformer()
+    loss = model.loss([3, 1, 4, 1, 5, 9, 2, 6, 5])
+    outline = Outline(loss, names=model.state)
+    assert len(outline.order) > 57_000
+    folding = fold(outline)
+    assert len(folding.boxes) <= 25
+    assert_is_partition(folding)
+    assert_no_way_leads_back(folding)
+    said = " ".join(patterns(folding))
+    for name in ("wq", "wk", "wv", "wo", "fc1", "fc2", "lm_head", "softmax", "ReLU"):
+        assert name in said
+
+
+def test_a_large_graph_is_drawn_in_a_few_passes() -> None:
+    """Cost per Value does not grow: twice the graph, about twice the time."""
+    spent = []
+    for count in (4, 8):
+        loss = Transformer().loss(list(range(count + 1)))
+        start = time.process_time()
+        size = len(graph(loss).folding.outline.order)
+        spent.append((time.process_time() - start) / size)
+    assert spent[1] < 4 * spent[0] + 1e-4
+
+
+def newton() -> Value:
+    x = Value(1.5, label="x")
+    for _ in range(6):
+        x = x - (x * x - 2) / (2 * x)
+    return x
+
+
+def test_the_steps_of_newtons_method_fit_on_a_page() -> None:
+    picture = graph(newton())
+    assert patterns(picture.folding) == [f"step {i} of 6" for i in range(1, 7)]
+    width, height = (float(picture.svg.split(f'{side}="')[1].split('"')[0]) for side in SIDES)
+    assert height <= 1.2 * width
+
+
+SIDES = ("width", "height")
+
+
+class Recurrent(Module):
+    """A cell whose state goes straight into its next call."""
+
+    def __init__(self, inputs: int, states: int) -> None:
+        self.wx = [[Value(0.1) for _ in range(inputs)] for _ in range(states)]
+        self.wh = [[Value(0.1) for _ in range(states)] for _ in range(states)]
+
+    def __call__(self, x: list[Value], h: list[Value]) -> list[Value]:
+        return step(self.wx, self.wh, x, h)
+
+
+def step(
+    wx: list[list[Value]], wh: list[list[Value]], x: list[Value], h: list[Value]
+) -> list[Value]:
+    rows = zip(wx, wh)
+    return [(dot(row, x) + dot(other, h)).tanh() for row, other in rows]
+
+
+def dot(a: list[Value], b: list[Value]) -> Value:
+    return sum((x * y for x, y in zip(a, b)), start=Value(0.0))
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
+    cell = Recurrent(3, 4)
+    h = [Value(0.0) for _ in range(4)]
+    outputs = []
+    for t in range(20):
+        x = [Value(float(t)), Value(1.0), Value(2.0)]
+        h = step(cell.wx, cell.wh, x, h) if by_hand else cell(x, h)
+        outputs.append(dot(h, h))
+    folding = fold(Outline(sum(outputs)))  # type: ignore[arg-type]
+    assert_no_way_leads_back(folding)
+    word = "step" if by_hand else "Recurrent, call"
+    said = [text for text in patterns(folding) if text.startswith(word)]
+    assert said == [f"{word} {i} of 20" for i in range(1, 21)]
+
+
+# What else is drawn ------------------------------------------------------------------------------
+
+
+def test_derivatives_unfold_what_fits_the_limit_or_say_that_they_are_hidden() -> None:
+    model = MLP(2, [3, 1])
+    shown = graph(model([1.0, 2.0]), derivatives=True)
+    assert not any(box.folded for box in shown.folding.boxes)
+    assert "folded away" not in shown.source
+    hidden = graph(model([1.0, 2.0]), derivatives=True, fold=8)
+    assert "The local derivatives on" in hidden.source
+    assert "arrows are folded away" in hidden.source
+
+
+def test_several_roots_share_a_picture() -> None:
+    x = Value(2.0, label="x")
+    first, second = x * x, x.tanh()
+    first.label, second.label = "first", "second"
+    picture = graph([first, second])
+    assert picture.title == "Computation graph of first, second"
+    assert len(picture.folding.boxes) == 3
+    assert "The results are first *, data 4; second tanh, data 0.964" in picture.description
+
+
+def failing(run: Callable[[], Any]) -> BaseException:
+    with pytest.raises(ZeroDivisionError) as caught:
+        run()
+    return caught.value
+
+
+def test_a_graph_that_failed_half_way_shows_what_was_recorded_and_where_it_broke() -> None:
+    def ratio(a: Value, b: Value) -> Value:
+        total = a + b
+        difference = a - b
+        return total / difference
+
+    picture = graph(failing(lambda: ratio(Value(2.0), Value(2.0))))
+    outline = picture.folding.outline
+    assert {outline.name(v) for v in outline.order} == {"a", "b", "total", "difference"}
+    assert "Unfinished: ZeroDivisionError in line" in picture.description
+    assert "of ratio: return total / difference" in picture.description
+    assert "return total / difference" in picture.source
+
+
+def test_an_error_without_values_and_a_model_that_was_not_called_are_refused() -> None:
+    with pytest.raises(ValueError, match="ZeroDivisionError left no Values to draw"):
+        graph(failing(lambda: 1 / 0))
+    with pytest.raises(TypeError, match=r"got MLP: call it first, as in graph\(mlp\(x\)\)"):
+        graph(MLP(2, [1]))  # type: ignore[arg-type]
+
+
+def test_parts_are_cut_where_nothing_else_helps() -> None:
+    rng = random.Random(1)
+    values = [Value(0.1 * i, label=f"{chr(97 + i)}_") for i in range(5)]
+    for _ in range(400):
+        a, b = rng.sample(values, 2)
+        values.append(rng.choice([a * b, a + b, a - b, a.tanh()]))
+    folding: Folding = fold(Outline(sum(values)), most=8)  # type: ignore[arg-type]
+    assert len(folding.boxes) <= 8
+    assert_no_way_leads_back(folding)
