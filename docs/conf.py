@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tools"))  # sphinx_mathml, steppers
+sys.path.append(str(HERE.parent / "tools"))  # sphinx_exercises, sphinx_mathml, steppers
 
 # The reference is taken from the docstrings of the readable core; the cells run on the usual one.
 os.environ["MICROGRAD_PURE"] = "1"
@@ -17,7 +17,13 @@ del os.environ["MICROGRAD_PURE"]
 project = "micrograd"
 copyright = "the authors of micrograd; texts CC BY 4.0, code MIT"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_mathml"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_exercises",
+    "sphinx_mathml",
+]
 exclude_patterns = ["lab/*"]  # the lab's source, from which tools/notebooks.py makes the notebooks
 nitpicky = True  # a reference that leads nowhere is an error
 nitpick_ignore_regex = [(r"py:.*", r".*")]  # but the types in signatures need not be links

@@ -43,8 +43,8 @@ FOLDERS = {
     "explain": {
         "what_if": ["."],
         "diagnosis": ["."],
-        "known_mistakes": [".", "what_if"],
         "course": ["."],
+        "known_mistakes": [".", "what_if", "course"],
     },
 }
 

@@ -5,16 +5,22 @@ The cells of its pages run when the site is built; these are the numbers in the 
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from micrograd import Value
+from micrograd import Value, toposort
+from micrograd.explain import deltas, nudge
 from micrograd.explain.examples import mazur, ng_ex4
+from micrograd.graph.steps import backward_steps
+from micrograd.nn import MLP
+from micrograd.optim import SGD
 
 PAGES = Path(__file__).parents[1] / "docs" / "backpropagation"
 NET = ng_ex4()
@@ -51,23 +57,103 @@ def _start_afresh() -> None:
     NET.model.zero_grad()
 
 
+def text_of(page: str | int) -> str:
+    name = "index.md" if page == "index" else f"{page}-*.md"
+    return next(PAGES.glob(name)).read_text(encoding="utf-8")
+
+
 def says(page: str, *figures: str) -> None:
     """Check that the page holds these figures."""
-    text = next(PAGES.glob(f"{page}*.md")).read_text(encoding="utf-8")
+    text = text_of(page)
     missing = [figure for figure in figures if figure not in text]
     assert missing == []
 
 
-@pytest.mark.parametrize("page", range(1, 10))
+@pytest.mark.parametrize("page", range(1, 11))
 def test_each_page_has_its_parts(page: int) -> None:
     says(str(page), "**Predict.**", "<details>", "```{code-cell}")
     says(str(page), "**The number.**", "> **Keep this:**")
 
 
-@pytest.mark.parametrize("page", range(1, 10))
+@pytest.mark.parametrize("page", range(1, 11))
 def test_each_page_has_a_picture_that_says_what_it_shows(page: int) -> None:
-    text = next(PAGES.glob(f"{page}*.md")).read_text(encoding="utf-8")
+    text = text_of(page)
     assert "    alt: " in text or "\ngraph(" in text  # a diagram says it itself
+
+
+def answers(page: int) -> list[float]:
+    """Read the answers of a page's exercises."""
+    return [float(x) for x in re.findall(r"^:answer: (.*)$", text_of(page), re.M)]
+
+
+@pytest.mark.parametrize("page", range(1, 11))
+def test_each_page_asks_for_two_numbers(page: int) -> None:
+    found = re.findall(
+        r"^```\{exercise\} \S.*\n:answer: \S+\n:tolerance: \S+\n:hint: \S.*\n```$",
+        text_of(page),
+        re.M,
+    )
+    assert len(found) == len(answers(page)) == 2
+
+
+@pytest.mark.parametrize("page", ["index", *range(1, 11)])
+def test_each_page_is_described_for_those_who_search(page: int | str) -> None:
+    (description,) = re.findall(r'^    description: "(.*)"$', text_of(page), re.M)
+    assert 100 < len(description) < 250
+    assert not re.search("foretold|foretell|by this way|derivative by (the|a|each) ", text_of(page))
+
+
+def test_index_the_five_answers() -> None:
+    total, _, a3 = cost(0)
+    total.backward()
+    a4, delta4 = a3[3].data, a3[3].parents[0].grad
+    says("index", f"{a4:.4f} - 1 = {delta4:.4f}", f"falls by {-0.01 * delta4:.5f}")
+    NET.model.zero_grad()
+    mean_cost().backward()
+    bias = NET.model.layers[1].neurons[0].b
+    by = cost_after({bias: 0.01}) - mean_cost().data
+    says("index", f"rises by {by:.5f}", f"its derivative is {bias.grad:.4f}")
+    shares = -sum(p.grad**2 for p in WEIGHTS)
+    after = [cost_after({p: -p.grad for p in moved}) for moved in (WEIGHTS, LAYERS[1], LAYERS[0])]
+    j = mean_cost().data
+    says("index", f"{shares:.3f}", f"{j:.3f}", f"{j + shares:.3f}", *(f"{x:.3f}" for x in after))
+    says("8", f"{shares:.3f}", f"{j + shares:.3f}")
+
+
+def test_index_says_it_to_machines_too() -> None:
+    (found,) = re.findall(
+        r'<script type="application/ld\+json">(.*?)</script>', text_of("index"), re.S
+    )
+    page = json.loads(found)
+    assert page["@type"] == "QAPage"
+    assert "-4.385" in page["mainEntity"]["acceptedAnswer"]["text"]
+
+
+def test_2_the_course_contradicts_itself() -> None:
+    """The box: each claim computed with the course's formulas, the answer by a nudge."""
+    arguments = NET.model, NET.X, NET.y
+    found = deltas(*arguments)
+    z4, total = found.z[3].value(1, 4), found.cost(1)
+    nudged = nudge(z4, total, by=1e-4).data[0]
+    assert f"{nudged.real / nudged.by:.4f}" == "-0.0633"  # -0.0634 is its limit
+    a4 = found.a[3][1, 4]
+    says("2", f"y - a = {1 - a4:.4f}", f"{a4 - 1:.4f}: $a - y$")
+    bias = NET.model.layers[0].neurons[0].b
+    slope = nudge(bias, mean_cost, by=1e-5).data[0]
+    assert f"{slope.real / slope.by:.3f}" == "0.766"
+    half = deltas(*arguments, loss=squared)
+    forgotten = sum(
+        sum(w * d for w, d in zip(column, found.delta[3][i]))
+        for i in (1, 2, 3)
+        for column in [[row[1] for row in found.Theta[2]]]
+    )
+    says("2", f"= {forgotten / 3:.3f}$", f"= {half.D[1][1, 0]:.3f}$", "0.766")
+    says("4", f"{forgotten / 3:.3f}", "0.766")
+
+
+def squared(outputs: Any, label: int) -> Any:
+    """Half of (h - y)^2, added up over the units."""
+    return sum((a - (k == label)) ** 2 / 2 for k, a in enumerate(outputs, start=1))
 
 
 def test_the_network_is_the_one_that_the_first_page_shows() -> None:
@@ -78,10 +164,13 @@ def test_the_network_is_the_one_that_the_first_page_shows() -> None:
 
 def test_1_one_weight() -> None:
     mean_cost().backward()
-    bias = NET.model.layers[0].neurons[0].b
-    small, large = (cost_after({bias: by}) - mean_cost().data for by in (0.01, 1))
-    assert f"{small:.8f}" == "0.00766141"
-    says("1", f"{mean_cost():.6g}", f"{bias.grad:.6f}", f"{bias.grad:.3f}", f"{large:.3f}")
+    bias = NET.model.layers[1].neurons[0].b
+    j = mean_cost().data
+    small, large = (cost_after({bias: by}) - j - by * bias.grad for by in (0.01, 1))
+    says("1", f"{j:.6g}", f"{bias.grad:.6f}", f"{small:.6f}", f"a change of 1 by {large:.2f}")
+    curvature = cost_after({bias: 1e-3}) - 2 * j + cost_after({bias: -1e-3})
+    assert f"{curvature * 1e6:.3f}" == "0.102"  # the curve can be seen to bend
+    assert answers(1) == pytest.approx([0.02 * bias.grad, -0.1 * bias.grad], abs=1e-4)
 
 
 def test_2_delta() -> None:
@@ -103,6 +192,14 @@ def test_3_output_minus_label() -> None:
     o, slope = outputs[0].data, outputs[0].data * (1 - outputs[0].data)
     says("3", f"{o:.5f}", f"{outputs[0].grad:.4f}", f"{slope:.4f}")
     says("3", f"{outputs[0].parents[0].grad:.4f}")
+    less = 0.6 - 0.01  # wrong, and yet a larger delta
+    assert less < outputs[0].grad
+    says("3", f"by {less:.2f}", f"{less * 0.6 * 0.4:.4f}")
+    says("2", f"{outputs[0].parents[0].grad:.4f}", f"{less * 0.6 * 0.4:.4f}")
+    z, a1 = cost(0)[2][0].parents[0].data, a
+    rise = 1 / (1 + math.exp(-z - 0.01)) - a1
+    fall = math.log(1 - a1) - math.log(1 - a1 - 0.001)
+    says("3", f"goes up by {rise:.5f}", f"goes up by {fall:.4f}")
     w5 = book.model.layers[1].neurons[0].w[0]
     says("3", f"{w5.grad:.6f}", f"{w5.grad:.4f}", f"{book.published['h'][0]:.4f}")
 
@@ -137,7 +234,13 @@ def test_6_accumulator() -> None:
 
 def test_7_backward() -> None:
     assert len(WEIGHTS) + 1 == 19
-    says("7", "19 forward passes", f"{25 * 401 + 10 * 26 + 1:,}")
+    says("7", "19 forward passes", f"{25 * 401 + 10 * 26 + 1:,}", "about 3,400 times")
+    model = MLP(400, [25, 10], activation="sigmoid")
+    total: Any = sum(-a.sigmoid().log() for a in model([0.5] * 400))
+    forward = sum(v.op is not None for v in toposort(total))
+    ratio = 10_286 * forward / (forward + len(backward_steps(total)))
+    assert 3_400 <= ratio < 3_450
+    assert answers(7) == [5 * 4 + 3 * 6, 39]
 
 
 def test_8_better_weights() -> None:
@@ -180,6 +283,45 @@ def test_9_the_whole_algorithm() -> None:
     finally:
         for p, number in zip(WEIGHTS, start):
             p.data = number
+
+
+def test_9_the_race_is_run_at_equal_pace() -> None:
+    start = [p.data for p in WEIGHTS]
+    ends = []
+    for options in ({"lr": 2.0}, {"lr": 1.0, "momentum": 0.5}):
+        descent = SGD(WEIGHTS, **options)
+        for _ in range(200):
+            descent.zero_grad()
+            mean_cost().backward()
+            descent.step()
+        ends.append(f"{mean_cost():.4f}")
+        for p, number in zip(WEIGHTS, start):
+            p.data = number
+    says("9", *ends)
+    assert ends[0] < ends[1]
+
+
+def test_10_lambda() -> None:
+    found = deltas(NET.model, NET.X, NET.y, lam=4)
+    published = ng_ex4().published
+    assert f"{found.D[1][1, 1]:.5f}" == f"{published['D'][4][1][0][1]:.5f}"
+    says("10", f"{found.J.data:.4f}", f"{found.D[1][1, 1]:.5f}", f"{found.D[1][1, 1]:.4f}")
+    assert answers(10) == [1 / 5000 * 2, 0]
+
+
+def test_answers_that_the_network_gives() -> None:
+    found = deltas(NET.model, NET.X, NET.y)
+    assert answers(2) == [
+        pytest.approx(-0.01 * found.delta[3][1, 1], abs=1e-4),
+        sum(delta < 0 for delta in found.delta[3][2]),
+    ]
+    assert answers(3) == pytest.approx([0.8 - 1, (0.8 - 1) * 0.8 * 0.2])
+    assert answers(4)[0] == pytest.approx(found.delta[2][1, 2], abs=1e-3)
+    of_weight = found.delta[2][1, 2] * found.a[1][1, 2]
+    assert answers(5)[0] == pytest.approx(of_weight, abs=1e-3)
+    assert answers(6) == pytest.approx([(0.4 - 0.1) / 2, 2])
+    assert answers(8) == pytest.approx([-0.1 * 0.5**2, 0.1 * 0.5])
+    assert answers(9) == pytest.approx([0.4 - 0.5 * 0.08, 1 / (1 - 0.5)])
 
 
 def test_9_mazurs_step() -> None:

@@ -42,13 +42,17 @@ def main(arguments: list[str]) -> None:
 def notebooks() -> dict[str, list[Cell]]:
     """Return the cells of every notebook, by its name in demos/."""
     folder = DOCS / "backpropagation"
-    lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"))]
+    lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"), key=_number)]
     lab = DOCS / "lab" / "lab.md"
     return {
         "backpropagation.ipynb": [*(cell for page in lesson for cell in cells_of(page)), LICENCE],
         "lab.ipynb": [*cells_of(lab, without_solution), LICENCE],
         "lab_solved.ipynb": [*cells_of(lab), LICENCE],
     }
+
+
+def _number(page: Path) -> int:
+    return int(page.name.partition("-")[0])
 
 
 def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> Iterator[Cell]:
@@ -58,7 +62,8 @@ def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> It
     for i, part in enumerate(parts):
         if i % 2:
             options, code = _options_and_code(part)
-            hidden = {"jupyter": {"source_hidden": True}} if "remove-input" in options else {}
+            folded = "remove-input" in options or "hide-input" in options
+            hidden = {"jupyter": {"source_hidden": True}} if folded else {}
             yield {"cell_type": "code", "metadata": hidden, "source": change(code.strip())}
         elif markdown(part, page.parent):
             source = markdown(part, page.parent)
@@ -72,7 +77,14 @@ def _options_and_code(cell: str) -> tuple[str, str]:
 
 def markdown(text: str, folder: Path) -> str:
     """Return text that any notebook shows: without Sphinx's fences, links relative to demos/."""
-    text = re.sub(r"^```\{toctree\}.*?^```$", "", text, flags=re.S | re.M)
+    text = re.sub(r"^```\{(toctree|raw)\}.*?^```$", "", text, flags=re.S | re.M)
+    text = re.sub(
+        r"^```\{admonition\} ([^\n]*)\n(?::[^\n]*\n)*(.*?)^```$",
+        r"**\1.**\n\2",
+        text,
+        flags=re.S | re.M,
+    )
+    text = re.sub(r"^```\{exercise\} (.*?)^```$", _exercise, text, flags=re.S | re.M)
 
     def link(found: re.Match[str]) -> str:
         target = (folder / found[2]).resolve().relative_to(ROOT)
@@ -80,6 +92,16 @@ def markdown(text: str, folder: Path) -> str:
 
     text = re.sub(r"\[([^\]]+)\]\((?!https?:)([^)#\s]+)(#[^)]*|)\)", link, text)
     return text.strip()
+
+
+def _exercise(found: re.Match[str]) -> str:
+    """Write an exercise with its answer folded; only the site compares what is typed."""
+    question, *options = found[1].strip().splitlines()
+    values = dict(re.findall(r"^:(\w+): (.*)$", "\n".join(options), flags=re.M))
+    answer = f"{values['answer']} ({values['hint']})"
+    return (
+        f"**Exercise.** {question}\n\n<details><summary>Answer</summary>\n\n{answer}\n\n</details>"
+    )
 
 
 def without_solution(code: str) -> str:

@@ -140,32 +140,43 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     """Return the local derivatives of `node` with respect to operands, as Values or as numbers."""
     if node.op is None:
         return _given_slopes(node, positions)
+    rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    if not tracing:
-        # An operand that has no derivative is as good as its number, and a choice stays plain.
-        for i, rule in enumerate(node.op.derivatives):
-            if rule is None and isinstance(arguments[i], Value):
-                arguments[i] = arguments[i].data
+    flat, numbers = ((), ()) if tracing else _simpler(node.op)
+    for i in numbers:
+        if isinstance(arguments[i], Value):
+            arguments[i] = arguments[i].data
     slopes: list[Any] = []
     for i in positions:
-        if not tracing and _is_flat(node.op, i):
+        if i in flat:
             slopes += slopes_at(node, [i])
             continue
         try:
-            slopes.append(node.op.derivatives[i](*arguments))  # type: ignore[misc]
+            slopes.append(rules[i](*arguments))  # type: ignore[misc]
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
     return slopes
 
 
 @lru_cache(maxsize=1024)
-def _is_flat(op: Op, position: int) -> bool:
-    """Whether a local derivative stays the same around almost every point, as a sign does."""
-    try:
-        return _is_constant(of_rule(op, position))
-    except Exception:  # a user's rule, which may do anything but work on Formulas
-        return False
+def _simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the operands with a flat rule, and those without a rule: both are as good as numbers.
+
+    A flat rule stays the same around almost every point, as a sign does.
+    """
+    flat, numbers = [], []
+    for i, derivative in enumerate(op.derivatives):
+        if derivative is None:
+            numbers.append(i)
+            continue
+        try:
+            rule = of_rule(op, i)
+        except Exception:  # a user's rule, which may do anything but work on Formulas
+            continue
+        if rule.op is not None and _is_constant(rule):
+            flat.append(i)
+    return tuple(flat), tuple(numbers)
 
 
 def _is_constant(rule: Formula) -> bool:

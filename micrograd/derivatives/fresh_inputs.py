@@ -5,7 +5,6 @@ from __future__ import annotations
 import dis
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from types import CodeType
 from typing import Any
 
@@ -18,48 +17,37 @@ from micrograd.value.numbers import is_number, refuse_masked, to_float
 
 identity = Op("identity", lambda x: x, lambda x, out: 1.0)
 
-_numbers = count(1)
-_running: set[int] = set()  # the numbers of the calls whose function runs, in any thread
+_running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
 
 
 class Call:
     """One call of `f(x, ...)` on new Values in the place of x, and its result.
 
-    The new Values know the number of their call. So it is seen from a graph alone which calls it
-    depends on, whatever thread recorded it: derivatives nest without being confused. Where x held
-    Values, the new ones are tied to them in the end; until then they are leaves, so that no walk
-    through the graph of `f` goes on into all that was computed before.
+    The new Values are marked. So it is seen from a graph alone whether it depends on other calls,
+    whatever thread recorded it, and derivatives nest without being confused. Where x held Values,
+    the new ones are tied to them in the end; until then they are leaves, so that no walk through
+    the graph of `f` goes on into all that was computed before.
     """
 
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
-        self.f, self.x, self.args, self.kwargs = f, x, args, kwargs
-        self.number = next(_numbers)
-        self.variables: list[Value] = []
-        self.shape: tuple[int, ...] | None = None  # of x; None if it is one number
-        self.originals: list[Any] = []
-        argument = self._fresh(x)
-        _running.add(self.number)
+        self.f, self.args, self.kwargs = f, args, kwargs
+        self.shape, self.originals = _elements(x)  # None for the shape of one number
+        # Maps, since these lines take most of the time of a derivative of few operations.
+        if set(map(type, self.originals)) == {float}:
+            self.at_values, self.variables = False, list(map(Value, self.originals))
+        else:
+            self.at_values = any(isinstance(original, Value) for original in self.originals)
+            self.variables = [leaf_for(original) for original in self.originals]
+        for v in self.variables:
+            v._is_variable = True
+        _running[id(self)] = self
         try:
-            self.result = f(argument, *args, **kwargs)
+            self.result = f(self._argument(self.variables), *args, **kwargs)
         finally:
-            _running.discard(self.number)
+            del _running[id(self)]
 
-    def _fresh(self, x: Any) -> Any:
-        refuse_masked(x, "x")
-        if isinstance(x, Value) or is_number(x):
-            return self._variable(x)
-        if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
-            raise TypeError(f"x must be a number, or a sequence or an array of numbers; got {x!r}")
-        array = _as_objects(x, "x")
-        self.shape = array.shape
-        return array_of([self._variable(element) for element in array.flat], array.shape)
-
-    def _variable(self, element: Any) -> Value:
-        leaf: Value = leaf_for(element if isinstance(element, Value) else to_float(element, "x"))
-        leaf._variable_of = self.number
-        self.originals.append(element)
-        self.variables.append(leaf)
-        return leaf
+    def _argument(self, variables: list[Value]) -> Any:
+        return variables[0] if self.shape is None else array_of(variables, self.shape)
 
     def scalar(self) -> Value:
         """Return the result, if it is one Value, or a number that does not depend on x."""
@@ -103,8 +91,7 @@ class Call:
     def _stays(self, y: Any, i: int | None) -> bool:
         """Tell whether a result is the same number when x is moved a little."""
         moved = [Value(v._data + 1e-3 * (abs(v._data) or 1.0)) for v in self.variables]
-        argument = moved[0] if self.shape is None else array_of(moved, self.shape)
-        again = self.f(argument, *self.args, **self.kwargs)
+        again = self.f(self._argument(moved), *self.args, **self.kwargs)
         if i is not None:
             again = _as_objects(again, "the result").flat[i]
         return is_number(again) and (float(again) == float(y) or (math.isnan(again) and y != y))
@@ -115,15 +102,13 @@ class Call:
         They are where x held Values, and where something else may differentiate the result.
         Raises ValueError where the outputs depend on a Value kept from an earlier call.
         """
-        tracer = hooks.tracer_here()
-        traced = tracer is not None and any(
-            isinstance(y, Value) and tracer.is_traced(y) for y in outputs
-        )
-        if not (traced or any(isinstance(x, Value) for x in self.originals)):
-            for y in outputs:
-                if tracer is not None and isinstance(y, Value):
-                    tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
-            rows = sweeps.jacobian(outputs, self.variables, self.number)
+        tracer: Any = hooks.tracer_here()
+        values = [y for y in outputs if isinstance(y, Value)] if tracer is not None else []
+        traced = any(map(tracer.is_traced, values)) if values else False
+        if not (traced or self.at_values):
+            for y in values:
+                tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
+            rows = sweeps.jacobian(outputs, self.variables, own=True)
             if rows is not None:
                 return rows, False
         if not traced:
@@ -131,8 +116,11 @@ class Call:
         return chain_rule.jacobian(outputs, self.variables), True
 
     def _check(self, outputs: Sequence[Entry]) -> None:
-        others = {v._variable_of for v in sweeps.nodes_behind(outputs)} - {None, self.number}
-        if not others <= _running:
+        own = {id(v) for v in self.variables}
+        others = {id(v) for v in sweeps.nodes_behind(outputs) if v._is_variable} - own
+        if others and not others <= {
+            id(v) for call in list(_running.values()) for v in call.variables
+        }:
             raise ValueError(
                 f"{name_of(self.f)} used a Value that it, or another function, got in an earlier "
                 "call of grad and kept: nothing leads from there to this x. Keep its number, "
@@ -150,9 +138,26 @@ class Call:
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
 
 
+def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
+    """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
+    if x.__class__ is float or isinstance(x, Value):
+        return None, [x]
+    if x.__class__ is list and set(map(type, x)) == {float}:
+        return (len(x),), x
+    refuse_masked(x, "x")
+    if is_number(x):
+        return None, [to_float(x, "x")]
+    if str(getattr(x, "dtype", "")) == "float64":
+        return x.shape, x.ravel().tolist()
+    if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
+        raise TypeError(f"x must be a number, or a sequence or an array of numbers; got {x!r}")
+    array = _as_objects(x, "x")
+    return array.shape, [e if isinstance(e, Value) else to_float(e, "x") for e in array.flat]
+
+
 def leaf_for(original: Any) -> Any:
     """Return a new leaf that stands for a number or a Value, until `tie` lets it depend on that."""
-    if not isinstance(original, Value):
+    if original.__class__ is float or not isinstance(original, Value):
         return Value(original)
     leaf = Value(original._data)
     leaf._original = original
@@ -161,9 +166,11 @@ def leaf_for(original: Any) -> Any:
 
 def tie(leaf: Any, original: Any) -> None:
     """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
-    for name in ("_variable_of", "_original"):
+    for name in ("_is_variable", "_original"):
         if name in getattr(leaf, "_attributes", ()):
             delattr(leaf, name)
+    if isinstance(leaf, Value) and leaf._is_variable:
+        leaf._is_variable = False  # in C it is no attribute of its own
     if isinstance(original, Value):
         leaf.op, leaf.args = identity, (original,)
 

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from micrograd.engine import Value, toposort
-from micrograd.native.takeover import prefer_c
+from micrograd.native import takeover
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
 from micrograd.value.numbers import to_float
@@ -24,22 +24,23 @@ Step = tuple[Value, tuple[int, ...]]
 Rows = list[list[float]]
 
 
-@prefer_c
-def adjoints(
-    outputs: Sequence[Any], variables: Sequence[Value], call: int | None = None
-) -> Rows | None:
+def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:
     """Return the derivative of each output (a Value or a number) by each variable.
 
     A gradient of exactly zero passes nothing on, even where the local derivative is infinite or
-    cannot be computed. If `call` is given, None where the outputs depend on a variable of another
-    call (see fresh_inputs.py). Raises what `backward()` raises.
+    cannot be computed. If the variables are the `own` ones of a call (see fresh_inputs.py), None
+    where the outputs depend on those of another call. Raises what `backward()` raises.
     """
+    if takeover.c_core is not None:
+        rows: Any = takeover.c_core.adjoints(outputs, variables, own, slopes_at)
+        if rows is not NotImplemented:
+            return rows  # type: ignore[no-any-return]
     nodes = nodes_behind(outputs)
-    if _depend_on_others(nodes, call):
+    if own and _others(nodes, variables):
         return None
     steps = steps_between(nodes, variables)
     if len(outputs) > 1 and any(node._closure is not None for node, _ in steps):
-        return [row for y in outputs for row in adjoints([y], variables, call) or []]
+        return [row for y in outputs for row in adjoints([y], variables) or []]
     zeros = [0.0] * len(outputs)
     found: dict[int, list[float]] = {}
     for k, y in enumerate(outputs):
@@ -62,23 +63,26 @@ def adjoints(
     return [[column[k] for column in columns] for k in range(len(outputs))]
 
 
-@prefer_c
 def tangents(
     outputs: Sequence[Any],
     variables: Sequence[Value],
-    directions: Sequence[Sequence[float]] | None = None,
-    call: int | None = None,
+    directions: list[list[float]] | None = None,
+    own: bool = False,
 ) -> Rows | None:
     """Return for each direction, a number per variable, the rate at which each output changes.
 
     Without directions, each variable is one. None as for `adjoints`. Raises TypeError where a
     `_backward` assigned by hand is on the way.
     """
+    if takeover.c_core is not None:
+        rows: Any = takeover.c_core.tangents(outputs, variables, own, slopes_at, directions)
+        if rows is not NotImplemented:
+            return rows  # type: ignore[no-any-return]
     if directions is None:
         n = len(variables)
         directions = [[float(i == k) for i in range(n)] for k in range(n)]
     nodes = nodes_behind(outputs)
-    if _depend_on_others(nodes, call):
+    if own and _others(nodes, variables):
         return None
     zeros = [0.0] * len(directions)
     found: dict[int, list[float]] = {}
@@ -98,21 +102,19 @@ def tangents(
     return [[column[k] for column in columns] for k in range(len(directions))]
 
 
-def jacobian(
-    outputs: Sequence[Any], variables: Sequence[Value], call: int | None = None
-) -> Rows | None:
+def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:
     """Return the derivative of each output by each variable, in the direction of less work.
 
     Upward, a local derivative may fail that no output needs; then the downward sweep decides.
     """
     if len(outputs) > len(variables):
         try:
-            columns = tangents(outputs, variables, None, call)
+            columns = tangents(outputs, variables, None, own)
         except (*ARITHMETIC_ERRORS, TypeError):
-            return adjoints(outputs, variables, call)
+            return adjoints(outputs, variables, own)
         if columns is None or all(map(math.isfinite, chain.from_iterable(columns))):
             return columns and [list(row) for row in zip(*columns)]
-    return adjoints(outputs, variables, call)
+    return adjoints(outputs, variables, own)
 
 
 def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
@@ -120,8 +122,9 @@ def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
     return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
 
 
-def _depend_on_others(nodes: Iterable[Value], call: int | None) -> bool:
-    return call is not None and any(v._variable_of not in (None, call) for v in nodes)
+def _others(nodes: Iterable[Value], variables: Sequence[Value]) -> bool:
+    known = {id(x) for x in variables}
+    return any(v._is_variable and id(v) not in known for v in nodes)
 
 
 def steps_between(nodes: Iterable[Value], variables: Iterable[Value]) -> list[Step]:
@@ -147,8 +150,9 @@ def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
     arguments = [x._data if isinstance(x, Value) else x for x in (*node.args, node)]
     found: list[float] = []
     for i in positions:
+        rule = node.op.derivatives[i]
         try:
-            slope = node.op.derivatives[i](*arguments)  # type: ignore[misc]
+            slope = 0.0 if rule is None else rule(*arguments)
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
         found.append(to_float(slope, f"a local derivative of {node.op.name}"))

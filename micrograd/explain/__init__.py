@@ -17,15 +17,29 @@ from micrograd.explain.what_if.nudging import nudge
 
 if TYPE_CHECKING:
     from micrograd.explain.course.textbook import deltas
+    from micrograd.explain.known_mistakes.gradient_check import check_gradient
 
-__all__ = ["contributions", "deltas", "diagnose", "grade", "mistakes", "nudge", "step"]
+__all__ = [
+    "check_gradient",
+    "contributions",
+    "deltas",
+    "diagnose",
+    "grade",
+    "mistakes",
+    "nudge",
+    "step",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "deltas":  # needs NumPy, so it loads when it is first used
+    if name == "deltas":  # these need NumPy, so they load when they are first used
         from micrograd.explain.course.textbook import deltas
 
         return deltas
+    if name == "check_gradient":
+        from micrograd.explain.known_mistakes.gradient_check import check_gradient
+
+        return check_gradient
     raise AttributeError(f"module 'micrograd.explain' has no attribute {name!r}")
 
 

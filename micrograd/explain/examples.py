@@ -43,6 +43,33 @@ class Example:
     loss: Any = None
     erratum: str = ""
 
+    def cost(self, i: int) -> Any:
+        """Return the cost of example i, from 1, recorded anew.
+
+        >>> print(f"{ng_ex4().cost(1):.4f}")
+        7.2083
+        """
+        outputs, label = self.model(self.X[i - 1]), self.y[i - 1]
+        if self.loss is not None:
+            return self.loss(outputs, label)
+        from micrograd.explain.course.network import cross_entropy, targets_of
+
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return cross_entropy(outputs, targets_of(label, len(outputs), i), i)
+
+    def J(self, lam: float = 0.0) -> Any:  # noqa: N802 (the course's name)
+        """Return the average cost of all examples, recorded anew; `lam` regularises the weights.
+
+        >>> print(f"{ng_ex4().J():.5f} {ng_ex4().J(lam=4):.4f}")
+        7.40697 19.4736
+        """
+        m = len(self.X)
+        cost = sum(self.cost(i) for i in range(1, m + 1)) / m
+        if lam:
+            neurons = [neuron for layer in self.model.layers for neuron in layer.neurons]
+            cost += lam / (2 * m) * sum(w * w for neuron in neurons for w in neuron.w)
+        return cost
+
     def __repr__(self) -> str:
         erratum = f"\nErratum: {self.erratum}" if self.erratum else ""
         return f"{self.name}\nSource: {self.source}{erratum}"

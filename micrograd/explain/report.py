@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Union
 
@@ -15,8 +15,9 @@ class Table:
     """A title, a header, rows of texts and numbers, and a note below.
 
     Floats have 6 significant digits; columns of numbers are aligned right. Raises ValueError for a
-    row whose length differs from the header's. Shows itself in a notebook, also in one that is not
-    trusted: the HTML has no script and no style sheet.
+    row whose length differs from the header's. `decimals` gives columns a fixed number of decimals
+    instead, by their header. Shows itself in a notebook, also in one that is not trusted: the HTML
+    has no script and no style sheet.
 
     >>> print(Table("Two weights", ["weight", "grad"], [["w[0]", 0.5], ["w[1]", -12.25]]))
     Two weights
@@ -32,11 +33,13 @@ class Table:
         header: Sequence[str],
         rows: Iterable[Sequence[Cell]],
         note: str = "",
+        decimals: Mapping[str, int] | None = None,
     ) -> None:
         self.title = title
         self.header = list(header)
         self.rows = [list(row) for row in rows]
         self.note = note
+        self._decimals = [(decimals or {}).get(name) for name in self.header]
         for row in self.rows:
             if len(row) != len(self.header):
                 raise ValueError(
@@ -50,7 +53,7 @@ class Table:
         >>> Table("", ["z"], [[1.0]]).text()
         'z\\n-\\n1'
         """
-        grid = [self.header, *([format_cell(cell) for cell in row] for row in self.rows)]
+        grid = [self.header, *map(self._texts, self.rows)]
         widths = [max(map(len, column)) for column in zip(*grid)]
         lines = ["  ".join(map(_pad, row, widths, self._numeric())).rstrip() for row in grid]
         rule = "-" * max(map(len, lines))
@@ -64,7 +67,7 @@ class Table:
         """
         numeric = self._numeric()
         title = f"<caption{_NO_WRAP}>{escape(self.title)}</caption>" if self.title else ""
-        body = "".join(_row("td", map(format_cell, row), numeric) for row in self.rows)
+        body = "".join(_row("td", self._texts(row), numeric) for row in self.rows)
         table = (
             f"<table>{title}<thead>{_row('th', self.header, numeric)}</thead>"
             f"<tbody>{body}</tbody></table>"
@@ -73,6 +76,12 @@ class Table:
 
     __str__ = text
     _repr_html_ = html
+
+    def _texts(self, row: list[Cell]) -> list[str]:
+        return [
+            format_cell(cell) if n is None or isinstance(cell, str) else f"{cell + 0.0:.{n}f}"
+            for cell, n in zip(row, self._decimals)
+        ]
 
     def _numeric(self) -> list[bool]:
         """Tell which columns hold a number: these are aligned right."""

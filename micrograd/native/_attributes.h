@@ -123,6 +123,16 @@ static int set_number(PyObject *self, PyObject *number, void *name) {
     return 0;
 }
 
+/* The getter and setter of _is_variable. */
+static PyObject *get_variable(PyObject *self, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((Value *)self)->variable);
+}
+
+static int set_variable(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
+    ((Value *)self)->variable = x == Py_True;
+    return 0;
+}
+
 /* Get the dict of attributes. The caller may put anything into it, so track the node. */
 static PyObject *get_dict(PyObject *self, void *closure) {
     if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;

@@ -33,6 +33,8 @@
 
 #include "_graph.h"
 
+#include "_sweeps.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -56,6 +58,7 @@ static PyGetSetDef value_getset[] = {
     {"data", get_number, set_number, "The number itself.", "data"},
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
+    {"_is_variable", get_variable, set_variable, NULL, NULL},
     {"_data", get_raw, set_number, NULL, "data"},
     {"_grad", get_raw, set_number, NULL, "grad"},
     {"op", get_op, set_making, "The operation that made this node; None for a leaf.", "op"},
@@ -195,6 +198,10 @@ static void engine_free(void *module) {
 static PyMethodDef engine_methods[] = {
     {"toposort", engine_toposort, METH_O,
      "List every Value that `root` is made of, operands before their consumers, root last."},
+    {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
+     "See micrograd/derivatives/sweeps.py."},
+    {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
+     "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},

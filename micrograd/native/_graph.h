@@ -46,10 +46,13 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
     return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
 }
 
-/* List the graph behind a root depth first, operands in order; for a backward pass, set interior grads
- * to 0. Works without recursion and without running Python code. Borrows the root. */
-static int walk(State *s, Walk *w, Value *x) {
-    uint64_t number = ++s->walks & 0xFFFFFFFFFFFF;
+/* Return the number of a new walk, by which it knows what it has seen. */
+static inline uint64_t next_walk(State *s) { return ++s->walks & 0xFFFFFFFFFFFF; }
+
+/* List the graph behind a root depth first, operands in order, but for what this walk has seen; for a
+ * backward pass, set interior grads to 0. Works without recursion and without running Python code.
+ * Borrows the root. */
+static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
     for (int leaf;;) {
         while (x && x->seen != number) {
             x->seen = number;
@@ -83,6 +86,9 @@ static int walk(State *s, Walk *w, Value *x) {
         }
     }
 }
+
+/* List the graph behind one root. */
+static int walk(State *s, Walk *w, Value *root) { return walk_on(s, w, root, next_walk(s)); }
 
 /* toposort(root). Borrows the root; the caller owns the list. */
 static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {

@@ -23,6 +23,7 @@ typedef struct Value {
     uint64_t tracked : 1;   /* visible to the cyclic garbage collector */
     uint64_t used : 1;      /* has been an operand */
     uint64_t bound : 1;     /* a leaf of a block; see _block.h */
+    uint64_t variable : 1;  /* a leaf that a derivative is being taken by, see fresh_inputs.py */
     uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
 

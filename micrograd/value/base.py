@@ -45,7 +45,7 @@ class ValueBase(Operators["Value"]):
     _why_no_copy: str | None = None  # the message of copy and pickle, where they cannot copy it
     _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
-    _variable_of: int | None = None  # the number of the call that a leaf is a variable of
+    _is_variable: bool = False  # a derivative is being taken by this leaf
 
     def _clear_grad(self, arrived: bool) -> None:
         """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""

@@ -1,4 +1,4 @@
 """Backpropagation in the words and symbols of Andrew Ng's course.
 
-May import all of explain's other rooms. Begin with textbook.py.
+May import explain's report. Begin with textbook.py.
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
 from micrograd.explain.course.network import Network, Pass, cross_entropy
+from micrograd.explain.course.notation import entry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,5 +57,5 @@ class Recording:
                 f"loss(outputs, label) must return one Value, got {cost!r} for example {i + 1}: "
                 "compute it from the outputs with operators and micrograd's functions"
             )
-        cost.label = f"cost{i + 1}"
+        cost.label = entry("cost", i + 1)
         return cost

@@ -18,7 +18,9 @@ from micrograd.value.numbers import to_float
 if TYPE_CHECKING:
     import numpy as np
 
-_SHRINKING = (1, 0.1, 0.01, 0.001)  # times the nudge that was asked for
+_SHRINKING = (1, 0.1, 0.01)  # times the nudge that was asked for
+_DIGITS = 4  # of the smallest change
+_MOST_DECIMALS = 12
 
 
 class Change(NamedTuple):
@@ -50,7 +52,15 @@ class Nudge:
             ["nudged by", "predicted", "real", "off by"],
             rows,
             self._note(),
+            dict.fromkeys(["predicted", "real", "off by"], self._decimals()),
         )
+
+    def _decimals(self) -> int:
+        """Return the decimals that show some digits of the smallest change."""
+        change = max(map(abs, self.data[-1][1:]))
+        if not (math.isfinite(change) and change):
+            return 6
+        return min(max(_DIGITS - 1 - math.floor(math.log10(change)), 0), _MOST_DECIMALS)
 
     def _note(self) -> str:
         meaning = f"predicted = derivative * nudge; the derivative is {self.slope:.6g}"
@@ -109,12 +119,11 @@ def nudge(v: Value, output: Value | Loss, by: float = 0.01) -> Nudge:
     >>> x = Value(3.0, label="x")
     >>> print(nudge(x, x * x, by=0.1))
     Nudging x: how the output, 9, changes
-    nudged by  predicted        real  off by
+    nudged by  predicted      real    off by
     ----------------------------------------
-          0.1        0.6        0.61    0.01
-         0.01       0.06      0.0601  0.0001
-        0.001      0.006    0.006001   1e-06
-       0.0001     0.0006  0.00060001   1e-08
+          0.1   0.600000  0.610000  0.010000
+         0.01   0.060000  0.060100  0.000100
+        0.001   0.006000  0.006001  0.000001
     predicted = derivative * nudge; the derivative is 6
     The smaller the nudge, the better the prediction
     """
