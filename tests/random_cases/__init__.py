@@ -6,11 +6,8 @@
 
 Some promises are not held yet; no case asks for them:
 
-- `mg.grad(y, h)` by a value `h` that the function computed, where an equal node stands beside it:
-  equal nodes are made one. Derivatives are taken by arguments, by parameters, and of functions.
 - A guard at a tie, such as `z >= 0` where z is 0 but for rounding: a guard may round otherwise than
   its path. Every comparison has a number beside it that nothing computed equals.
 - Products of very large and very small factors, which are multiplied in another order; rows that
   are left out of a sum because they are NaN. Numbers are of ordinary size.
-- Parameters that the function makes itself at its first run. All are made before.
 """

@@ -43,8 +43,17 @@ BRANCHES = (
     "({0} > {1} - NUMBER) * {0}",
     "mg.tanh({0}) if {0} > NUMBER and {1} < NUMBER else mg.tanh({1} - {0})",
     "{0} if not {1} > NUMBER else 0.3 * {1}",
+    "{0} * 0.5 if ({0} > NUMBER) == ({1} > NUMBER) else mg.sin({1})",
+    "{0} * 0.5 if ({0} > NUMBER) & ({1} < NUMBER) else mg.cos({1})",
+    "mg.tanh({0}) if ({0} > NUMBER) ^ ({1} > NUMBER) else {1}",
+    "{0} if {0} != {0} or {1} in (1.0, 2.0) else mg.sin({0} + {1})",
+    "[{0}, mg.sin({1})][{0} > NUMBER]",
+    "{{True: mg.sin({0}), False: 0.4 * {1}}}[{1} > NUMBER]",
+    "{0} * sum([{0} > NUMBER, {1} > NUMBER])",
+    "{0} if any(v > NUMBER for v in ({0}, {1})) else 0.7 * {1}",
+    "{0} if all(v > -NUMBER for v in ({0}, {1})) else 0.7 * {1}",
 )
-# Derivatives in the function; LEAF is a parameter: no value that was computed.
+# Derivatives in the function: of functions, by a parameter LEAF, and by a value computed before.
 DERIVATIVES = (
     "mg.grad(lambda t: mg.sin(t * {1}) + {0} * t)({0})",
     "mg.grad(lambda t: mg.tanh(t) * {1} * t)({0})",
@@ -55,6 +64,9 @@ DERIVATIVES = (
     "mg.grad(mg.tanh({0} * LEAF) * {1}, LEAF)",
     "mg.grad(mg.sin(LEAF) * LEAF * {0} + {1}, LEAF)",
     "mg.jacobian(lambda t: [mg.sin(t[0]) * t[1], t[0] * {1}])([{0}, {1}])[0][1]",
+    "mg.grad(mg.sin({0}) * {1} + {0} * {0}, {0})",
+    "mg.grad(mg.tanh({0} * {1}), [{0}, {1}])[1]",
+    "mg.grad(mg.grad(mg.sin({0} * {1}), {0}) * {0}, {1})",
     "mg.jvp([mg.sin(LEAF * {0})], [LEAF], [{1}])[0]",
     "mg.hvp(mg.sin(LEAF) * {0}, [LEAF], [{1}])[0]",
     "mg.grad(lambda t: t * {1} if t > NUMBER else mg.sin(t) * {1})({0})",
@@ -66,10 +78,15 @@ def arithmetic(w: Writer, x: Vector) -> Vector:
     w.kind("scalar code")
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     nodes += _parameters(w)
+    written = [f"mg.Value({w.number()})"]
     for _ in range(w.rng.randint(2, 14)):
         if not w.affords(5):
             break
-        nodes.append(w.let(_filled(w, w.rng.choice((UNARY, BINARY)), nodes), 3))
+        if w.chance(0.15):  # an equal node
+            written.append(w.rng.choice(written))
+        else:
+            written.append(_filled(w, w.rng.choice((UNARY, BINARY)), nodes))
+        nodes.append(w.let(written[-1], 3))
     m = min(w.rng.randint(1, 6), len(nodes))
     chosen = nodes[-m:] if w.chance(0.7) else [w.rng.choice(nodes) for _ in range(m)]
     return w.vector(f"[{', '.join(chosen)}]", m, 0)
@@ -86,7 +103,7 @@ def branches(w: Writer, x: Vector) -> Vector:
     new: list[str] = []
     for _ in range(w.rng.randint(1, 3)):
         written = _filled(w, BRANCHES, nodes + new)
-        w.paths *= 3 if " and " in written else 2
+        w.paths *= 2 ** min(written.count(">") + written.count("<"), 2)
         new.append(w.let(written, 4))
         if w.paths > 8:
             break
