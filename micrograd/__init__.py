@@ -63,6 +63,9 @@ from micrograd.ops import (
     tanh,
     where,
 )
+from micrograd.value.selection import max as max
+from micrograd.value.selection import min as min
+from micrograd.value.selection import take
 
 if TYPE_CHECKING:
     from micrograd import draw, explain, losses, nn, optim, programs
@@ -77,11 +80,12 @@ if TYPE_CHECKING:
     )
     from micrograd.draw import draw_dot
     from micrograd.explain import examples
+    from micrograd.files import load, save
     from micrograd.graph import scopes
     from micrograd.graph.scopes import scope, source_lines
     from micrograd.programs import program
 
-# `from micrograd import *` leaves Python's own `abs` alone; the row is micrograd.abs.
+# `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
 __all__ = [
     "Op",
     "Value",
@@ -116,6 +120,7 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -132,6 +137,7 @@ __all__ = [
     "program",
     "programs",
     "relu",
+    "save",
     "scope",
     "scopes",
     "sigmoid",
@@ -143,6 +149,7 @@ __all__ = [
     "sqrt",
     "stop_gradient",
     "subtract",
+    "take",
     "tan",
     "tanh",
     "toposort",
@@ -160,7 +167,9 @@ _LAZY_FUNCTIONS = {
     "hvp": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
+    "load": "files",
     "program": "programs",
+    "save": "files",
     "scope": "graph.scopes",
     "source_lines": "graph.scopes",
     "value_and_grad": "derivatives",

@@ -21,7 +21,7 @@ FILES = {
 # A room imports what stands before it; `ops` imports nothing.
 ROOMS = [
     "ops", "value", "engine", "native", "symbolic", "graph", "derivatives",
-    "nn", "losses", "optim", "programs", "draw", "explain",
+    "nn", "losses", "optim", "files", "programs", "draw", "explain",
 ]  # fmt: skip
 
 # The folders of a room, and those beside them that each may import. "." stands for the files

@@ -367,7 +367,7 @@ def test_numbers_of_any_kind_become_float64(dtype: Any) -> None:
     ("arguments", "error", "message"),
     [
         ((X, [1.0, 2.0]), ValueError, "x has 3 examples, y has 2"),
-        (([[1.0], [1.0, 2.0]], [1.0, 2.0]), ValueError, "rows that differ in length"),
+        (([[1.0], 2.0], [1.0, 2.0]), ValueError, "rows of unlike depth"),
         ((X, ["a", "b", "c"]), TypeError, "real numbers, got dtype <U1"),
         ((X, X[:, 0] * 1j), TypeError, "real numbers, got dtype complex128"),
         ((X, [Value(1.0)] * 3), TypeError, "Values belong into the function's closure"),

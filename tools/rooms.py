@@ -22,6 +22,7 @@ FLOORS = {
     "explained": {"explain/": "where a gradient comes from, what is wrong, in the course's words"},
     "drawn": {"draw/": "pictures of graphs, the stepper, training"},
     "run on arrays": {"programs/": "scalar code lifted to matrix equations"},
+    "kept": {"files/": "parameters and optimisers, saved and loaded"},
     "built with": {
         "nn.py": "neurons, layers, networks",
         "losses.py": "how wrong an output is",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import count
 from types import FunctionType, MethodType
@@ -15,14 +15,14 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.branches import Paths
+from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
+from micrograd.programs.branches import Part, Paths, joined
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
-from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class _Version(NamedTuple):
     """What was traced while the function's closure and globals were the same."""
 
     references: References
-    paths: dict[Any, Paths]  # by the shapes of the arguments
+    paths: dict[Any, Paths]  # by the structures of the arguments
 
 
 class _Known:
@@ -117,28 +117,57 @@ class Program:
         return kept.setdefault(key, (reference, _Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inputs: dict[str, Array] = {}
-        shapes = []
-        n = None
         if hooks.tracer_here() is not None and any(map(_holds_values, (*args, *kwargs.values()))):
             return self.function(*args, **kwargs)  # called in another program's function
+        arguments: dict[str, Argument] = {}
+        n = None
         for name, x in self._named(args, kwargs):
-            if x.__class__ is not np.ndarray or x.dtype is not _FLOAT64 or not x.ndim:
-                x = _array(self._name, name, x)
-            shape = x.shape
+            plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
+            argument = Argument(x) if plain else read(self._name, name, x)
             if n is None:
-                n = shape[0]
-            elif n != shape[0]:
-                raise self._different_lengths(inputs, n, name, shape[0])
-            inputs[name] = _examples_last(x)
-            shapes.append(shape[1:])
+                n = argument.n
+            elif n != argument.n:
+                raise self._different_lengths(arguments, n, name, argument.n)
+            arguments[name] = argument
         if n is None:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        paths = self._paths(tuple(inputs), tuple(shapes), args, kwargs)
-        result = paths.call(inputs, n)
+        ragged = [x for x in arguments.values() if x.which is not None]
+        found: list[Paths] = []
+        if ragged:
+            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+        else:
+            shapes = tuple([x.structures[0] for x in arguments.values()])
+            found.append(self._paths(arguments, shapes, args, kwargs))
+            result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
         if hooks.tracers:
-            refuse_numbers(paths.found)
+            refuse_numbers(path for paths in found for path in paths.found)
         return result
+
+    def _call_ragged(
+        self,
+        arguments: dict[str, Argument],
+        ragged: list[Argument],
+        n: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        found: list[Paths],
+    ) -> Result:
+        """Run the rows of each structure together; the results are in the order of the rows."""
+        parts: list[Part] = []
+        table: Array = np.array([x.which for x in ragged])
+        kinds, which = np.unique(table.T, axis=0, return_inverse=True)
+        for kind, chosen in enumerate(kinds):
+            rows = np.flatnonzero(which.reshape(-1) == kind)
+            own = dict(zip(map(id, ragged), chosen))
+            structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
+            paths = self._paths(arguments, structures, args, kwargs)
+            found.append(paths)
+            inputs = {name: x.columns(rows) for name, x in arguments.items()}
+            parts += [
+                part._replace(rows=rows if part.rows is None else rows[part.rows])
+                for part in paths.parts(inputs, len(rows), rows)
+            ]
+        return joined(parts, n)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -210,8 +239,8 @@ class Program:
 
     def _paths(
         self,
-        names: tuple[str, ...],
-        shapes: tuple[tuple[int, ...], ...],
+        arguments: dict[str, Argument],
+        structures: tuple[Structure, ...],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Paths:
@@ -219,18 +248,20 @@ class Program:
         if version is None or not version.references.unchanged():
             with uncollected():
                 version = self._known.version = _Version(References(self.function), {})
-        paths = version.paths.get((names, shapes))
+        integers = tuple([name for name, x in arguments.items() if x.is_integer])
+        key = (tuple(arguments), structures, integers)
+        paths = version.paths.get(key)
         if paths is None:
             bound = self._known.signature.bind(*args, **kwargs)
             trace = functools.partial(
                 _trace,
                 _getter(self.function),
-                list(zip(names, shapes)),
+                list(zip(arguments, structures)),
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(trace, version.references.names)
-            paths = version.paths.setdefault((names, shapes), found)
+            found = Paths(trace, version.references.names, integers)
+            paths = version.paths.setdefault(key, found)
         return paths
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -244,10 +275,10 @@ class Program:
             raise TypeError(f"{self._name}{known.signature}: {error}") from None
 
     def _different_lengths(
-        self, inputs: dict[str, Array], n: int, name: str, other: int
+        self, arguments: dict[str, Argument], n: int, name: str, other: int
     ) -> ValueError:
         return ValueError(
-            f"{self._name}: {next(iter(inputs))} has {n} examples, {name} has {other}: "
+            f"{self._name}: {next(iter(arguments))} has {n} examples, {name} has {other}: "
             "the first axis of all arguments counts the same examples"
         )
 
@@ -284,60 +315,6 @@ def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
             yield name, given
 
 
-def _array(function: str, name: str, given: Any) -> Array:
-    """An argument as an array of float64, examples first."""
-    what = f"{function}: argument {name}"
-    if isinstance(given, Result):
-        raise TypeError(
-            f"{what} is the result of a program, and no gradient would pass back to it: call that "
-            "program within this one, or give its .data"
-        )
-    if given is None:
-        raise TypeError(f"{what} is None: a program takes arrays of examples")
-    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
-    if masked:
-        raise ValueError(
-            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
-            "select the rows that are whole (.compressed(), for one number each), or fill them"
-        )
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        raise ValueError(
-            f"{what} has rows that differ in length: a program takes arrays, all examples alike"
-        ) from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}" + _likely(array))
-    if array.ndim == 0:
-        raise TypeError(
-            f"{what} is one number: give an array with the examples along the first axis, or let "
-            "the function take the number from its closure"
-        )
-    return array.astype(np.float64, copy=False)
-
-
-def _likely(array: Array) -> str:
-    """What is to be done about objects that are no numbers."""
-    elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
-    if any(isinstance(x, Value) for x in elements):
-        return ": Values belong into the function's closure"
-    other = next((x for x in elements if not is_number(x)), 0)
-    return "" if is_number(other) else f": it holds {other!r}"
-
-
-_FLOAT64 = np.dtype(np.float64)
-
-
-def _examples_last(array: Array) -> Array:
-    """An array with the examples as the last axis, and all others as one."""
-    if array.ndim == 2:
-        return array.T
-    if array.ndim == 1:
-        return array[None]
-    n, *shape = array.shape
-    return array.reshape(n, int(np.prod(shape))).T
-
-
 def _holds_values(x: Any) -> bool:
     """Whether an argument is a Value, or a sequence that begins with one, at any depth."""
     while isinstance(x, (list, tuple)) and x:
@@ -355,23 +332,17 @@ def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
 
 def _trace(
     getter: Callable[[], Any],
-    arguments: list[tuple[str, tuple[int, ...]]],
+    arguments: list[tuple[str, Structure]],
     by_position: int,
     keywords: tuple[str, ...],
     leaf: Callable[[str, int], Value],
 ) -> Any:
     """Run the function on leaves in the place of its arguments, given as in the call."""
     leaves = [
-        _nested(shape, map(functools.partial(leaf, name), count())) for name, shape in arguments
+        nested(structure, map(functools.partial(leaf, name), count()))
+        for name, structure in arguments
     ]
     return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
-
-
-def _nested(shape: Sequence[int], leaves: Iterator[Value]) -> Any:
-    """One row of an argument: a scalar, or lists of lists of them."""
-    if not shape:
-        return next(leaves)
-    return [_nested(shape[1:], leaves) for _ in range(shape[0])]
 
 
 def _is_importable(program: Program) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
@@ -28,7 +28,7 @@ from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
-from micrograd.programs.trace.recording import ProgramError, Recording, recorded
+from micrograd.programs.trace.recording import Index, ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number
@@ -61,6 +61,7 @@ class Path:
         tape: Tape,
         outputs: list[int],
         width: int | None,
+        indices: list[Index],
         executable: Callable[..., Executable],
     ) -> None:
         seeds = [tape.input("", k) for k in range(len(outputs))]
@@ -70,6 +71,7 @@ class Path:
         self.tape = tape
         self.outputs = outputs
         self.width = width  # how many scalars it returns; None for one that is not in a list
+        self.indices = list(dict.fromkeys(indices))
         self.truths = list(tape.guards.values())
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
@@ -83,6 +85,11 @@ class Path:
     def conditions(self) -> Executable:
         """The guards alone, to tell the rows apart before anything else is computed."""
         return self._executable(self.tape, [], {}, self.tape.guards)
+
+    def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
+        """Raise IndexError if one of these rows has an index that is out of range."""
+        for index in self.indices:
+            index.check(inputs[index.name][index.column, rows], numbers[rows])
 
     def node(self) -> tuple[Call, list[Call] | None]:
         """The node of a call, and where it belongs afterwards."""
@@ -114,9 +121,11 @@ class Paths:
         self,
         function: Callable[[Callable[[str, int], Value]], Any],
         names: Mapping[Value, Name],
+        integers: Container[str] = (),
     ) -> None:
         self._function = function
         self._names = names
+        self._integers = integers  # the arguments that may be indices
         self._rank = {v: i for i, v in enumerate(names)}
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
@@ -127,37 +136,31 @@ class Paths:
         """Run every row on its path; the results are in the order of the rows."""
         path = self._first
         if path is None or path.divides or not n:
-            return self._call_parts(inputs, n)
+            return joined(self.parts(inputs, n), n)
         values, state, differs = path.program.forward(inputs, n)
         if differs is not None:
             path.program.give_back(state)
-            return self._call_parts(inputs, n)
+            return joined(self.parts(inputs, n), n)
+        if path.indices:
+            path.check_indices(inputs, np.arange(n), np.arange(n))
         node, idle = path.node()
         node.runs = [Run(path.program, None, state)]
         data = values[0] if path.width is None else values.T
         node.shape = data.shape
         return Result(data, Lease(node, idle))
 
-    def _call_parts(self, inputs: Inputs, n: int) -> Result:
-        if not n:  # a row of ones says what comes back
-            inputs = {name: np.ones((len(columns), 1)) for name, columns in inputs.items()}
+    def parts(self, inputs: Inputs, n: int, numbers: Array | None = None) -> list[Part]:
+        """Divide the rows among the paths, and run each on its own.
+
+        `numbers` are what errors call the rows, if not by their places here.
+        """
+        if not n:  # a row of ones says what comes back; as indices, of zeros
+            inputs = {
+                name: np.full((len(columns), 1), float(name not in self._integers))
+                for name, columns in inputs.items()
+            }
         with self._in_turn():
-            parts = self._divide(inputs, n or 1)
-        width = parts[0].path.width
-        data: Array = np.empty((n or 1, 1 if width is None else width))
-        for part in parts:
-            if part.path.width != width:
-                raise TypeError(
-                    "the function returns a list on one path and not, or not as long, "
-                    "on another: return as many scalars on each"
-                )
-            data[slice(None) if part.rows is None else part.rows] = part.values.T
-        data = data[:n]
-        operands = dict.fromkeys(p for part in parts for p in part.path.operands)
-        node = Call.of(tuple(operands), [part.path.program for part in parts])
-        node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
-        node.shape = (n,) if width is None else (n, width)
-        return Result(data.reshape(node.shape), Lease(node))
+            return self._divide(inputs, np.arange(n or 1) if numbers is None else numbers)
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -175,8 +178,9 @@ class Paths:
 
     # Dividing the rows -----------------------------------------------------------------------
 
-    def _divide(self, inputs: Inputs, n: int) -> list[Part]:
+    def _divide(self, inputs: Inputs, numbers: Array) -> list[Part]:
         """Run each row on the path on which all its guards hold; trace what is not known."""
+        n = len(numbers)
         parts: list[Part] = []
         everything = np.arange(n)
         todo: list[Todo] = [(self._first, everything)]
@@ -189,9 +193,9 @@ class Paths:
                     if forgot or not self._forget():
                         raise self._too_many()
                     parts, todo, rows, forgot = [], [], everything, True
-                path = self._trace(inputs, int(rows[0]))
+                path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
             before = tried.setdefault(path, np.zeros(n, bool))
-            part, others = self._run(path, inputs, rows, before)
+            part, others = self._run(path, inputs, rows, before, numbers)
             before[rows] = True
             parts += part
             todo += others
@@ -201,7 +205,7 @@ class Paths:
         return parts
 
     def _run(
-        self, path: Path, inputs: Inputs, rows: Array, tried: Array
+        self, path: Path, inputs: Inputs, rows: Array, tried: Array, numbers: Array
     ) -> tuple[list[Part], list[Todo]]:
         """Run a path on those of the rows that take it; give the others with the path to try.
 
@@ -214,12 +218,13 @@ class Paths:
         while True:
             some = inputs if len(rows) == n else _select(inputs, rows)
             values, state, differs = program.forward(some, len(rows))
-            if differs is None and program is path.program:
-                return [Part(path, None if len(rows) == n else rows, values, state)], others
             if differs is not None:
                 differs[tried[rows]] = len(path.truths)
-                if program is path.program and (differs == len(path.truths)).all():
-                    return [Part(path, None if len(rows) == n else rows, values, state)], others
+                if (differs == len(path.truths)).all():
+                    differs = None
+            if differs is None and program is path.program:
+                path.check_indices(inputs, rows, numbers)
+                return [Part(path, None if len(rows) == n else rows, values, state)], others
             program.give_back(state)
             program = path.program
             path.divides = differs is not None and len(rows) > 1
@@ -238,10 +243,10 @@ class Paths:
                 others.append((fork and fork.longest, rows[differs == guard]))
         return others
 
-    def _trace(self, inputs: Inputs, row: int) -> Path:
+    def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
         """Trace the path of one row, and put it into the tree."""
         with uncollected():
-            path = self._record(inputs, row)
+            path = self._record(inputs, row, number)
         for known in self.found:
             if known.truths == path.truths:
                 return known  # the function may have called itself, and found it before
@@ -256,11 +261,12 @@ class Paths:
         self._first = self._root.longest
         return path
 
-    def _record(self, inputs: Inputs, row: int) -> Path:
-        recording = Recording(self._names)
+    def _record(self, inputs: Inputs, row: int, number: int) -> Path:
+        recording = Recording(self._names, number)
 
         def leaf(name: str, column: int) -> Value:
-            return recording.input(name, column, float(inputs[name][column, row]))
+            x = float(inputs[name][column, row])
+            return recording.input(name, column, x, name in self._integers)
 
         with recorded(recording):
             returned = self._function(leaf)
@@ -269,7 +275,7 @@ class Paths:
         width = len(outputs) if several else None
         del returned
         tape, places = recording.tape(outputs)
-        return Path(tape, places, width, self._executable)
+        return Path(tape, places, width, recording.indices, self._executable)
 
     # Too many --------------------------------------------------------------------------------
 
@@ -336,6 +342,24 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, gradients, parameters, self._patterns(), guards)
+
+
+def joined(parts: list[Part], n: int) -> Result:
+    """Join what the parts of a call gave, in the order of its rows."""
+    width = parts[0].path.width
+    data: Array = np.empty((n or 1, 1 if width is None else width))
+    for part in parts:
+        if part.path.width != width:
+            raise TypeError(
+                "the function returns a list on one path and not, or not as long, "
+                "on another: return as many scalars on each"
+            )
+        data[slice(None) if part.rows is None else part.rows] = part.values.T
+    operands = dict.fromkeys(p for part in parts for p in part.path.operands)
+    node = Call.of(tuple(operands), [part.path.program for part in parts])
+    node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
+    node.shape = (n,) if width is None else (n, width)
+    return Result(data[:n].reshape(node.shape), Lease(node))
 
 
 def _output(x: Any) -> Any:

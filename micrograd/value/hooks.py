@@ -40,6 +40,9 @@ class Tracer(Protocol):
     def value(self, op: Any, operands: Sequence[Any]) -> float:
         """Compute an operation by IEEE arithmetic, where floats raise."""
 
+    def check_index(self, v: Any, size: int) -> None:
+        """Learn that a Value is an index into a table of some size; may raise."""
+
     def error(self, advice: str) -> TypeError:
         """Return the error for asking for a number, with the line that asks."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.programs.trace.tape import Tape, total
+from micrograd.value.selection import Extreme
 
 Factors = tuple[int, ...]
 Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
@@ -56,7 +57,7 @@ class Flat:
         }
         for i, op in enumerate(tape.ops):
             if op is not None and self._uses[i]:
-                rule = flatten.get(op)
+                rule = self._extreme if isinstance(op, Extreme) else flatten.get(op)
                 self.sums[i] = None if rule is None else rule(i, op)
         self.nodes = self._reached([self.same[root] for root in roots])
 
@@ -162,6 +163,7 @@ class Flat:
 
     def _extreme(self, i: int, op: Op) -> Sum:
         terms: list[Term] = []
+        op = op.pairwise if isinstance(op, Extreme) else op
         for x in self.operands(i):
             inlined = self._inlined(x, i, op)
             if inlined is None:

@@ -12,6 +12,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_row, operand_names
+from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,10 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     A row that is made of other rows runs as these; one that is only known for floats runs element
     by element.
     """
+    if isinstance(op, Take):
+        return [(_take, (op.count, operands, out))]
+    if isinstance(op, Chosen):
+        return [(_mark_chosen, (op.count, *operands, out))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
@@ -98,6 +103,17 @@ def _sign(x: Array, out: Array, is_above: Array) -> None:
         return
     np.greater(x, 0.0, is_above)
     np.copyto(out, is_above)
+
+
+def _take(count: int, operands: list[Array], out: Array) -> None:
+    index, *table = [x.reshape((1,) * (out.ndim - x.ndim) + x.shape) for x in operands]
+    places = index.astype(np.intp) % count  # those of rows that take another path may be any
+    found = np.take_along_axis(np.stack(np.broadcast_arrays(*table)), places[None], 0)
+    np.copyto(out, found[0])
+
+
+def _mark_chosen(count: int, index: Array, place: Array, out: Array) -> None:
+    np.equal(index % count, place, out)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:

@@ -16,6 +16,7 @@ from micrograd import ops
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import ATOM, Style, Written
+from micrograd.value.selection import Take
 
 FEW = 3  # names and functions in an expression that may be written twice
 
@@ -173,6 +174,8 @@ class Equations:
     # Expressions -------------------------------------------------------------------------------
 
     def _of_group(self, group: Group) -> Written:
+        if isinstance(group.op, Take):
+            return self._of_take(group)
         if group.kind == "row":
             factors = [
                 self._factor(g, group.terms[0], f) for f, g in enumerate(group.terms[0].groups)
@@ -183,6 +186,17 @@ class Equations:
             return self.style.extreme(group.op, parts, self._is_reduction(group))
         ordered = sorted(group.terms, key=lambda t: (-t.sign, self._weight(group, t) is None))
         return self.style.sum([(t.sign, self._of_terms(group, t)) for t in ordered])
+
+    def _of_take(self, group: Group) -> Written:
+        """Write `table[index]`, the table as a whole."""
+        [terms] = group.terms
+        index = self._factor(terms.groups[0])
+        if {self._groups[g].kind for g in terms.groups[1:]} == {PARAMETERS}:
+            ranks = sorted({int(r) for r in terms.positions[:, :, 1:].reshape(-1)})
+            table = Written(self.names.display(ranks, self.style), ATOM, 1)
+        else:
+            table = self._factor(terms.groups[1], terms, 1)
+        return self.style.taken(table, index)
 
     def _is_reduction(self, group: Group) -> bool:
         return any(t.positions.shape[1] > 1 for t in group.terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ class ParameterNames:
         self._known: dict[str, list[tuple[Any, ...]]] = {}
         for name in dict.fromkeys([*names.values(), *self._names]):
             self._known.setdefault(name.pattern, []).append(name.indices)
+        lasts = Counter(pattern.rpartition(".")[2] for pattern in self._known)
+        self._shared = {last for last, times in lasts.items() if times > 1}  # with their holders
         self._selections: dict[tuple[int, int, int], _Selection] = {}
         self._gradients: dict[str, str] = {}
 
@@ -88,7 +91,11 @@ class ParameterNames:
             lengths.append(len(values))
             if values != there:
                 slices[d] = f"{min(values)}:{max(values) + 1}"
-        return _Selection(_short(pattern, fixed, moving, slices), tuple(moving), tuple(lengths))
+        name = _short(pattern, fixed, moving, slices)
+        holder = pattern.replace("[]", "").rpartition(".")[0]
+        if pattern.rpartition(".")[2] in self._shared and holder:
+            name = f"{holder.rpartition('.')[2]}_{name}"
+        return _Selection(name, tuple(moving), tuple(lengths))
 
 
 def _short(

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from micrograd import ops
 from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
+from micrograd.value.selection import Chosen
 
-SUM, PRODUCT, ATOM = range(3)  # how tightly a text holds together
+COMPARISON, SUM, PRODUCT, ATOM = range(4)  # how tightly a text holds together
 
 
 class Written(NamedTuple):
@@ -49,7 +50,7 @@ class Style:
         """Terms with their signs."""
         text = ""
         for sign, part in parts:
-            own = part.text if part.level >= PRODUCT or sign > 0 else self.within(part, PRODUCT)
+            own = self.within(part, SUM if sign > 0 else PRODUCT)
             mark = " - " if sign < 0 else " + "
             text += f"{mark}{own}" if text else f"-{own}" if sign < 0 else own
         size = sum(part.size for _, part in parts)
@@ -101,6 +102,11 @@ class Style:
         text = f"{name}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
 
+    def taken(self, table: Written, index: Written) -> Written:
+        """Write an element of a table, for each row of its own."""
+        text = f"{self.within(table, ATOM)}[{index.text}]"
+        return Written(text, ATOM, 1 + table.size + index.size)
+
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """A row of the table."""
         size = 1 + sum(x.size for x in operands)
@@ -117,9 +123,10 @@ class Style:
             )
         if op is ops.power:
             return f"{self.within(operands[0], ATOM)}.^{self.within(operands[1], ATOM)}", ATOM
+        op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             sign = _COMPARISONS[op][0]
-            return f"({operands[0].text} {sign} {operands[1].text})", ATOM
+            return f"{operands[0].text} {sign} {operands[1].text}", COMPARISON
         return None
 
 
@@ -194,6 +201,7 @@ class LaTeX(Style):
             return Written(rf"\sqrt{{{texts[0]}}}", ATOM, size)
         if op is ops.power:
             return Written(f"{self.within(operands[0], ATOM)}^{{{texts[1]}}}", PRODUCT, size)
+        op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             return Written(rf"\left[{texts[0]} {_COMPARISONS[op][1]} {texts[1]}\right]", ATOM, size)
         return Written(rf"{latex_function(op)}\left({', '.join(texts)}\right)", ATOM, size)

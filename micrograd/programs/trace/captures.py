@@ -143,7 +143,10 @@ def _parts(
             yield part, pattern, (*indices, i)
     elif isinstance(thing, dict):
         for key, part in thing.items():
-            yield part, f"{pattern}[]", (*indices, key)
+            if isinstance(key, str):  # a name, as an attribute's
+                yield part, f"{pattern}.{key}" if pattern else key, indices
+            else:
+                yield part, f"{pattern}[]", (*indices, key)
     elif hasattr(thing, "__dict__") and not hasattr(thing, "__wrapped__"):
         for name, part in vars(thing).items():
             yield part, f"{pattern}.{name}" if pattern else name, indices

@@ -13,7 +13,9 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from micrograd import ops
 from micrograd.derivatives.fresh_inputs import identity
@@ -43,19 +45,43 @@ class ProgramError(TypeError):
     """A function took a number out of a Value that differs between rows or calls."""
 
 
+class Index(NamedTuple):
+    """A column of an argument that is an index into a table of some size."""
+
+    name: str
+    column: int
+    size: int
+    line: str
+
+    def check(self, numbers: Any, rows: Any) -> None:
+        """Raise IndexError for numbers that are out of range; `rows` says where they stand."""
+        wrong = (numbers < -self.size) | (numbers >= self.size)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise IndexError(
+                f"take: the index {int(numbers[at])} in row {rows[at]} of {self.name}, position "
+                f"{self.column}, is out of range for a table of {self.size} ({self.line})"
+            )
+
+
 class Recording:
     """One run of a function: its inputs, the guards it asked, and the numbers that it read."""
 
-    def __init__(self, known: Collection[Value] = ()) -> None:
+    def __init__(self, known: Collection[Value] = (), row: int = 0) -> None:
+        self._row = row
         self.inputs: dict[Value, tuple[str, int]] = {}
+        self.indices: list[Index] = []
+        self._integers: set[str] = set()
         self.guards: list[tuple[Comparison, tuple[str, int]]] = []
         self._known = known
         self._asked: set[int] = set()
         self._read: list[tuple[weakref.ref[Value], str, str]] = []  # the leaf, what, and where
         self._over = False
 
-    def input(self, name: str, column: int, number: float) -> Value:
-        """A leaf for one column of an argument."""
+    def input(self, name: str, column: int, number: float, is_integer: bool = False) -> Value:
+        """Make a leaf for one column of an argument."""
+        if is_integer:
+            self._integers.add(name)
         v = Value(number)
         v._is_traced = True  # so that it is known again, if it is kept
         self.inputs[v] = (name, column)
@@ -90,6 +116,17 @@ class Recording:
     def is_traced(self, v: Value) -> bool:
         """Whether a Value depends on an argument."""
         return any(_is_input(leaf) for leaf in _leaves(v))
+
+    def check_index(self, v: Value, size: int) -> None:
+        """Note that an argument is an index into a table; refuse anything but integers."""
+        name, column = self.inputs.get(v, ("", 0))
+        if name not in self._integers:
+            what = f"{name} holds other numbers" if name else "it was computed"
+            raise self.error(
+                f"take: an index is an argument that holds integers, as it was given; {what}"
+            )
+        self.indices.append(Index(name, column, size, users_line()))
+        self.indices[-1].check(np.array([v._data]), np.array([self._row]))
 
     def error(self, advice: str) -> ProgramError:
         """The error for asking for a number in another way, with the line that asks."""

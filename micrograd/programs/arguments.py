@@ -1,0 +1,169 @@
+"""What a program is called on: arrays of rows, or rows of unlike lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.programs.run.results import Result
+from micrograd.value.numbers import is_number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+# What one row is: the lengths of an array, or, where they differ, what its parts are.
+Structure = tuple[Union[int, "Structure"], ...]
+FLOAT64 = np.dtype(np.float64)
+
+
+class Argument:
+    """The rows of one argument, all of them alike."""
+
+    def __init__(self, array: Array) -> None:
+        self.n = len(array)
+        self.structures: list[Structure] = [array.shape[1:]]
+        self.which: Array | None = None  # the structure of each row, where there are several
+        self.is_integer = array.dtype.kind in "iu"
+        self._columns = _examples_last(array.astype(np.float64, copy=False))
+
+    def columns(self, rows: Array | None = None) -> Array:
+        """Return the numbers of some rows, which are alike: one column per row."""
+        return self._columns if rows is None else self._columns[:, rows]
+
+
+class Ragged(Argument):
+    """The rows of one argument, some of them longer than others."""
+
+    def __init__(self, rows: Sequence[Any], is_integer: bool) -> None:
+        self.n = len(rows)
+        self.is_integer = is_integer
+        known: dict[Structure, int] = {}
+        which = [known.setdefault(_structure(row), len(known)) for row in rows]
+        self.structures = list(known)
+        self.which = np.array(which)
+        self._rows = [list(_numbers(row)) for row in rows]
+
+    def columns(self, rows: Array | None = None) -> Array:
+        """Return the numbers of some rows, which are alike: one column per row."""
+        chosen = range(self.n) if rows is None else rows
+        return np.array([self._rows[row] for row in chosen], float).T
+
+
+def read(function: str, name: str, given: Any) -> Argument:
+    """Read an argument; raises TypeError and ValueError for what holds no rows of numbers."""
+    what = f"{function}: argument {name}"
+    if isinstance(given, Result):
+        raise TypeError(
+            f"{what} is the result of a program, and no gradient would pass back to it: call that "
+            "program within this one, or give its .data"
+        )
+    if given is None:
+        raise TypeError(f"{what} is None: a program takes arrays of examples")
+    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
+    if masked:
+        raise ValueError(
+            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
+            "select the rows that are whole (.compressed(), for one number each), or fill them"
+        )
+    array = _as_array(given)
+    if array is None or (array.dtype.kind == "O" and array.ndim == 1 and _is_nested(array)):
+        return _ragged(what, list(given))
+    if array.dtype.kind == "O":
+        array = _from_objects(array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}" + _likely(array))
+    if array.ndim == 0:
+        raise TypeError(
+            f"{what} is one number: give an array with the examples along the first axis, or let "
+            "the function take the number from its closure"
+        )
+    return Argument(array)
+
+
+def nested(structure: Structure, leaves: Iterator[Value]) -> Any:
+    """Build one row: a scalar, or lists of lists of them."""
+    if not structure:
+        return next(leaves)
+    if isinstance(structure[0], int):
+        return [nested(structure[1:], leaves) for _ in range(structure[0])]
+    return [nested(part, leaves) for part in structure]  # type: ignore[arg-type]
+
+
+def _as_array(given: Any) -> Array | None:
+    """Convert to an array; None for rows that differ in length."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return None
+
+
+def _is_nested(array: Array) -> bool:
+    return any(hasattr(x, "__len__") and not isinstance(x, str) for x in array)
+
+
+def _from_objects(array: Array) -> Array:
+    """Convert objects that are all integers, as pandas may hold them."""
+    elements = array.reshape(-1).tolist()
+    if elements and all(
+        isinstance(x, (int, np.integer)) and x.__class__ is not bool for x in elements
+    ):
+        return array.astype(np.int64)
+    return array
+
+
+def _ragged(what: str, rows: list[Any]) -> Argument:
+    numbers = [x for row in rows for x in _numbers(row)]
+    for x in numbers:
+        if not is_number(x):
+            raise TypeError(f"{what} must hold real numbers" + _likely(np.array([x, None])[:1]))
+    depths = {_depth(row) for row in rows}
+    if len(depths) > 1:
+        raise ValueError(f"{what} has rows of unlike depth: nest the lists of all rows alike")
+    integers = all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in numbers)
+    return Ragged(rows, integers)
+
+
+def _numbers(row: Any) -> Iterator[Any]:
+    if hasattr(row, "__len__") and not isinstance(row, str):
+        for part in row:
+            yield from _numbers(part)
+    else:
+        yield row
+
+
+def _depth(row: Any) -> int:
+    if not hasattr(row, "__len__") or isinstance(row, str):
+        return 0
+    return 1 + max((_depth(part) for part in row), default=0)
+
+
+def _structure(row: Any) -> Structure:
+    if not hasattr(row, "__len__"):
+        return ()
+    parts = [_structure(part) for part in row]
+    alike = all(part == parts[0] and all(isinstance(x, int) for x in part) for part in parts)
+    return (len(parts), *(parts[0] if parts else ())) if alike else tuple(parts)
+
+
+def _likely(array: Array) -> str:
+    """Say what is to be done about objects that are no numbers."""
+    elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
+    if any(isinstance(x, Value) for x in elements):
+        return ": Values belong into the function's closure"
+    other = next((x for x in elements if not is_number(x)), 0)
+    return "" if is_number(other) else f": it holds {other!r}"
+
+
+def _examples_last(array: Array) -> Array:
+    """An array with the examples as the last axis, and all others as one."""
+    if array.ndim == 2:
+        return array.T
+    if array.ndim == 1:
+        return array[None]
+    n, *shape = array.shape
+    return array.reshape(n, int(np.prod(shape))).T

@@ -1,0 +1,169 @@
+"""Choose among Values: the one at an index, the largest, the smallest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, reduce
+from typing import Any
+
+from micrograd import ops
+from micrograd.ops import Op, Rule
+from micrograd.value import hooks
+from micrograd.value.base import ValueBase
+
+
+class Selection(Op):
+    """An operation of as many operands as it chooses among; there is one for each number."""
+
+    __slots__ = ("make",)
+
+    make: Callable[[int], Selection]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.make, (self.count,)
+
+    @property
+    def count(self) -> int:
+        """Among how many it chooses."""
+        return len(self.derivatives)
+
+
+class Extreme(Selection):
+    """The largest or smallest of its operands."""
+
+    __slots__ = ("pairwise",)
+
+    pairwise: Op  # the same for two operands
+
+
+class Take(Selection):
+    """The operand at an index, which comes first."""
+
+    __slots__ = ()
+
+    @property
+    def count(self) -> int:
+        """Among how many it chooses."""
+        return len(self.derivatives) - 1
+
+
+class Chosen(Selection):
+    """Whether an index chooses a place in a table of some size."""
+
+    __slots__ = ("size",)
+
+    size: int
+
+    @property
+    def count(self) -> int:
+        """Among how many it chooses."""
+        return self.size
+
+
+def take(table: Any, index: Any) -> Any:
+    """Return `table[index]`; in a program, the index may be an argument that holds integers.
+
+    `table` is a list or an array of numbers and Values, or of lists of them. Raises IndexError as
+    `table[index]` does, TypeError for an index that is no integer and a table that is no list.
+
+    >>> take([[1.0, 2.0], [3.0, 4.0]], -1)
+    [3.0, 4.0]
+    >>> from micrograd import Value, program
+    >>> attack = [Value(1.0), Value(2.0)]
+    >>> program(lambda team: take(attack, team) * 10)([1, 0, 1]).data
+    array([20., 10., 20.])
+    """
+    tracer = hooks.tracer_here() if isinstance(index, ValueBase) else None
+    if tracer is None:
+        if isinstance(index, ValueBase):
+            raise TypeError("take: an index is an integer, or an integer argument of a program")
+        return table[index]
+    if isinstance(table, (str, bytes, dict, set)) or not hasattr(table, "__len__"):
+        raise tracer.error(f"take: a table is a list of scalars or of rows, got {table!r}")
+    rows = list(table)
+    tracer.check_index(index, len(rows))
+    return _chosen(rows, index)
+
+
+def _chosen(rows: list[Any], index: Any) -> Any:
+    if not hasattr(rows[0], "__len__"):
+        return take_among(len(rows))(index, *rows)
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("take: the rows of a table have one length")
+    return [_chosen(list(column), index) for column in zip(*rows)]
+
+
+def max(values: Iterable[Any]) -> Any:
+    """Return the largest of some numbers or Values, as one operation; a nan wins.
+
+    Where several are the largest, they share the slope equally. Raises ValueError where there are
+    none.
+
+    >>> from micrograd import Value
+    >>> x, y = Value(3.0), Value(3.0)
+    >>> max([x, 2.0, y]).backward()
+    >>> x.grad, y.grad
+    (0.5, 0.5)
+    """
+    return _extreme(largest_of, list(values))
+
+
+def min(values: Iterable[Any]) -> Any:
+    """Return the smallest of some numbers or Values, as `max` does.
+
+    >>> min([3.0, 1.0, 2.0])
+    1.0
+    """
+    return _extreme(smallest_of, list(values))
+
+
+def _extreme(make: Callable[[int], Extreme], values: list[Any]) -> Any:
+    if not values:
+        raise ValueError("max and min take at least one value, got none")
+    return make(len(values))(*values)
+
+
+@cache
+def largest_of(count: int) -> Extreme:
+    """Return the operation that gives the largest of `count` operands."""
+    return _make_extreme("max", ops.maximum, largest_of, count)
+
+
+@cache
+def smallest_of(count: int) -> Extreme:
+    """Return the operation that gives the smallest of `count` operands."""
+    return _make_extreme("min", ops.minimum, smallest_of, count)
+
+
+def _make_extreme(name: str, pairwise: Op, make: Callable[[int], Extreme], count: int) -> Extreme:
+    def rule(j: int) -> Rule:
+        def slope(*operands: Any) -> Any:
+            *values, out = operands
+            return ops.equal(values[j], out) / sum(ops.equal(x, out) for x in values)
+
+        return slope
+
+    op = Extreme(name, lambda *values: reduce(pairwise, values), *map(rule, range(count)))
+    op.make, op.pairwise = make, pairwise
+    return op
+
+
+@cache
+def take_among(count: int) -> Take:
+    """Return the operation that takes one of `count` operands."""
+
+    def rule(j: int) -> Rule:
+        return lambda index, *others: chosen_among(count)(index, float(j))
+
+    op = Take("take", lambda index, *table: table[int(index)], None, *map(rule, range(count)))
+    op.make = take_among
+    return op
+
+
+@cache
+def chosen_among(count: int) -> Chosen:
+    """Return the operation that tells whether an index chooses a place among `count`."""
+    op = Chosen("equal", lambda index, place: float(index % count == place), None, None)
+    op.symbol = "=="
+    op.make, op.size = chosen_among, count
+    return op
