@@ -21,6 +21,8 @@ class Argument(NamedTuple):
     name: str
     shape: tuple[int, ...]
     given: str
+    places: int = 0  # of the tables in which it holds indices, where it is one of integers
+    is_ragged: bool = False  # whether examples have up to as many parts as the shape says
 
     def declared(self) -> str:
         """Write it as in the signature."""
@@ -36,12 +38,17 @@ class Argument(NamedTuple):
 
 def draw(rng: random.Random) -> list[Argument]:
     """Draw up to four arguments, of which the first is given by its place."""
-    found = [Argument("a", _first_shape(rng), "positional")]
+    found = [_first(rng)]
     for name in "bcd"[: rng.choice((0, 0, 1, 1, 2, 3))]:
         k = rng.randint(1, 3)
         shape = rng.choices([(), (k,), (2, k)], (4, 2, 1))[0]
         given = rng.choices(["positional", "keyword", "only", "left out", "rest"], (5, 3, 1, 2, 1))
-        found.append(Argument(name, () if given[0] == "left out" else shape, given[0]))
+        if given[0] == "left out":
+            found.append(Argument(name, (), given[0]))
+        elif rng.random() < 0.15:
+            found.append(Argument(name, (), given[0], places=rng.randint(1, 5)))
+        else:
+            found.append(Argument(name, shape, given[0]))
     rest = [a.name for a in found if a.given == "rest"]
     if rest:  # one at most, and what has a default cannot stand before it
         found = [
@@ -53,10 +60,15 @@ def draw(rng: random.Random) -> list[Argument]:
     return found
 
 
-def _first_shape(rng: random.Random) -> tuple[int, ...]:
+def _first(rng: random.Random) -> Argument:
     def size(most: int) -> int:
         return rng.randint(1, most)
 
+    if rng.random() < 0.15:
+        is_ragged = rng.random() < 0.6
+        if is_ragged and rng.random() < 0.4:
+            return Argument("a", (size(4), size(3)), "positional", is_ragged=True)
+        return Argument("a", (size(4),), "positional", places=size(6), is_ragged=is_ragged)
     kinds: list[Callable[[], tuple[int, ...]]] = [
         lambda: (),
         lambda: (size(5),),
@@ -65,7 +77,24 @@ def _first_shape(rng: random.Random) -> tuple[int, ...]:
         lambda: (size(6), size(3)),
         lambda: (2, size(2), 2),
     ]
-    return rng.choices(kinds, (2, 6, 2, 3, 3, 1))[0]()
+    return Argument("a", rng.choices(kinds, (2, 6, 2, 3, 3, 1))[0](), "positional")
+
+
+def numbers(rng: Any, n: int, argument: Argument) -> Any:
+    """Draw n examples: integers, or numbers that single precision holds as well."""
+
+    def example(shape: tuple[int, ...]) -> Any:
+        if argument.places:
+            return rng.integers(-argument.places, argument.places, shape)
+        return rng.uniform(-1, 1, shape).astype(np.float32).astype(np.float64)
+
+    if not argument.is_ragged:
+        return example((n, *argument.shape))
+    found = np.empty(n, object)
+    for i in range(n):
+        most, *rest = argument.shape
+        found[i] = example((rng.integers(1, most + 1), *rest)).tolist()
+    return found
 
 
 def signature(arguments: Sequence[Argument], more: Sequence[str]) -> str:

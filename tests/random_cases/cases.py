@@ -79,8 +79,8 @@ def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
         state = layers.dense(w, state)
     result = ending(w, state, targets)
     w.kind(f"parameters {w.holding}", *[f"argument {a.given}" for a in drawn])
-    if len(drawn[0].shape) > 1:
-        w.kind("nested inputs")
+    w.kind(*["nested inputs"] * any(len(a.shape) > 1 for a in drawn))
+    w.kind(*["integers"] * any(a.places for a in drawn), *["ragged"] * drawn[0].is_ragged)
     return _compiled(name, w, w.source(arguments.signature(drawn, w.declared()), result), drawn)
 
 
@@ -93,7 +93,11 @@ def _step(w: Writer, style: tuple[Steps, Steps], state: State) -> State:
 def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
     """Return what the first step gets, made of the first argument, and scalars of the others."""
     first, *others = drawn
+    w.labels = [(a.scalars()[0], a.places) for a in others if a.places]
+    others = [a for a in others if not a.places]
     targets = [x for a in others if a.given != "left out" for x in a.scalars()]
+    if first.places or first.is_ragged:
+        return sequences.documents(w, first), targets
     if len(first.shape) == 3:
         rows, k, m = first.shape
         flat = f"[[v for c in row for v in c] for row in {first.name}]"
@@ -102,11 +106,13 @@ def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
         return Rows(first.name, *first.shape), targets
     inputs = first.scalars()
     w.first = (first.name, len(inputs)) if first.shape else ("", 0)
+    if w.labels:
+        inputs += [scalars.of_label(w, *label) for label in w.labels]
     if others and w.chance(0.5):
         for a in others:  # a default alone is a number, at which no derivative is taken
             left_out = a.given == "left out"
             inputs += [f"{x} * {inputs[0]}" if left_out else x for x in a.scalars()]
-    elif first.shape:
+    elif first.shape and not w.labels:
         return Vector(first.name, len(inputs)), targets
     return w.vector(f"[{', '.join(inputs)}]", len(inputs), 0), targets
 

@@ -12,7 +12,6 @@ import numpy as np
 import micrograd as mg
 from micrograd import Value, optim
 from random_cases import arguments, runs
-from random_cases.arguments import Argument
 from random_cases.cases import Case
 from random_cases.runs import Call
 
@@ -77,7 +76,7 @@ class _Comparison:
         self._rng = case.rng(f"call {number}")
         numbers = np.random.default_rng(self._rng.getrandbits(64))
         distinct = min(call.distinct, call.rows)
-        self.distinct = [_drawn(numbers, distinct, a) for a in case.arguments]
+        self.distinct = [arguments.numbers(numbers, distinct, a) for a in case.arguments]
         more = numbers.integers(distinct, size=call.rows - distinct)
         self.which = np.concatenate([np.arange(distinct), more])
         if len(more):
@@ -88,7 +87,9 @@ class _Comparison:
         self.results = []
         self.root: Any = 0.0
         weights = []
-        bounds = [0, *[c for c in self.call.cuts if c < self.call.rows], self.call.rows]
+        # No rows that would be of unlike lengths are an empty list, which says nothing of them.
+        first = 1 if any(a.is_ragged for a in self.case.arguments) else 0
+        bounds = [0, *[c for c in self.call.cuts if first <= c < self.call.rows], self.call.rows]
         for start, stop in itertools.pairwise(bounds):
             rows = [x[self.which[start:stop]] for x in self.distinct]
             arrays = [runs.given(x, self.call.layout) for x in rows]
@@ -96,7 +97,7 @@ class _Comparison:
             root, weight = runs.reduce(result, self.call.reduction, self._rng)
             if self.call.overwritten:
                 for array in arrays:
-                    array[:] = [99.0] if isinstance(array, list) else 99.0
+                    array[:] = [99] if isinstance(array, list) else 99
             self.results.append(result)
             self.root = self.root + root
             weights.append(weight)
@@ -191,7 +192,7 @@ def _ordinary(case: Case) -> Value:
 def _measure(case: Case) -> tuple[int, int]:
     """Count the nodes that one example makes, and the scalars that it returns."""
     numbers = np.random.default_rng(case.rng("measure").getrandbits(64))
-    given = [_values(_drawn(numbers, 1, a)[0]) for a in case.arguments]
+    given = [_values(arguments.numbers(numbers, 1, a)[0]) for a in case.arguments]
     out = _listed(arguments.call(case.function, case.arguments, given))
     return len(mg.toposort(sum(out, Value(0.0)))), len(out)
 
@@ -200,13 +201,11 @@ def _listed(out: Any) -> list[Any]:
     return list(out) if isinstance(out, (list, tuple)) else [out]
 
 
-def _drawn(numbers: Any, n: int, argument: Argument) -> Any:
-    """Draw rows of numbers that single precision holds as well."""
-    return numbers.uniform(-1, 1, (n, *argument.shape)).astype(np.float32).astype(np.float64)
-
-
 def _values(numbers: Any) -> Any:
-    return [_values(x) for x in numbers] if np.ndim(numbers) else Value(float(numbers))
+    """Return numbers as Values, in nested lists; integers, which may be indices, stay integers."""
+    if np.ndim(numbers):
+        return [_values(x) for x in numbers]
+    return int(numbers) if isinstance(numbers, (int, np.integer)) else Value(float(numbers))
 
 
 def _zero(case: Case) -> None:

@@ -15,6 +15,11 @@ def ending(w: Writer, x: Vector, targets: list[str]) -> str:
         if w.chance(0.2):
             chosen = f"[*{name}, {w.pick(f'{name}[0]', w.values(), w.number())}]"
         return chosen
+    choosing = [label for label in w.labels if label[1] <= n]
+    if choosing and w.chance(0.5):
+        w.kind("label chooses")
+        label, places = w.rng.choice(choosing)
+        return f"-mg.log(mg.sigmoid(mg.take({name}[:{places}], {label})))"
     target = targets[0] if targets else f"{name}[0]"
     if n > 1 and w.chance(0.35):
         w.kind("cross-entropy")

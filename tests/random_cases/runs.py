@@ -66,7 +66,9 @@ def _call(rng: random.Random, rows: int, distinct: int, results: int) -> Call:
 
 def given(array: Any, layout: str) -> Any:
     """Return the same numbers in another memory layout."""
-    if layout == "lists" and len(array):  # an empty list says nothing of its rows' shape
+    if array.dtype == object or (
+        layout == "lists" and len(array)
+    ):  # an empty list says nothing of its rows' shape
         return array.tolist()
     if layout == "strided":
         return np.repeat(array, 2, axis=0)[::2]
@@ -75,7 +77,7 @@ def given(array: Any, layout: str) -> Any:
     if layout == "columns":
         return np.asfortranarray(array)
     if layout == "float32":  # drawn as such
-        return array.astype(np.float32)
+        return array.astype(np.int32 if array.dtype.kind == "i" else np.float32)
     return array
 
 

@@ -111,6 +111,19 @@ def branches(w: Writer, x: Vector) -> Vector:
     return w.vector(f"[{', '.join(new + kept)}]", len(new) + len(kept), 0)
 
 
+def of_label(w: Writer, label: str, places: int) -> str:
+    """Make a scalar of an argument of integers: a number, an entry of a table, a decision."""
+    p, q = w.values(places), w.values()
+    return w.pick(
+        f"{q} * {label}",
+        f"mg.take({p}, {label})",
+        f"mg.take([mg.tanh(v * {q}) for v in {p}], {label})",
+        f"({q} if {label} == 0 else mg.take({p}, {label}))",
+        f"({q} if {label} > 0 else -{q})",
+        f"({q} * 0.5 if {label} in (0, 2) else {q})",
+    )
+
+
 def parameters_decide(w: Writer, x: Vector) -> Vector:
     """Write an if that parameters decide, for all rows alike, anew at each call."""
     if w.paths > 8:

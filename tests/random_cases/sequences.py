@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
+from random_cases.arguments import Argument
 from random_cases.weights import bias, matrix
 from random_cases.writer import Rows, State, Vector, Writer
+
+
+def documents(w: Writer, a: Argument) -> State:
+    """Embed tokens; where examples differ in length, go on without knowing it, to one vector."""
+    rows, (t, *rest) = a.name, a.shape
+    d = rest[0] if rest else w.rng.randint(1, 4)
+    if a.places:
+        table = w.values(a.places, d)
+        if w.chance(0.2):
+            table = w.let(f"[[mg.tanh(v) for v in row] for row in {table}]", a.places * d)
+        rows = w.let(f"[mg.take({table}, i) for i in {a.name}]", t * d)
+    if not a.is_ragged:
+        return Rows(rows, t, d)
+    if w.chance(0.4):
+        p = w.values(t, d)
+        places = f"[[v + {p}[k][j] for j, v in enumerate(row)] for k, row in enumerate({rows})]"
+        rows = w.let(places, t * d)
+    if w.chance(0.4):
+        weight, b, m = w.values(3, d), w.values(), 3
+        unit = f"mg.tanh(sum(q*v for q, v in zip(r, row)) + {b})"
+        rows, d = w.let(f"[[{unit} for r in {weight}] for row in {rows}]", 2 * t * d * m), m
+    if w.chance(0.4):
+        seen = w.pick(f"{rows}[: i + 1]", f"{rows}[i:]", rows)
+        logit = "mg.tanh(sum(x*y for x, y in zip(q, k)))"
+        e = w.let(f"[[mg.exp({logit}) for k in {seen}] for i, q in enumerate({rows})]", t * t * d)
+        mixed = f"sum(u*k[j] for u, k in zip(us, {rows})) / sum(us)"
+        rows = w.let(f"[[{mixed} for j in range({d})] for us in {e}]", t * t * d)
+    if w.chance(0.3):
+        h, p = w.let(f"[0.1] * {d}", 0), w.values(d, d)
+        w.line(f"for row in {rows}:")
+        mixed = "sum(q*v for q, v in zip(r, row))"
+        w.line(f"    {h} = [mg.tanh({mixed} + 0.5 * v) for r, v in zip({p}, {h})]")
+        return Vector(h, d)
+    of = w.pick("sum(c)", "sum(c) / len(c)", "mg.max(c)", "mg.min(c)", "c[-1] - 0.5 * c[0]")
+    return w.vector(f"[{of} for c in zip(*{rows})]", d, t * d)
 
 
 def reshape(w: Writer, x: Vector) -> State:
@@ -45,6 +81,8 @@ def pool(w: Writer, x: Rows) -> State:
     if name == "alternating":
         chain = w.pick("b - a", "a - b", "b + a", "b - 0.5 * a")
         return w.vector(f"[functools.reduce(lambda a, b: {chain}, c) {columns}]", x.width, n)
+    if w.chance(0.4):
+        return w.vector(f"[{w.pick('mg.max', 'mg.min')}(c) {columns}]", x.width, n)
     which = w.pick("mg.maximum", "mg.minimum", "lambda a, b: mg.maximum(b, a)")
     return w.vector(f"[functools.reduce({which}, c) {columns}]", x.width, n)
 

@@ -54,6 +54,7 @@ class Writer:
         self.matrices: list[tuple[Matrix, int, int]] = []  # to be tied, with rows and columns
         self.pool: str | None = None  # a list from which many steps take
         self.first = "", 0  # the first argument and its length, where it is a list
+        self.labels: list[tuple[str, int]] = []  # arguments of integers, and below what they are
         self.slopes = False  # whether all was differentiated already
         self.paths = 1  # through the ifs, at most
         self.moves = True  # whether the parameters' numbers may change between calls
