@@ -37,7 +37,8 @@ def test_what_must_occur_occurs() -> None:
         *("dense", "convolution", "recurrent", "attention", "norm", "gate", "nn", "records"),
         *("weights tied", "weights tied, transposed", "weights permuted", "weights strided"),
         *("bias shared", "bias shifted", "shifted inputs", "several results", "one result"),
-        *("nested inputs", "ifs", "ifs on parameters", "loops", "inner grad", "argument left out"),
+        *("nested inputs", "integers", "ragged", "ifs", "ifs on parameters", "loops", "inner grad"),
+        *("inner grad of all", "argument left out", "ordinary network", "neuron", "object arrays"),
     }
 
 
