@@ -82,7 +82,9 @@ if TYPE_CHECKING:
     from micrograd.explain import examples
     from micrograd.files import load, save
     from micrograd.graph import scopes
-    from micrograd.graph.scopes import scope, source_lines
+    from micrograd.graph.modes import no_grad, source_lines
+    from micrograd.graph.scopes import scope
+    from micrograd.graph.strict import strict
     from micrograd.programs import program
 
 # `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
@@ -132,6 +134,7 @@ __all__ = [
     "multiply",
     "negative",
     "nn",
+    "no_grad",
     "optim",
     "power",
     "program",
@@ -148,6 +151,7 @@ __all__ = [
     "source_lines",
     "sqrt",
     "stop_gradient",
+    "strict",
     "subtract",
     "take",
     "tan",
@@ -169,9 +173,11 @@ _LAZY_FUNCTIONS = {
     "jvp": "derivatives",
     "load": "files",
     "program": "programs",
+    "no_grad": "graph.modes",
     "save": "files",
     "scope": "graph.scopes",
-    "source_lines": "graph.scopes",
+    "source_lines": "graph.modes",
+    "strict": "graph.strict",
     "value_and_grad": "derivatives",
 }
 # Modules that can still be imported from where they once stood: notebooks and pickles name them.

@@ -21,31 +21,32 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Union
 
 from micrograd import ops
 from micrograd.native import takeover
 from micrograd.ops import Op
-from micrograd.value import hooks
+from micrograd.value import custom_nodes, hooks
 from micrograd.value.base import ValueBase
-from micrograd.value.custom_nodes import all_values, given_derivatives, one_per_parent
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, value_after
 from micrograd.value.numbers import is_number, to_float
 
+LocalGrads = Union[Sequence[float], Callable[..., Sequence[Any]]]
 
-def toposort(root: Value) -> list[Value]:
-    """List every Value that `root` is made of, operands before their consumers, root last.
+
+def toposort(*roots: Value) -> list[Value]:
+    """List every Value that the roots are made of, operands before their consumers.
 
     >>> a, b = Value(2.0, label="a"), Value(3.0, label="b")
     >>> [v.label or v._op for v in toposort(a * b + a)]
     ['a', 'b', '*', '+']
     """
     # A walk in depth, on a list of its own: Python allows only a thousand nested calls, and a
-    # graph may be a million operations deep. `path` leads from the root to where the walk is:
+    # graph may be a million operations deep. `path` leads from the roots to where the walk is:
     # each node with those of its operands that are still to be visited.
     order: list[Value] = []
-    seen = {id(root)}
-    path: list[tuple[Value, Iterator[Value]]] = [(root, iter(root.parents))]
+    seen: set[int] = set()
+    path: list[tuple[Any, Iterator[Value]]] = [(None, iter(roots))]
     while path:
         v, operands = path[-1]
         for operand in operands:
@@ -56,7 +57,7 @@ def toposort(root: Value) -> list[Value]:
         else:  # all its operands are listed: now the node itself
             order.append(v)
             path.pop()
-    return order
+    return order[:-1]  # without the None before the roots
 
 
 class Value(ValueBase):
@@ -80,26 +81,26 @@ class Value(ValueBase):
     args: tuple[Any, ...]  # its operands in order, the number 3 of `x**3` among them
 
     def __init__(
-        self, data: Any, _children: Iterable[Value] = (), _op: str = "", label: str = ""
+        self,
+        data: Any,
+        _children: Iterable[Value] = (),
+        _op: str = "",
+        label: str = "",
+        *,
+        children: Iterable[Value] = (),
+        local_grads: LocalGrads | None = None,
     ) -> None:
         self._data = to_float(data)
         self._grad = 0.0
         self.op = None
-        self.args = all_values(_children)
-        if _op:
-            self._op = _op
-        if label:
-            self.label = label
+        self.args = ()
+        if _children or _op or label or children or local_grads is not None:
+            custom_nodes.set_up(self, _children or children, _op, label, local_grads)
         if hooks.on_new is not None:
             hooks.on_new(self)
 
     @staticmethod
-    def node(
-        data: Any,
-        parents: Iterable[Value],
-        local_grads: Sequence[float] | Callable[..., Sequence[Any]],
-        _op: str = "",
-    ) -> Value:
+    def node(data: Any, parents: Iterable[Value], local_grads: LocalGrads, _op: str = "") -> Value:
         """Make a node of any arity from its value and its local derivatives, one per parent.
 
         `local_grads` are numbers, which cannot be differentiated again, or a function that
@@ -111,16 +112,22 @@ class Value(ValueBase):
         >>> x.grad, y.grad
         (0.6, 0.8)
         """
-        out = Value(data, parents, _op)
-        if not callable(local_grads):
-            local_grads = one_per_parent(local_grads, out)
-        out._local_grads = local_grads
-        return out
+        return Value(data, parents, _op, local_grads=local_grads)
 
     @property
     def parents(self) -> tuple[Value, ...]:
         """The Values among the operands, in order; `a + a` has two."""
         return tuple([x for x in self.args if isinstance(x, Value)])
+
+    _children = parents  # the names that microgpt has
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        return custom_nodes.local_grads(self)
+
+    @_local_grads.setter
+    def _local_grads(self, given: LocalGrads) -> None:
+        self._given = given
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute an operation on the data of its operands, and record the result as a node.
@@ -137,6 +144,7 @@ class Value(ValueBase):
                 return NotImplemented  # type: ignore[no-any-return]
             elif op is not ops.power or not args:
                 x = Value(x)
+                x._is_plain_number = True
             elif x.__class__ is not int:
                 x = float(x)
             args.append(x)
@@ -168,11 +176,14 @@ class Value(ValueBase):
         order = toposort(self)
         before: list[tuple[Value, float]] = []  # the leaves, and what they have already
         for v in order:
-            if v.parents or v._closure:
+            if v.parents:
                 v._grad = 0.0
             else:
                 before.append((v, v._grad))
-        self._grad = 1.0  # self rises by one unit per unit of itself
+        custom_nodes.refuse_without_rule(order)
+        if hooks.before_backward is not None:
+            hooks.before_backward(order)
+        self._grad += 1.0  # self rises by one unit per unit of itself
         try:
             for v in reversed(order):
                 v._backward()
@@ -190,10 +201,13 @@ class Value(ValueBase):
     def _backward(self, closure: Callable[[], object]) -> None:
         if not callable(closure):
             raise TypeError(f"_backward must be a function without arguments, got {closure!r}")
-        self._closure = closure
+        if not hooks.forgets():
+            self._closure = closure
 
     def _pass_on(self) -> None:
         """The chain rule: each operand gets its local derivative times what arrived here."""
+        if self._grad == 0:
+            return  # nothing arrived: nothing is passed on, even where a slope is infinite
         for operand, slope in zip(self.args, self._local_derivatives()):
             if slope is not None:
                 operand._grad += slope * self._grad
@@ -201,7 +215,7 @@ class Value(ValueBase):
     def _local_derivatives(self) -> Sequence[float | None]:
         """Evaluate the rule for each operand on the data as it is now; None where there is none."""
         if self.op is None:
-            return given_derivatives(self)
+            return custom_nodes.given_derivatives(self)
         inputs = [x._data if isinstance(x, Value) else x for x in self.args]
         slopes: list[float | None] = []
         for operand, rule in zip(self.args, self.op.derivatives):

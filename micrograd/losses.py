@@ -53,6 +53,8 @@ def binary_cross_entropy(logit: Any, label: Any) -> Any:
             f"binary_cross_entropy: a label is from 0 to 1, got {label!r}; "
             "map -1 to 0 ((y + 1) / 2), or use hinge"
         )
+    if is_number(label) and label in (0, 1):  # even where the other term is infinite
+        return ops.softplus(-logit if label else logit)
     return ops.softplus(logit) - label * logit
 
 
@@ -100,4 +102,5 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
         raise ValueError(
             f"cross_entropy: a label's probabilities are at least 0 and sum to 1, got {label!r}"
         )
-    return sum(y * z for y, z in zip(weights, logits))
+    # A class that has no weight adds nothing, even if its logit is minus infinity.
+    return sum(y * z for y, z in zip(weights, logits) if not (is_number(y) and y == 0))

@@ -136,6 +136,16 @@ LOG_10 = math.log(10)
 ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
 
 
+def _gap(x: Any, y: Any) -> Any:
+    """Return x - y, which between two equal infinities is 0."""
+    return where(equal(abs(x), math.inf) * equal(x, y), 0.0, x - y)
+
+
+def _size(x: Any) -> Any:
+    """Return abs(x) as x or as -x: unlike abs, each of them is smooth at 0."""
+    return where(less(x, 0), -x, x)
+
+
 # The table -------------------------------------------------------------------------------------
 # A comment above a row states its convention where the textbook leaves a choice.
 # fmt: off
@@ -169,11 +179,11 @@ stop_gradient = Op("stop_gradient", lambda x: x,         None)
 sign = Op("sign",              _sign,                    lambda x, out: 0.0)
 abs = Op("abs",                math.fabs,                lambda x, out: sign(x))
 maximum = Op("maximum",        lambda x, y: x if x > y or x != x else y,  # a nan wins
-                                                         lambda x, y, out: 0.5 + 0.5 * sign(x - y),
-                                                         lambda x, y, out: 0.5 + 0.5 * sign(y - x))
+                                                         lambda x, y, out: 0.5 + 0.5 * sign(_gap(x, y)),
+                                                         lambda x, y, out: 0.5 + 0.5 * sign(_gap(y, x)))
 minimum = Op("minimum",        lambda x, y: x if x < y or x != x else y,
-                                                         lambda x, y, out: 0.5 - 0.5 * sign(x - y),
-                                                         lambda x, y, out: 0.5 - 0.5 * sign(y - x))
+                                                         lambda x, y, out: 0.5 - 0.5 * sign(_gap(x, y)),
+                                                         lambda x, y, out: 0.5 - 0.5 * sign(_gap(y, x)))
 relu = Op("relu",              lambda x: maximum(x, 0.0),
                                                          lambda x, out: sign(out), symbol="ReLU")
 
@@ -191,18 +201,19 @@ power = Op("power",            _real_power,              lambda x, y, out: y * (
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
 cbrt = Op("cbrt",              _real_cbrt,               lambda x, out: 1 / (3 * out * out))
-# hypot has a kink at the origin; its slopes there are 0.
+# The slopes of hypot are x / out and y / out, the sines of two angles: written so, they are 0 at the
+# origin, where it has a kink, and their own slopes do not cancel where one operand is far the larger.
 hypot = Op("hypot",            math.hypot,
-                                                         lambda x, y, out: x / where(equal(out, 0), 1, out),
-                                                         lambda x, y, out: y / where(equal(out, 0), 1, out))
+                                                         lambda x, y, out: sin(arctan2(x, _size(y))),
+                                                         lambda x, y, out: sin(arctan2(y, _size(x))))
 
-sin = Op("sin",                math.sin,                 lambda x, out: cos(x))
+sin: Op = Op("sin",            math.sin,                 lambda x, out: cos(x))
 cos: Op = Op("cos",            math.cos,                 lambda x, out: -sin(x))
 tan = Op("tan",                math.tan,                 lambda x, out: 1 + out * out)
 arcsin = Op("arcsin",          math.asin,                lambda x, out: 1 / sqrt((1 - x) * (1 + x)))
 arccos = Op("arccos",          math.acos,                lambda x, out: -1 / sqrt((1 - x) * (1 + x)))
 arctan = Op("arctan",          math.atan,                lambda x, out: 1 / (1 + x * x))
-arctan2 = Op("arctan2",        math.atan2,               lambda y, x, out: x / hypot(y, x) / hypot(y, x),
+arctan2: Op = Op("arctan2",    math.atan2,               lambda y, x, out: x / hypot(y, x) / hypot(y, x),
                                                          lambda y, x, out: -y / hypot(y, x) / hypot(y, x))
 
 sinh = Op("sinh",              math.sinh,                lambda x, out: cosh(x))
@@ -217,14 +228,26 @@ sigmoid = Op("sigmoid",        lambda x: exp(minimum(x, 0.0)) / (1 + exp(-abs(x)
                                                          lambda x, out: out * (1 - out))
 softplus = Op("softplus",      lambda x: maximum(x, 0.0) + log1p(exp(-abs(x))),
                                                          lambda x, out: sigmoid(x))
-logaddexp = Op("logaddexp",    lambda x, y: maximum(x, y) + log1p(exp(-abs(where(equal(x, y), 0.0, x - y)))),
-                                                         lambda x, y, out: sigmoid(x - y),
-                                                         lambda x, y, out: sigmoid(y - x))
+logaddexp = Op("logaddexp",    lambda x, y: maximum(x, y) + log1p(exp(-abs(_gap(x, y)))),
+                                                         lambda x, y, out: sigmoid(_gap(x, y)),
+                                                         lambda x, y, out: sigmoid(_gap(y, x)))
 
 erf = Op("erf",                math.erf,                 lambda x, out: ERF_SLOPE * exp(-x * x))
 erfc = Op("erfc",              math.erfc,                lambda x, out: -ERF_SLOPE * exp(-x * x))
 
 # fmt: on
+
+# At a kink or jump the rules above choose a slope, which holds for a first derivative only: to
+# differentiate it again is an error. Each of these says where that is and which operands have it.
+# (relu is not among them: at 0 it is its left side, in all orders.)
+KINKS: dict[Op, tuple[Rule, tuple[int, ...]]] = {
+    sign: (lambda x: equal(x, 0), (0,)),
+    abs: (lambda x: equal(x, 0), (0,)),
+    maximum: (equal, (0, 1)),
+    minimum: (equal, (0, 1)),
+    hypot: (lambda x, y: equal(hypot(x, y), 0), (0, 1)),
+    power: (lambda x, y: equal(x, 0), (1,)),
+}
 
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}
 

@@ -270,9 +270,9 @@ def test_a_leaf_of_a_block_that_gets_a_step_of_its_own_takes_it() -> None:
     x._backward = lambda: setattr(y, "grad", y.grad + x.grad)
     total = squared([1.0, 2.0]).sum()
     total.backward()
-    assert (x.grad, y.grad) == (18.0, 18.0)
+    assert (x.grad, y.grad) == (36.0, 36.0)
     total.backward()
-    assert (x.grad, y.grad) == (18.0, 36.0)
+    assert (x.grad, y.grad) == (54.0, 90.0)
 
 
 def test_a_step_that_fails_adds_nothing_to_blocks() -> None:

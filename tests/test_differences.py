@@ -171,3 +171,30 @@ def test_what_is_refused() -> None:
         check_grads(lambda x: x**1.5, 0.0, order=1)
     with pytest.raises(TypeError, match="not a Value"):
         check_grads(lambda x: x.data, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "sides"),
+    [
+        (lambda v: mg.maximum(v[0], v[1]), [1.0, 1.0], ("0", "1")),
+        (lambda v: mg.minimum(2 * v[0], v[1]), [1.0, 2.0], ("2", "0")),
+        (lambda v: mg.maximum(v[0], -v[0]), [0.0], ("-1", "1")),
+        (lambda v: abs(v[0]), [0.0], ("-1", "1")),
+        (lambda v: mg.hypot(v[0], v[1]), [0.0, 0.0], ("-1", "1")),
+        (lambda v: mg.relu(v[0]), [0.0], ("0", "1")),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_kink_is_told_even_where_the_rule_takes_the_middle(
+    f: Any, at: list[float], sides: tuple[str, str], order: int
+) -> None:
+    left, right = sides
+    with pytest.raises(AssertionError, match=f"kink .* is {left} on the left of it and {right} on"):
+        check_grads(f, at, order=order)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-30, 1e-3, 5.0, 1e9])
+def test_what_is_smooth_has_no_kink(x: float) -> None:
+    check_grads(lambda x: x * x, x)
+    check_grads(lambda x: x**3, x)
+    check_grads(lambda x: (x - 1e-4).tanh() * 1e-9, min(x, 10.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 import shutil
 import struct
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, ops
 from micrograd.symbolic.formula import DIFFER_IN_C, Formula, c_definitions, of_rule, of_value
+from micrograd.symbolic.languages import LATEX, TEXT, C, names_in
 from micrograd.value.errors import ARITHMETIC_ERRORS
 
 NAMES = ["x", "y", "z"]
@@ -196,9 +198,149 @@ def test_what_is_no_formula_is_refused() -> None:
         Formula([1.0])
     with pytest.raises(TypeError, match=r"write micrograd\.ops\.where"):
         bool(x < y)
-    with pytest.raises(ValueError, match="cannot be a variable"):
-        Formula("not a name").python()
-    with pytest.raises(ValueError, match="C knows the rows of the table"):
+    with pytest.raises(ValueError, match="C knows micrograd's operations"):
         Op("own", lambda x: x + 1, lambda x, out: 1.0)(x).c()
     with pytest.raises(TypeError):
         x * [1.0]
+
+
+# Labels that are alike, or no names ------------------------------------------------------------
+
+LABELS = [
+    "x", "x", "x_2", "x2", "y", "lambda", "int", "double", "for", "w[0]", "w_0", "w[1,0]", "a b",
+    "a + b", "e", "exp", "exp_", "float", "sin", "tanh", "tanh_value", "INFINITY", "inf", "nan",
+    "3", "-3", "1e5", "^", "%", "a^b", "ab", "\N{GREEK SMALL LETTER THETA}", "\N{DEGREE SIGN}",
+    "x\N{SUPERSCRIPT TWO}", "\N{LATIN SMALL LIGATURE FI}", "fi", "__x", "_", "cube",
+    "x\ny", "where", "match",
+]  # fmt: skip
+labels = st.sampled_from(LABELS) | st.text(min_size=1, max_size=4)
+cube = Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
+false_exp = Op("exp", lambda x: x + 1, lambda x, out: 1.0)
+other_cube = Op("cube", lambda x: -x, lambda x, out: -1.0)
+OWN = [cube, false_exp, other_cube]
+USED = [ops.add, ops.subtract, ops.multiply, ops.negative, ops.tanh, ops.exp, ops.where, ops.less]
+
+
+@st.composite
+def labelled_graphs(draw: st.DrawFn, own: bool = True) -> Value:
+    """Draw a graph of leaves whose labels may be anything, alike too."""
+    nodes = [Value(draw(st.floats(-1.5, 1.5)), label=draw(labels)) for _ in range(4)]
+    for _ in range(draw(st.integers(1, 6))):
+        op = draw(st.sampled_from([*USED, *OWN] if own else USED))
+        nodes.append(op(*[draw(st.sampled_from(nodes)) for _ in op.derivatives]))
+    return nodes[-1]
+
+
+def numbers_of(names: dict[str, Any]) -> dict[str, Any]:
+    return {name: x.data if isinstance(x, Value) else x for name, x in names.items()}
+
+
+@given(labelled_graphs())
+def test_python_computes_the_same_number_whatever_the_labels(v: Value) -> None:
+    found = of_value(v)
+    known = {**ops.TABLE, **numbers_of(found.names())}
+    assert bits(float(eval(found.python(), known))) == bits(v.data), found.python()
+
+
+@given(labelled_graphs())
+def test_text_tells_apart_what_differs(v: Value) -> None:
+    found = names_in(of_value(v), TEXT)
+    assert len(found) == len({id(x) for x in found.values()})
+    assert len(found) == len(of_value(v).names())
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc compiles the C text; there is none")
+def test_c_computes_the_same_number_whatever_the_labels(tmp_path: Path) -> None:
+    graphs: list[Value] = []
+
+    @settings(max_examples=200, database=None, derandomize=True, deadline=None)
+    @given(labelled_graphs(own=False))
+    def collect(v: Value) -> None:
+        graphs.append(v)
+
+    collect()
+    functions = []
+    for i, v in enumerate(graphs):
+        named = names_in(of_value(v), C)
+        assert all(name.isascii() and name.isidentifier() for name in named)
+        declared = " ".join(f"double {name} = {x.data!r};" for name, x in named.items())
+        functions.append(f"double f{i}(void) {{ {declared} return {of_value(v).c()}; }}")
+    source, library = tmp_path / "labels.c", tmp_path / "labels.so"
+    source.write_text("\n".join(["#include <math.h>", c_definitions(), *functions]))
+    options = ["-std=c11", "-O0", "-ffp-contract=off", "-fno-builtin", "-fPIC", "-shared"]
+    subprocess.run(["gcc", *options, str(source), "-o", str(library), "-lm"], check=True)
+    compiled = ctypes.CDLL(str(library))
+    for i, v in enumerate(graphs):
+        function = compiled[f"f{i}"]
+        function.restype = ctypes.c_double
+        assert bits(function()) == bits(v.data), of_value(v).c()
+
+
+class FromLatex:
+    """Compute LaTeX of the operations in USED and OWN; names stand for what `names` says."""
+
+    def __init__(self, text: str, names: dict[str, Any]) -> None:
+        self.text, self.names = text, sorted(names.items(), key=lambda item: -len(item[0]))
+
+    def take(self, token: str) -> bool:
+        found = self.text.startswith(token)
+        if found:
+            self.text = self.text[len(token) :].lstrip()
+        return found
+
+    def must(self, token: str) -> None:
+        assert self.take(token), (token, self.text)
+
+    def sum(self) -> float:
+        total = self.product()
+        while True:
+            if self.take("+"):
+                total += self.product()
+            elif self.take("-"):
+                total -= self.product()
+            else:
+                return total
+
+    def product(self) -> float:
+        if self.take("-"):
+            return -self.product()
+        found = self.atom()
+        while self.take(r"\cdot"):
+            found *= self.atom()
+        return found
+
+    def atom(self) -> float:
+        for name, meaning in self.names:
+            if self.take(name):
+                if isinstance(meaning, Value):
+                    return meaning.data
+                return float(meaning(self.within(r"\left(", r"\right)")))
+        if self.take("e^{"):
+            return math.exp(self.closed("}"))
+        if self.take(r"\tanh"):
+            return math.tanh(self.within(r"\left(", r"\right)"))
+        if self.take("["):
+            left = self.closed("<")
+            return float(left < self.closed("]"))
+        if self.take(r"\begin{cases}"):
+            chosen, condition = self.closed(r"& \text{if }"), self.closed(r"\\")
+            other = self.closed(r"& \text{otherwise} \end{cases}")
+            return chosen if condition else other
+        return self.within(r"\left(", r"\right)")
+
+    def within(self, left: str, right: str) -> float:
+        self.must(left)
+        return self.closed(right)
+
+    def closed(self, right: str) -> float:
+        found = self.sum()
+        self.must(right)
+        return found
+
+
+@given(labelled_graphs())
+def test_latex_computes_the_same_number_whatever_the_labels(v: Value) -> None:
+    found = of_value(v)
+    reader = FromLatex(found.latex(), names_in(found, LATEX))
+    assert reader.sum() == pytest.approx(v.data, rel=1e-9, abs=1e-9), found.latex()
+    assert not reader.text, found.latex()

@@ -46,6 +46,36 @@ def nearly(expected: Any) -> Any:
 # Formulas and gradients -------------------------------------------------------------------------
 
 
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("loss", "logits", "value", "slopes"),
+    [
+        (lambda z: cross_entropy(z, [1, 0]), [0.0, -INF], 0.0, [0.0, 0.0]),
+        (lambda z: cross_entropy(z, [0.5, 0.5, 0]), [0.0, 0.0, -INF], math.log(2), [0.0] * 3),
+        (lambda z: cross_entropy(z, 0), [0.0, -INF], 0.0, [0.0, 0.0]),
+        (lambda z: cross_entropy(z, 1), [0.0, -INF], INF, [1.0, -1.0]),
+        (lambda z: cross_entropy(z, [0, 1]), [0.0, -INF], INF, [1.0, -1.0]),
+        (lambda z: binary_cross_entropy(z[0], 1), [INF], 0.0, [0.0]),
+        (lambda z: binary_cross_entropy(z[0], 0), [-INF], 0.0, [0.0]),
+        (lambda z: binary_cross_entropy(z[0], 1), [-INF], INF, [-1.0]),
+        (lambda z: binary_cross_entropy(z[0], 0), [INF], INF, [1.0]),
+        (lambda z: hinge(z[0], 1), [INF], 0.0, [0.0]),
+        (lambda z: hinge(z[0], -1), [-INF], 0.0, [0.0]),
+    ],
+)
+def test_infinite_logits_have_their_loss(
+    loss: Any, logits: list[float], value: float, slopes: list[float]
+) -> None:
+    inputs = [Value(z) for z in logits]
+    out = loss(inputs)
+    assert out.data == value
+    assert float(loss(logits)) == value
+    out.backward()
+    assert [z.grad for z in inputs] == slopes
+
+
 @pytest.mark.parametrize("label", [-1, 1])
 @given(score=st.floats(-5, 5).filter(lambda score: abs(score) != 1))
 def test_hinge_is_the_margin_that_is_missing(score: float, label: Any) -> None:
@@ -194,10 +224,12 @@ class TestOneOutput:
     def test_arrays_of_values_give_arrays_of_values(self, loss: Any, labels: Any) -> None:
         scores = [Value(score) for score in self.scores]
         loss(np.array(scores), np.array(labels)).sum().backward()
-        assert [v.grad for v in scores] == [
-            value_and_slopes(lambda v, y=y: loss(v, y), [s])[1][0]
-            for s, y in zip(self.scores, labels)
-        ]
+        assert [v.grad for v in scores] == nearly(
+            [
+                value_and_slopes(lambda v, y=y: loss(v, y), [s])[1][0]
+                for s, y in zip(self.scores, labels)
+            ]
+        )
 
     def test_numpy_scalars_are_labels(self, loss: Any, labels: Any) -> None:
         assert loss(0.25, np.float64(labels[0])) == loss(0.25, labels[0])

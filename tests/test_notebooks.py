@@ -50,7 +50,7 @@ def test_the_cells_are_all_of_those_on_the_pages() -> None:
 def test_a_notebook_was_saved_with_what_its_cells_show_and_without_an_error(name: str) -> None:
     saved = json.loads((ROOT / "demos" / name).read_text(encoding="utf-8"))
     outputs = [o for cell in saved["cells"] for o in cell.get("outputs", [])]
-    assert len(outputs) > 5
+    assert (len(outputs) > 5) == (name not in TOOL.NOT_RUN)
     assert [o for o in outputs if o["output_type"] == "error"] == []
 
 
@@ -60,14 +60,54 @@ def test_the_students_lab_holds_no_solution_and_the_solved_one_holds_all() -> No
         for name in ("lab.ipynb", "lab_solved.ipynb")
     )
     assert "SOLUTION" not in student
-    assert student.count("...  # your code") == solved.count("### BEGIN SOLUTION") == 7
+    assert "HIDDEN" not in student
+    assert student.count("...  # your code") == solved.count("### BEGIN SOLUTION") == 11
+    for spoiler in ("out.grad\n", "other.data * out", "ak - yk", "reversed(order)"):
+        assert spoiler in solved + "\n"
+        assert spoiler not in student
+
+
+@pytest.mark.parametrize("name", ["lab.ipynb", "lab_solved.ipynb"])
+def test_nbgrader_knows_what_to_grade(name: str) -> None:
+    cells = json.loads((ROOT / "demos" / name).read_text(encoding="utf-8"))["cells"]
+    known = [cell["metadata"]["nbgrader"] for cell in cells if "nbgrader" in cell["metadata"]]
+    assert len({cell["grade_id"] for cell in known}) == len(known) == 16
+    assert sum(cell.get("points", 0) for cell in known) == 15
+    for cell in cells:
+        source = "".join(cell["source"])
+        code = cell["cell_type"] == "code"
+        to_write = code and ("# your code" in source or "BEGIN SOLUTION" in source)
+        meta = cell["metadata"].get("nbgrader")
+        if meta is None:
+            assert not to_write
+            continue
+        assert (meta["solution"], meta["locked"], meta["grade"]) == (
+            to_write,
+            not to_write,
+            not to_write,
+        )
+        assert ("points" in meta) == meta["grade"]
+        if name == "lab_solved.ipynb" and meta["grade"]:
+            assert "### BEGIN HIDDEN TESTS\nassert " in source
+
+
+def test_the_students_lab_runs_before_anything_is_written() -> None:
+    names: dict[str, Any] = {}
+    said: list[str] = []
+    for kind, source in TOOL.sources(MADE["lab.ipynb"]):
+        if kind == "code":
+            exec(source, names)
+            if "def check" in source:
+                names["check"] = lambda right, hint: said.append("right" if right else hint)
+    assert len(said) == 8
+    assert "right" not in said
 
 
 def test_the_solved_lab_gets_all_points() -> None:
     saved = json.loads((ROOT / "demos" / "lab_solved.ipynb").read_text(encoding="utf-8"))
     shown = json.dumps([cell.get("outputs", []) for cell in saved["cells"]])
-    assert "22 of 22 points" in shown
-    assert "27 of 27 points" in shown
+    assert "20 of 20 points" in shown
+    assert "25 of 25 points" in shown
     assert "not yet" not in shown
 
 

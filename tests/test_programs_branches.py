@@ -183,6 +183,22 @@ def newton(x: Any) -> Any:
     return root
 
 
+def checked(x: Any) -> Any:
+    if x < 0 or x > 1:
+        raise ValueError("it is no probability")
+    while x > 0.25:
+        if not x < 1:
+            raise ValueError("it is no probability any more")
+        x = x * x
+    return [x]
+
+
+def while_squared_is_less(x: Any) -> Any:
+    while x < 4:
+        x = 1.5 + x * x
+    return x
+
+
 def called_with_none(x: Any) -> Any:
     return x + program(while_above)(np.empty(0)).data.sum() if x > 0 else -x
 
@@ -194,6 +210,8 @@ def called_with_none(x: Any) -> Any:
         (while_not_below, 2),
         (while_either, 3),
         (newton, None),
+        (checked, 1),
+        (while_squared_is_less, None),
         (called_with_none, None),
     ],
 )

@@ -241,3 +241,59 @@ def test_every_work_prints() -> None:
         traced = called(work.function, *work.shapes)
         assert str(traced).count("\n") < 40
         assert traced.latex().startswith(r"\begin{aligned}")
+
+
+W = [[Value(float(3 * i + j)) for j in range(3)] for i in range(3)]
+KERNEL = [Value(0.5), Value(1.0), Value(-1.0)]
+NAMED = {"a": Value(1.0), "b": [Value(2.0), Value(3.0)]}
+
+
+def reversed_input(x: Any) -> Any:
+    return [sum(w * e for w, e in zip(row, x[::-1])) for row in W]
+
+
+def windows(x: Any) -> Any:
+    return [sum(w * e for w, e in zip(KERNEL, x[i:])) for i in range(2)]
+
+
+def permuted(x: Any) -> Any:
+    h = [mg.tanh(w * e) for w, e in zip(KERNEL, x)]
+    return [w * e for w, e in zip(KERNEL, [h[1], h[2], h[0]])]
+
+
+@pytest.mark.parametrize(
+    ("function", "lines"),
+    [
+        (lambda x: x[0] - x[1], ["result = x[0] - x[1]"]),
+        (lambda x: sum(x), ["result = sum(x)"]),
+        (lambda x: x[0] * x[1] + x[2], ["result = x[0] .* x[1] + x[2]"]),
+        (lambda x: sum(x[1:]), ["result = sum(x[1:3])"]),
+        (reversed_input, ["z2 = W x[::-1]"]),
+        (lambda x: [W[i][i] * x[i] for i in range(3)], ["result = diag(W) .* x"]),
+        (lambda x: [w * e for w, e in zip(KERNEL, x[::-1])], ["result = KERNEL .* x[::-1]"]),
+        (permuted, ["permuted = KERNEL .* tanh(KERNEL .* x)[...]"]),
+        (lambda x: [KERNEL[0], x[1], 2.0], ["result = KERNEL[0]; x[1]; 2"]),
+        (
+            lambda x: NAMED["a"] * x[0] + NAMED["b"][1] * x[2],  # type: ignore[index]
+            ["Delta_a := sum(x[0])", "Delta_b[1] := sum(x[2])"],
+        ),
+        (
+            lambda x: mg.where(KERNEL[0] > 0, KERNEL[0], NAMED["a"]) * x[0],
+            ["result = x[0] .* where(0 < KERNEL[0], KERNEL[0], a)"],
+        ),
+    ],
+)
+def test_an_index_pattern_other_than_the_whole_is_written(
+    function: Callable[..., Any], lines: list[str]
+) -> None:
+    traced = called(function, (3,))
+    printed = [" ".join(line.split()) for line in str(traced).splitlines()]
+    for line in lines:
+        assert any(text.startswith(line) for text in printed), str(traced)
+    assert traced.latex()
+
+
+def test_windows_of_a_convolution_are_written_with_their_indices() -> None:
+    text = str(called(windows, (4,)))
+    assert "sum(KERNEL .* x[i + j])" in text
+    assert "sum(x[i + j])" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import gc
 import pickle
 import weakref
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from micrograd import Value, program
+from micrograd.nn import Module
 
 
 class Line:
@@ -128,3 +130,69 @@ def test_what_is_no_function_binds_nothing() -> None:
     holder = Holder()
     assert holder.line([1.0]).data.tolist() == [2.0]
     assert np.array_equal(holder.double([1.0]).data, [2.0])
+
+
+# What is noticed --------------------------------------------------------------------------------
+
+FACTOR = 2.0
+
+
+class Scaled(Module):
+    """A module whose factor is a global, found by ways of every kind."""
+
+    def __init__(self) -> None:
+        self.w = Value(3.0)
+        self.loss = program(self._loss)
+
+    @property
+    def factor(self) -> float:
+        return FACTOR
+
+    def helper(self, x: Any) -> Any:
+        return x * FACTOR
+
+    def _loss(self, x: Any) -> Any:
+        return self.w * self.helper(x)
+
+    def __call__(self, x: Any) -> Any:
+        return self.helper(x)
+
+
+def scale(x: Any) -> Any:
+    return x * FACTOR
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["method", "module", "called module", "partial", "list", "dict", "property", "class"],
+)
+def test_a_changed_global_is_noticed_wherever_it_is_used(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = Scaled()
+    helpers, table = [scale], {"scale": functools.partial(scale)}
+    functions: dict[str, Any] = {
+        "method": module.helper,
+        "module": module,
+        "called module": lambda x: module(x),
+        "partial": functools.partial(Scaled.helper, module),
+        "list": lambda x: helpers[0](x),
+        "dict": lambda x: table["scale"](x),
+        "property": lambda x: x * module.factor,
+        "class": lambda x: Scaled.helper(module, x),
+    }
+    traced = program(functions[way])
+    assert traced([1.0]).data.tolist() == [2.0]
+    monkeypatch.setitem(globals(), "FACTOR", 5.0)
+    assert traced([1.0]).data.tolist() == [5.0]
+
+
+def test_the_copy_of_a_model_has_a_program_of_its_own() -> None:
+    module = Scaled()
+    assert module.loss([1.0]).data.tolist() == [6.0]
+    again = copy.deepcopy(module)
+    again.w.data = 10.0
+    again.loss([1.0]).sum().backward()
+    assert again.loss([1.0]).data.tolist() == [20.0]
+    assert (again.w.grad, module.w.grad) == (2.0, 0.0)
+    assert module.loss([1.0]).data.tolist() == [6.0]

@@ -4,7 +4,9 @@
     python tools/notebooks.py --check   # only check that their cells are those of the pages
 
 A page is Markdown with cells in fences (MyST). The lab holds its solutions between the marks
-`### BEGIN SOLUTION` and `### END SOLUTION`; the student's notebook has a place to write instead.
+`### BEGIN SOLUTION` and `### END SOLUTION`, its tests between `### BEGIN HIDDEN TESTS` and `### END
+HIDDEN TESTS`: nbgrader's marks, whose metadata its cells get. The student's notebook has places to
+write instead of solutions, no hidden tests, and no outputs, which would give the answers away.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ DOCS = ROOT / "docs"
 DEMOS = ROOT / "demos"
 
 Cell = dict[str, Any]
+
+NOT_RUN = {"lab.ipynb"}
 
 LICENCE: Cell = {
     "cell_type": "markdown",
@@ -34,7 +38,7 @@ def main(arguments: list[str]) -> None:
     for name, cells in sorted(notebooks().items()):
         path = DEMOS / name
         if "--check" not in arguments:
-            path.write_text(run(cells), encoding="utf-8")
+            path.write_text(file_of(cells, run=name not in NOT_RUN), encoding="utf-8")
         elif sources(json.loads(path.read_text(encoding="utf-8"))["cells"]) != sources(cells):
             sys.exit(f"{path} is not what its page says: run python tools/notebooks.py")
 
@@ -46,8 +50,8 @@ def notebooks() -> dict[str, list[Cell]]:
     lab = DOCS / "lab" / "lab.md"
     return {
         "backpropagation.ipynb": [*(cell for page in lesson for cell in cells_of(page)), LICENCE],
-        "lab.ipynb": [*cells_of(lab, without_solution), LICENCE],
-        "lab_solved.ipynb": [*cells_of(lab), LICENCE],
+        "lab.ipynb": [*graded(cells_of(lab, without_solution), cells_of(lab)), LICENCE],
+        "lab_solved.ipynb": [*graded(cells_of(lab), cells_of(lab)), LICENCE],
     }
 
 
@@ -64,6 +68,8 @@ def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> It
             options, code = _options_and_code(part)
             folded = "remove-input" in options or "hide-input" in options
             hidden = {"jupyter": {"source_hidden": True}} if folded else {}
+            if points := re.search(r"^:points: (\d+)$", options, flags=re.M):
+                hidden = {"points": int(points[1])}
             yield {"cell_type": "code", "metadata": hidden, "source": change(code.strip())}
         elif markdown(part, page.parent):
             source = markdown(part, page.parent)
@@ -105,13 +111,34 @@ def _exercise(found: re.Match[str]) -> str:
 
 
 def without_solution(code: str) -> str:
-    """Replace each solution by a place to write."""
-    return re.sub(
+    """Replace each solution by a place to write, and leave the hidden tests out."""
+    code = re.sub(
         r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION$",
         r"\1...  # your code",
         code,
         flags=re.S | re.M,
     )
+    return re.sub(
+        r"\n### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS$", "", code, flags=re.S | re.M
+    )
+
+
+def graded(cells: Iterable[Cell], solved: Iterable[Cell]) -> Iterator[Cell]:
+    """Give cells nbgrader's metadata: solutions are editable, tests are locked and have points."""
+    for number, (cell, original) in enumerate(zip(cells, solved)):
+        points = cell["metadata"].pop("points", 0)
+        solution = "### BEGIN SOLUTION" in original["source"]
+        if points or solution:
+            cell["metadata"]["nbgrader"] = {
+                "grade": bool(points),
+                "grade_id": f"lab-{number:02d}",
+                "locked": not solution,
+                "schema_version": 3,
+                "solution": solution,
+                "task": False,
+                **({"points": points} if points else {}),
+            }
+        yield cell
 
 
 def sources(cells: list[Cell]) -> list[tuple[str, str]]:
@@ -119,8 +146,8 @@ def sources(cells: list[Cell]) -> list[tuple[str, str]]:
     return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
 
 
-def run(cells: list[Cell]) -> str:
-    """Run a notebook and return its file, outputs included."""
+def file_of(cells: list[Cell], run: bool) -> str:
+    """Return the file of a notebook, with its outputs if it is to be run."""
     import nbformat
     from nbclient import NotebookClient
 
@@ -131,7 +158,8 @@ def run(cells: list[Cell]) -> str:
             cell["source"], metadata=cell["metadata"], id=f"cell-{i:02d}"
         )
         notebook.cells.append(made)
-    NotebookClient(notebook, timeout=300, record_timing=False).execute()
+    if run:
+        NotebookClient(notebook, timeout=300, record_timing=False).execute()
     notebook.metadata.pop("language_info", None)
     return nbformat.writes(notebook) + "\n"
 

@@ -24,7 +24,7 @@ from micrograd.derivatives.sweeps import (
     steps_between,
 )
 from micrograd.engine import Value
-from micrograd.ops import Op
+from micrograd.ops import KINKS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
@@ -94,11 +94,7 @@ def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
 
 
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
-    nodes = nodes_behind(outputs)
-    for node in nodes:
-        if not node.parents:
-            refuse_closure(node)  # a leaf that passes its gradient on, who knows where
-    steps = steps_between(nodes, variables)
+    steps = steps_between(nodes_behind(outputs), variables)
     for node, _ in steps:
         refuse_closure(node)
     return steps
@@ -156,7 +152,39 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
             slopes.append(rules[i](*arguments))  # type: ignore[misc]
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
-    return slopes
+    kink = None if tracing or node.op not in KINKS else _Kink.of(node)
+    return slopes if kink is None else [slope + kink for slope in slopes]
+
+
+class _Kink(Value):
+    """A zero that makes a slope depend on operands by which it cannot be differentiated."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, node: Value) -> _Kink | None:
+        """Return that zero for the slopes of a node, if it is at a kink of its operation."""
+        where, positions = KINKS[node.op]  # type: ignore[index]
+        operands = [node.args[i] for i in positions if isinstance(node.args[i], Value)]
+        if not operands or not where(*[x.data if isinstance(x, Value) else x for x in node.args]):
+            return None
+        return cls(0.0, operands, node.op.name)  # type: ignore[union-attr]
+
+    @property
+    def _why_no_derivative(self) -> str:  # type: ignore[override]
+        at = ", ".join(f"{v.label}={v.data!r}" if v.label else repr(v.data) for v in self.parents)
+        return (
+            f"cannot differentiate again: {self._op} has a kink or jump where its operands are "
+            f"{at}. Its slope there is a choice, and a second derivative does not exist. Keep the "
+            "operands away from this point"
+        )
+
+    @property
+    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
+        return self._refuse
+
+    def _refuse(self) -> None:
+        raise TypeError(self._why_no_derivative)
 
 
 @lru_cache(maxsize=1024)
@@ -193,7 +221,7 @@ def _given_slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     slopes = given_derivatives(node, as_values=True)
     if not slopes:
         return [0.0] * len(positions)
-    if callable(node._local_grads):
+    if callable(node._given):
         return [slopes[i] for i in positions]
     return [_known_once(slopes[i], node.parents) for i in positions]
 

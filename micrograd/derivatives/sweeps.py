@@ -9,11 +9,12 @@ way). The C core has both functions too.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from micrograd.engine import Value, toposort
+from micrograd.graph.steps import additions_by_hand
 from micrograd.native import takeover
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
@@ -47,11 +48,11 @@ def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
         if isinstance(y, Value):
             found.setdefault(id(y), zeros.copy())[k] = 1.0
     for node, positions in reversed(steps):
-        arrived = found.get(id(node))
-        if arrived is None or not any(arrived):
+        arrived = found.get(id(node), zeros)
+        if node._closure is None and not any(arrived):
             continue
-        if node._closure is not None:
-            slopes, arrived = additions_by_hand(node, positions, arrived[0], found), [1.0]
+        if node._closure is not None:  # called in any case, as backward() does
+            slopes, arrived = _by_hand(node, positions, arrived[0], found), [1.0]
         else:
             slopes = slopes_at(node, positions)
         for i, slope in zip(positions, slopes):
@@ -119,7 +120,7 @@ def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
 
 def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
     """Return every Value that the outputs are made of, operands before their consumers."""
-    return toposort(Value(0.0, [y for y in outputs if isinstance(y, Value)]))[:-1]
+    return toposort(*[y for y in outputs if isinstance(y, Value)])
 
 
 def _others(nodes: Iterable[Value], variables: Sequence[Value]) -> bool:
@@ -159,26 +160,14 @@ def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
     return found
 
 
-def additions_by_hand(
-    node: Value, positions: Sequence[int], upstream: float, arrived: Container[int]
+def _by_hand(
+    node: Value, positions: Sequence[int], upstream: float, found: Mapping[int, Any]
 ) -> list[float]:
-    """Return what a `_backward` assigned by hand gives the operands at these positions.
-
-    The function adds to the operands' grads, which are put back. Where an operand stands twice,
-    its first position gets all. `arrived` has the ids of the Values that others have given to.
-    """
-    operands = {id(v): v for v in node.parents}
-    before = [(v, v.grad) for v in (node, *operands.values())]
-    try:
-        for key, v in operands.items():
-            v._clear_grad(key in arrived)
-        node.grad = upstream
-        node._backward()
-        return [getattr(operands.pop(id(node.args[i]), None), "grad", 0.0) for i in positions]
-    finally:
-        for v, grad in before:
-            v._clear_grad(False)
-            v.grad = grad
+    """Return what a `_backward` assigned by hand gives the operands at these positions."""
+    places = [i for i, x in enumerate(node.args) if isinstance(x, Value)]
+    additions = additions_by_hand(node, upstream, lambda v: id(v) in found)
+    given = {places[position]: product for position, _, product in additions}
+    return [given.get(i, 0.0) for i in positions]
 
 
 def refuse_closure(node: Value) -> None:

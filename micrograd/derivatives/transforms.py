@@ -14,6 +14,7 @@ from micrograd.derivatives import chain_rule
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
 from micrograd.engine import Value, toposort
+from micrograd.graph.modes import enable_grad
 from micrograd.value.numbers import is_number, to_float
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
-    return _as_asked(chain_rule.gradient(output, variables, seed), inputs, toposort(output))
+    with enable_grad():
+        return _as_asked(chain_rule.gradient(output, variables, seed), inputs, toposort(output))
 
 
+@enable_grad()
 def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     """Give the rate of change of `outputs` as `inputs` move along `tangents` (forward mode).
 
@@ -89,6 +92,7 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     )
 
 
+@enable_grad()
 def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     """Give the Hessian of `output` with respect to `inputs`, times `vector`, without the Hessian.
 
@@ -130,6 +134,7 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     _check_function(f, "value_and_grad")
 
+    @enable_grad()
     def value_and_gradient(x: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         call = Call(f, x, args, kwargs)
         output = call.scalar()
@@ -153,6 +158,7 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     _check_function(f, "jacobian")
 
+    @enable_grad()
     def jacobian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
         outputs, shape = call.outputs()
@@ -174,6 +180,7 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     _check_function(f, "hessian")
 
+    @enable_grad()
     def hessian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
         slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)

@@ -8,17 +8,16 @@ forgets its scope.
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from micrograd.engine import Value, core
+from micrograd.engine import Value
+from micrograd.graph.modes import source_lines as source_lines
+from micrograd.graph.modes import swap_scope
 from micrograd.native.takeover import prefer_c
-from micrograd.value import hooks
-from micrograd.value.user_code import user_line
 
 if TYPE_CHECKING:
     from micrograd.nn import Module
@@ -86,31 +85,6 @@ def _nothing() -> None:
 _outside = Scope("")  # holds the outermost scopes; no Value belongs to it
 
 
-class _Here(threading.local):
-    """What this thread records about its new Values."""
-
-    scope: Scope | None = None  # the C core keeps that itself
-    keeps_lines = False
-
-
-_here = _Here()
-
-
-@prefer_c
-def swap_scope(scope: Scope | None) -> Scope | None:
-    """Let this thread record in a scope from now on, or in none; return the one before."""
-    hooks.set_on_new(_note)
-    before = _here.scope
-    _here.scope = scope
-    return before
-
-
-def _note(v: Value) -> None:
-    """Store in a new Value, on the Python core, where it was recorded."""
-    v._scope = _here.scope
-    _keep_line(v)
-
-
 @contextmanager
 def scope(name: str) -> Iterator[Scope]:
     """Put the Values that this thread records in this block into a scope.
@@ -170,48 +144,8 @@ def in_scope(call: Callable[..., Any], outside: Scope) -> Any:
     return within
 
 
-_lock = threading.Lock()
-_keepers = 0  # how many threads keep lines
-
-
-@contextmanager
-def source_lines() -> Iterator[None]:
-    """Store in each Value that this thread records in this block the line that made it.
-
-    This costs a call of a Python function per Value.
-
-    >>> with source_lines():
-    ...     y = Value(1.0) + 1
-    >>> filename, line = line_of(y)
-    """
-    before = _here.keeps_lines
-    _count(+1)
-    _here.keeps_lines = True
-    try:
-        yield
-    finally:
-        _here.keeps_lines = before
-        _count(-1)
-
-
-def _count(change: int) -> None:
-    global _keepers
-    with _lock:
-        _keepers += change
-        if core == "python":
-            hooks.set_on_new(_note)
-        else:
-            hooks.set_on_new(_keep_line if _keepers else None)
-
-
-def _keep_line(v: Value) -> None:
-    """Store the user's line in a new Value, if this thread keeps lines."""
-    if _here.keeps_lines:
-        v._line = user_line()
-
-
 def line_of(v: Value) -> tuple[str, int] | None:
-    """Return the file and line that made a Value; None outside of `source_lines`.
+    """Return the file and line that made a Value, where it is known: see `source_lines`.
 
     >>> line_of(Value(1.0)) is None
     True

@@ -6,12 +6,15 @@ is changed by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple, Union
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
 from micrograd.symbolic.formula import Formula, of_rule, operand_names
+from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.identity import IdentityDict
 
 
 class Step(NamedTuple):
@@ -20,7 +23,9 @@ class Step(NamedTuple):
     consumer: Value
     position: int
     operand: Value
-    local: float | None  # None for an assigned `_backward`, which only shows what it adds
+    # None for an assigned `_backward`, which only shows what it adds; nan where it does not exist,
+    # but nothing arrived.
+    local: float | None
     upstream: float  # the gradient that had arrived at the consumer
     product: float  # what is added
     total: float  # the operand's gradient after it
@@ -39,7 +44,7 @@ def backward_steps(root: Value) -> list[Step]:
     a 3.0 1.0 3.0 6.0
     """
     steps: list[Step] = []
-    arrived: dict[Value, float] = {root: 1.0}
+    arrived: MutableMapping[Value, float] = IdentityDict({root: 1.0})
     for node in reversed(toposort(root)):
         parents = node.parents
         if not parents:
@@ -48,7 +53,7 @@ def backward_steps(root: Value) -> list[Step]:
         if node._closure is None:
             additions = _by_rule(node, upstream)
         else:
-            additions = _by_hand(node, upstream, arrived)
+            additions = additions_by_hand(node, upstream, arrived.__contains__)
         for position, local, product in additions:
             operand = parents[position]
             total = arrived[operand] = arrived.get(operand, 0.0) + product
@@ -56,7 +61,7 @@ def backward_steps(root: Value) -> list[Step]:
     return steps
 
 
-def totals(root: Value) -> dict[Value, float]:
+def totals(root: Value) -> Mapping[Value, float]:
     """Return the derivative of `root` by every Value of its graph, as the steps add it up.
 
     >>> a, b = Value(3.0), Value(2.0)
@@ -64,7 +69,7 @@ def totals(root: Value) -> dict[Value, float]:
     >>> found[a], found[b]
     (3.0, 3.0)
     """
-    found = dict.fromkeys(toposort(root), 0.0)
+    found = IdentityDict((v, 0.0) for v in toposort(root))
     found[root] = 1.0
     found.update((step.operand, step.total) for step in backward_steps(root))
     return found
@@ -96,9 +101,17 @@ def local_formula(
         for name, x in operands.items()
         if isinstance(x, Value)
     }
-    if all(called[name] for name in symbols[:-1] if name in called):
+    own = [(called[name], operands[name]) for name in symbols[:-1] if name in called]
+    if _are_told_apart(own):
         shown.update((name, Formula(text)) for name, text in called.items() if text)
     return _settled(of_rule(op, positions[position]), data, shown)
+
+
+def _are_told_apart(named: Sequence[tuple[str, Value]]) -> bool:
+    """Tell whether all Values have names, and different ones different names."""
+    return all(name for name, _ in named) and len({id(v) for _, v in named}) == len(
+        {name for name, _ in named}
+    )
 
 
 # The position of a parent, the local derivative if known, and what is added.
@@ -108,22 +121,44 @@ _Addition = tuple[int, Union[float, None], float]
 def _by_rule(node: Value, upstream: float) -> list[_Addition]:
     additions: list[_Addition] = []
     position = 0  # among the parents: the Values among the args
-    for operand, slope in zip(node.args, node._local_derivatives()):
+    for operand, slope in zip(node.args, _slopes(node, upstream)):
         if slope is not None:
-            additions.append((position, slope, slope * upstream))
+            additions.append((position, slope, slope * upstream if upstream else 0.0))
         position += isinstance(operand, Value)
     return additions
 
 
-def _by_hand(node: Value, upstream: float, arrived: Mapping[Value, float]) -> list[_Addition]:
-    """Find out what an assigned `_backward` adds to the operands' grads, and restore these."""
-    parents: dict[Value, int] = {}  # and where each stands first
+def _slopes(node: Value, upstream: float) -> Sequence[float | None]:
+    """Evaluate the rules of a node; where nothing arrived, those that cannot be are nan."""
+    try:
+        return node._local_derivatives()
+    except ARITHMETIC_ERRORS:
+        if upstream or node.op is None:
+            raise
+        return [math.nan if rule else None for rule in node.op.derivatives]
+
+
+def additions_by_hand(
+    node: Value, upstream: float, has_arrived: Callable[[Value], bool]
+) -> list[_Addition]:
+    """Find out what an assigned `_backward` adds to the operands' grads, and restore these.
+
+    An operand that stands twice gets all at its first position. `has_arrived` tells of an operand
+    whether others have given to it before.
+
+    >>> x = Value(3.0)
+    >>> square = Value(9.0, (x,))
+    >>> square._backward = lambda: setattr(x, "grad", x.grad + 6.0 * square.grad)
+    >>> additions_by_hand(square, 1.0, lambda v: False), x.grad
+    ([(0, None, 6.0)], 0.0)
+    """
+    parents: MutableMapping[Value, int] = IdentityDict()  # and where each stands first
     for position, v in enumerate(node.parents):
         parents.setdefault(v, position)
     before = [(v, v.grad) for v in (node, *parents)]
     try:
         for v in parents:
-            v._clear_grad(v in arrived)
+            v._clear_grad(has_arrived(v))
         node.grad = upstream
         node._backward()
         return [(position, None, v.grad) for v, position in parents.items()]

@@ -14,6 +14,7 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
 /* Make a leaf a node: store its operation (NULL for none) and its operands. Borrows them. */
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
+    if (s->marking && forgets(s)) return 0;
     s->hung |= v->bound;
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
     if ((!known && PyErr_Occurred()) || ((v->used || (op && !known)) && hang(s, v) < 0)) return -1;
@@ -123,6 +124,18 @@ static int set_number(PyObject *self, PyObject *number, void *name) {
     return 0;
 }
 
+/* Get _is_plain_number. The caller owns the result. */
+static PyObject *get_plain(PyObject *self, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((Value *)self)->plain);
+}
+
+/* Set _is_plain_number. Borrows the truth. */
+static int set_plain(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
+    int truth = x ? PyObject_IsTrue(x) : 0;
+    if (truth >= 0) ((Value *)self)->plain = truth;
+    return truth < 0 ? -1 : 0;
+}
+
 /* The getter and setter of _is_variable. */
 static PyObject *get_variable(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((Value *)self)->variable);
@@ -163,7 +176,8 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     return PyObject_GenericSetAttr(self, name, x);
 }
 
-/* Compare the data; == and != are identity. Borrows both. */
+/* Compare the data; but == and != between Values are identity (nan is not equal to itself). Borrows
+ * both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     State *s = tracing(self);
     if (s) return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);

@@ -66,6 +66,7 @@ static PyGetSetDef value_getset[] = {
      "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
     {"parents", get_operands, NULL,
      "The Values among the operands, in order; `a + a` has two.", "values"},
+    {"_is_plain_number", get_plain, set_plain, NULL, NULL},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -79,7 +80,7 @@ static PyMemberDef value_members[] = {
 };
 
 static PyType_Slot value_slots[] = {
-    {Py_tp_doc, "Value(data, _children=(), _op='', label='')\n--\n\n"}, {Py_tp_new, value_new},
+    {Py_tp_doc, "Value(data, _children=(), _op='', label='', *, children=(), local_grads=None)\n--\n\n"}, {Py_tp_new, value_new},
     {Py_tp_init, value_init}, {Py_tp_dealloc, value_dealloc}, {Py_tp_traverse, value_traverse},
     {Py_tp_clear, value_clear}, {Py_tp_setattro, value_setattro},
     {Py_tp_richcompare, value_richcompare}, {Py_tp_hash, value_hash},
@@ -136,9 +137,10 @@ static int engine_exec(PyObject *module) {
     PyObject *gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles");
     PyObject *bulk = PyImport_ImportModule("micrograd.native.bulk");
     PyObject *base = PyImport_ImportModule("micrograd.value.base");
+    PyObject *custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes");
     PyObject *hooks = PyImport_ImportModule("micrograd.value.hooks");
     PyObject *ops = PyImport_ImportModule("micrograd.ops");
-    int failed = !engine || !gc_cycles || !bulk || !base || !hooks || !ops ||
+    int failed = !engine || !gc_cycles || !bulk || !base || !custom_nodes || !hooks || !ops ||
                  !(Value = PyObject_GetAttrString(engine, "Value")) ||
                  !(bases = PyObject_GetAttrString(Value, "__bases__")) ||
                  !(table = PyObject_GetAttrString(ops, "TABLE")) || find_rows(s, table) < 0;
@@ -155,7 +157,7 @@ static int engine_exec(PyObject *module) {
                  PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0 ||
                  PyModule_AddObjectRef(module, "in_scope", in_scope) < 0;
     }
-    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, hooks, ops, table, Value, bases, in_scope};
+    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, custom_nodes, hooks, ops, table, Value, bases, in_scope};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }
@@ -164,7 +166,7 @@ static int engine_exec(PyObject *module) {
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
     Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes);
-    Py_VISIT(s->on_new); Py_VISIT(s->scope); Py_VISIT(s->own);
+    Py_VISIT(s->on_new); Py_VISIT(s->before_backward); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     return 0;
@@ -174,7 +176,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
     Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes);
-    Py_CLEAR(s->on_new); Py_CLEAR(s->scope); Py_CLEAR(s->own);
+    Py_CLEAR(s->on_new); Py_CLEAR(s->before_backward); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     return 0;
@@ -196,8 +198,8 @@ static void engine_free(void *module) {
 #define BULK_METHOD(source, name)                                                                  \
     {#name, (PyCFunction)(void (*)(void))bulk_##name, METH_FASTCALL, "See micrograd/native/bulk.py."},
 static PyMethodDef engine_methods[] = {
-    {"toposort", engine_toposort, METH_O,
-     "List every Value that `root` is made of, operands before their consumers, root last."},
+    {"toposort", (PyCFunction)(void (*)(void))engine_toposort, METH_FASTCALL,
+     "List every Value that the roots are made of, operands before their consumers."},
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
@@ -205,6 +207,10 @@ static PyMethodDef engine_methods[] = {
     BULK_FUNCTIONS(BULK_METHOD)
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
+    {"set_before_backward", engine_set_before_backward, METH_O,
+     "Call a function on the nodes of a graph before each backward pass, or none."},
+    {"set_forgets", engine_set_forgets, METH_O,
+     "Let new Values of this thread forget their operands, or remember them again."},
     {"set_on_new", engine_set_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };

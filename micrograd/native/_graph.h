@@ -7,6 +7,7 @@ static Walk new_walk(State *s, int backward) {
     w.order.size = w.leaves.size = w.path.size = 0;
     w.backward = backward;
     w.bound = s->hung;
+    w.unruled = 0;
     return w;
 }
 
@@ -29,6 +30,25 @@ static inline int has_closure(State *s, Value *v) {
     return closure && closure != Py_None;
 }
 
+/* Tell whether a type defines a backward step of its own. Borrows it. */
+static int steps_by_itself(State *s, PyTypeObject *type) {
+    PyObject *step = PyObject_GetAttr((PyObject *)type, PYTHON(s, name, _backward));
+    PyObject *closure = PyObject_GetAttr((PyObject *)type, PYTHON(s, name, _closure));
+    int own = !step || !closure || closure != Py_None || Py_TYPE(step) != &PyProperty_Type;
+    if (!step || !closure) PyErr_Clear();
+    Py_XDECREF(step);
+    Py_XDECREF(closure);
+    return own;
+}
+
+/* Tell whether a node has neither an operation, nor given derivatives, nor a closure. Borrows it. */
+static inline int has_no_rule(State *s, Value *v) {
+    if (v->code != NO_ROW || v->shape == LEAF || (v->shape == MANY && v->second)) return 0;
+    PyObject *given = v->dict ? PyDict_GetItem(v->dict, PYTHON(s, name, _given)) : NULL;
+    if ((given && given != Py_None) || has_closure(s, v)) return 0;
+    return is_exact(Py_TYPE(v)) || !steps_by_itself(s, Py_TYPE(v));
+}
+
 /* Return what remains of a node after its first operand, so that it need not be touched again: the
  * second operand, borrowed, or NULL; for MANY, the index of the next operand, times two, plus one. */
 static inline Value *rest_of(Value *v) {
@@ -39,11 +59,13 @@ static inline Value *rest_of(Value *v) {
 /* Tell whether the leaves of a node, all in blocks, get their gradients through these. */
 static inline int hides(State *s, Value *v) { return v->hides && !s->hung; }
 
-/* List a Value if it is a leaf: return 1 then, 0 for a node, -1 if out of memory. Borrows it. */
+/* List a Value if it is a leaf: return 1 then, 0 for a node, -1 if out of memory. Borrows it. For a
+ * backward pass, a leaf with a closure is listed among the nodes too, to be called: return 0. */
 static inline int list_leaf(State *s, Walk *w, Value *x) {
-    if (x->shape != LEAF || has_closure(s, x)) return 0;
+    if (x->shape != LEAF) return 0;
     w->bound |= x->bound;
-    return append(w->backward ? &w->leaves : &w->order, x) < 0 ? -1 : 1;
+    if (append(w->backward ? &w->leaves : &w->order, x) < 0) return -1;
+    return !w->backward || !has_closure(s, x);
 }
 
 /* Return the number of a new walk, by which it knows what it has seen. */
@@ -59,7 +81,10 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             if ((leaf = list_leaf(s, w, x)) < 0) return -1;
             if (leaf) break;
             if (append(&w->path, x) < 0 || append(&w->path, rest_of(x)) < 0) return -1;
-            if (w->backward) x->grad = 0.0;
+            if (w->backward && x->shape != LEAF) {
+                x->grad = 0.0;
+                w->unruled |= has_no_rule(s, x);
+            }
             x = x->shape == ONE || x->shape == TWO ? (Value *)x->first : NULL;
         }
         if (!w->path.size) return 0;
@@ -90,14 +115,17 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
 /* List the graph behind one root. */
 static int walk(State *s, Walk *w, Value *root) { return walk_on(s, w, root, next_walk(s)); }
 
-/* toposort(root). Borrows the root; the caller owns the list. */
-static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *root) {
-    if (!is_value(root)) {
-        return PyObject_GetAttrString(root, "parents"); /* raises what engine.py raises */
+/* toposort(*roots). Borrows the roots; the caller owns the list. */
+static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *roots, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) { /* the error is that of engine.py */
+        if (!is_value(roots[i])) return PyObject_GetAttrString(roots[i], "parents");
     }
-    State *s = state_of(Py_TYPE(root));
+    if (!n) return PyList_New(0);
+    State *s = state_of(Py_TYPE(roots[0]));
     Walk w = new_walk(s, 0);
-    int failed = walk(s, &w, (Value *)root);
+    uint64_t number = next_walk(s);
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < n && !failed; i++) failed = walk_on(s, &w, (Value *)roots[i], number);
     PyObject *result = failed ? PyErr_NoMemory() : PyList_New(w.order.size);
     for (Py_ssize_t i = 0; result && i < w.order.size; i++)
         PyList_SET_ITEM(result, i, Py_NewRef(w.order.items[i]));
@@ -138,6 +166,7 @@ static int pass_on_in_python(State *s, Walk *w, Value *v) {
 static inline int pass_on(State *s, Walk *w, Value *v) {
     double slope, other = 0.0, out = v->data;
     if (v->code == NO_ROW || has_closure(s, v)) return pass_on_in_python(s, w, v);
+    if (v->grad == 0.0) return 0;
     Value *x = (Value *)v->first, *y = (Value *)v->second;
     switch (v->code) {
 #define RULE1(name) case ROW_##name: slope = name##_slope_0(x->data, out); break;
@@ -179,7 +208,7 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
     Py_ssize_t n = w->leaves.size;
     change(s, w->bound, GRAD); /* and again at the end: blocks may be used meanwhile */
     for (Py_ssize_t i = 0; i < n; i++) before[i] = w->leaves.items[i]->grad;
-    root->grad = 1.0;
+    root->grad += 1.0;
     for (Py_ssize_t i = w->order.size - 1; i >= 0 && !failed; i--) {
         if (i >= 8) __builtin_prefetch(&w->order.items[i - 8]->data);
         failed = pass_on(s, w, w->order.items[i]);
@@ -187,6 +216,28 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
     for (Py_ssize_t i = 0; failed && i < n; i++) w->leaves.items[i]->grad = before[i];
     change(s, w->bound, GRAD);
     return failed || !w->collected ? failed : add_collected(s, w->collected);
+}
+
+/* Before a backward pass, see to nodes without a rule and call the hook. Borrows the root. */
+static int check_nodes(State *s, Walk *w, PyObject *root) {
+    PyObject *done = NULL;
+    if (w->unruled) {
+        PyObject *order = engine_toposort(NULL, &root, 1);
+        if (order) done = PyObject_CallOneArg(PYTHON(s, custom_nodes, refuse_without_rule), order);
+        Py_XDECREF(order);
+        if (!done) return -1;
+        Py_DECREF(done);
+    }
+    if (s->before_backward) {
+        PyObject *nodes = PyList_New(w->order.size);
+        for (Py_ssize_t i = 0; nodes && i < w->order.size; i++)
+            PyList_SET_ITEM(nodes, i, Py_NewRef(w->order.items[i]));
+        done = nodes ? PyObject_CallOneArg(s->before_backward, nodes) : NULL;
+        Py_XDECREF(nodes);
+        if (!done) return -1;
+        Py_DECREF(done);
+    }
+    return 0;
 }
 
 /* Value.backward(). The caller's reference to the root keeps the graph alive. */
@@ -202,7 +253,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     }
     else {
         trim(s);
-        failed = pass_back(s, &w, (Value *)self, before);
+        failed = check_nodes(s, &w, self) < 0 ? -1 : pass_back(s, &w, (Value *)self, before);
     }
     PyMem_Free(before);
     Py_CLEAR(w.collected);

@@ -30,7 +30,8 @@ static inline int plain_number(PyObject *x, double *result) {
 static inline Value *leaf_of_number(State *s, PyObject *x) {
     double data;
     Value *v = plain_number(x, &data) ? new_leaf(s, data) : NULL;
-    if (!v) PyErr_Clear(); /* out of memory: Python will raise it */
+    if (v) v->plain = 1;
+    else PyErr_Clear(); /* out of memory: Python will raise it */
     return v;
 }
 

@@ -43,7 +43,7 @@ static inline double arccosh_value(double x) { return acosh(x); }
 static inline double arctanh_value(double x) { return atanh(x); }
 static inline double sigmoid_value(double x) { return exp(minimum_value(x, 0.0)) / (1.0 + exp(-fabs(x))); }
 static inline double softplus_value(double x) { return maximum_value(x, 0.0) + log1p(exp(-fabs(x))); }
-static inline double logaddexp_value(double x, double y) { return maximum_value(x, y) + log1p(exp(-fabs(where_value((double)(x == y), 0.0, x - y)))); }
+static inline double logaddexp_value(double x, double y) { return maximum_value(x, y) + log1p(exp(-fabs(where_value((double)(fabs(x) == INFINITY) * (double)(x == y), 0.0, x - y)))); }
 static inline double erf_value(double x) { return erf(x); }
 static inline double erfc_value(double x) { return erfc(x); }
 
@@ -59,10 +59,10 @@ static inline double divide_slope_1(double x, double y, double out) { (void)x; r
 static inline double negative_slope_0(double x, double out) { (void)x; (void)out; return -1.0; }
 static inline double sign_slope_0(double x, double out) { (void)x; (void)out; return 0.0; }
 static inline double abs_slope_0(double x, double out) { (void)out; return sign_value(x); }
-static inline double maximum_slope_0(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(x - y); }
-static inline double maximum_slope_1(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(y - x); }
-static inline double minimum_slope_0(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(x - y); }
-static inline double minimum_slope_1(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(y - x); }
+static inline double maximum_slope_0(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(where_value((double)(fabs(x) == INFINITY) * (double)(x == y), 0.0, x - y)); }
+static inline double maximum_slope_1(double x, double y, double out) { (void)out; return 0.5 + 0.5 * sign_value(where_value((double)(fabs(y) == INFINITY) * (double)(y == x), 0.0, y - x)); }
+static inline double minimum_slope_0(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(where_value((double)(fabs(x) == INFINITY) * (double)(x == y), 0.0, x - y)); }
+static inline double minimum_slope_1(double x, double y, double out) { (void)out; return 0.5 - 0.5 * sign_value(where_value((double)(fabs(y) == INFINITY) * (double)(y == x), 0.0, y - x)); }
 static inline double relu_slope_0(double x, double out) { (void)x; return sign_value(out); }
 static inline double exp_slope_0(double x, double out) { (void)x; return out; }
 static inline double expm1_slope_0(double x, double out) { (void)out; return exp(x); }
@@ -86,8 +86,8 @@ static inline double arccosh_slope_0(double x, double out) { (void)out; return 1
 static inline double arctanh_slope_0(double x, double out) { (void)out; return 1.0 / ((1.0 - x) * (1.0 + x)); }
 static inline double sigmoid_slope_0(double x, double out) { (void)x; return out * (1.0 - out); }
 static inline double softplus_slope_0(double x, double out) { (void)out; return sigmoid_value(x); }
-static inline double logaddexp_slope_0(double x, double y, double out) { (void)out; return sigmoid_value(x - y); }
-static inline double logaddexp_slope_1(double x, double y, double out) { (void)out; return sigmoid_value(y - x); }
+static inline double logaddexp_slope_0(double x, double y, double out) { (void)out; return sigmoid_value(where_value((double)(fabs(x) == INFINITY) * (double)(x == y), 0.0, x - y)); }
+static inline double logaddexp_slope_1(double x, double y, double out) { (void)out; return sigmoid_value(where_value((double)(fabs(y) == INFINITY) * (double)(y == x), 0.0, y - x)); }
 static inline double erf_slope_0(double x, double out) { (void)out; return 1.1283791670955126 * exp(-x * x); }
 static inline double erfc_slope_0(double x, double out) { (void)out; return -1.1283791670955126 * exp(-x * x); }
 

@@ -24,6 +24,28 @@ static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
+/* set_before_backward(function): call it before each backward pass; None ends that. */
+static PyObject *engine_set_before_backward(PyObject *module, PyObject *function) {
+    State *s = PyModule_GetState(module);
+    Py_XSETREF(s->before_backward, function == Py_None ? NULL : Py_NewRef(function));
+    Py_RETURN_NONE;
+}
+
+/* set_forgets(forgets): let new Values of this thread forget their operands, or remember them again. */
+static PyObject *engine_set_forgets(PyObject *module, PyObject *value) {
+    State *s = PyModule_GetState(module);
+    PyObject *threads = PYTHON(s, hooks, _forgetful);
+    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    Py_ssize_t before = PySet_GET_SIZE(threads);
+    int on = PyObject_IsTrue(value);
+    int failed = !thread || on < 0 ||
+                 (on ? PySet_Add(threads, thread) : PySet_Discard(threads, thread)) < 0;
+    Py_XDECREF(thread);
+    s->marking += PySet_GET_SIZE(threads) - before;
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
 /* A method that is called in the scope of its module: in_scope of graph/scopes.py. */
 typedef struct {
     PyObject_HEAD

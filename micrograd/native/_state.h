@@ -23,6 +23,7 @@ typedef struct Value {
     uint64_t tracked : 1;   /* visible to the cyclic garbage collector */
     uint64_t used : 1;      /* has been an operand */
     uint64_t bound : 1;     /* a leaf of a block; see _block.h */
+    uint64_t plain : 1;     /* a leaf that was made of a number operand, as the 2 in 2 * x */
     uint64_t variable : 1;  /* a leaf that a derivative is being taken by, see fresh_inputs.py */
     uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
@@ -39,6 +40,7 @@ typedef struct {
     List leaves; /* kept apart from `order` in a backward pass */
     List path;   /* from the root to the current node: pairs of a node and its remaining operands */
     int backward;
+    int unruled;         /* the walk met a node without a rule */
     int bound;           /* the walk met a bound leaf, or may have */
     PyObject *collected; /* gradients to add to blocks at the end; or NULL */
 } Walk;
@@ -49,8 +51,9 @@ typedef struct {
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
+    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful)                                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
-    X(name, _backward) X(name, _closure) X(name, _collect) X(name, _modules) X(name, _of_module)     \
+    X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
 enum { OBJECTS(INDEX) N_OBJECTS };
@@ -72,8 +75,9 @@ typedef struct {
     Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
     Walk spare;                 /* memory of the last walk, for the next one */
-    Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
+    Py_ssize_t marking;         /* number of threads within a scope or in no_grad, plus one if on_new is set */
     PyObject *on_new;           /* called on each new Value, or NULL */
+    PyObject *before_backward;  /* called on the nodes before each backward pass, or NULL */
     uint64_t thread;            /* the thread whose state is at hand: */
     PyObject *scope;            /* its scope, or NULL */
     PyObject *own;              /* its dict, which keeps the scope while other threads run */

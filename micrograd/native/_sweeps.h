@@ -141,7 +141,7 @@ static int has_closures(State *s, Sweep *w) {
 
 /* Compute the local derivatives of an operation that C has. */
 static inline void local_slopes(Value *v, double *slopes) {
-    double out = v->data, other;
+    double out = v->data, other = 0.0;
     Value *x = (Value *)v->first, *y = (Value *)v->second;
     switch (v->code) {
 #define SLOPE1(name) case ROW_##name: slopes[0] = name##_slope_0(x->data, out); break;

@@ -38,7 +38,8 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     fast.__name__ = "Value"  # in messages, without the module
     for name in bulk.FUNCTIONS:
         setattr(bulk, name, getattr(c_core, name))
-    hooks.set_on_new = c_core.set_on_new
+    for name in ("set_on_new", "set_before_backward", "set_forgets"):
+        setattr(hooks, name, getattr(c_core, name))
     return fast, c_core.toposort, "c"
 
 

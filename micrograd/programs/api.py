@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import weakref
@@ -235,7 +236,7 @@ class Program:
         return Program, (self.function,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
-        return Program(self.function)
+        return Program(copy.deepcopy(self.function, memo))
 
     def _paths(
         self,

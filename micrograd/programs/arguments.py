@@ -9,7 +9,7 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.run.results import Result
-from micrograd.value.numbers import is_number
+from micrograd.value.numbers import is_number, refuse_masked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,12 +64,7 @@ def read(function: str, name: str, given: Any) -> Argument:
         )
     if given is None:
         raise TypeError(f"{what} is None: a program takes arrays of examples")
-    masked = int(np.ma.getmaskarray(given).sum()) if isinstance(given, np.ma.MaskedArray) else 0
-    if masked:
-        raise ValueError(
-            f"{what} has {masked} masked element{'s' * (masked > 1)}, and a program knows no mask: "
-            "select the rows that are whole (.compressed(), for one number each), or fill them"
-        )
+    refuse_masked(given, what)
     array = _as_array(given)
     if array is None or (array.dtype.kind == "O" and array.ndim == 1 and _is_nested(array)):
         return _ragged(what, list(given))

@@ -28,6 +28,7 @@ from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
+from micrograd.programs.trace.no_rows import run_without_rows
 from micrograd.programs.trace.recording import Index, ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
@@ -65,6 +66,7 @@ class Path:
         executable: Callable[..., Executable],
     ) -> None:
         seeds = [tape.input("", k) for k in range(len(outputs))]
+        tape.columns[""] = len(seeds)
         tape.numbers.update(dict.fromkeys(seeds, 1.0))
         self.gradients = reverse(tape, outputs, [tape.symbol(seed) for seed in seeds])
         tape.close()
@@ -134,8 +136,10 @@ class Paths:
 
     def call(self, inputs: Inputs, n: int) -> Result:
         """Run every row on its path; the results are in the order of the rows."""
+        if not n:
+            return self._of_no_rows()
         path = self._first
-        if path is None or path.divides or not n:
+        if path is None or path.divides:
             return joined(self.parts(inputs, n), n)
         values, state, differs = path.program.forward(inputs, n)
         if differs is not None:
@@ -154,13 +158,18 @@ class Paths:
 
         `numbers` are what errors call the rows, if not by their places here.
         """
-        if not n:  # a row of ones says what comes back; as indices, of zeros
-            inputs = {
-                name: np.full((len(columns), 1), float(name not in self._integers))
-                for name, columns in inputs.items()
-            }
         with self._in_turn():
-            return self._divide(inputs, np.arange(n or 1) if numbers is None else numbers)
+            return self._divide(inputs, np.arange(n) if numbers is None else numbers)
+
+    def _of_no_rows(self) -> Result:
+        """The results of no rows: nothing runs, but how many scalars a row gives must be known."""
+        with self._in_turn(), uncollected():
+            returned = run_without_rows(self._function, self._names, self._integers)
+            _, width = _outputs(returned)
+        # A node without operands would count as a leaf, and never be asked to pass anything on.
+        node = Call.of((Value(0.0),), [])
+        node.runs, node.shape = [], (0,) if width is None else (0, width)
+        return Result(np.empty(node.shape), Lease(node))
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -270,9 +279,7 @@ class Paths:
 
         with recorded(recording):
             returned = self._function(leaf)
-        several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
-        outputs = [_output(x) for x in (returned if several else [returned])]
-        width = len(outputs) if several else None
+        outputs, width = _outputs(returned)
         del returned
         tape, places = recording.tape(outputs)
         return Path(tape, places, width, recording.indices, self._executable)
@@ -347,7 +354,7 @@ class Paths:
 def joined(parts: list[Part], n: int) -> Result:
     """Join what the parts of a call gave, in the order of its rows."""
     width = parts[0].path.width
-    data: Array = np.empty((n or 1, 1 if width is None else width))
+    data: Array = np.empty((n, 1 if width is None else width))
     for part in parts:
         if part.path.width != width:
             raise TypeError(
@@ -359,7 +366,14 @@ def joined(parts: list[Part], n: int) -> Result:
     node = Call.of(tuple(operands), [part.path.program for part in parts])
     node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
     node.shape = (n,) if width is None else (n, width)
-    return Result(data[:n].reshape(node.shape), Lease(node))
+    return Result(data.reshape(node.shape), Lease(node))
+
+
+def _outputs(returned: Any) -> tuple[list[Any], int | None]:
+    """What a function returned as a list, and its length, or None for a scalar."""
+    several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
+    outputs = [_output(x) for x in (returned if several else [returned])]
+    return outputs, len(outputs) if several else None
 
 
 def _output(x: Any) -> Any:

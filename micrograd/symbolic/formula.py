@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
 from micrograd.ops import Op
-from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, write
+from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, names_in, write
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
@@ -32,12 +34,13 @@ class Formula(Operators["Formula"]):
     (x + y) * x ** -2
     """
 
-    __slots__ = ("args", "op", "size", "symbol")
+    __slots__ = ("args", "op", "size", "symbol", "value")
 
     def __init__(self, symbol: Any) -> None:
         if not isinstance(symbol, str) and not is_number(symbol):
             raise TypeError(f"a Formula starts from a name or a number, got {symbol!r}")
         self.symbol: Any = symbol
+        self.value: Value | None = None  # the leaf that a name stands for, if one does
         self.op: Op | None = None
         self.args: tuple[Formula, ...] = ()
         self.size = 1
@@ -51,8 +54,27 @@ class Formula(Operators["Formula"]):
         out.size = 1 + sum(x.size for x in out.args)
         return out
 
+    def key(self) -> Any:
+        """Return what a name or an operation stands for: the same object, the same name."""
+        if self.op is not None:
+            return self.op
+        return sys.intern(self.symbol) if self.value is None else self.value
+
+    def names(self) -> dict[str, Any]:
+        """Return what the names in `python()` stand for, apart from micrograd's own operations.
+
+        That is a Value, an operation of yours, or the symbol of a Formula written by hand. Labels
+        that are alike or no names in Python are changed.
+
+        >>> a, b = Value(2.0, label="x"), Value(3.0, label="x")
+        >>> formula = of_value(a * b + a)
+        >>> formula, [v.data for v in formula.names().values()]
+        (Formula('x * x_2 + x'), [2.0, 3.0])
+        """
+        return names_in(self, PYTHON)
+
     def python(self) -> str:
-        """Return a Python expression of the names, operators and micrograd's operations.
+        """Return a Python expression of `names()`, operators and micrograd's operations.
 
         >>> Formula("x").tanh().python()
         'tanh(x)'
@@ -118,10 +140,11 @@ def of_value(v: Value) -> Formula:
     >>> print(of_value((x + 1) * x))
     (x + 1.0) * x
     """
-    written: dict[Value, Formula] = {}
+    written: IdentityDict[Value, Formula] = IdentityDict()
     for node in toposort(v):
         if not node.parents:
             written[node] = Formula(node.label or node.data)
+            written[node].value = node
             continue
         if node.op is None:
             raise ValueError(

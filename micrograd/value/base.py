@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
 from micrograd.value import copying, hooks
+from micrograd.value.identity import OperandSet
 from micrograd.value.numbers import is_number, to_float
 from micrograd.value.operators import Operators
 
@@ -37,8 +38,9 @@ class ValueBase(Operators["Value"]):
     label: str = ""
     _symbol: str | None = None  # what a diagram shows, if not the symbol of the operation
     _closure: Callable[[], object] | None = None  # a backward rule assigned by hand
-    _local_grads: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # from Value.node
-    _line: tuple[str, int] | None = None  # the file and line that made it, see graph/scopes.py
+    _given: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # its local derivatives
+    _line: tuple[str, int] | None = None  # the file and line that made it, where that is known
+    _is_plain_number: bool = False  # a number operand made it, as the 2 in `2 * x`
 
     # Hooks for subclasses.
     _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
@@ -96,8 +98,13 @@ class ValueBase(Operators["Value"]):
         """Return self: a real number is its own conjugate. NumPy's var, std and norm ask for it."""
         return self
 
-    # Comparisons look at the data. It may be equal to a number; two Values are equal if they are
-    # the same.
+    # Comparisons look at the data. A Value may be equal to a number; two Values are equal if they
+    # are the same, so that sets and lists of Values work; nan is not equal to itself.
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "__eq__" in vars(cls) and vars(cls).get("__hash__") is None:
+            cls.__hash__ = object.__hash__  # type: ignore[assignment,method-assign]
 
     def __eq__(self, other: object) -> Any:
         return compared(self, other, operator.eq)
@@ -147,8 +154,8 @@ class ValueBase(Operators["Value"]):
     # The names that the original has.
 
     @property
-    def _prev(self) -> set[Value]:
-        return set(self.parents)
+    def _prev(self) -> OperandSet:
+        return OperandSet(self.parents)
 
     @property
     def _op(self) -> str:

@@ -17,7 +17,7 @@ def shallow_copy(v: ValueBase) -> Value:
     """Return a new Value with the same numbers, operands and attributes."""
     _refuse_closure(v)
     new = _make(type(v), v.data, v.grad, v.op, v.args)
-    _set_attributes(new, v._attributes)
+    _set_attributes(new, _attributes(v))
     return new
 
 
@@ -31,7 +31,7 @@ def deep_copy(root: Any, memo: dict[int, Any]) -> Value:
             memo[id(v)] = _make(type(v), v.data, v.grad, v.op, args)
             copied.append(v)
     for v in copied:  # only now, since attributes may refer to Values of the graph
-        _set_attributes(memo[id(v)], copy.deepcopy(v._attributes, memo))
+        _set_attributes(memo[id(v)], copy.deepcopy(_attributes(v), memo))
     root_copy: Value = memo[id(root)]
     return root_copy
 
@@ -48,8 +48,8 @@ def reduce(root: Any) -> tuple[Any, ...]:
             # An operand is its position in the list, a number exponent a tuple that holds it.
             args = tuple(position[id(x)] if isinstance(x, engine.Value) else (x,) for x in v.args)
             stored.append((type(v), v.data, v.grad, v.op, args))
-            if v._attributes:
-                attributes[i] = v._attributes
+            if found := _attributes(v):
+                attributes[i] = found
         else:
             stored.append(v)
     # Attributes come last, once pickle knows the root: they may refer to it.
@@ -74,6 +74,11 @@ def _set_all_attributes(root: Value, attributes: dict[int, dict[str, Any]]) -> N
         _set_attributes(nodes[i], values)
 
 
+def _attributes(v: Any) -> dict[str, Any]:
+    """Return the attributes that a copy gets: all but the `_backward` of a leaf."""
+    return {name: x for name, x in v._attributes.items() if name != "_closure"}
+
+
 def _set_attributes(v: Value, attributes: dict[str, Any]) -> None:
     for name, x in attributes.items():
         setattr(v, name, x)
@@ -88,7 +93,7 @@ def _make(kind: type[Any], data: float, grad: float, op: Any, args: tuple[Any, .
 
 
 def _refuse_closure(v: ValueBase) -> None:
-    if v._closure is not None:
+    if v._closure is not None and v.parents:
         raise TypeError(
             v._why_no_copy
             or f"{v!r} cannot be copied or pickled: its _backward was assigned by hand, and that "

@@ -1,60 +1,139 @@
-"""Nodes that no operation of the table made: check what was given for them."""
+"""Nodes that no operation of the table made: check what was given, and find what lacks a rule."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from micrograd.value import hooks
 from micrograd.value.base import ValueBase
+from micrograd.value.errors import described, user_line, warn
 from micrograd.value.numbers import to_float
 
 if TYPE_CHECKING:
-    from micrograd.engine import Value
+    pass
 
 
-def all_values(children: Iterable[Any]) -> tuple[Value, ...]:
-    """Return the children as a tuple; TypeError when one of them is no Value."""
-    children = tuple(children)
-    for child in children:
+def set_up(node: Any, children: Any, op: Any, label: str, local_grads: Any) -> None:
+    """Give a new leaf what `Value(...)` was called with beside its data."""
+    if not isinstance(op, str):  # Value(6.0, (a, b), (3.0, 2.0)), as microgpt writes it
+        if local_grads is not None or not isinstance(op, Iterable):
+            raise TypeError(
+                f"the third argument of Value is the text that a diagram shows, or a sequence of "
+                f"local gradients, one per child; got {op!r}"
+            )
+        op, local_grads = "", op
+    node.args = _all_values(children, node)
+    if op:
+        node._op = op
+    if label:
+        node.label = label
+    if hooks.forgets():
+        node.args = ()
+    elif callable(local_grads):
+        node._given = local_grads
+    elif local_grads is not None:
+        node._given = one_per_parent(local_grads, node)
+    elif node.args:
+        node._line = user_line()  # it has no rule yet: for the message, if it gets none
+
+
+def _all_values(children: Any, node: Any) -> tuple[Any, ...]:
+    if isinstance(children, str):
+        raise TypeError(
+            f"the second argument of Value is its children, got {children!r}: for a name, write "
+            f"Value({node._data}, label={children!r})"
+        )
+    if not isinstance(children, Iterable):
+        raise TypeError(
+            f"the children of a Value are a sequence of Values, got {children!r}: write (v,) for "
+            "a single one"
+        )
+    values = tuple(children)
+    for child in values:
         if not isinstance(child, ValueBase):
             raise TypeError(
                 f"the children of a Value are Values, got {child!r}: wrap it in Value()"
             )
-    return children
+    return values
 
 
-def given_derivatives(node: Value, as_values: bool = False) -> Sequence[Any]:
-    """Return the local derivatives given to `Value.node`; of a node without a rule, none.
+def given_derivatives(node: Any, as_values: bool = False) -> Sequence[Any]:
+    """Return the local derivatives given for a node; for a node without a rule, none, and warn.
 
     A function gets the data of the parents and of the node, or the Values themselves.
     """
-    slopes = node._local_grads
+    slopes = node._given
     if callable(slopes):
-        inputs: tuple[Any, ...] = (*node.parents, node)
+        inputs = (*node.parents, node)
         if as_values:
             return _one_per_parent(tuple(slopes(*inputs)), node)
         return one_per_parent(slopes(*[x._data for x in inputs]), node)
     if slopes is None and node.parents:
-        warnings.warn(
-            f"no gradient passes {node!r}: it has children, but no rule. Assign its _backward, "
-            "or make it with Value.node or an operation",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warn(f"no gradient passes {_without_rule(node)}", RuntimeWarning)
     return slopes or ()
 
 
-def one_per_parent(slopes: Iterable[Any], node: Value) -> tuple[float, ...]:
+def one_per_parent(slopes: Iterable[Any], node: Any) -> tuple[float, ...]:
     """Return the slopes as floats; ValueError when there is not one for each parent of the node."""
-    numbers = tuple(to_float(slope, "a local derivative") for slope in slopes)
+    numbers = tuple([to_float(slope, "a local derivative") for slope in slopes])
     return _one_per_parent(numbers, node)
 
 
-def _one_per_parent(slopes: tuple[Any, ...], node: Value) -> tuple[Any, ...]:
+def _one_per_parent(slopes: tuple[Any, ...], node: Any) -> tuple[Any, ...]:
     if len(slopes) != len(node.parents):
         raise ValueError(
             f"Value.node needs one local derivative per parent: "
             f"got {len(slopes)} for {len(node.parents)} parents"
         )
     return slopes
+
+
+def local_grads(node: Any) -> tuple[float, ...]:
+    """Return the local derivative for each parent of a node; 0 where there is none."""
+    if node._closure is not None and node.op is None and node._given is None and node.parents:
+        raise AttributeError(
+            f"the local derivatives of {node!r} are not known: its _backward was assigned by hand"
+        )
+    slopes = node._local_derivatives()
+    if node.op is None:
+        return tuple(slopes)
+    is_parent = [isinstance(x, ValueBase) for x in node.args]
+    return tuple([slope or 0.0 for slope, counts in zip(slopes, is_parent) if counts])
+
+
+def refuse_without_rule(order: Sequence[Any]) -> None:
+    """Raise TypeError when nodes without a rule keep a backward pass from every leaf.
+
+    `order` lists the graph, operands before consumers. Leaves that are plain numbers do not count.
+    """
+    missing = {id(v) for v in order if v.op is None and _has_no_rule(v)}
+    if not missing:
+        return
+    reached, first = {id(order[-1])}, None
+    for v in reversed(order):
+        if id(v) not in reached:
+            continue
+        if id(v) in missing:
+            first = first or v
+            continue
+        reached.update(map(id, v.parents))
+        if not v.parents and not v._is_plain_number:
+            return
+    if first is not None:
+        raise TypeError(
+            f"backward() reaches no leaf, since no gradient passes {_without_rule(first)}"
+        )
+
+
+def _has_no_rule(v: Any) -> bool:
+    return v._given is None and v._closure is None and bool(v.parents)
+
+
+def _without_rule(node: Any) -> str:
+    name = " ".join(filter(None, [node._op, node.label])) or "a node"
+    where = f", made in {described(*node._line)}" if node._line else ""
+    return (
+        f"{name} ({node!r}{where}): it has children, but no rule. Give it local_grads, assign its "
+        "_backward, or make it with an operation"
+    )

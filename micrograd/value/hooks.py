@@ -1,8 +1,11 @@
 """The hooks by which other rooms add to what Values do, all in one place.
 
-Two are global, and so stay empty while nobody needs them:
+These are global, and stay empty while nobody needs them:
 
-* `set_on_new(function)`: the function is called on each new Value (graph/scopes.py).
+* `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
+* `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
+  each backward pass (graph/strict.py).
+* `set_forgets(True)`: new Values of this thread forget their operands (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
   ordinary Values, reads their numbers, or computes where floats raise (programs/trace/).
 
@@ -23,6 +26,28 @@ def set_on_new(function: Callable[[Any], object] | None) -> None:
     """Call a function on each Value that any thread makes from now on; None ends that."""
     global on_new
     on_new = function
+
+
+before_backward: Callable[[Any], object] | None = None
+
+
+def set_before_backward(function: Callable[[Any], object] | None) -> None:
+    """Call a function on the nodes of a graph before each backward pass; None ends that."""
+    global before_backward
+    before_backward = function
+
+
+_forgetful: set[int] = set()  # the identifiers of threads
+
+
+def set_forgets(forgets: bool) -> None:
+    """Let new Values of this thread forget their operands, or remember them again."""
+    (_forgetful.add if forgets else _forgetful.discard)(threading.get_ident())
+
+
+def forgets() -> bool:
+    """Tell whether new Values of this thread forget their operands."""
+    return bool(_forgetful) and threading.get_ident() in _forgetful
 
 
 class Tracer(Protocol):

@@ -35,6 +35,8 @@ def to_float(x: Any, what: str = "data") -> float:
     advice = "give a real number"
     if hasattr(x, "_apply"):
         advice = f"it is a {type(x).__name__} already; use it as it is, or its .data for the number"
+    elif x is None and what == "grad":
+        advice = "to reset it, write v.grad = 0"
     elif isinstance(x, str):
         advice = "convert it with float(...) first"
     elif hasattr(x, "__len__"):

@@ -254,9 +254,7 @@ class Outline:
 
 def all_before(roots: Sequence[Value]) -> list[Value]:
     """List everything that some Values were made from, operands first."""
-    if len(roots) == 1:
-        return toposort(roots[0])
-    return toposort(Value(0.0, roots))[:-1]
+    return toposort(*roots)
 
 
 def _held_leaves(order: list[Value]) -> set[Value]:

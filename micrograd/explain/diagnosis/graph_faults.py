@@ -78,7 +78,7 @@ class _Examination:
         for v in self.nodes:
             for operand in v.parents:
                 self.consumers[operand].append(v)
-        self.leaves = [v for v in self.nodes if not v.parents and v._closure is None]
+        self.leaves = [v for v in self.nodes if not v.parents]
         self.models = _models(self.nodes)
         self.names = {p: name for model in self.models for name, p in model.named_parameters()}
 

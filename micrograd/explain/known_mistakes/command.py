@@ -140,7 +140,7 @@ def for_gradescope(graded: Grade, output: str = "") -> dict[str, Any]:
             {
                 "name": row.test,
                 "score": row.points,
-                "max_score": 1,
+                "max_score": int(not row.optional),
                 "status": "passed" if row.passed else "failed",
                 "output": output or _explain(row),
             }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from micrograd.derivatives.chain_rule import grads_kept
+from micrograd.derivatives.sweeps import adjoints
 from micrograd.engine import Value, toposort
 from micrograd.explain.names import name_of
 from micrograd.native.gc_pause import uncollected
@@ -24,11 +24,8 @@ def gradient_of(output: Value, values: list[Value], who: str) -> list[float]:
             f"{who}: {name_of(output)} was not computed from {names or 'any parameter'}, so it "
             "cannot change with that. Use the same Value, not a copy, in what computes it"
         )
-    with grads_kept([output]):
-        for v in used:
-            v.grad = 0.0
-        output.backward()
-        return [v.grad if v in used else 0.0 for v in values]
+    [slopes] = adjoints([output], values) or [[]]
+    return slopes
 
 
 @uncollected()

@@ -32,6 +32,7 @@ What has no such pattern still runs member by member, each operation on all exam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,16 @@ class Group:
         self.summed = summed  # over the examples
         self.members: list[int] = []
         self.terms: list[Terms] = []
+
+    def only(self, chosen: Sequence[int]) -> Group:
+        """Return a copy with some of the members."""
+        part = copy(self)
+        part.members = [self.members[i] for i in chosen]
+        part.terms = []
+        for terms in self.terms:
+            part.terms.append(copy(terms))
+            part.terms[-1].positions = terms.positions[chosen]
+        return part
 
 
 class Lifted:

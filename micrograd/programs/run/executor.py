@@ -6,9 +6,10 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextvars import Context
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -22,6 +23,7 @@ from micrograd.programs.lower.buffers import LINE, aligned
 from micrograd.programs.lower.plan import Plan, Storage
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
+from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
 from micrograd.programs.trace.tape import Tape
@@ -60,7 +62,7 @@ class Workspace:
             for storage, buffer in zip(plan.storages, self.buffers)
             if storage.kind == INPUT
         ]
-        self._inputs = [(name, buffer) for name, buffer in given if name]
+        self.inputs = {name: buffer for name, buffer in given if name}
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
@@ -68,6 +70,7 @@ class Workspace:
         self._truths = plan.truths
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
+        self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
         self._numbers = _Numbers(self.buffers)
@@ -81,7 +84,7 @@ class Workspace:
         Give the first guard of each example that comes out otherwise than on this path, or how
         many guards there are; None if all hold.
         """
-        for name, buffer in self._inputs:
+        for name, buffer in self.inputs.items():
             buffer[:] = inputs[name][: len(buffer)]
         self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
@@ -114,6 +117,10 @@ class Workspace:
         for buffer, places, numbers in self._copied:
             self.gradients[places] = buffer[numbers]
         return self.gradients
+
+    def is_finite(self) -> bool:
+        """Whether all gradients are numbers."""
+        return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
 
     # Steps as calls ----------------------------------------------------------------------------
 
@@ -290,6 +297,8 @@ class Executable:
         lifted = Lifted(tape, [*outputs, *guards], gradients, parameters, patterns)
         self.plan = Plan(lifted, list(guards.values()))
         self.width = len(outputs)
+        self._tape = tape
+        self._outputs = outputs
         self._idle: list[Workspace] = []
 
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
@@ -326,15 +335,27 @@ class Executable:
         One number stands for seeds that are all the same.
         """
         if isinstance(state, Workspace):
-            return state.backward(seeds)
+            return self._backward(state, seeds)
         gradients = np.zeros(len(self.parameters))
         for span in state.spans():
             out = np.empty((self.width, span.stop - span.start))
             workspace, _ = self._run_span(state, span, out)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
-            gradients += workspace.backward(some)
+            gradients += self._backward(workspace, some)
             self.give_back(workspace)
         return gradients
+
+    def _backward(self, workspace: Workspace, seeds: Array | float) -> Array:
+        gradients = workspace.backward(seeds)
+        if workspace.is_finite():
+            return gradients
+        if isinstance(seeds, float):
+            seeds = np.full((self.width, workspace.n), seeds)
+        return self._careful.gradients(workspace.inputs, workspace.parameters, seeds)
+
+    @cached_property
+    def _careful(self) -> Careful:
+        return Careful(self._tape, self._outputs, self.parameters)
 
     def give_back(self, state: State) -> None:
         """Let other calls have the workspace of one that nothing refers to any more."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from micrograd import ops
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.show.indexing import index_text, is_matrix
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import ATOM, Style, Written
 from micrograd.value.selection import Take
@@ -125,7 +126,8 @@ class Equations:
         kinds = [self._groups[g] for g in terms.groups]
         for at in (0, 1):
             if kinds[at].kind == PARAMETERS and kinds[1 - at].varies:
-                return at
+                tables = terms.positions[:, :, at], terms.positions[:, :, 1 - at]
+                return at if is_matrix(*tables) else None
         return None
 
     # Lines -------------------------------------------------------------------------------------
@@ -137,14 +139,20 @@ class Equations:
         name = self._name.get(group.index)
         lines = self.backward if group.index in self._reverse else self.forward
         if group.gradient:
-            ranks = [int(r) for r in self.lifted.position[group.members]]
-            left, shape = self.names.gradient(ranks, self.style)
-            self.backward.append(Line(left, ":=", right.text, shape))
+            self._write_gradients(group)
         elif name is not None or (self._uses[group.index] > 1 and right.size > FEW):
             left = self.style.name(name or self._next_name())
             lines.append(Line(left, "=", right.text, self._shape(group)))
             right = Written(left, ATOM, 1)
         self._written[group.index] = right
+
+    def _write_gradients(self, group: Group) -> None:
+        """Write the gradients of the parameters of each name."""
+        ranks = self.lifted.position[group.members]
+        for chosen in self.names.by_pattern(ranks.tolist()):
+            left, shape = self.names.gradient(ranks[chosen].tolist(), self.style)
+            right = self._of_group(group.only(chosen))
+            self.backward.append(Line(left, ":=", right.text, shape))
 
     def _write_other_gradients(self) -> None:
         """Those that are computed further after the sum over the examples, as by w of exp(w) x."""
@@ -152,8 +160,10 @@ class Equations:
         for group in self._groups:
             ranks = [gradient_of[i] for i in group.members if i in gradient_of]
             if ranks and group.terms and not group.gradient:
-                left, shape = self.names.gradient(sorted(ranks), self.style)
-                self.backward.append(Line(left, ":=", self._factor(group.index).text, shape))
+                for chosen in self.names.by_pattern(sorted(ranks)):
+                    own = [sorted(ranks)[i] for i in chosen]
+                    left, shape = self.names.gradient(own, self.style)
+                    self.backward.append(Line(left, ":=", self._factor(group.index).text, shape))
 
     def _next_name(self) -> str:
         self._count += 1
@@ -162,11 +172,23 @@ class Equations:
     def _write_results(self, result: str) -> None:
         """The results, where they have other names, or stand in several groups."""
         outputs = self.lifted.outputs
-        groups = list(dict.fromkeys(self.lifted.group_of[i] for i in outputs))
-        texts = [self._factor(g).text for g in groups]
+        leaves = (PARAMETERS, CONSTANTS, INPUT)
+        texts: dict[Any, str] = {}  # of each group once, of each leaf by itself
+        for i in outputs:
+            group = self._groups[self.lifted.group_of[i]]
+            alone = group.kind in leaves
+            texts.setdefault(
+                i if alone else group, self._leaf(i) if alone else self._factor(group.index).text
+            )
         left = self.style.name(result)
-        if texts != [left]:
-            self.forward.append(Line(left, "=", "; ".join(texts), (len(outputs), "n")))
+        if list(texts.values()) != [left]:
+            self.forward.append(Line(left, "=", "; ".join(texts.values()), (len(outputs), "n")))
+
+    def _leaf(self, i: int) -> str:
+        """Write an argument, a parameter or a number that is itself a result."""
+        terms = Terms(1, (self.lifted.group_of[i],), self.lifted.position)
+        terms.flat = [i]
+        return self._factor(terms.groups[0], terms).text
 
     def _shape(self, group: Group) -> tuple[Any, ...]:
         return (len(group.members), "n") if group.varies else (len(group.members),)
@@ -190,12 +212,14 @@ class Equations:
     def _of_take(self, group: Group) -> Written:
         """Write `table[index]`, the table as a whole."""
         [terms] = group.terms
-        index = self._factor(terms.groups[0])
+        index = self._factor(terms.groups[0], terms)
         if {self._groups[g].kind for g in terms.groups[1:]} == {PARAMETERS}:
             ranks = sorted({int(r) for r in terms.positions[:, :, 1:].reshape(-1)})
             table = Written(self.names.display(ranks, self.style), ATOM, 1)
         else:
-            table = self._factor(terms.groups[1], terms, 1)
+            size = len(self._groups[terms.groups[1]].members)
+            part = index_text(terms.positions[:, 0, 1:], size)
+            table = self._part(self._factor(terms.groups[1]), part)
         return self.style.taken(table, index)
 
     def _is_reduction(self, group: Group) -> bool:
@@ -205,7 +229,7 @@ class Equations:
         at = self._weight(group, terms)
         if at is not None:
             matrix, transposed = self._matrix(group, terms, at)
-            vector = self._factor(terms.groups[1 - at])
+            vector = self._factor(terms.groups[1 - at], terms, 1 - at)
             return self.style.matrix_product(matrix, transposed, vector)
         factors = [
             (f, g)
@@ -258,7 +282,8 @@ class Equations:
     def _factor(self, g: int, terms: Terms | None = None, f: int = 0) -> Written:
         group = self._groups[g]
         if group.kind == INPUT:
-            return Written(self.style.name(group.name or "seed"), ATOM, 1)
+            whole = Written(self.style.name(group.name or "seed"), ATOM, 1)
+            return self._elements(whole, self.lifted.tape.columns[group.name], terms, f)
         if group.kind == CONSTANTS:
             assert terms is not None
             return self._constant(terms, f)
@@ -266,7 +291,16 @@ class Equations:
             assert terms is not None
             ranks = sorted({int(r) for r in terms.positions[:, :, f].reshape(-1)})
             return Written(self.names.display(ranks, self.style), ATOM, 1)
-        return self._written[g]
+        return self._elements(self._written[g], len(group.members), terms, f)
+
+    def _elements(self, whole: Written, size: int, terms: Terms | None, f: int) -> Written:
+        """Write the elements that a factor uses; without terms, all of them."""
+        if terms is None:
+            return whole
+        return self._part(whole, index_text(terms.positions[:, :, f], size))
+
+    def _part(self, whole: Written, index: str) -> Written:
+        return self.style.taken(whole, Written(index, ATOM, 0)) if index else whole
 
     def _constant(self, terms: Terms, f: int) -> Written:
         places = {int(i) for i in terms.positions[:, :, f].reshape(-1)}

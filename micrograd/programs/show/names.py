@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,13 @@ class ParameterNames:
             short = f"Delta_{name}"
         return style.name(short), selection.lengths
 
+    def by_pattern(self, ranks: Sequence[int]) -> list[list[int]]:
+        """Return the places of these parameters, for each pattern of names those that have it."""
+        places: dict[str, list[int]] = {}
+        for place, rank in enumerate(ranks):
+            places.setdefault(self._names[rank].pattern, []).append(place)
+        return list(places.values())
+
     def is_transposed(
         self, ranks: Sequence[int], row: Sequence[int], column: Sequence[int]
     ) -> bool | None:
@@ -92,6 +100,10 @@ class ParameterNames:
             if values != there:
                 slices[d] = f"{min(values)}:{max(values) + 1}"
         name = _short(pattern, fixed, moving, slices)
+        if len(set(used)) < math.prod(lengths):
+            equal = all(len({indices[d] for d in moving}) == 1 for indices in used)
+            name = f"diag({name})" if equal else f"{name}[...]"
+            lengths = [len(set(used))]
         holder = pattern.replace("[]", "").rpartition(".")[0]
         if pattern.rpartition(".")[2] in self._shared and holder:
             name = f"{holder.rpartition('.')[2]}_{name}"

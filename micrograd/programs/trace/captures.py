@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -25,8 +27,9 @@ class Name(NamedTuple):
 class References:
     """The objects that a function found in its closure and globals, to be compared by identity.
 
-    Functions of the same module and programs that it refers to are searched as well. `names` has
-    the Values in these objects, and in the object that a method is of, which is not kept itself.
+    Functions of the same module and programs that it refers to are searched as well, also in lists
+    and dicts, as partials, and as methods of the objects that it refers to. `names` has the Values
+    in these objects, and in the object that a method is of, which is not kept itself.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -38,17 +41,18 @@ class References:
             named.append(("", owner))
         elif not isinstance(function, types.FunctionType):
             named.append(("", function))
-            function = type(function).__call__
-        function = getattr(function, "__func__", function)
+        function = _underlying(function)
         seen: set[int] = set()
         todo: list[Any] = [function]
+        if isinstance(function, types.FunctionType):
+            todo += [g for _, x in named for g in _own_functions(x, function)]
         while todo:
             f = todo.pop()
             if isinstance(f, types.FunctionType) and id(f) not in seen:
                 seen.add(id(f))
                 found = list(self._of(f))
                 named += found
-                todo += [_own_function(x, f) for _, x in found]
+                todo += [g for _, x in found for g in _own_functions(x, f)]
         self.names = _name_values(named)
 
     def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
@@ -96,13 +100,51 @@ _NOT_SEARCHED = (
 )
 
 
-def _own_function(x: Any, f: types.FunctionType) -> Any:
-    """What `f` refers to, if it is a function to be searched; None if not."""
-    wrapped = getattr(x, "__wrapped__", None) if not isinstance(x, type) else None
-    if isinstance(wrapped, types.FunctionType):
-        return wrapped  # of a program, or of any decorator that says so
-    same_module = isinstance(x, types.FunctionType) and x.__globals__ is f.__globals__
-    return x if same_module else None
+def _underlying(function: Any) -> Any:
+    """Find what runs when a partial, a method or an object is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not isinstance(function, (types.FunctionType, types.MethodType)):
+        function = type(function).__call__
+    return inspect.unwrap(getattr(function, "__func__", function))
+
+
+def _own_functions(x: Any, f: types.FunctionType) -> Iterator[types.FunctionType]:
+    """Find the functions of the module of `f` that are in what it refers to."""
+    seen: set[int] = set()
+    todo = [x]
+    while todo:
+        x = todo.pop()
+        if id(x) in seen or isinstance(x, (Value, types.ModuleType)):
+            continue
+        seen.add(id(x))
+        wrapped = None if isinstance(x, type) else getattr(x, "__wrapped__", None)
+        if isinstance(wrapped, types.FunctionType):
+            yield wrapped  # of a program, or of any decorator that says so
+        elif isinstance(x, types.FunctionType):
+            if x.__globals__ is f.__globals__:
+                yield x
+        elif isinstance(x, functools.partial):
+            todo += [x.func, *x.args, *x.keywords.values()]
+        elif isinstance(x, types.MethodType):
+            todo += [x.__func__, x.__self__]
+        elif isinstance(x, (list, tuple)):
+            todo += x if len(x) <= FEW else ()
+        elif isinstance(x, dict):
+            todo += x.values() if len(x) <= FEW else ()
+        else:
+            todo += _methods(x if isinstance(x, type) else type(x), f)
+
+
+FEW = 100  # of more, a list holds no functions
+
+
+def _methods(kind: type, f: types.FunctionType) -> Iterator[Any]:
+    """Find the methods of a class, its bases and what wraps them, if `f` is in the same module."""
+    for base in kind.__mro__:
+        if base.__module__ == f.__globals__.get("__name__"):
+            for method in vars(base).values():
+                yield getattr(method, "__func__", getattr(method, "fget", method))
 
 
 def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 import weakref
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
@@ -20,12 +21,13 @@ import numpy as np
 from micrograd import ops
 from micrograd.derivatives.fresh_inputs import identity
 from micrograd.engine import Value, toposort
+from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.tape import Tape, without_raising
 from micrograd.value import hooks
+from micrograd.value.errors import described, user_line
 from micrograd.value.numbers import is_number
-from micrograd.value.user_code import described, user_line
 
 if TYPE_CHECKING:
     from micrograd.programs.branches import Path
@@ -154,12 +156,14 @@ class Recording:
         truths = [comparison.truth for comparison, _ in self.guards]
         lines = [place for _, place in self.guards]
         self.guards.clear()
+        columns = Counter(name for name, _ in self.inputs.values())
         self.inputs.clear()
         living = graph.let_go()
         for reference, name, place in self._read:
             if reference() is not None:
                 raise _refuse_number(name, place)
         tape, index_of = graph.written(living)
+        tape.columns = columns
         for root, truth, line in zip(asked, truths, lines):
             tape.guard(index_of(root), truth, described(*line))
         return tape, [index_of(root) for root in roots]
@@ -189,7 +193,7 @@ class _Graph:
         """Take down every node that the roots are made of, operands before consumers."""
         roots = [x for x in self._roots if isinstance(x, Value)]
         index: dict[int, int] = {}  # by identity
-        for v in toposort(Value(0.0, roots))[:-1]:
+        for v in toposort(*roots):
             index[id(v)] = self._take(v, index)
         self._places = [self._place(x, index) for x in self._roots]
 
@@ -318,7 +322,8 @@ def recorded(recording: Recording) -> Iterator[None]:
     before = hooks.tracers.get(thread)
     hooks.tracers[thread] = recording
     try:
-        yield
+        with enable_grad():
+            yield
     finally:
         if before is None:
             del hooks.tracers[thread]

@@ -10,7 +10,7 @@ is *active* if a parameter reaches it by operations that have a derivative.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -46,6 +46,7 @@ class Tape:
         self.varies: list[bool] = []
         self.active: list[bool] = []
         self.inputs: dict[int, tuple[str, int]] = {}  # the argument, and the column in it
+        self.columns: Counter[str] = Counter()  # of each argument, whether they are used or not
         self.parameters: dict[Value, int] = {}
         self.constants: dict[int, float] = {}
         self.guards: dict[int, bool] = {}  # the comparisons that were asked, and their truth

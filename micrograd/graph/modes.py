@@ -1,0 +1,125 @@
+"""What each thread records about its new Values: their scope, their line, their operands at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from micrograd.engine import Value, core
+from micrograd.native.takeover import prefer_c
+from micrograd.value import hooks
+from micrograd.value.errors import user_line
+
+if TYPE_CHECKING:
+    from micrograd.graph.scopes import Scope
+
+
+class _Here(threading.local):
+    """What this thread records."""
+
+    scope: Scope | None = None  # the C core keeps that itself
+    keeps_lines = False
+
+
+_here = _Here()
+_lock = threading.Lock()
+_keepers = 0  # how many threads keep lines
+
+
+@prefer_c
+def swap_scope(scope: Scope | None) -> Any:
+    """Let this thread record in a scope from now on, or in none; return the one before."""
+    hooks.set_on_new(_note)
+    before = _here.scope
+    _here.scope = scope
+    return before
+
+
+def _note(v: Value) -> None:
+    """Apply all of this to a new Value; the C core needs it for lines only."""
+    if hooks.forgets():
+        v.op, v.args = None, ()
+    v._scope = _here.scope
+    _keep_line(v)
+
+
+def _keep_line(v: Value) -> None:
+    """Store the user's line in a new Value, if this thread keeps lines."""
+    if _here.keeps_lines:
+        v._line = user_line()
+
+
+@contextmanager
+def source_lines() -> Iterator[None]:
+    """Store in each Value that this thread records in this block the line that made it.
+
+    This costs a call of a Python function per Value.
+
+    >>> from micrograd.graph.scopes import line_of
+    >>> with source_lines():
+    ...     y = Value(1.0) + 1
+    >>> filename, line = line_of(y)
+    """
+    before = _here.keeps_lines
+    _count(+1)
+    _here.keeps_lines = True
+    try:
+        yield
+    finally:
+        _here.keeps_lines = before
+        _count(-1)
+
+
+def _count(change: int) -> None:
+    global _keepers
+    with _lock:
+        _keepers += change
+        if core == "python":
+            hooks.set_on_new(_note)
+        else:
+            hooks.set_on_new(_keep_line if _keepers else None)
+
+
+class _Forgetting(ContextDecorator):
+    def __init__(self, forgets: bool) -> None:
+        self._forgets = forgets
+        self._before = False
+
+    def _recreate_cm(self) -> _Forgetting:
+        return _Forgetting(self._forgets)  # a decorated function may run in many threads
+
+    def __enter__(self) -> None:
+        self._before = hooks.forgets()
+        if self._forgets != self._before:
+            self._set(self._forgets)
+
+    def __exit__(self, *error: object) -> None:
+        if self._forgets != self._before:
+            self._set(self._before)
+
+    def _set(self, forgets: bool) -> None:
+        if core == "python":
+            hooks.set_on_new(_note)
+        hooks.set_forgets(forgets)
+
+
+def no_grad() -> _Forgetting:
+    """Let the Values that this thread makes in this block remember nothing: they are leaves.
+
+    It saves the memory of graphs that nobody goes back through. It decorates functions, too:
+    `@no_grad()`. Derivatives that are taken within it, by `grad` and the like, are as ever.
+
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.data, y.parents
+    (9.0, ())
+    """
+    return _Forgetting(True)
+
+
+def enable_grad() -> _Forgetting:
+    """Let new Values remember their operands even within `no_grad`, as derivatives need it."""
+    return _Forgetting(False)

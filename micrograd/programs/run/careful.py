@@ -1,0 +1,89 @@
+"""Walk the reverse pass again, node by node, where a gradient came out infinite or nan.
+
+A gradient of exactly zero passes nothing on, though a slope be infinite. The lifted equations
+multiply first and add up; where they met 0 * inf, the chain rule is walked once more, node by node
+on all rows at once, without what is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.programs.trace.tape import Tape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+class Careful:
+    """The forward part of a tape, to be walked in numbers."""
+
+    def __init__(self, tape: Tape, outputs: Sequence[int], parameters: Sequence[Value]) -> None:
+        self._tape = tape
+        self._outputs = list(outputs)
+        self._parameters = [tape.parameters[p] for p in parameters]
+        wanted = set(outputs)
+        for i in range(len(tape.ops) - 1, -1, -1):
+            if i in wanted:
+                wanted.update(tape.operands[i])
+        self._nodes = sorted(wanted)
+        self._inputs = [(i, *tape.inputs[i]) for i in self._nodes if i in tape.inputs]
+
+    def gradients(self, inputs: Mapping[str, Array], numbers: Array, seeds: Array) -> Array:
+        """Compute the gradients of the parameters for seeds of shape (k, n)."""
+        with np.errstate(all="ignore"):
+            values = self._values(inputs, numbers)
+            arrived: dict[int, Any] = {}
+            for output, seed in zip(self._outputs, seeds):
+                self._add(arrived, output, seed)
+            for i in reversed(self._nodes):
+                adjoint = arrived.get(i)
+                if self._tape.ops[i] is not None and adjoint is not None and np.any(adjoint != 0):
+                    self._pass_on(arrived, values, i, adjoint)
+        return np.array([float(arrived.get(i, 0.0)) for i in self._parameters])
+
+    def _values(self, inputs: Mapping[str, Array], numbers: Array) -> dict[int, Any]:
+        """Compute every node: a number where all rows share it, else an array of them."""
+        tape = self._tape
+        values: dict[int, Any] = dict(tape.constants)
+        values.update(zip(self._parameters, map(np.asarray, numbers.tolist())))
+        for i, name, column in self._inputs:
+            values[i] = inputs[name][column]
+        for i in self._nodes:
+            op = tape.ops[i]
+            if op is not None:
+                values[i] = np.asarray(op(*[values[x] for x in tape.operands[i]]), float)
+        return values
+
+    def _pass_on(
+        self, arrived: dict[int, Any], values: dict[int, Any], i: int, adjoint: Any
+    ) -> None:
+        """The chain rule, as in the engine."""
+        tape = self._tape
+        op = tape.ops[i]
+        assert op is not None
+        operands = tape.operands[i]
+        arguments = [values[x] for x in (*operands, i)]
+        for x, rule in zip(operands, op.derivatives):
+            if tape.active[x] and rule is not None:
+                slope = _slope(rule, arguments)
+                self._add(arrived, x, np.where(adjoint == 0, 0.0, slope * adjoint))
+
+    def _add(self, arrived: dict[int, Any], i: int, adjoint: Any) -> None:
+        if not self._tape.varies[i]:  # all rows have a share in it
+            adjoint = np.sum(adjoint)
+        arrived[i] = arrived[i] + adjoint if i in arrived else adjoint
+
+
+def _slope(rule: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """Evaluate a rule on arrays; one that branches on a number, element by element."""
+    try:
+        return np.asarray(rule(*arguments), float)
+    except ValueError:
+        return np.vectorize(rule, otypes=[float])(*arguments)

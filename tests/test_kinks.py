@@ -1,0 +1,135 @@
+"""Every row whose rules choose (where, equal, sign): at its special points and beside them.
+
+Beside, all derivatives to third order agree with mpmath's; at the point, the first is the
+convention, and a second is right or an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd import Value, grad, hessian
+from micrograd.derivatives import sweeps
+
+inf = math.inf
+
+# The row, its value by mpmath, and points beside the special ones.
+BESIDE: list[tuple[Any, Any, list[tuple[float, ...]]]] = [
+    (abs, mpmath.fabs, [(1e-3,), (-1e-3,), (2.0,)]),
+    (mg.relu, lambda x: x if x > 0 else mpmath.mpf(0), [(1e-3,), (-1e-3,)]),
+    (mg.maximum, lambda x, y: max(x, y), [(1.0, 1.001), (1.001, 1.0)]),
+    (mg.minimum, lambda x, y: min(x, y), [(1.0, 1.001), (1.001, 1.0)]),
+    (
+        mg.hypot,
+        lambda x, y: mpmath.sqrt(x * x + y * y),
+        [(1e-3, 0.0), (0.0, -1e-3), (-3.0, 4.0), (3.0, -4.0), (0.0, 2.0), (1e3, -1e-3)],
+    ),
+    (
+        mg.power,
+        lambda x, y: mpmath.power(x, y),
+        [(1e-3, 2.0), (1e-3, 0.0), (1e-3, 1.0), (2.0, 0.0), (3.0, -1.5)],
+    ),
+    (
+        mg.logaddexp,
+        lambda x, y: mpmath.log(mpmath.exp(x) + mpmath.exp(y)),
+        [(0.0, 0.0), (-2.5, -2.5), (1.0, 1.001), (30.0, -5.0)],
+    ),
+    (mg.softplus, lambda x: mpmath.log(1 + mpmath.exp(x)), [(0.0,), (1e-3,), (-20.0,)]),
+    (mg.sigmoid, lambda x: 1 / (1 + mpmath.exp(-x)), [(0.0,), (1e-3,), (-20.0,)]),
+]
+CASES = [(row, exact, at) for row, exact, points in BESIDE for at in points]
+
+
+@pytest.mark.parametrize(("row", "exact", "at"), CASES)
+def test_beside_its_kink_a_row_is_right_to_third_order(row: Any, exact: Any, at: Any) -> None:
+    x = [Value(v) for v in at]
+    derivatives: dict[tuple[int, ...], Any] = {(): row(*x)}
+    for order in range(1, 4):
+        for way in itertools.product(range(len(x)), repeat=order):
+            derivatives[way] = grad(derivatives[way[:-1]], x[way[-1]])
+            counts = tuple(way.count(i) for i in range(len(x)))
+            with mpmath.workdps(60):
+                expected = float(mpmath.diff(exact, tuple(map(mpmath.mpf, at)), counts))
+            scale = max(abs(expected), *(abs(d.data) for d in derivatives.values()))
+            assert abs(derivatives[way].data - expected) <= 1e-11 * scale + 1e-14, way
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e-9, 1.0, 1e9, 1e150, 1e300])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_hypot_does_not_cancel(size: float, sign: float) -> None:
+    with mpmath.workdps(700):
+        x, y = mpmath.mpf(sign * size), mpmath.mpf(1)
+        expected = float(y**2 / mpmath.sqrt(x * x + y * y) ** 3)
+    assert grad(grad(lambda x: mg.hypot(x, 1)))(sign * size) == pytest.approx(
+        expected, rel=1e-6, abs=1e-300
+    )
+    assert grad(lambda x: mg.hypot(x, 1))(sign * size) == pytest.approx(
+        sign * size / math.hypot(size, 1), rel=1e-15
+    )
+
+
+# At these points a second derivative does not exist, or not from what is chosen for the first.
+AT: list[tuple[Any, list[float]]] = [
+    (lambda v: abs(v[0]), [0.0]),
+    (lambda v: abs(v[0]) ** 2, [0.0]),
+    (lambda v: (mg.sign(v[0]) * v[0]) ** 2, [0.0]),
+    (lambda v: mg.maximum(v[0], -v[0]) ** 2, [0.0]),
+    (lambda v: mg.minimum(v[0], v[1]), [1.5, 1.5]),
+    (lambda v: mg.hypot(v[0], v[1]), [0.0, 0.0]),
+    (lambda v: mg.exp(-(mg.hypot(v[0], v[1]) ** 2)), [0.0, 0.0]),
+    (lambda v: v[0] ** v[1], [0.0, 1.0]),
+    (lambda v: v[0] ** v[1], [0.0, 0.0]),
+    (lambda v: v[0] ** v[1], [0.0, 2.0]),
+]
+
+
+@pytest.mark.parametrize(("f", "at"), AT)
+def test_at_a_kink_a_second_derivative_is_an_error(f: Any, at: list[float]) -> None:
+    assert all(map(math.isfinite, grad(f)(at)))
+    with pytest.raises(TypeError, match="kink or jump where its operands are"):
+        hessian(f)(at)
+    x = np.array([Value(v) for v in at])
+    slopes = grad(f(x), x)
+    for slope in slopes:
+        if not mg.toposort(slope)[:-1]:
+            continue
+        with pytest.raises(TypeError, match="second derivative does not exist"):
+            grad(slope, x)
+        with pytest.raises(TypeError, match="second derivative does not exist"):
+            slope.backward()
+        with pytest.raises((TypeError, ZeroDivisionError), match=r"not exist|arctan2\(0.0, 0.0\)"):
+            sweeps.tangents([slope], list(x))
+    assert {v.grad for v in x} <= {0.0}
+
+
+def test_where_there_is_no_kink_at_zero_second_derivatives_are_right() -> None:
+    for n, expected in ((0, 0.0), (1, 0.0), (2, 2.0), (3, 0.0)):
+        assert grad(grad(lambda x, n=n: x**n))(0.0) == expected
+    assert grad(grad(lambda x: x ** Value(2.0)))(0.0) == 2.0
+    assert hessian(lambda v: mg.relu(v[0]) * v[1])([0.0, 1.0]).tolist() == [[0.0, 0.0]] * 2
+    assert grad(grad(lambda x: x * mg.maximum(x, 5.0)))(1.0) == 0.0
+    assert hessian(lambda v: mg.hypot(v[0], v[1]))([3.0, 0.0]).tolist() == [
+        [0.0, 0.0],
+        [0.0, 1 / 3],
+    ]
+
+
+@pytest.mark.parametrize("op", [mg.logaddexp, mg.maximum, mg.minimum])
+def test_equal_infinities_share_the_slope(op: Any) -> None:
+    for x in itertools.permutations([-inf, -inf, 0.0]):
+        slopes = grad(lambda v: functools.reduce(op, v))(x).tolist()
+        low = op is mg.minimum
+        expected = [0.5 if low else 0.0, 0.0 if low else 1.0]
+        assert sorted(set(slopes)) in ([0.0, 1.0], [0.0, 0.5], [0.0, 0.25, 0.5])
+        assert slopes[x.index(0.0)] == expected[1]
+    assert grad(lambda v: op(v[0], v[1]))([inf, inf]).tolist() == [0.5, 0.5]
+    assert grad(lambda v: op(v[0], v[1]))([-inf, -inf]).tolist() == [0.5, 0.5]
+    assert grad(lambda v: op(v[0], v[1]))([2.0, 2.0]).tolist() == [0.5, 0.5]
