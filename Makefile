@@ -16,10 +16,12 @@ SHELL := bash
 .SILENT:
 .PHONY: demo help test random browser lint types notebooks bench ops sanitize clean docs
 
-demo: $(VENV)/demo.installed ## train on moons, tumours and digits, draw graphs; pictures in out/
+demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
 	echo
 	$(BIN)/python demos/digits.py
+	echo
+	$(BIN)/python demos/microgpt.py
 
 help: ## list what make can do
 	sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17

@@ -52,8 +52,6 @@ EXCEPTIONS = {
     ("engine", "native"): "its last line lets the C core take over, where it was built",
     ("native.takeover", "native"): "the C core is in this room, but no file of Python",
     ("value.copying", "engine"): "the copy of a graph is made of Values",
-    ("programs.lift.fuse_bias", "programs.lower.strides"): "to be mended",
-    ("programs.lower.buffers", "programs.run.kernels"): "to be mended",
 }
 
 # The lesson and what people build with it. Python looks for `__main__.py` here and nowhere else.

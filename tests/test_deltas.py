@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
@@ -493,6 +494,12 @@ def test_the_stepper_plays_an_example_in_the_courses_words(tmp_path: Path) -> No
         found.stepper(4)
 
 
+def test_the_stepper_begins_with_a_box_per_layer_and_one_of_the_cost() -> None:
+    views = course().stepper(1)._views
+    shown = {box.name for box in views.first.boxes}
+    assert shown == {"a1(1)", "a1(2)", "layer 2", "layer 3", "cost"}
+
+
 def test_every_addition_of_the_stepper_ends_in_the_courses_numbers() -> None:
     found = course()
     for i in (1, 2, 3):
@@ -591,3 +598,58 @@ def test_an_example_of_the_real_exercise_can_be_stepped_through() -> None:
         found.stepper(1)
     lines = str(found.stepper(1, limit=100_000)).splitlines()
     assert any(line.startswith("Delta1(25,400) += a1(400) * ") for line in lines)
+
+
+# By hand ------------------------------------------------------------------------------------------
+
+
+def test_an_example_is_written_out_a_delta_a_line() -> None:
+    shown = str(course(4).by_hand(1))
+    for line in (
+        "z2(1) = 0.1*1 + 0.3*0.5403 - 0.5*0.4161 = 0.05402",
+        "a2(1) = g(0.05402) = 0.5135",
+        "delta3(4) = a3(4) - y(4) = 0.9366 - 1 = -0.06335",
+        "delta2(1) = (1.1*0.8887 + 1.2*0.9074 + 1.3*0.9233 - 1.4*0.06335) * 0.2498 = 0.7939",
+        "Delta1(1,1) += 0.7939 * 0.5403 = 0.429: 0 becomes 0.429",
+        "D1(1,0) = 2.298 / 3 = 0.7661",
+        "D1(1,1) = -0.08262 / 3 + 4 / 3 * 0.3 = 0.3725",
+    ):
+        assert f"\n  {line}\n" in shown
+    second = str(course().by_hand(2))
+    assert "Delta1(1,1) += 0.7367 * -0.99 = -0.7294: 0.429 becomes -0.3004" in second
+    assert [moment.title for moment in course().by_hand(1).data] == [
+        "z of layer 2: weighted sums",
+        "a of layer 2: g of these",
+        "z of layer 3: weighted sums",
+        "a of layer 3: g of these",
+        "the cost",
+        "delta of layer 3, the outputs",
+        "delta of layer 2: Theta2' * delta3 .* g'(z2)",
+        "what example 1 adds to Delta1",
+        "what example 1 adds to Delta2",
+        "D1, when all 3 examples were added",
+        "D2, when all 3 examples were added",
+    ]
+    with pytest.raises(IndexError, match="the examples count from 1 to 3"):
+        course().by_hand(4)
+
+
+def test_each_line_by_hand_is_a_sum_that_holds() -> None:
+    thetas, x, y = exercise_4(30)
+    for found in (course(4), deltas(thetas, x, y, lam=1.0)):
+        for moment in found.by_hand(2).data:
+            for line in moment.lines[:200]:
+                _, *parts = re.split(r" \+?= ", line.partition(":")[0])
+                if "more" in line or "g(" in line or len(parts) < 2:
+                    continue
+                made, number = eval(parts[-2]), float(parts[-1])
+                assert made == pytest.approx(number, rel=2e-2, abs=2e-3), line
+
+
+def test_long_steps_show_their_beginning() -> None:
+    found = deltas(*exercise_4(30)).by_hand(1)
+    shown = str(found)
+    assert "+ 395 more = " in shown
+    assert "... and 10,013 more" in shown
+    assert len(shown.splitlines()) < 150
+    assert "<pre>" in found._repr_html_()

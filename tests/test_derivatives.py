@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -532,6 +533,18 @@ def test_a_value_kept_from_an_earlier_call_is_refused() -> None:
             differentiate(f)(2.0)
     kept.clear()
     assert hessian(f)(2.0) == 12.0
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_of_x_would_lose_the_gradient_and_is_refused(duplicate: Any) -> None:
+    for differentiate in (grad, value_and_grad, jacobian, hessian):
+        with pytest.raises(ValueError, match="used a copy of its x"):
+            differentiate(lambda x: duplicate(x) * x)(2.0)
+    with pytest.raises(ValueError, match="used a copy of its x"):
+        grad(lambda x: copy.deepcopy(x * x) * x)(2.0)
+    assert grad(lambda x: copy.copy(x * x) * x)(2.0) == 12.0  # on the same operands
+    x = Value(2.0)
+    assert duplicate(x)._is_variable is False
 
 
 def test_a_closure_on_the_way_to_x_gets_what_it_gets_from_backward() -> None:

@@ -70,6 +70,13 @@ def test_either_engine_draws_a_digraph(engine: str, tmp_path: Path) -> None:
     assert not (tmp_path / "clean").exists()
 
 
+def test_either_engine_writes_nothing_to_stderr(
+    engine: str, picture: Diagram, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layout.render(picture.source, "png")
+    assert capfd.readouterr().err == ""
+
+
 def test_either_engine_says_when_it_cannot_draw(engine: str) -> None:
     with pytest.raises(RuntimeError, match="Graphviz could not draw this"):
         layout.render("digraph { a -> ", "svg")

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Op, Value, toposort
-from micrograd.explain import grade, mistakes
+from micrograd.explain import deltas, grade, mistakes
 from micrograd.explain.examples import ng_ex4
+from micrograd.explain.known_mistakes.side_by_side import Mistake
 from micrograd.explain.known_mistakes.wrong_passes import (
     KNOWN_MISTAKES,
-    Mistake,
     edges_of,
     right,
     run_pass,
@@ -116,7 +116,32 @@ def test_a_graph_that_shows_none_says_why() -> None:
     report = mistakes(Value(2.0).stop_gradient())
     assert [m.node for m in report.data] == [None] * 8
     assert all(m.why.startswith("no difference here") for m in report.data)
-    assert str(report).count("not seen here") == 8
+    assert "none of them makes a difference here" in str(report)
+
+
+def test_what_makes_no_difference_is_not_shown() -> None:
+    a = Value(3.0, label="a")
+    shown = str(mistakes(a + a))
+    assert "= for +=" in shown
+    assert "subtraction" not in shown
+    assert len(shown.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("lam", [0, 4])
+def test_the_mistakes_of_the_course_on_its_network(lam: float) -> None:
+    example = ng_ex4()
+    report = mistakes(deltas(example.model, example.X, example.y, lam))
+    names = {m.name for m in report.data}
+    assert {"y - a for a - y", "g' forgotten in layer 2", "1/m missing"} <= names
+    assert ("lambda on the bias" in names) == bool(lam)
+    (forgotten,) = (m for m in report.data if m.name == "g' forgotten in layer 2")
+    assert (forgotten.weight, round(forgotten.wrong or 0, 3)) == ("Theta1(2,0)", 4.306)
+    assert forgotten.right == pytest.approx(0.979897, abs=1e-6)
+    shown = str(report)
+    assert len(shown.splitlines()) <= 12
+    assert "y - a for a - y" in shown
+    with pytest.raises(ValueError, match="those of sigmoids with its own cost"):
+        mistakes(deltas(example.model, example.X, [[0.0] * 4] * 3, loss=lambda a, y: a[0]))
 
 
 def test_every_mistake_is_seen_in_the_network_of_the_course() -> None:
@@ -179,7 +204,7 @@ def test_how_mistakes_show_themselves() -> None:
     report = mistakes(a * b - a)
     assert repr(report) == str(report)
     assert [m.name for m in report.data] == NAMES
-    assert report._repr_html_().count("<tr>") == 9
+    assert report._repr_html_().count("<tr>") == 5  # what makes a difference, and the header
 
 
 def random_graph(seed: int) -> Value:

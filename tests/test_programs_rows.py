@@ -12,7 +12,7 @@ from eager_loop import assert_agree, values
 import micrograd as mg
 from micrograd import ops, program
 from micrograd.ops import Op
-from micrograd.programs.lower.buffers import _is_one_call
+from micrograd.programs.lower.buffers import is_one_call
 from micrograd.programs.run import kernels as rows
 
 STRIDES = range(1, 18)
@@ -52,8 +52,14 @@ def test_a_row_gives_the_same_however_arrays_lie(op: Op, rng: np.random.Generato
         assert computed(op, one_strided, np.empty(LENGTH)) == expected
 
 
+@pytest.mark.parametrize("op", ops.TABLE.values(), ids=lambda op: op.name)
+def test_a_row_may_write_over_its_operands_if_one_call_computes_it(op: Op) -> None:
+    operands = [np.ones(1) for _ in op.derivatives]
+    assert is_one_call(op) == (len(rows.calls(op, operands, np.ones(1))) == 1)
+
+
 @pytest.mark.parametrize(
-    "op", [op for op in ops.TABLE.values() if _is_one_call(op)], ids=lambda op: op.name
+    "op", [op for op in ops.TABLE.values() if is_one_call(op)], ids=lambda op: op.name
 )
 def test_a_row_gives_the_same_in_place(op: Op, rng: np.random.Generator) -> None:
     numbers = rng.normal(size=(len(op.derivatives), LENGTH))

@@ -1,6 +1,7 @@
 """Derivatives of any order, of recorded graphs and of functions, and their check by differences.
 
-May import `ops`, `value` and `engine`. Begin with transforms.py.
+May import `ops`, `value`, `engine`, `native`, `symbolic` and `graph`. Begin with transforms.py; it
+stands on sweeps.py (numbers) and chain_rule.py (Values).
 """
 
 from micrograd.derivatives.finite_differences import check_grads

@@ -24,7 +24,7 @@ _TOLERANCE = 1e-6  # relative; a difference beyond is looked at more closely
 # smooth, like h^2 where its second derivative jumps, like h if the derivative is wrong.
 _LEAST_RATE = 1.5
 _HALF_ULP = sys.float_info.epsilon / 2  # of 1
-_ROUNDINGS = 8  # a row's value may be wrong by several half ulps
+_ROUNDINGS = 8  # the value of an operation may be wrong by several half ulps
 
 
 @enable_grad()
@@ -60,7 +60,7 @@ def check_grads(
 
 
 def _on_operands(op: Op, x: Any) -> tuple[Callable[..., Any], Any]:
-    """A row as a function of those operands that have a derivative; the others stay fixed."""
+    """Return an operation as a function of the operands that have a derivative, others fixed."""
     operands = [x] if is_number(x) else list(x)
     if len(operands) != len(op.derivatives):
         raise ValueError(
@@ -81,7 +81,7 @@ def _on_operands(op: Op, x: Any) -> tuple[Callable[..., Any], Any]:
 
 
 class _Check:
-    """The comparison of all derivatives of one order, in one mode."""
+    """Compare all derivatives of one order, in one mode."""
 
     def __init__(self, f: Callable[..., Any], x: Any, order: int, mode: str) -> None:
         self.f, self.order, self.mode = f, order, mode
@@ -96,7 +96,7 @@ class _Check:
                 self.compare(i, j, output, self.slopes[i][j])
 
     def derivatives(self, x: Any) -> tuple[list[Value], list[Value], tuple[int, ...] | None]:
-        """The derivatives of the order below, which are differentiated here; x, and its shape."""
+        """Return the derivatives of the order below, the variables, and the shape of x."""
         call = Call(self.f, x, (), {})
         outputs = call.outputs()[0]
         for _ in range(self.order - 1):
@@ -104,7 +104,7 @@ class _Check:
         return outputs, call.variables, call.shape
 
     def at(self, j: int, position: float) -> list[float]:
-        """The outputs with the j-th number in x moved; nan where they cannot be computed."""
+        """Return the outputs with the j-th number in x moved; nan where they cannot be computed."""
         if (j, position) not in self.moved:
             numbers = [*self.point[:j], position, *self.point[j + 1 :]]
             x = numbers[0] if self.shape is None else array_of(numbers, self.shape, float)
@@ -145,7 +145,7 @@ class _Check:
     def shorter_and_shorter(
         self, i: int, j: int, slope: float, h: float, noise: float
     ) -> Iterator[_Step]:
-        """Steps from h down, until twice in a row rounding is all that is left."""
+        """Yield shorter and shorter steps, until twice in a row only rounding is left."""
         drowned = 0
         for _ in range(40):
             if self.point[j] + h == self.point[j] - h:
@@ -173,13 +173,15 @@ class _Check:
         )
 
     def message(self, i: int, j: int, slope: float, steps: list[_Step]) -> str:
-        difference = _settled([step.difference for step in steps])
-        relative = abs(difference - slope) / (max(abs(difference), abs(slope)) or 1.0)
         text = (
             f"{name_of(self.f)}: the derivative of {self.output_name(i)} with respect to "
-            f"{self.input_name(j)} is {slope!r} by the rules ({self.mode}, order {self.order}) but "
-            f"{difference!r} by differences; relative difference {relative:.2g}"
+            f"{self.input_name(j)} is {slope!r} by the rules ({self.mode}, order {self.order})"
         )
+        if _is_kink(steps) and min(steps[-1][-2:]) < slope < max(steps[-1][-2:]):
+            return f"{text}, which is a choice{_kink(steps[-2:])}"
+        difference = _settled([step.difference for step in steps])
+        relative = abs(difference - slope) / (max(abs(difference), abs(slope)) or 1.0)
+        text += f" but {difference!r} by differences; relative difference {relative:.2g}"
         return text + _kink(steps[-2:])
 
     def input_name(self, j: int) -> str:
@@ -192,7 +194,7 @@ class _Check:
         return f"x[{', '.join(map(str, position))}]"
 
     def output_name(self, i: int) -> str:
-        """The i-th output, or the derivative of an output that it is, the last input first."""
+        """Name the i-th output, or the derivative of an output that it is, last input first."""
         inputs = []
         for _ in range(self.order - 1):
             i, j = divmod(i, len(self.point))
@@ -201,7 +203,7 @@ class _Check:
 
 
 class _Step(NamedTuple):
-    """What a step h to either side shows."""
+    """The function a step h to either side of the point."""
 
     h: float
     difference: float  # the slope between the two points
@@ -216,7 +218,7 @@ class _Step(NamedTuple):
 
 
 def _drowns_or_shrinks(steps: list[_Step]) -> bool:
-    """Whether the remainder falls faster than h where the steps are shortest, or is rounding."""
+    """Tell whether the remainder falls faster than h at the shortest steps, or is rounding."""
     counted = [step for step in steps if step.counts]
     if len(counted) < 2:
         return True
@@ -230,7 +232,7 @@ def _drowns_or_shrinks(steps: list[_Step]) -> bool:
 
 
 def _settled(differences: list[float]) -> float:
-    """The one that differs least from the one before: neither long cuts nor rounding show."""
+    """Return the difference that differs least from the one before: the most settled one."""
     changes = [abs(b - a) for a, b in pairwise(differences)]
     if not changes:
         return differences[0] if differences else math.nan
@@ -245,11 +247,15 @@ def _differ(left: float, right: float) -> bool:
 def _is_kink(steps: list[_Step]) -> bool:
     """Tell whether the two sides stay as far apart as they are, however short the step."""
     gaps = [abs(step.right - step.left) for step in steps]
-    return all(_differ(step.left, step.right) for step in steps) and max(gaps) <= 1.1 * min(gaps)
+    return (
+        len(steps) > 1
+        and all(_differ(step.left, step.right) for step in steps)
+        and max(gaps) <= 1.1 * min(gaps)
+    )
 
 
 def _kink(steps: list[_Step]) -> str:
-    """What to say where the slopes to the left and to the right do not approach each other."""
+    """Describe a kink, where the slopes to the left and right do not approach each other."""
     gaps = [abs(step.right - step.left) for step in steps]
     if len(gaps) < 2:
         return ""
@@ -273,7 +279,7 @@ def _in_numbers(
 
 
 def _derivatives(outputs: Sequence[Value], variables: Sequence[Value], mode: str) -> list[Value]:
-    """Every derivative of every output by every variable, as Values, output by output."""
+    """Return every derivative of every output by every variable, as Values, output by output."""
     if mode == "rev":
         rows = [chain_rule.gradient(y, variables, 1.0) for y in outputs]
     else:

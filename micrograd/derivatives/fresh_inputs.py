@@ -21,7 +21,7 @@ _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, 
 
 
 class Call:
-    """One call of `f(x, ...)` on new Values in the place of x, and its result.
+    """Call `f(x, ...)` on new Values in the place of x, and hold its result.
 
     The new Values are marked. So it is seen from a graph alone whether it depends on other calls,
     whatever thread recorded it, and derivatives nest without being confused. Where x held Values,
@@ -122,9 +122,9 @@ class Call:
             id(v) for call in list(_running.values()) for v in call.variables
         }:
             raise ValueError(
-                f"{name_of(self.f)} used a Value that it, or another function, got in an earlier "
-                "call of grad and kept: nothing leads from there to this x. Keep its number, "
-                ".data, or compute it anew"
+                f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
+                "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
+                "number, .data, if it is meant as a constant"
             )
 
     def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:

@@ -1,8 +1,8 @@
 """Derivatives of any order: of recorded graphs, and of functions.
 
-On graphs the names are those of torch.autograd: `grad(output, inputs)`, `jvp`, `hvp`. Their
-results are Values, part of a graph that can be differentiated again. On functions the names are
-JAX's: `grad(f)`, `value_and_grad(f)`, `jacobian(f)`, `hessian(f)`. No node's `.grad` is touched.
+On graphs the names are those of torch.autograd: `grad(output, inputs)`, `jvp`, `hvp`. They return
+Values, a graph that can be differentiated again. On functions the names are JAX's: `grad(f)`,
+`value_and_grad(f)`, `jacobian(f)`, `hessian(f)`. No `.grad` is touched.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ def grad(output: Value, inputs: NDArray[Any], grad_output: Entry = ...) -> NDArr
 @overload
 def grad(output: Callable[..., Any]) -> Callable[..., Any]: ...
 def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
-    """Give the gradient: of a Value with respect to others, or of a function as a function.
+    """Return the gradient: of a Value with respect to others, or of a function as a function.
 
     `grad(output, inputs)`: the derivative of the Value `output` with respect to `inputs`, a Value
-    or a sequence of them, times `grad_output`; as a Value, or a list (for an array of Values, an
-    array) of them. These are a graph of their own, so `grad` of them gives the next order. An
-    input that `output` does not depend on gets a zero. Raises TypeError where a `_backward` was
-    assigned by hand, and when an argument is not a Value.
+    or a sequence of them, times `grad_output`; as a Value, or as a list or array of them. They form
+    a graph, so `grad` of them is the next order. An input that `output` does not depend on gets a
+    zero. Raises TypeError where a `_backward` assigned by hand is on the way, where a slope that is
+    only chosen (at a kink) would be differentiated, and for arguments that are no Values.
 
     >>> x = Value(2.0)
     >>> slope = grad(x**4, x)
     >>> slope.data, grad(slope, x).data, x.grad
     (32.0, 48.0, 0.0)
 
-    `grad(f)`: the function that gives the gradient of `f(x, *args, **kwargs)`, whose result is
-    one Value, with respect to x. For a number x it is a float, for a sequence or an array of
-    numbers an ndarray of its shape. Where x holds Values, or `f` depends on the x of a `grad`
-    around it, the gradient is made of Values.
+    `grad(f)`: a function that returns the gradient of `f(x, *args, **kwargs)`, whose result is one
+    Value, with respect to x: a float for a number x, an ndarray of its shape for a sequence or an
+    array of numbers. Where x holds Values, or `f` depends on the x of a `grad` around it, the
+    gradient is made of Values. Raises ValueError where `f` uses a Value kept from an earlier call.
 
     >>> grad(lambda x: x**4)(2.0)
     32.0
@@ -72,7 +72,7 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
 
 @enable_grad()
 def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
-    """Give the rate of change of `outputs` as `inputs` move along `tangents` (forward mode).
+    """Return the rate of change of `outputs` as `inputs` move along `tangents` (forward mode).
 
     `outputs`, `inputs`: a Value or a sequence of them; `tangents`: a number or Value per input.
     The result, the Jacobian times `tangents`, is a Value, or a list of one per output, and part
@@ -94,7 +94,7 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
 
 @enable_grad()
 def hvp(output: Value, inputs: Any, vector: Any) -> Any:
-    """Give the Hessian of `output` with respect to `inputs`, times `vector`, without the Hessian.
+    """Return the Hessian of `output` by `inputs` times `vector`, without computing the Hessian.
 
     `inputs`: a Value or a sequence of them; `vector`: a number or Value per input. The result is
     a Value, or a list of one per input, and part of a graph. It costs a small multiple of the
@@ -123,7 +123,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
 
 
 def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function that returns `f(x, *args, **kwargs)` and its gradient by x, as a pair.
+    """Return a function that computes `f(x, *args, **kwargs)` and its gradient by x, as a pair.
 
     Made for `scipy.optimize.minimize(value_and_grad(f), x0, args=..., jac=True)`. What x may be
     and what comes back is as for `grad(f)`. Raises TypeError when `f` returns no Value, or more
@@ -145,7 +145,7 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function that returns the Jacobian of `f(x, *args, **kwargs)` with respect to x.
+    """Return a function that computes the Jacobian of `f(x, *args, **kwargs)` by x.
 
     For m results (a sequence or an array of Values) and n numbers in x its shape is (m, n);
     in general that of the results followed by that of x. It is computed forward for m > n and
@@ -169,7 +169,7 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function that returns the Hessian of `f(x, *args, **kwargs)` with respect to x.
+    """Return a function that computes the Hessian of `f(x, *args, **kwargs)` by x.
 
     For n numbers in x its shape is (n, n), in general that of x twice; it is symmetric to the
     last bit. Raises TypeError when `f` returns no Value, or more than one.
@@ -193,11 +193,11 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
     return hessian_of_f
 
 
-# What a user gave, and what he gets back -------------------------------------------------------
+# Input and output ----------------------------------------------------------------------------
 
 
 def _values(given: Any, what: str) -> list[Value]:
-    """A Value, or a sequence or an array of them, as a list."""
+    """Return a Value, or a sequence or an array of them, as a list."""
     if isinstance(given, Value):
         return [given]
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
@@ -222,7 +222,7 @@ def _as_values(outputs: Any) -> Any:
 
 
 def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry]:
-    """Directions as numbers or Values, as many as there are inputs."""
+    """Return directions as a list of numbers or Values, as many as there are inputs."""
     if isinstance(inputs, Value) and (isinstance(given, Value) or is_number(given)):
         given = [given]
     if not hasattr(given, "__iter__"):
@@ -234,7 +234,7 @@ def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry
 
 
 def _as_asked(entries: list[Entry], asked: Any, known: Sequence[Any]) -> Any:
-    """The entries as Values, in the form that was asked for: one, an array or a list."""
+    """Return the entries as Values, in the form that was asked for: one, an array or a list."""
     values = distinct(entries, known)
     if isinstance(asked, Value):
         return values[0]

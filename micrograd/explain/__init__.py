@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd.explain.contribution_table import contributions
 from micrograd.explain.diagnosis.graph_faults import diagnose
 from micrograd.explain.known_mistakes.grading import grade
-from micrograd.explain.known_mistakes.wrong_passes import mistakes
+from micrograd.explain.known_mistakes.side_by_side import mistakes
 from micrograd.explain.what_if.descent import step
 from micrograd.explain.what_if.nudging import nudge
 

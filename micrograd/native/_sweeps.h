@@ -240,8 +240,9 @@ static int sweep(State *s, Sweep *w, Py_ssize_t start, PyObject *rows, PyObject 
         for (Py_ssize_t i = 0; direction && i < w->n_variables; i++)
             w->numbers[variables[i] * w->width + k] +=
                 PyFloat_AS_DOUBLE(PyList_GET_ITEM(direction, i));
+        if (direction) continue;
         Py_ssize_t place = up ? variables[start + k] : outputs[start + k];
-        if (!direction && place != NOWHERE) w->numbers[place * w->width + k] += 1.0;
+        if (place != NOWHERE) w->numbers[place * w->width + k] += 1.0;
     }
     look(s, w->bound);
     for (Py_ssize_t i = 0; i < w->n_steps; i++) {

@@ -266,7 +266,7 @@ class Program:
         return paths
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-        """The arguments of a call with their names."""
+        """Return the arguments of a call with their names."""
         known = self._known
         if not kwargs and known.plain and len(args) == len(known.names):
             return zip(known.names, args)
@@ -324,7 +324,7 @@ def _holds_values(x: Any) -> bool:
 
 
 def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
-    """What gives the function, and for a method does not keep its object: the call does that."""
+    """Return a way to the function that does not keep a method's object: the call does that."""
     if isinstance(function, MethodType):
         with suppress(TypeError):  # an object that allows no weak references
             return weakref.WeakMethod(function)

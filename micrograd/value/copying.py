@@ -76,7 +76,10 @@ def _set_all_attributes(root: Value, attributes: dict[int, dict[str, Any]]) -> N
 
 def _attributes(v: Any) -> dict[str, Any]:
     """Return the attributes that a copy gets: all but the `_backward` of a leaf."""
-    return {name: x for name, x in v._attributes.items() if name != "_closure"}
+    found = {name: x for name, x in v._attributes.items() if name != "_closure"}
+    if v._is_variable:  # no attribute in C; a derivative that meets the copy is to refuse it
+        found["_is_variable"] = True
+    return found
 
 
 def _set_attributes(v: Value, attributes: dict[str, Any]) -> None:

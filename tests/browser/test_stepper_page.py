@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from micrograd import Value, toposort
-from micrograd.draw import Stepper, stepper
+from micrograd.draw import stepper
 from micrograd.graph.steps import Step, backward_steps
 from micrograd.nn import MLP
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from chromium import browser, show  # noqa: F401
 from stepper_works import WORKS, engine_trace, network, neuron, twice
 
 pytestmark = pytest.mark.browser
@@ -54,43 +53,6 @@ def jump(page: Page, moment: int) -> None:
 
 def shown(x: float) -> str:
     return f"{x:.4g}"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium: that of MICROGRAD_CHROMIUM, the system's, or else playwright's own."""
-    named = os.environ.get("MICROGRAD_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=named, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Open a stepper, or HTML, in its own page.
-
-    At the end of the test no page may have logged an error or asked for anything elsewhere.
-    """
-    contexts: list[Any] = []
-    complaints: list[str] = []
-
-    def opened(what: Stepper | str, width: int = 1000, height: int = 800, **options: Any) -> Page:
-        path = tmp_path / f"{len(contexts)}.html"
-        path.write_text(what if isinstance(what, str) else what.html(), encoding="utf-8")
-        viewport = {"width": width, "height": height}
-        contexts.append(browser.new_context(viewport=viewport, **options))
-        page: Page = contexts[-1].new_page()
-        page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: complaints.extend([r.url] * r.url.startswith("http")))
-        page.goto(path.as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 # Numbers ---------------------------------------------------------------------------------------

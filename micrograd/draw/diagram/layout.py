@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 RESOLUTION = 144  # dots per inch of a PNG: two pixels for each unit of the SVG
 
@@ -45,11 +50,36 @@ def _by_program(source: str, format: str) -> bytes:
 def _by_library(source: str, format: str) -> bytes:
     import pygraphviz
 
-    try:
-        with pygraphviz.AGraph(string=source) as graph:
-            if format == "png":
-                graph.graph_attr["dpi"] = RESOLUTION
-            drawn: bytes = graph.draw(format=format, prog="dot")
-    except (pygraphviz.DotError, OSError, ValueError) as error:
-        raise RuntimeError(f"Graphviz could not draw this: {error}") from error
+    with _stderr_kept() as said:
+        try:
+            with pygraphviz.AGraph(string=source) as graph:
+                if format == "png":
+                    graph.graph_attr["dpi"] = RESOLUTION
+                drawn: bytes = graph.draw(format=format, prog="dot")
+        except (pygraphviz.DotError, OSError, ValueError) as error:
+            raise RuntimeError(f"Graphviz could not draw this: {error} {said()}") from error
     return drawn
+
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def _stderr_kept() -> Iterator[Callable[[], str]]:
+    """Keep what C code writes to stderr in this block, such as warnings about fonts.
+
+    The function that is given returns it.
+    """
+    with _one_at_a_time, tempfile.TemporaryFile() as kept:
+        before = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+
+        def said() -> str:
+            kept.seek(0)
+            return kept.read().decode(errors="replace").strip()
+
+        try:
+            yield said
+        finally:
+            os.dup2(before, 2)
+            os.close(before)

@@ -29,8 +29,8 @@ def fold(
     Modules that hold all results stay open, since a single box shows nothing. If closing modules
     is not enough, long sums and chains fold too, then Values made alike, then steps that repeat;
     at last boxes are merged that one other box alone uses. `modules` names a class of modules, or
-    a scope, to be folded instead; "network" stands for the outermost ones. Raises ValueError if
-    there is none of that name.
+    a scope, to be folded instead, or several with commas between them; "network" stands for the
+    outermost ones. Raises ValueError if there is none of that name.
 
     >>> from micrograd.nn import MLP
     >>> model = MLP(2, [16, 16, 1])
@@ -138,7 +138,8 @@ def _named(outline: Outline, name: str) -> set[Group]:
     if name.lower() == "network":
         found = {g for g in outline.groups if g.parent is None}
     else:
-        found = {g for g in outline.groups if g.kind.lower() == name.lower()}
+        names = {part.strip() for part in name.lower().split(",")}
+        found = {g for g in outline.groups if g.kind.lower() in names}
     if not found:
         kinds = sorted({g.kind for g in outline.groups}, key=str.lower)
         raise ValueError(

@@ -40,7 +40,7 @@ def animated(narration: Narration, alt: str) -> str:
             f"an animation of {count:,} steps would play for {count * 2 // 60} minutes: save a "
             f"page (.html), or animate a smaller graph, of at most {LONGEST} steps"
         )
-    drawn = Views(narration, fold=None).pictures[-1]
+    drawn = Views(narration, fold=None).first
     film = _Film(narration, drawn)
     film.play()
     style = f"<style>{' '.join(_STYLE.split())}{''.join(film.rules)}</style>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from importlib import resources
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.draw.folding.levels import BOXES, check_fold
-from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping import animation, picture, static
 from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.page_data import page_data, used_operations
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
+from micrograd.symbolic.javascript import javascript
 
-MOST_STEPS = 10_000  # with as many pictures as it may have, a page weighs about four million bytes
+MOST_STEPS = 10_000  # a page of as many weighs about a million bytes
+MOST_ROWS, FEW_ROWS = 200, 40  # of each table: in a page, and in a notebook without scripts
 
 
 def stepper(
@@ -31,10 +34,11 @@ def stepper(
 
     The result shows itself in a notebook; `save()` writes a page or an animated picture. `fold` is
     the most boxes at the beginning, or which class of modules to fold, or None, as in `graph`;
-    what is folded opens on a click. `names` says what Values and modules are called, `gradients`
-    what Values' gradients are (`delta3[1]`, say); the box of a folded module shows the quantities
-    in it that are named so. Raises what `backward()` raises, ValueError for a graph of more than
-    `limit` steps or a `fold` that is not in it, TypeError for names of anything else.
+    what is folded opens on a click. The number of a leaf can be edited or dragged: everything is
+    computed anew. `names` says what Values and modules are called, `gradients` what Values'
+    gradients are (`delta3[1]`, say); the box of a folded module shows the quantities in it that are
+    named so. Raises what `backward()` raises, ValueError for a graph of more than `limit` steps or
+    a `fold` that is not in it, TypeError for names of anything else.
 
     >>> a = Value(3.0, label="a")
     >>> print(stepper(a + a))
@@ -52,14 +56,14 @@ def stepper(
     if count > limit:
         raise ValueError(
             f"this graph takes {count:,} steps backward, and a page of them would weigh about "
-            f"{max(1, count * 150 // 1_000_000)} MB: step through a smaller one (the loss of one "
+            f"{max(1, count * 100 // 1_000_000)} MB: step through a smaller one (the loss of one "
             f"example, not of all), or allow it with limit={count}"
         )
     return Stepper(narration, fold)
 
 
 class Stepper:
-    """What `stepper()` gives: a page, an animated picture, and a text of the same steps."""
+    """The result of `stepper()`: a page, an animated picture, and a text of the same steps."""
 
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
         self.narration = narration
@@ -70,9 +74,9 @@ class Stepper:
         return Views(self.narration, self._fold)
 
     def save(self, path: str | Path) -> None:
-        """Write the page as `x.html`, or as `x.svg` a picture that moves by itself.
+        """Write the page as a .html file, or as a .svg file a picture that moves by itself.
 
-        Neither needs the network. Raises ValueError for any other ending.
+        Neither needs the network. Raises ValueError for any other suffix.
         """
         path = Path(path)
         if path.suffix == ".html":
@@ -87,36 +91,39 @@ class Stepper:
         path.write_text(text, encoding="utf-8")
 
     def html(self) -> str:
-        """Give the page, which needs nothing but itself."""
-        alt = self._alt
-        pictures = (drawn.embedded(alt, str(part)) for part, drawn in self._views.pictures.items())
+        """Return the page, which needs nothing but itself."""
+        return self._page(static.tables(self.narration, MOST_ROWS))
+
+    def _page(self, tables: str) -> str:
+        data = json.dumps(page_data(self._views), separators=(",", ":"), ensure_ascii=False)
         return _PAGE.format(
-            title=picture.safe(alt),
+            title=picture.safe(self._alt),
             style=picture.style() + picture.style_sheet("stepper.css"),
-            pictures="".join(pictures),
-            tables=static.tables(self.narration),
-            narration=static.within_script(json.dumps(_data(self._views), separators=(",", ":"))),
-            script=_script(),
+            picture=self._views.first.embedded(self._alt, "-1"),
+            tables=tables,
+            narration=static.within_script(data),
+            script=_script(self.narration),
         )
 
     def svg(self) -> str:
-        """Give the picture that moves by itself, of all Values.
+        """Return the picture that moves by itself, of all Values.
 
-        Raises ValueError when it would take too long to watch.
+        Raises ValueError if it would take too long to watch.
         """
         return animation.animated(self.narration, self._alt)
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str | bytes]:
-        """What a notebook shows: the best of these that it can."""
+        """Return what a notebook shows: the best of these that it can."""
         try:
-            drawn = self._views.pictures[-1]
+            drawn = self._views.first
         except RuntimeError as error:  # no Graphviz
             return {"text/plain": f"{self}\n({error})"}
-        svg, tables = drawn.svg(self._alt), static.tables(self.narration)
+        svg, tables = drawn.svg(self._alt), static.tables(self.narration, FEW_ROWS, inline=True)
+        page = self._page(static.tables(self.narration, 0))  # its script fills them
         bundle: dict[str, str | bytes] = {
-            "text/html": static.output(svg, self._alt, tables, self.html()),
+            "text/html": static.output(svg, self._alt, tables, page),
             "image/png": drawn.png(),
             "text/plain": str(self),
         }
@@ -150,7 +157,7 @@ _PAGE = """<!doctype html>
 style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{title}</title><style>{style}</style></head>
 <body class="picture"><main>
-<div id="stage">{pictures}</div>
+<div id="stage">{picture}</div>
 <div id="bar" hidden>
 <button data-do="start">Start</button><button data-do="back">Back</button>
 <button data-do="play">Play</button><button data-do="next">Next</button>
@@ -159,6 +166,7 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <span id="phase"></span>
 <button data-do="fold">Fold</button>
 <button data-do="predict" aria-pressed="false">Predict first</button>
+<button data-do="reset" hidden>Reset numbers</button>
 </div>
 <section id="panel" aria-label="This step" hidden>
 <div id="cards"></div>
@@ -167,67 +175,27 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <p id="words" aria-live="polite"></p>
 </section>
 <p id="keys" hidden>Keys: arrows step, space plays, Home and End jump, p predicts first \
-(answer with +, 0, -), Escape folds. Click a box to go to its steps, a folded one to open it.</p>
+(answer with +, 0, -), e edits a leaf, Escape folds. Click a box to go to its steps, a folded one \
+to open it; click the number of a leaf to edit it, or drag it.</p>
 {tables}
 </main><script type="application/json" id="narration">{narration}</script>
 <script>{script}</script></body></html>
 """
 
 
-def _script() -> str:
-    """The script, without comments and indentation."""
-    text = resources.files(__package__).joinpath("stepper.js").read_text("utf-8")
-    lines = map(str.strip, text.splitlines())
-    return "\n".join(line for line in lines if not line.startswith("//"))
+def _script(narration: Narration) -> str:
+    """Return the script, without comments and indentation."""
+    files = ("model.js", "drawing.js", "stepper.js", "words.js")
+    texts = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in files)
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    body = [line for line in lines if line and not line.startswith("//")]
+    table = javascript(used_operations(narration))
+    return _squeezed("\n".join(['(() => {\n"use strict";', table, *body, "})();"]))
 
 
-def _data(views: Views) -> dict[str, Any]:
-    """What the script is given: indices of Values, parts and numbers instead of these."""
-    narration, index, numbers = views.narration, views.index, _Numbers()
-    values = []
-    for v in narration.values:
-        one: dict[str, Any] = {"name": narration.names[v], "grad": narration.gradients[v]}
-        one |= {"data": numbers.index(v.data), "group": views.home[v]}
-        if v.parents:
-            made, filled = narration.made(v)
-            one |= {"made": made, "filled": filled, "from": [index[x] for x in v.parents]}
-        values.append(one)
-    steps = [
-        [index[s.consumer], s.position, index[s.operand], narration.rule(s)]
-        + [-1 if s.local is None else numbers.index(s.local)]
-        + [numbers.index(x) for x in (s.upstream, s.product, s.total)]
-        for s in narration.steps
-    ]
-    groups = [
-        {
-            "name": part.name,
-            "parent": part.parent,
-            "rows": [[slot, [index[v] for v in held]] for _, slot, held in part.rows],
-        }
-        for part in views.parts
-    ]
-    return {
-        "values": values,
-        "steps": steps,
-        "groups": groups,
-        "views": {part: sorted(opened) for part, opened in views.opened.items()},
-        "zero": numbers.index(0.0),
-        "one": numbers.index(1.0),
-        "numbers": numbers.found,
-    }
-
-
-class _Numbers:
-    """Each number once: as it is shown, and exactly."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
-        self._places: dict[str, int] = {}
-
-    def index(self, x: float) -> int:
-        """Where it is in the list."""
-        exact = repr(x)
-        if exact not in self._places:
-            self._places[exact] = len(self.found)
-            self.found.append((number(x), exact))
-        return self._places[exact]
+def _squeezed(script: str) -> str:
+    """Leave out blanks around what stands in no text of ours, so that pages stay small."""
+    script = re.sub(r" (=>|[!=]==|&&|\|\||\?\??|:|[<>]=?|[-+*/]=) ", r"\1", script)
+    script = re.sub(r"\{ (?=[\w\[.])|(?<=[\w\])\"]) (?=\})", lambda m: m[0].strip(), script)
+    script = re.sub(r"(?<=[\w\]]) = (?=[\w(\[{\"`+$!-])", "=", script)
+    return re.sub(r"(?<=[;{,])\n|(?<=\)) (?=\{)", "", re.sub(r"\b(if|for) \(", r"\1(", script))

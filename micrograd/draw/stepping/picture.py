@@ -1,12 +1,13 @@
-"""The picture that the stepper moves: boxes, arrows and frames, placed by Graphviz, as SVG.
+"""Draw boxes, arrows and frames as SVG, placed by Graphviz.
 
-Graphviz only says where things go. The SVG is written here, so that every number has a place of
-its own in it (`data-slot`), which a script or an animation can fill.
+Every number has an element of its own (`data-slot`), which a script or an animation can fill.
+stepper.js draws the insides of parts in the same way; a test compares the two.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -18,13 +19,15 @@ from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import printable
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
-TOP = LINE + 2  # where the first line of a box stands
+TOP = LINE + 2  # the baseline of the first line of a box
 MARGIN = 14  # around the picture, so that what hangs below a box is not cut off
 LONGEST = 22  # letters of a name in a box; the whole name is in its tooltip
+NUMBER = 10  # letters of a number, as in -1.234e-05, so that boxes need not grow
+STEP = 4  # letters by which boxes grow, so that parts alike have boxes of one size
 
 
 class Row(NamedTuple):
-    """A line in a box: what it is called, where its number goes, and the finished number."""
+    """A line in a box: its caption, the slot of its number, and the finished number."""
 
     caption: str
     slot: str
@@ -32,7 +35,7 @@ class Row(NamedTuple):
 
 
 class Box(NamedTuple):
-    """What stands for one Value, or for all of a folded module."""
+    """A box that stands for one Value, or for all of a folded part."""
 
     key: str
     kind: str
@@ -44,16 +47,17 @@ class Box(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """A way from an operand to its consumer, arriving at the port of its position."""
+    """An arrow from an operand to a port of its consumer; `single` if both are single Values."""
 
     key: str
     tail: str
     head: str
     port: int = 0
+    single: bool = True
 
 
 class Frame(NamedTuple):
-    """A line around the boxes and the frames of a module that stands open."""
+    """A frame around the boxes and inner frames of a part that is open."""
 
     key: str
     name: str
@@ -62,7 +66,7 @@ class Frame(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The corner at the left and top, and the size, in pixels."""
+    """The top left corner and the size, in pixels."""
 
     x: float
     y: float
@@ -71,7 +75,7 @@ class Place(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A finished drawing: its elements, where the boxes are, the paths of the arrows."""
+    """A finished drawing: its elements, the places of boxes and frames, the paths of arrows."""
 
     boxes: Sequence[Box]
     arrows: Sequence[Arrow]
@@ -81,9 +85,10 @@ class Picture(NamedTuple):
     height: float
     places: dict[str, Place]
     paths: dict[str, str]  # cubic curves from the operand to the consumer
+    outlines: dict[str, Place]  # of the frames
 
     def svg(self, alt: str, over: str = "", footer: Sequence[str] = ()) -> str:
-        """Give it as a file of its own: `over` lies on it, there is room for `footer`, a line."""
+        """Return it as a file: `over` is drawn on top, `footer` has the lines that stand below."""
         inside = max([self.width, *(LETTER * len(line) + 2 * MARGIN for line in footer)])
         height = self.height + (LINE + MARGIN if footer else 0)
         shift = f'<g transform="translate({(inside - self.width) / 2:.1f} 0)">'
@@ -95,12 +100,12 @@ class Picture(NamedTuple):
         )
 
     def png(self) -> bytes:
-        """Give it as pixels, with the same text in it, for hosts that show no SVG."""
+        """Return it as a PNG, drawn by Graphviz, for hosts that show no SVG."""
         source = _source(self.boxes, self.arrows, self.frames, alone=True)
         return layout.render(source, "png")
 
     def embedded(self, alt: str, view: str) -> str:
-        """Give it as a part of a page that has the style sheet; `view` tells it from others."""
+        """Return it as an element of a page that has the style sheet; `view` is its name there."""
         attributes = f'{_label(alt)} data-view="{view}" style="--width:{self.width:.0f}px"'
         return _element(self.width, self.height, attributes, self.body)
 
@@ -118,7 +123,7 @@ def _label(alt: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Write any text so that it stands in SVG and HTML as it is.
+    """Escape any text for SVG and HTML.
 
     >>> safe("a < b\\x00")
     'a &lt; b␀'
@@ -132,7 +137,7 @@ def style() -> str:
 
 
 def style_sheet(name: str) -> str:
-    """Read a style sheet of this package, on one line."""
+    """Read a style sheet of this package as one line."""
     return " ".join(resources.files(__package__).joinpath(name).read_text("utf-8").split())
 
 
@@ -141,31 +146,52 @@ def draw(boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame] 
     placed = json.loads(layout.render(_source(boxes, arrows, frames), "json0"))
     left, bottom, right, top = map(float, placed["bb"].split(","))
     plan = _Plan(placed, boxes, left - MARGIN, top + MARGIN)
+    plan.sort_interchangeable(arrows)
     parts = [_frame(frame, plan.outlines[frame.key]) for frame in _all(frames)]
     parts += [_arrow(arrow.key, plan.paths[arrow.key]) for arrow in arrows]
     parts += [_box(box, plan.places[box.key]) for box in boxes]
     width, height = right - left + 2 * MARGIN, top - bottom + 2 * MARGIN
-    return Picture(boxes, arrows, frames, "".join(parts), width, height, plan.places, plan.paths)
+    body = "".join(parts)
+    return Picture(
+        boxes, arrows, frames, body, width, height, plan.places, plan.paths, plan.outlines
+    )
+
+
+def rounded(path: str) -> str:
+    """Round the numbers of a path to whole pixels, which a reader cannot tell.
+
+    >>> rounded("M1.4 2.6C3.0 4.0 5.0 6.0 7.5 8.0")
+    'M1 3C3 4 5 6 8 8'
+    """
+    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.0f}", path)
+
+
+def layout_source(
+    boxes: Sequence[Box], arrows: Sequence[Arrow], frames: Sequence[Frame] = ()
+) -> str:
+    """Return the text that Graphviz is given, which is equal for parts that look alike."""
+    return _source(boxes, arrows, frames)
 
 
 # The layout ------------------------------------------------------------------------------------
 
 
 def box_size(box: Box) -> tuple[float, float]:
-    """How wide and high a box must be, in pixels."""
+    """Return the width and height that a box needs, in pixels."""
     head = len(shortened(box.name)) * 1.08 + (2 + len(box.symbol) if box.symbol else 0)
-    rows = [len(row.caption) + 1.5 + max(len(row.text), 4) for row in box.rows]
+    rows = [len(row.caption) + 1.5 + max(len(row.text), NUMBER) for row in box.rows]
+    letters = math.ceil(max(head, *map(len, box.notes), *rows) / STEP) * STEP
     lines = 1 + len(box.notes) + len(box.rows)
-    return LETTER * max(head, *map(len, box.notes), *rows) + 2 * PAD, LINE * (lines - 1) + TOP + PAD
+    return LETTER * letters + 2 * PAD, LINE * (lines - 1) + TOP + PAD
 
 
 def shortened(name: str) -> str:
-    """Keep the end of a long name, which is what tells it from others."""
+    """Cut a long name, but for its end, which tells it from others."""
     return name if len(name) <= LONGEST else "\u2026" + name[1 - LONGEST :]
 
 
-MANY_BOXES = 60  # from here on Graphviz is told to be quick rather than neat
-MANY_PORTS = 12  # operands that still get a place each on the edge of a box
+MANY_BOXES = 60  # more of them are laid out quickly rather than neatly
+MANY_PORTS = 12  # more operands than these share one port
 
 
 def _source(
@@ -174,9 +200,9 @@ def _source(
     frames: Sequence[Frame],
     alone: bool = False,
 ) -> str:
-    """The text for Graphviz, where each box is a table, with a cell for each of its ports.
+    """Write the text for Graphviz, where each box is a table, with a cell for each of its ports.
 
-    `alone` writes into the boxes and frames too, for a picture that Graphviz draws by itself.
+    `alone` writes the text of boxes and frames too, for a picture that Graphviz draws alone.
     """
     table = _written if alone else _table
     ports: dict[str, int] = {}
@@ -199,7 +225,7 @@ def _source(
 
 
 def _table(box: Box, ports: int) -> str:
-    """An invisible table as large as a box, with a cell for each operand to arrive at."""
+    """Write an invisible table of the size of a box, with a cell for each port."""
     width, height = box_size(box)
     size = f'FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT'
     cells = (f'<TR><TD PORT="p{i}" {size}="{height // ports:.0f}"></TD></TR>' for i in range(ports))
@@ -210,7 +236,7 @@ def _table(box: Box, ports: int) -> str:
 
 
 def _written(box: Box, ports: int) -> str:
-    """A table with the text of a box, for a picture that Graphviz draws alone."""
+    """Write a table with the text of a box, for a picture that Graphviz draws alone."""
     lines = [(f"<B>{safe(shortened(box.name)) or ' '}</B>", safe(box.symbol))]
     lines += [(safe(note), "") for note in box.notes]
     lines += [(safe(row.caption), safe(row.text)) for row in box.rows]
@@ -225,7 +251,7 @@ def _written(box: Box, ports: int) -> str:
 
 
 def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
-    """Keep a frame to the right of what leads into it, its parameters too, by an unseen point."""
+    """Keep a frame to the right of what leads into it, its parameters too, by a hidden point."""
     inside = set(frame.boxes)
     heads = {arrow.head for arrow in arrows}
     sources = [key for key in frame.boxes if key not in heads]
@@ -253,7 +279,7 @@ def _subgraph(frame: Frame, alone: bool) -> str:
 
 
 class _Plan:
-    """Where Graphviz put everything, in pixels from the corner at the left and top."""
+    """Where Graphviz put everything, in pixels from the top left corner."""
 
     def __init__(self, placed: dict[str, Any], boxes: Sequence[Box], left: float, top: float):
         self.left, self.top = left, top
@@ -274,6 +300,27 @@ class _Plan:
             thing["id"]: self._outline(*map(float, thing["bb"].split(",")))
             for name, thing in things.items()
             if name.startswith("cluster_")
+        }
+
+    def sort_interchangeable(self, arrows: Sequence[Arrow]) -> None:
+        """Let boxes with the same arrows, such as the neurons of a layer, stand in order."""
+        ways: dict[str, set[tuple[str, str, int]]] = {key: set() for key in self.places}
+        between: dict[tuple[str, str, int], str] = {}
+        for arrow in arrows:
+            ways[arrow.head].add(("from", arrow.tail, arrow.port))
+            ways[arrow.tail].add(("to", arrow.head, arrow.port))
+            between[arrow.tail, arrow.head, arrow.port] = arrow.key
+        alike: dict[Any, list[str]] = {}
+        for key, place in self.places.items():
+            size = place.width, place.height
+            alike.setdefault((place.x, size, frozenset(ways[key])), []).append(key)
+        taken: dict[str, str] = {}
+        for keys in alike.values():
+            taken.update(zip(keys, sorted(keys, key=lambda key: self.places[key].y)))
+        self.places = {key: self.places[taken[key]] for key in self.places}
+        self.paths = {
+            arrow.key: self.paths[between[taken[arrow.tail], taken[arrow.head], arrow.port]]
+            for arrow in arrows
         }
 
     def _point(self, text: str) -> tuple[float, float]:
@@ -325,11 +372,12 @@ def _box(box: Box, place: Place) -> str:
 
 
 def shape(kind: str, width: float, height: float, style: str = "shape") -> str:
-    """Give the outline of a box, by which the kinds of Values are told apart without colours."""
+    """Return the outline of a box, which tells the kinds of Values apart without colours."""
     w, h, half = f"{width:g}", f"{height:g}", f"{height / 2:g}"
     outlines = {
         "parameter": f"M0 4A{width / 2:g} 4 0 0 1 {w} 4V{height - 4:g}A{width / 2:g} 4 0 0 1 0 "
         f"{height - 4:g}ZM0 4A{width / 2:g} 4 0 0 0 {w} 4",  # a cylinder
+        "leaf": f"M0 0H{w}V{h}H0ZM0 5H{w}",  # a card
         "input": f"M0 0H{width - 8:g}L{w} {half}L{width - 8:g} {h}H0Z",  # points onward
         "constant": f"M0 0H{width - 9:g}L{w} 9V{h}H0ZM{width - 9:g} 0V9H{w}",  # a note
         "part": f"M0 {h}V-5H{width / 3:g}L{width / 3 + 5:g} 0H{w}V{h}Z",  # a folder

@@ -1,4 +1,4 @@
-"""The stepper where scripts are not allowed: its steps as tables, and what a notebook is given."""
+"""The stepper without scripts: its steps as tables, and the output of a notebook."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import base64
 import json
 import uuid
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import safe
 
-MOST_ROWS = 200  # of each table
-
 _CELL = 'style="padding:2px 10px;text-align:left"'
 
 
-def tables(narration: Narration) -> str:
-    """Give the steps as two tables that fold away, in HTML that passes the filters of hosts."""
+def tables(narration: Narration, most: int, inline: bool = False) -> str:
+    """Return the steps as two tables that fold away, of at most so many rows.
+
+    With `inline`, cells carry their style themselves, which passes the filters of hosts.
+    """
+    cell = f" {_CELL}" if inline else ""
     results = [v for v in narration.values if v.parents]
     forward = ([narration.names[v], *narration.made(v), number(v.data)] for v in results)
     backward = (
@@ -35,29 +38,40 @@ def tables(narration: Narration) -> str:
         ["value", "made as", "with numbers", "data"],
         forward,
         len(results),
+        most,
+        cell,
     ) + _folding(
         f"Backward: {len(narration.steps):,} additions",
         ["adds to", "local derivative", "is", "times what arrives", "makes", "total then"],
         backward,
         len(narration.steps),
+        most,
+        cell,
     )
 
 
-def _folding(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], count: int) -> str:
-    body = "".join(_row("td", row) for row, _ in zip(rows, range(MOST_ROWS)))
-    more = f"<p>and {count - MOST_ROWS:,} more</p>" if count > MOST_ROWS else ""
+def _folding(
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    count: int,
+    most: int,
+    cell: str,
+) -> str:
+    body = "".join(_row("td", row, cell) for row in islice(rows, most))
+    more = f"<p>and {count - most:,} more</p>" if count > most > 0 else ""
     return (
         f'<details><summary>{safe(title)}</summary><table style="border-collapse:collapse">'
-        f"<thead>{_row('th', header)}</thead><tbody>{body}</tbody></table>{more}</details>"
+        f"<thead>{_row('th', header, cell)}</thead><tbody>{body}</tbody></table>{more}</details>"
     )
 
 
-def _row(tag: str, texts: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag} {_CELL}>{safe(text)}</{tag}>' for text in texts)}</tr>"
+def _row(tag: str, texts: Iterable[str], cell: str) -> str:
+    return f"<tr>{''.join(f'<{tag}{cell}>{safe(text)}</{tag}>' for text in texts)}</tr>"
 
 
 def output(picture: str, alt: str, tables: str, page: str) -> str:
-    """Give the HTML of a notebook's output: picture and tables, which a script turns into the page.
+    """Return the output of a notebook: picture and tables, which a script turns into the page.
 
     The script is cut out where the notebook is not trusted; picture and tables remain. Every
     output has an id of its own, and the page in it its own frame, so that none touches another.

@@ -1,8 +1,8 @@
-"""The pictures between which a stepper changes: one as it begins, one for each part that opens.
+"""The pictures of a stepper: one as it begins, and one of the inside of each part that opens.
 
-A part is a module, a scope, or what else is folded (a long sum, say). When it opens, so do those
-around it and, where there is room, those within; all others stay folded. So there is one picture
-for each part, and not one for each choice of parts.
+A part is a module, a scope, or what else is folded (a long sum, say). The picture of a part shows
+what it holds, parts within it folded, and the boxes around it that arrows lead from and to. Parts
+that look alike, such as the neurons of a layer, share one layout.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.picture import Arrow, Frame, Picture, Row
 from micrograd.engine import Value
 
-MOST_OPEN = 150  # boxes in a picture with an open part; what has more stays folded
-MOST_DRAWN = 8_000  # boxes and arrows in all pictures of a page: about three million bytes
-WIDEST = 28  # characters of what the box of a part says that it holds
+MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
+MOST_DRAWN = 1_500  # boxes in all layouts of a page; parts beyond that stay folded
+WIDEST = 28  # characters of a line of what a part holds
 MOST_NUMBERS = 3  # of a quantity, in the box of a part
 
 
 class Part:
     """What may be folded: a module, a scope, a sum; `rows` are the quantities that its box shows.
 
-    Each row is what it is called, "data" or "grad", and the Values whose numbers it shows.
+    Each row is a caption, "data" or "grad", and the Values whose numbers it shows.
     """
 
     def __init__(self, box: Box, parent: int, name: str) -> None:
@@ -38,12 +38,20 @@ class Part:
         self.parent = parent
         self.name = name
         self.rows: list[tuple[str, str, list[Value]]] = []
+        group = box.group
+        self.symbol = group.kind if group and group.kind != name else ""
+        held = [f"{len(box.values):,} Values"]
+        if group and group.parameters:
+            held.append(", ".join(shapes(path for path, _ in group.parameters)))
+        self.notes = [t if len(t) <= WIDEST else t[: WIDEST - 1] + "\u2026" for t in held]
+        self.tooltip = ": ".join([name, *held])
 
 
 class Views:
-    """All pictures of a narration: one of the beginning (-1), and one for each part that opens.
+    """All pictures of a narration: `first` as it begins, and `shown` with the boxes of each part.
 
-    `opened` has the parts that are open in each picture.
+    `shown[part]` is the place of its layout in `layouts`, and the keys of its boxes. A layout has a
+    size, the places of its boxes, its arrows as (tail, head, position or -1, path), and its frame.
     """
 
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
@@ -52,19 +60,23 @@ class Views:
         self.index = {v: i for i, v in enumerate(narration.values)}
         first = _folded(narration, fold)
         self.parts: list[Part] = []
-        self.home: dict[Value, int] = dict.fromkeys(
-            narration.values, -1
-        )  # the innermost part of each
+        self.home: dict[Value, int] = dict.fromkeys(narration.values, -1)  # the innermost part
         self._make_parts(first)
+        self.consumers: dict[Value, list[Value]] = {v: [] for v in narration.values}
+        for v in narration.values:
+            for x in dict.fromkeys(v.parents):
+                self.consumers[x].append(v)
         boxes = set(first.boxes)
         closed = {i for i, part in enumerate(self.parts) if part.box in boxes}
-        self.opened: dict[int, frozenset[int]] = {}
-        self.pictures: dict[int, Picture] = {}
-        self._draw(-1, frozenset(self._open_parts(closed)))
-        self._open_what_fits()
+        self.open_first = [i for i in range(len(self.parts)) if closed.isdisjoint(self.line(i))]
+        self.layouts: list[dict[str, object]] = []
+        self.shown: dict[int, tuple[int, list[str]]] = {}
+        self._known: dict[str, int] = {}
+        self.first = self._draw_first()
+        self._lay_out_parts()
 
     def line(self, part: int) -> Iterator[int]:
-        """A part, the one around it, and so on."""
+        """Yield a part, the one around it, and so on outward."""
         while part >= 0:
             yield part
             part = self.parts[part].parent
@@ -72,7 +84,7 @@ class Views:
     def _make_parts(self, first: Folding) -> None:
         folded = {box.group: box for box in first.boxes if box.group}
         places: dict[Group | None, int] = {None: -1}
-        for group in self.outline.groups:  # an outer one before those in it
+        for group in self.outline.groups:  # outer ones first
             places[group] = len(self.parts)
             box = folded.get(group) or Box(group.values, group)
             name = self.narration.given.get(group.scope.module) or group.title
@@ -81,13 +93,20 @@ class Views:
         for box in first.boxes:
             if box.pattern:
                 homes = {self.home[v] for v in box.values}
-                self.parts.append(Part(box, homes.pop() if len(homes) == 1 else -1, box.pattern))
-                self.home.update(dict.fromkeys(box.values, len(self.parts) - 1))
+                self._make_pattern(box, homes.pop() if len(homes) == 1 else -1)
         for part, outputs in zip(self.parts, self._used_outside()):
             part.rows = self._quantities(part.box, outputs)
 
+    def _make_pattern(self, box: Box, parent: int) -> None:
+        place = len(self.parts)
+        self.parts.append(Part(box, parent, box.pattern))
+        self.home.update(dict.fromkeys(box.values, place))
+        for inner in box.inner:
+            if inner.pattern:
+                self._make_pattern(inner, place)
+
     def _used_outside(self) -> list[list[Value]]:
-        """For each part, the Values in it that others use; the root is used by whoever asks."""
+        """Return, for each part, the Values in it that others use; whoever asks uses the root."""
         used: list[dict[Value, None]] = [{} for _ in self.parts]
         for v in self.narration.values:
             around = set(self.line(self.home[v]))
@@ -100,98 +119,139 @@ class Views:
             used[part][root] = None
         return [list(found) for found in used]
 
-    def _open_parts(self, closed: set[int]) -> Iterator[int]:
-        for i in range(len(self.parts)):
-            if closed.isdisjoint(self.line(i)):
-                yield i
+    # The picture as it begins --------------------------------------------------------------
 
-    def _open_what_fits(self) -> None:
-        """Give every part a picture of its own, from the outside in, as long as there is room."""
-        waiting, drawn = [-1], 0
-        while waiting:
-            here = waiting.pop(0)
-            boxes = self.pictures[here].places
-            for part in (int(key[1:]) for key in boxes if key[0] == "g"):
-                if part in self.opened or drawn > MOST_DRAWN:
-                    continue
-                alone = self.opened[here] | {part}
-                if len(boxes) - 1 + len(self.parts[part].box.values) <= BOXES:
-                    drawn += self._draw(part, alone | self._within(part))
-                elif len(boxes) - 1 + self._content(part) <= MOST_OPEN:
-                    drawn += self._draw(part, alone)
-                    waiting.append(part)
-
-    def _within(self, part: int) -> set[int]:
-        return {i for i in range(part, len(self.parts)) if part in self.line(i)}
-
-    def _content(self, part: int) -> int:
-        """How many boxes there are in a part when those within it are folded."""
-        values = sum(1 for v in self.parts[part].box.values if self.home[v] == part)
-        return values + sum(1 for inner in self.parts if inner.parent == part)
-
-    def _keys(self, opened: frozenset[int]) -> dict[str, list[Value]]:
-        """The boxes when some parts stand open, by their keys, with the Values in each."""
+    def _draw_first(self) -> Picture:
+        opened = set(self.open_first)
         top = [-1] * len(self.parts)  # of each part: the outermost closed one around it, or -1
-        for i, one in enumerate(self.parts):
-            around = top[one.parent] if one.parent >= 0 else -1
+        for i, part in enumerate(self.parts):
+            around = top[part.parent] if part.parent >= 0 else -1
             top[i] = around if around >= 0 else -1 if i in opened else i
-        found: dict[str, list[Value]] = {}
-        for v, part in self.home.items():
-            closed = top[part] if part >= 0 else -1
-            key = f"v{self.index[v]}" if closed < 0 else f"g{closed}"
-            found.setdefault(key, []).append(v)
-        return found
+        key = {}
+        for v, home in self.home.items():
+            closed = top[home] if home >= 0 else -1
+            key[v] = f"v{self.index[v]}" if closed < 0 else f"g{closed}"
+        keys = list(dict.fromkeys(key.values()))
+        arrows = self._arrows(self.narration.values, key)
+        boxes = [self._box(k, self._around(k)) for k in keys]
+        frames = self._frames(opened, keys)
+        self.shown[-1] = (-1, keys)
+        return picture.draw(boxes, arrows, frames)
 
-    # One picture ---------------------------------------------------------------------------
-
-    def _draw(self, part: int, opened: frozenset[int]) -> int:
-        keys = self._keys(opened)
-        boxes = {
-            key: self.parts[int(key[1:])].box if key[0] == "g" else Box(values)
-            for key, values in keys.items()
-        }
-        folding = Folding(self.outline, boxes.values())
-        key_of = {box: key for key, box in boxes.items()}
-        arrows = []
-        for arrow in folding.arrows():
-            tail, head = key_of[arrow.tail], key_of[arrow.head]
-            single = not arrow.tail.folded and not arrow.head.folded
-            key = f"{tail}-{head}-{arrow.position}" if single else f"{tail}-{head}"
-            arrows.append(Arrow(key, tail, head, arrow.position if single else 0))
-        drawn = [
-            self._part_box(key, int(key[1:])) if key[0] == "g" else self._value_box(key, *values)
-            for key, values in keys.items()
-        ]
-        self.opened[part] = opened
-        self.pictures[part] = picture.draw(drawn, arrows, self._frames(opened, keys))
-        return len(drawn) + len(arrows)
-
-    def _frames(self, opened: frozenset[int], keys: Iterable[str]) -> list[Frame]:
-        """A frame for each open module. One that holds nothing but another is left out, unless a
-        click opened it, and so is the one that holds all: neither tells anything."""
+    def _frames(self, opened: set[int], keys: Iterable[str]) -> list[Frame]:
+        """Return a frame for each open part, but for one that holds nothing but another, or all."""
         inside: dict[int, list[str]] = {part: [] for part in opened}
         for key in keys:
             if self._around(key) >= 0:
                 inside[self._around(key)].append(key)
         frames: dict[int, list[Frame]] = {part: [] for part in (-1, *opened)}
-        for part in sorted(opened, reverse=True):  # what is within comes first
+        for part in sorted(opened, reverse=True):  # inner ones first
             boxes, inner = inside[part], frames[part]
-            alone = not boxes and len(inner) == 1 and part in self.opened.get(-1, opened)
             if boxes or inner:
                 one = [Frame(str(part), self.parts[part].name, boxes, inner)]
+                alone = not boxes and len(inner) == 1
                 frames[self.parts[part].parent] += inner if alone else one
         outermost = frames[-1]
         if len(outermost) == 1 and not outermost[0].boxes:
             return list(outermost[0].frames)
         return outermost
 
+    # The pictures of parts -----------------------------------------------------------------
+
+    def _lay_out_parts(self) -> None:
+        """Lay out what can be opened, from the outside in, as long as there is room."""
+        drawn = 0
+        waiting = [int(key[1:]) for key in self.shown[-1][1] if key[0] == "g"]
+        for part in waiting:
+            inside, key, values = self._inside(part)
+            while len(inside) == 1 and next(iter(inside))[0] == "g":  # a layer of one neuron
+                inside, key, values = self._inside(int(next(iter(inside))[1:]))
+            keys = sorted(dict.fromkeys(key.values()), key=inside.__contains__)  # the inside last
+            if len(inside) > 1 and len(keys) <= MOST_OPEN:
+                drawn += self._lay_out(part, keys, inside, self._arrows(values, key, inside))
+                waiting += [int(k[1:]) for k in inside if k[0] == "g"]
+            if drawn > MOST_DRAWN:
+                return
+
+    def _inside(self, part: int) -> tuple[dict[str, None], dict[Value, str], list[Value]]:
+        """Return the boxes in a part, the box of each Value in and around it, and the latter."""
+        around = set(self.line(part))
+        inside: dict[str, None] = {}
+        key: dict[Value, str] = {}
+        near = dict.fromkeys(self.parts[part].box.values)
+        for v in self.parts[part].box.values:
+            near.update(dict.fromkeys((*v.parents, *self.consumers[v])))
+        values = sorted(near, key=self.index.__getitem__)
+        for v in values:
+            line = list(self.line(self.home[v]))
+            if part in line:
+                place = line.index(part)
+                key[v] = f"g{line[place - 1]}" if place else f"v{self.index[v]}"
+                inside[key[v]] = None
+            else:
+                outer = [i for i in line if i not in around]
+                key[v] = f"g{outer[-1]}" if outer else f"v{self.index[v]}"
+        return inside, key, values
+
+    def _lay_out(
+        self, part: int, keys: list[str], inside: dict[str, None], arrows: list[Arrow]
+    ) -> int:
+        """Find or make the layout of a part; return the number of boxes laid out."""
+        place = {key: f"b{i}" for i, key in enumerate(keys)}
+        boxes = [self._box(key, part)._replace(key=place[key]) for key in keys]
+        local = [Arrow(f"a{i}", place[a.tail], place[a.head], a.port) for i, a in enumerate(arrows)]
+        name = picture.shortened(self.parts[part].name)
+        frame = Frame("0", f"{name:{len(name) + -len(name) % 12}}", [place[k] for k in inside], [])
+        source = picture.layout_source(boxes, local, [frame])
+        self.shown[part] = (self._known.setdefault(source, len(self.layouts)), keys)
+        if len(self.layouts) == len(self._known):
+            return 0
+        drawn = picture.draw(boxes, local, [frame])
+        x, y, width, height = drawn.outlines["0"]
+        self.layouts.append(
+            {
+                "size": [round(drawn.width), round(drawn.height)],
+                "boxes": [[round(n) for n in drawn.places[box.key]] for box in boxes],
+                "arrows": [_arrow(b, drawn.paths[a.key], a) for a, b in zip(local, arrows)],
+                "frame": [round(n) for n in (x, y, width, height)],
+            }
+        )
+        return len(boxes)
+
+    # Boxes and arrows ----------------------------------------------------------------------
+
+    def _arrows(
+        self, values: Iterable[Value], key: dict[Value, str], inside: dict[str, None] | None = None
+    ) -> list[Arrow]:
+        """Return an arrow per operand, or one between boxes that fold, if it touches `inside`."""
+        found: dict[str, Arrow] = {}
+        for v in values:
+            for position, x in enumerate(v.parents):
+                tail, head = key.get(x), key[v]
+                if tail is None or tail == head:
+                    continue
+                if inside is not None and tail not in inside and head not in inside:
+                    continue
+                single = tail[0] == head[0] == "v"
+                name = f"{tail}-{head}-{position}" if single else f"{tail}-{head}"
+                port = position if single else 0
+                found.setdefault(name, Arrow(name, tail, head, port, single))
+        return list(found.values())
+
     def _around(self, key: str) -> int:
         place = int(key[1:])
-        return (
-            self.parts[place].parent if key[0] == "g" else self.home[self.narration.values[place]]
-        )
+        if key[0] == "g":
+            return self.parts[place].parent
+        return self.home[self.narration.values[place]]
 
-    def _value_box(self, key: str, v: Value) -> picture.Box:
+    def _box(self, key: str, around: int) -> picture.Box:
+        place = int(key[1:])
+        group = self.parts[around].box.group if around >= 0 else None
+        if key[0] == "g":
+            return self._part_box(key, self.parts[place], group)
+        return self._value_box(key, self.narration.values[place], group)
+
+    def _value_box(self, key: str, v: Value, around: Group | None) -> picture.Box:
         narration = self.narration
         rows = [
             Row("data", "data", number(v.data)),
@@ -200,29 +260,20 @@ class Views:
         gradient = f"{narration.gradients[v]} {narration.totals[v]!r}"
         tooltip = f"{narration.names[v]}: data {v.data!r}, {gradient}"
         kind = self.outline.kinds[v].value
-        return picture.Box(
-            key, kind, within(narration.names[v], self.outline.home[v]), v._op, [], rows, tooltip
-        )
+        name = within(narration.names[v], around)
+        return picture.Box(key, kind, name, v._op, [], rows, tooltip)
 
-    def _part_box(self, key: str, place: int) -> picture.Box:
-        part, narration = self.parts[place], self.narration
-        numbers = {"data": lambda v: v.data, "grad": narration.totals.__getitem__}
+    def _part_box(self, key: str, part: Part, around: Group | None) -> picture.Box:
+        numbers = {"data": lambda v: v.data, "grad": self.narration.totals.__getitem__}
         rows = [
             Row(caption, slot, _listed([number(numbers[slot](v)) for v in values]))
             for caption, slot, values in part.rows
         ]
-        group = part.box.group
-        kind = group.kind if group and group.kind != part.name else ""
-        held = [f"{len(part.box.values):,} Values"]
-        if group and group.parameters:
-            held.append(", ".join(shapes(path for path, _ in group.parameters)))
-        notes = [note if len(note) <= WIDEST else note[: WIDEST - 1] + "\u2026" for note in held]
-        around = self.parts[part.parent].box.group if part.parent >= 0 else None
         name = within(part.name, around)
-        return picture.Box(key, "part", name, kind, notes, rows, ": ".join([part.name, *held]))
+        return picture.Box(key, "part", name, part.symbol, part.notes, rows, part.tooltip)
 
     def _quantities(self, box: Box, outputs: list[Value]) -> list[tuple[str, str, list[Value]]]:
-        """What the box of a part shows: the quantities in it that were named, else its outputs."""
+        """Return what the box of a part shows: the named quantities in it, else its outputs."""
         named: dict[tuple[str, str], list[Value]] = {}
         for slot, given in (
             ("data", self.narration.given),
@@ -236,7 +287,7 @@ class Views:
 
 
 def _folded(narration: Narration, fold: int | str | None) -> Folding:
-    """The picture as it begins: of so many boxes, folded by a class of modules, or not at all."""
+    """Fold the first picture: to so many boxes, by a class of modules, or not at all."""
     if fold is None:
         return fold_outline(narration.outline, most=len(narration.values))
     if isinstance(fold, str):
@@ -245,8 +296,13 @@ def _folded(narration: Narration, fold: int | str | None) -> Folding:
     return fold_outline(narration.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
 
 
+def _arrow(arrow: Arrow, path: str, local: Arrow) -> list[object]:
+    ends = [int(local.tail[1:]), int(local.head[1:])]
+    return [*ends, arrow.port if arrow.single else -1, picture.rounded(path)]
+
+
 def within(name: str, around: Group | None) -> str:
-    """Leave out of a name the path of the module in whose frame it stands."""
+    """Strip from a name the path of the module in whose frame it stands."""
     path = f"{around.path}." if around and around.path else ""
     return name.rpartition(path)[2] if path and path in name else name
 

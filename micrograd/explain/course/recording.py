@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd.engine import Value
 from micrograd.explain.course.network import Network, Pass, cross_entropy
 from micrograd.explain.course.notation import entry
+from micrograd.graph.scopes import scope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,10 +49,11 @@ class Recording:
 
     def _cost(self, i: int, outputs: list[Value]) -> Value:
         label = self.labels[i]
-        if self.loss is None:
-            cost: Any = cross_entropy(outputs, label, i + 1)
-        else:
-            cost = self.loss(outputs[0] if len(outputs) == 1 else outputs, label)
+        with scope("cost"):  # one box in pictures
+            if self.loss is None:
+                cost: Any = cross_entropy(outputs, label, i + 1)
+            else:
+                cost = self.loss(outputs[0] if len(outputs) == 1 else outputs, label)
         if not isinstance(cost, Value):
             raise TypeError(
                 f"loss(outputs, label) must return one Value, got {cost!r} for example {i + 1}: "

@@ -16,6 +16,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.explain.course import sections
+from micrograd.explain.course.by_hand import ByHand, moments
 from micrograd.explain.course.derivatives import ByEngine, ByProgram, Check
 from micrograd.explain.course.network import Network, examples_of, network_of, targets_of
 from micrograd.explain.course.notation import BySuperscript, Matrix, Section, entry
@@ -145,12 +146,31 @@ class Deltas:
         """
         return Accumulated(self._per_weight("Delta", self._found.after(self._place(i, 0))))
 
+    def by_hand(self, example: int) -> ByHand:
+        """Write example i, from 1, out as by hand: each z, a, delta, Delta and D in one line.
+
+        >>> found = deltas([[[0.0, 1.0]], [[0.0, 2.0]]], [[2.0]], [1])
+        >>> print(found.by_hand(1).data[6].lines[0])
+        delta2(1) = (-2*0.1466) * 0.105 = -0.03078
+        """
+        self._place(example, 1)
+        return ByHand(moments(self, example))
+
+    def slopes(self, i: int, layer: int) -> list[float]:
+        """Return the g'(z) of a layer, from 2, in example i.
+
+        >>> deltas([[[0.0, 1.0]]], [[0.0]], [1]).slopes(1, 2)
+        [0.25]
+        """
+        found: list[float] = self._found.slopes[layer - 2][self._place(i, 1)].tolist()
+        return found
+
     def stepper(self, example: int, limit: int | None = None) -> Stepper:
         """Play example i, from 1, forward and backward in the stepper, folded by layer.
 
-        A layer's box shows its a and z, their deltas, the Theta that leads into it, and what this
-        example adds to the accumulator Delta; it opens down to every single `+=`. `limit` is the
-        most steps that the page may have, as in `draw.stepper`.
+        The box of a layer shows its a and z, their deltas, its Theta, and what this example adds
+        to the accumulator Delta; it opens down to every single `+=`. `limit` is the most steps
+        that the page may have, as in `draw.stepper`.
 
         >>> played = deltas([[[0.0, 1.0]]], [[2.0]], [1]).stepper(1)
         >>> print(str(played).splitlines()[-4])
@@ -175,7 +195,7 @@ class Deltas:
                     names[w] = entry(f"Theta{level}", k, j)
                     gradients[w] = entry(f"Delta{level}", k, j)
         options = {} if limit is None else {"limit": limit}
-        return stepper(cost, fold="Layer", names=names, gradients=gradients, **options)
+        return stepper(cost, fold="Layer, cost", names=names, gradients=gradients, **options)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -199,8 +219,7 @@ class Deltas:
     @property
     def output_factors(self) -> list[tuple[float, float]]:
         """Return dcost/da and g'(z) of each output unit, in example 1."""
-        slopes, by_outputs = self._found.slopes[-1][0], self._found.by_outputs[0]
-        return list(zip(by_outputs.tolist(), slopes.tolist()))
+        return list(zip(self._found.by_outputs[0].tolist(), self.slopes(1, self.L)))
 
     def sections(self) -> list[Section]:
         """Return the equations in the order of the algorithm, each with the numbers it yields.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from micrograd import ops
 from micrograd.explain.course import formulas
-from micrograd.explain.course.network import examples_of, network_of, targets_of
+from micrograd.explain.course.network import Network, examples_of, network_of, targets_of
 from micrograd.explain.course.notation import entry
+from micrograd.explain.known_mistakes.given_gradient import matrices_of, sizes_of, vector_of
 from micrograd.explain.known_mistakes.wrong_gradients import (
     Gradient,
     Problem,
@@ -27,6 +28,8 @@ from micrograd.value.numbers import to_float
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from micrograd.explain.course.textbook import Deltas
+
     Array = NDArray[np.float64]
 
 # Relative to the largest entry. What finite differences and printed digits leave is below this.
@@ -35,6 +38,10 @@ _ROUNDING = 1e-11
 _CLEARLY = 100  # times closer to a mistake than to the right gradient
 _SMALL = 0.1  # a matrix of smaller entries than this part of the largest is measured by the latter
 _SHOWN = 3  # entries
+_COMMON = (
+    *("g' forgotten", "y - a", "lambda on the bias", "1/m missing", "bias column left"),
+    *("Delta not accumulated", "bias dropped", "examples mixed", "squared error"),
+)
 _FEW = 100  # examples, for which several rates are tried
 
 
@@ -154,7 +161,7 @@ def check_gradient(
     1/m missing: D is Delta / m: J is an average
     """
     network = network_of(Theta, sigmoid_outputs=True)
-    if any(unit.g is not ops.sigmoid for units in network.units for unit in units):
+    if not _only_sigmoids(network):
         raise ValueError("check_gradient knows networks of sigmoids: give matrices Theta")
     inputs = examples_of(X, width=len(network.units[0][0].w))
     labels = [label.tolist() if hasattr(label, "tolist") else label for label in y]
@@ -170,6 +177,36 @@ def check_gradient(
     return _Examination(problem).of(grad)
 
 
+def course_mistakes(found: Deltas) -> Iterator[tuple[str, str, float, float, str]]:
+    """Yield each usual mistake with the weight where it is furthest off, and both numbers there."""
+    recording = found.recording
+    if recording.loss is not None or not _only_sigmoids(recording.network):
+        raise ValueError("the course's mistakes are those of sigmoids with its own cost")
+    thetas = [np.asarray(theta) for theta in found.Theta.values()]
+    examination = _Examination(
+        Problem(thetas, recording.inputs, np.array(recording.labels), found.lam)
+    )
+    seen = set()
+    for slip, gradient in sorted(examination.single(), key=lambda made: _rank(made[0])):
+        if slip.name in seen or _distance(gradient, examination.right) <= _ROUNDING:
+            continue
+        seen.add(slip.name)
+        off = [np.abs(x - y) for x, y in zip(gradient, examination.right)]
+        level = int(np.argmax([x.max() for x in off]))
+        k, j = divmod(int(off[level].argmax()), off[level].shape[1])
+        wrong, right = gradient[level][k, j], examination.right[level][k, j]
+        yield slip.name, entry(f"Theta{level + 1}", k + 1, j), float(wrong), float(right), slip.why
+
+
+def _rank(slip: Slip) -> int:
+    """Put the commonest mistakes first."""
+    return next((i for i, name in enumerate(_COMMON) if slip.name.startswith(name)), len(_COMMON))
+
+
+def _only_sigmoids(network: Network) -> bool:
+    return all(unit.g is ops.sigmoid for units in network.units for unit in units)
+
+
 class _Examination:
     """The search for what made a gradient."""
 
@@ -181,9 +218,9 @@ class _Examination:
 
     def of(self, grad: Any) -> GradientCheck:
         """Compare a gradient in the form in which it was given."""
-        matrices = _matrices(grad)
+        matrices = matrices_of(grad)
         if matrices is None:
-            return self._of_vector(_vector(grad))
+            return self._of_vector(vector_of(grad))
         given = [x.shape for x in matrices]
         if given == self.shapes:
             return self._of_matrices(matrices)
@@ -193,8 +230,8 @@ class _Examination:
                 data = [Verdict((mistake, *v.mistakes), v.difference) for v in verdicts]
                 return GradientCheck(found, self.right, data, [])
         raise ValueError(
-            f"the gradient has matrices of {_sizes(given)}, Theta has {_sizes(self.shapes)}: give "
-            "one number per weight, the bias in column 0"
+            f"the gradient has matrices of {sizes_of(given)}, Theta has {sizes_of(self.shapes)}: "
+            "give one number per weight, the bias in column 0"
         )
 
     def _of_vector(self, flat: Array) -> GradientCheck:
@@ -202,7 +239,7 @@ class _Examination:
         if flat.size != size:
             raise ValueError(
                 f"the gradient has {flat.size:,} numbers and the network {size:,} weights in "
-                f"matrices of {_sizes(self.shapes)}: give one number per weight"
+                f"matrices of {sizes_of(self.shapes)}: give one number per weight"
             )
         ends = np.cumsum([a * b for a, b in self.shapes])[:-1]
         parts = np.split(flat, ends)
@@ -249,7 +286,8 @@ class _Examination:
         as_it_is = Verdict((), _distance(given, self.right))
         if as_it_is.difference <= _ROUNDING:
             return [as_it_is]
-        found = [v for v in self._single(given) if v.difference <= _TOLERANCE]
+        tried = (self._verdict((slip,), given, gradient) for slip, gradient in self.single())
+        found = [v for v in tried if v.difference <= _TOLERANCE]
         if as_it_is.difference > _TOLERANCE and not found:
             found = [v for v in self._pairs(given) if v.difference <= _TOLERANCE]
         if as_it_is.difference > _TOLERANCE and not found:
@@ -259,14 +297,13 @@ class _Examination:
             return [as_it_is]
         return [v for v in found if v.difference <= max(10 * best, _ROUNDING)]
 
-    def _single(self, given: Gradient) -> Iterator[Verdict]:
-        """Try each mistake alone."""
+    def single(self) -> Iterator[tuple[Slip, Gradient]]:
+        """Yield each mistake alone, with the gradient that it makes."""
         for slip, sums in wrong_sums(self.problem):
-            yield self._verdict((slip,), given, self._average(sums))
+            yield slip, self._average(sums)
         for slip, average in wrong_averages(self.problem):
-            yield self._verdict((slip,), given, average(self.sums))
-        for slip, gradient in wrong_layouts(self.right):
-            yield self._verdict((slip,), given, gradient)
+            yield slip, average(self.sums)
+        yield from wrong_layouts(self.right)
 
     def _pairs(self, given: Gradient) -> Iterator[Verdict]:
         """Try a mistake in the accumulators together with one in the average."""
@@ -333,40 +370,3 @@ def _distance(given: Gradient, other: Gradient) -> float:
         float(np.abs(x - y).max()) / max(float(np.abs(y).max()), _SMALL * largest)
         for x, y in zip(given, other)
     )
-
-
-def _matrices(grad: Any) -> Gradient | None:
-    """Return a gradient as matrices; None if it is one unrolled vector."""
-    if isinstance(grad, Mapping):  # D, by its superscripts
-        grad = list(grad.values())
-    if hasattr(grad, "shape") or not isinstance(grad, (list, tuple)):
-        return None
-    try:
-        found = [np.asarray(x, dtype=float) for x in grad]
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"the gradient holds something that is no matrix of numbers: {error}"
-        ) from error
-    if all(x.ndim == 0 for x in found):
-        return None
-    if any(x.ndim != 2 for x in found):
-        raise ValueError("each part of the gradient is a matrix, a row per unit")
-    if not all(np.isfinite(x).all() for x in found):
-        raise ValueError("the gradient holds numbers that are not finite")
-    return found
-
-
-def _vector(grad: Any) -> Array:
-    try:
-        flat = np.asarray(grad, dtype=float).ravel()
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"the gradient is a list of matrices like Theta, or one vector; got {grad!r}"
-        ) from error
-    if not np.isfinite(flat).all():
-        raise ValueError("the gradient holds numbers that are not finite")
-    return flat
-
-
-def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
-    return ", ".join("x".join(map(str, shape)) for shape in shapes)

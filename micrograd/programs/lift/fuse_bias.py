@@ -13,7 +13,7 @@ import numpy as np
 
 from micrograd import ops
 from micrograd.programs.lift.groups import INPUT, PARAMETERS, Group, Lifted, Terms
-from micrograd.programs.lower.strides import nest
+from micrograd.programs.lift.regularity import nest
 
 
 def absorb(lifted: Lifted) -> set[int]:
@@ -43,7 +43,7 @@ def absorb(lifted: Lifted) -> set[int]:
 
 
 def _first_readers(groups: list[Group]) -> dict[int, int]:
-    """The first group that reads each group."""
+    """Return the first group that reads each group."""
     return {g: group.index for group in groups[::-1] for terms in group.terms for g in terms.groups}
 
 

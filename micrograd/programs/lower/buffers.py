@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from micrograd import ops
 from micrograd.ops import Op
-from micrograd.programs.run import kernels as rows
+from micrograd.symbolic.formula import of_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +136,7 @@ class _Memories:
         for view in step.operands:
             if view.storage == index and view[1:] != same_rows:
                 return False
-        return self._storages[index].rows <= out.rows and _is_one_call(step.detail)
+        return self._storages[index].rows <= out.rows and is_one_call(step.detail)
 
     def place_over(self, index: int, out: int) -> None:
         """Put an operand where the result will be."""
@@ -149,6 +150,11 @@ class _Memories:
 
 
 @cache
-def _is_one_call(op: Op) -> bool:
-    operands = [np.ones(1) for _ in op.derivatives]
-    return len(rows.calls(op, operands, np.ones(1))) == 1
+def is_one_call(op: Op) -> bool:
+    """Tell whether one call on arrays computes a row, so that no operand is read after a write."""
+    if ops.TABLE.get(op.name) is not op or op in (ops.where, ops.stop_gradient):
+        return True
+    if isinstance(getattr(np, op.name, None), np.ufunc):
+        return True
+    formula = of_row(op)
+    return formula.op is op or all(part.op is None for part in formula.args)

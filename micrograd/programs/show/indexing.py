@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.programs.lower.strides import runs
+from micrograd.programs.lift.regularity import runs
 
 OTHER = "..."  # in no order that a slice can write
 

@@ -174,7 +174,7 @@ def _walk(root: Any, pattern: str, found: dict[Value, Name]) -> None:
 def _parts(
     thing: Any, pattern: str, indices: tuple[Any, ...]
 ) -> Iterator[tuple[Any, str, tuple[Any, ...]]]:
-    """What a container or object holds, with the ways there."""
+    """List what a container or object holds, with the ways there."""
     if hasattr(thing, "dtype"):
         if str(thing.dtype) != "object":
             return

@@ -131,7 +131,7 @@ class Recording:
         self.indices[-1].check(np.array([v._data]), np.array([self._row]))
 
     def error(self, advice: str) -> ProgramError:
-        """The error for asking for a number in another way, with the line that asks."""
+        """Make the error for asking for a number in another way, with the line that asks."""
         return ProgramError(f"{advice} ({users_line()})")
 
     def _decide(self, comparison: Comparison) -> None:

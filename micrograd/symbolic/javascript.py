@@ -1,0 +1,100 @@
+"""Write operations and their derivatives as JavaScript functions, out of the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from micrograd import ops
+from micrograd.ops import Op
+from micrograd.symbolic.formula import of_row, of_rule, operand_names
+from micrograd.symbolic.languages import C, Language, write
+
+# Operations whose value is a function with a condition, or one of `Math` by another name.
+_VALUES = {
+    "where": "c !== 0 ? x : y",
+    "sign": "x !== x ? x : (x > 0) - (x < 0)",
+    "maximum": "x > y || x !== x ? x : y",
+    "minimum": "x < y || x !== x ? x : y",
+    "power": "x === 1 ? 1 : Math.pow(x, y)",
+    "erf": "Math.abs(x) < 2 ? erfSeries(x) : Math.sign(x) * (1 - erfcFraction(Math.abs(x)))",
+    "erfc": "x < -2 ? 2 - erfcFraction(-x) : x < 2 ? 1 - erfSeries(x) : erfcFraction(x)",
+}
+
+_ERF = """
+const erfSeries = (x) => {
+  let term = x, sum = x;
+  for (let n = 1; n < 80; n++) sum += term *= (2 * x * x) / (2 * n + 1);
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+};
+const erfcFraction = (x) => {
+  let rest = x;
+  for (let n = 100; n > 0; n--) rest = x + n / 2 / rest;
+  return Math.exp(-x * x) / rest / Math.sqrt(Math.PI);
+};
+"""
+
+
+def _number(x: Any) -> tuple[str, int]:
+    text, level = C.number(x)
+    return text.replace("INFINITY", "Infinity").replace("NAN", "NaN"), level
+
+
+JAVASCRIPT: Language = C._replace(
+    number=_number,
+    spellings={
+        name: spelling._replace(text=spelling.text.replace("(double)", "+").replace("==", "==="))
+        for name, spelling in C.spellings.items()
+    },
+    call=lambda op: f"F.{op.name}",
+)
+
+
+def javascript(used: Iterable[Op]) -> str:
+    """Define `F`, the values of some operations of the table, and `RULES`, their derivatives.
+
+    A rule takes the operands and the result, like those of the table; null stands for none.
+
+    >>> print(javascript([ops.tanh]))
+    const F = {
+    tanh: (x) => Math.tanh(x),
+    };
+    const RULES = {
+    tanh: [(x, out) => 1.0 - out * out],
+    };
+    """
+    rules = {op.name: _rules(op) for op in used}
+    values: dict[str, str] = {}
+    todo = [*rules, *_called(" ".join(rules.values()))]
+    while todo:
+        name = todo.pop()
+        if name not in values:
+            values[name] = _value(ops.TABLE[name])
+            todo += _called(values[name])
+    body = "".join(f"{name}: {text},\n" for name, text in values.items())
+    table = "".join(f"{name}: {text},\n" for name, text in rules.items())
+    helpers = _ERF.lstrip() if {"erf", "erfc"} & values.keys() else ""
+    return f"{helpers}const F = {{\n{body}}};\nconst RULES = {{\n{table}}};"
+
+
+def _called(text: str) -> list[str]:
+    return re.findall(r"F\.(\w+)", text)
+
+
+def _rules(op: Op) -> str:
+    parameters = ", ".join([*operand_names(op), "out"])
+    rules = [
+        "null" if rule is None else f"({parameters}) => {write(of_rule(op, i), JAVASCRIPT)}"
+        for i, rule in enumerate(op.derivatives)
+    ]
+    return f"[{', '.join(rules)}]"
+
+
+def _value(op: Op) -> str:
+    formula = of_row(op)
+    text = _VALUES.get(op.name, "")
+    if not text and formula.op is op and op.name not in JAVASCRIPT.spellings:
+        name = op.name.replace("arc", "a")
+        text = f"Math.{name}({', '.join(operand_names(op))})"
+    return f"({', '.join(operand_names(op))}) => {text or write(formula, JAVASCRIPT)}"
