@@ -186,8 +186,13 @@ def box_size(box: Box) -> tuple[float, float]:
 
 
 def shortened(name: str) -> str:
-    """Cut a long name, but for its end, which tells it from others."""
-    return name if len(name) <= LONGEST else "\u2026" + name[1 - LONGEST :]
+    """Cut a long name in its middle: both ends tell it from others.
+
+    >>> shortened("layers[0].neurons[12].w[3]")
+    'layers[0].…ns[12].w[3]'
+    """
+    half = LONGEST // 2 - 1
+    return name if len(name) <= LONGEST else f"{name[:half]}\u2026{name[-half - 1 :]}"
 
 
 MANY_BOXES = 60  # more of them are laid out quickly rather than neatly
