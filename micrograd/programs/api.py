@@ -17,7 +17,8 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
-from micrograd.programs.branches import Part, Paths, joined
+from micrograd.programs.branches import Paths
+from micrograd.programs.paths import Part, joined
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style

@@ -30,7 +30,7 @@ from micrograd.value.errors import described, user_line
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
-    from micrograd.programs.branches import Path
+    from micrograd.programs.paths import Path
 
 # By Python's comparison: the operation, and whether its operands change places.
 _ROWS: dict[Callable[[Any, Any], Any], tuple[Op, bool]] = {
