@@ -393,7 +393,7 @@ def test_every_output_has_an_id_of_its_own() -> None:
 def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def missing(source: str, format: str) -> bytes:
+    def missing(source: str, format: str, resolution: int = 144) -> bytes:
         raise RuntimeError("drawing needs Graphviz")
 
     monkeypatch.setattr("micrograd.draw.diagram.layout.render", missing)
