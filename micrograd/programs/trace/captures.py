@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.nn import Module
+from micrograd.value.identity import IdentityDict
 
 
 class Name(NamedTuple):
@@ -149,9 +150,9 @@ def _methods(kind: type, f: types.FunctionType) -> Iterator[Any]:
                 yield getattr(method, "__func__", getattr(method, "fget", method))
 
 
-def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:
+def _name_values(named: list[tuple[str, Any]]) -> IdentityDict[Value, Name]:
     """Name every Value in what is referred to, in the order of lists and attributes."""
-    found: dict[Value, Name] = {}
+    found: IdentityDict[Value, Name] = IdentityDict()
     modules = {id(x) for _, x in named if isinstance(x, Module)}
     for name, thing in named:
         # One module's attributes need no prefix.
@@ -160,7 +161,7 @@ def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:
     return found
 
 
-def _walk(root: Any, pattern: str, found: dict[Value, Name]) -> None:
+def _walk(root: Any, pattern: str, found: IdentityDict[Value, Name]) -> None:
     """Name the Values in lists, dicts, arrays and attributes, in their order."""
     seen: set[int] = set()
     todo: list[tuple[Any, str, tuple[Any, ...]]] = [(root, pattern, ())]
