@@ -31,6 +31,7 @@ from micrograd.programs.trace.recording import ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 from micrograd.value.errors import described
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Paths:
         self._function = function
         self._names = names
         self._integers = integers  # the arguments that may be indices
-        self._rank = {v: i for i, v in enumerate(names)}
+        self._rank = IdentityDict((v, i) for i, v in enumerate(names))
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
         self.found: list[Path] = []
@@ -288,8 +289,8 @@ class Paths:
         ways = [f"{str(t).lower()} at {line}" for t, line in zip(path.truths, path.tape.lines)]
         return "; ".join(ways)
 
-    def _patterns(self) -> dict[Value, str]:
-        return {p: name.pattern for p, name in self._names.items()}
+    def _patterns(self) -> IdentityDict[Value, str]:
+        return IdentityDict((p, name.pattern) for p, name in self._names.items())
 
     def _executable(
         self,

@@ -104,8 +104,8 @@ def joined(parts: list[Part], n: int) -> Result:
                 "on another: return as many scalars on each"
             )
         data[slice(None) if part.rows is None else part.rows] = part.values.T
-    operands = dict.fromkeys(p for part in parts for p in part.path.operands)
-    node = Call.of(tuple(operands), [part.path.program for part in parts])
+    operands = {id(p): p for part in parts for p in part.path.operands}
+    node = Call.of(tuple(operands.values()), [part.path.program for part in parts])
     node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
     node.shape = (n,) if width is None else (n, width)
     return Result(data.reshape(node.shape), Lease(node))
