@@ -155,7 +155,7 @@ def _likely(array: Array) -> str:
 
 
 def _examples_last(array: Array) -> Array:
-    """An array with the examples as the last axis, and all others as one."""
+    """Return an array with the examples as the last axis, and all others as one."""
     if array.ndim == 2:
         return array.T
     if array.ndim == 1:

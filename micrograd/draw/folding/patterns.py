@@ -167,7 +167,7 @@ def alike(level: Level) -> list[Box]:
 
 
 def made_alike(level: Level) -> list[int]:
-    """Number the boxes such that those made alike share a number."""
+    """Give boxes that are made alike the same number."""
     outline, boxes = level.outline, level.boxes
     roles: list[int] = []  # looked at where leaves have no names
     place = outline.place
@@ -202,7 +202,7 @@ def what(box: Box) -> str:
 
 
 def _roles(level: Level) -> list[int]:
-    """Number the boxes such that those used by the same operations in the same place are equal."""
+    """Give boxes that the same operations use in the same place the same number."""
     numbers: dict[Hashable, int] = {}
     role = [0] * len(level.boxes)
     for i in reversed(range(len(level.boxes))):

@@ -164,7 +164,7 @@ class Outline:
         return found
 
     def _number_namesakes(self) -> None:
-        """Number deleted modules of one class, which no longer have a path."""
+        """Give numbers to deleted modules of one class, which no longer have a path."""
         lost = [g for g in self.groups if g.title == g.kind and g.module is None]
         for parent in {g.parent for g in lost}:
             siblings = [g for g in lost if g.parent is parent]

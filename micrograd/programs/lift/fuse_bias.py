@@ -43,7 +43,7 @@ def absorb(lifted: Lifted) -> set[int]:
 
 
 def _first_readers(groups: list[Group]) -> dict[int, int]:
-    """The first group that reads each group."""
+    """Return the first group that reads each group."""
     return {g: group.index for group in groups[::-1] for terms in group.terms for g in terms.groups}
 
 

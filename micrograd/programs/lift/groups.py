@@ -121,8 +121,8 @@ class Lifted:
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
         self.parameters = len(parameters)
         self.outputs = [flat.same[i] for i in outputs]
-        rank = {p: i for i, p in enumerate(parameters)}
-        self.gradients = {rank[p]: flat.same[i] for p, i in gradients.items()}
+        rank = {id(p): i for i, p in enumerate(parameters)}
+        self.gradients = {rank[id(p)]: flat.same[i] for p, i in gradients.items()}
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
             op = tape.ops[i]
@@ -179,7 +179,7 @@ class Lifted:
         return self._of_sum(i, found, op is total)
 
     def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
-        """The factors of a term, sorted by group, and their groups."""
+        """Return the factors of a term, sorted by group, and their groups."""
         group_of = self.group_of
         if len(factors) == 2:  # most have: to sort them takes three times as long
             x, y = factors
@@ -200,7 +200,7 @@ class Lifted:
         operands: Sequence[int],
         groups: tuple[int, ...],
     ) -> Group:
-        """The group of a row, or of a sum of one term."""
+        """Return the group of a row, or of a sum of one term."""
         key = (op, kind, summed, sign, groups)
         group = self._keys.get(key)
         if group is None:
@@ -211,7 +211,7 @@ class Lifted:
         return group
 
     def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
-        """The group of a sum, by how many terms of each type it has."""
+        """Return the group of a sum, by how many terms of each type it has."""
         factors = self._factors_by_type(found.terms, found.sign)
         types = sorted(factors)
         key = (found.combine, summed, tuple([(t, len(factors[t])) for t in types]))
@@ -224,7 +224,7 @@ class Lifted:
         return group
 
     def _factors_by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
-        """The factors of all terms of each type that occurs, within each term sorted by group."""
+        """Return the factors of all terms by type, within each term sorted by group."""
         factors: dict[int, list[int]] = {}
         for own_sign, nodes in terms:
             nodes, groups = self._by_group(nodes)
@@ -240,7 +240,7 @@ class Lifted:
         return factors
 
     def _mark_gradients(self) -> None:
-        """A group whose members are gradients, one parameter each, stands where these belong."""
+        """Put a group whose members are gradients, one parameter each, where these belong."""
         of_node: dict[int, int] = {}
         for rank, i in self.gradients.items():
             of_node.setdefault(i, rank)

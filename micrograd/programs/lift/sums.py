@@ -62,7 +62,7 @@ class Flat:
         self.nodes = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:
-        """The operands of a node that is no sum."""
+        """Return the operands of a node that is no sum."""
         return [self.same[x] for x in self._operands[i]]
 
     def _count_uses(self, roots: list[int]) -> list[int]:
@@ -80,7 +80,7 @@ class Flat:
         return uses
 
     def _inlined(self, x: int, consumer: int, combine: Op = ops.add) -> Sum | None:
-        """The sum at `x`, if it can go into its only consumer."""
+        """Return the sum at `x`, if it can go into its only consumer."""
         found = self.sums[x]
         if found is None or found.combine is not combine or self._uses[x] != 1:
             return None
@@ -183,7 +183,7 @@ class Flat:
         return Sum(ops.add, [self._product(x, x)])
 
     def _reached(self, roots: list[int]) -> list[int]:
-        """What the roots are made of, operands first, without what went into a consumer."""
+        """List what the roots are made of, operands first, without what went into a consumer."""
         sums, same, operands = self.sums, self.same, self._operands
         reached = [False] * len(sums)
         for root in roots:

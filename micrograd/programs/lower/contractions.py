@@ -9,7 +9,7 @@ from micrograd.programs.lower.strides import Step, View, along
 
 
 def matrix_product(out: View, found: Nest, views: Sequence[View]) -> Step:
-    """What is shared times what varies: rows of the one with columns of the other."""
+    """Multiply what is shared by what varies: rows of the one with columns of the other."""
     shared, varying = views if views[1].varies else views[::-1]
     depth = len(found.dims)
     members, terms = range(depth), range(depth, depth + len(found.term_dims))
@@ -26,7 +26,7 @@ def matrix_product(out: View, found: Nest, views: Sequence[View]) -> Step:
 
 
 def outer(out: View, found: Nest, views: Sequence[View]) -> Step:
-    """The sum over examples of a product: the outer grid of what varies."""
+    """Sum a product over the examples: the outer grid of what varies."""
     left, right = views
     if not left.dims:
         return Step("outer", out, (left, right), (0, 0, 0, 0))

@@ -96,7 +96,7 @@ class Plan:
         return self._store(INPUT, rows, True, group.name)
 
     def _elsewhere(self) -> dict[int, list[tuple[int, int]]]:
-        """The gradients that are no group of their own: by storage, the places and the rows."""
+        """Return the gradients without a group of their own: by storage, places and rows."""
         found: dict[int, list[tuple[int, int]]] = {}
         lifted = self.lifted
         rows = lifted.position.take(list(lifted.gradients.values())).tolist()
@@ -141,7 +141,7 @@ class Plan:
         return steps, needed | dict.fromkeys(copied, len(steps))
 
     def _row(self, i: int) -> tuple[int, int]:
-        """The storage of a node, and its row there."""
+        """Return the storage of a node, and its row there."""
         return self.storage_of[self.lifted.group_of[i]], self.lifted.position.item(i)
 
     # One group ---------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class Plan:
             self._step("row", out, (total,), ops.negative if sign < 0 else ops.stop_gradient)
 
     def _parts(self, group: Group) -> list[Part]:
-        """The terms of each type, with their steps."""
+        """Return the terms of each type, with their steps."""
         if group.single:
             return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
         plain: list[Terms] = []
@@ -240,7 +240,7 @@ class Plan:
     # One type of terms -------------------------------------------------------------------------
 
     def _value(self, group: Group, found: Nest, views: Sequence[View], out: View) -> None:
-        """The sum over the terms of one type, of the products of their factors."""
+        """Sum the products of factors over the terms of one type."""
         if group.op is not ops.add:
             self._step("sum", out, views, (group.op, len(found.term_dims)))
             return
@@ -276,7 +276,7 @@ class Plan:
             first = out
 
     def _regular(self, terms: Terms) -> Nest:
-        """The strides of the operands; what has none is gathered into an array of its own."""
+        """Return the strides of the operands; what has none is gathered into its own array."""
         found = nest(_tables(terms))
         if found is None:
             for f, table in enumerate(_tables(terms)):
@@ -291,7 +291,7 @@ class Plan:
         return found
 
     def _jointly_regular(self, several: Sequence[Terms]) -> list[Part]:
-        """The same for several types of single terms, with strides by the same dimensions."""
+        """Do the same for several types of single terms, with strides by the same dimensions."""
         tables = [table for terms in several for table in _tables(terms)]
         found = nest(tables)
         if found is None:
@@ -325,11 +325,11 @@ class Plan:
         terms.gathered = {**terms.gathered, f: gathered}
 
     def _source(self, terms: Terms, f: int) -> int:
-        """The storage of a factor."""
+        """Return the storage of a factor."""
         return terms.gathered.get(f, self.storage_of[terms.groups[f]])
 
     def _take(self, source: int, index: Any) -> int:
-        """The storage of these rows; backward also uses what forward has gathered."""
+        """Return the storage of these rows; backward also uses what forward has gathered."""
         forward = self.steps is self.forward
         known = [(True, source, index.tobytes()), (forward, source, index.tobytes())]
         for key in known:
@@ -352,12 +352,12 @@ class Plan:
         return tuple(views)
 
     def _rows(self, terms: Terms) -> tuple[View, ...]:
-        """The operands of a single term."""
+        """Return the operands of a single term."""
         known = self._row_views
         return tuple([known[i] or self._row_view(i) for i in terms.flat])
 
     def _row_view(self, i: int) -> View:
-        """The row of a node."""
+        """Return the row of a node."""
         storage = self.storage_of[self.lifted.group_of[i]]
         row = self.lifted.position.item(i)
         varies = self.storages[storage].varies

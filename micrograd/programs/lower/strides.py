@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
 
 def contiguous(dims: tuple[int, ...]) -> Strides:
-    """The strides of an array of these dimensions without gaps.
+    """Return the strides of an array of these dimensions without gaps.
 
     >>> contiguous((2, 3))
     (3, 1)
@@ -52,6 +52,6 @@ def alike(left: View, right: View) -> tuple[View, View]:
 
 
 def along(view: View, axes: Sequence[int]) -> View:
-    """A view with these of its dimensions, in this order."""
+    """Return a view with these of its dimensions, in this order."""
     dims = tuple([view.dims[d] for d in axes])
     return view._replace(dims=dims, strides=tuple([view.strides[d] for d in axes]))

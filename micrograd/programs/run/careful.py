@@ -64,7 +64,7 @@ class Careful:
     def _pass_on(
         self, arrived: dict[int, Any], values: dict[int, Any], i: int, adjoint: Any
     ) -> None:
-        """The chain rule, as in the engine."""
+        """Apply the chain rule, as the engine does."""
         tape = self._tape
         op = tape.ops[i]
         assert op is not None

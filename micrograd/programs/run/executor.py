@@ -132,7 +132,7 @@ class Workspace:
         return calls
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
-        """The view as an array; what is shared gets an axis for the examples to `broadcast`."""
+        """Return the view as an array; to `broadcast`, what is shared gets an axis for examples."""
         if not view.dims:
             return self._numbers[view]
         buffer = self.buffers[view.storage]
@@ -230,7 +230,7 @@ class _Numbers(dict[View, "Array"]):
 
 
 def _allocate(plan: Plan, n: int) -> list[Array]:
-    """The buffers of the storages, for `n` examples; what does not vary begins with zeros."""
+    """Make the buffers of the storages for `n` examples; what does not vary begins with zeros."""
     own = [s for s in plan.storages if s.memory is None]
     arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
     memories = [next(arrays) for _ in plan.memories]
@@ -268,7 +268,7 @@ class Kept(NamedTuple):
     n: int
 
     def spans(self) -> list[slice]:
-        """The examples of each block."""
+        """Return the examples of each block."""
         return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
 
 

@@ -26,7 +26,7 @@ MINUS_ONE = np.array(-1.0)  # an array: a float would be made one at every call
 
 
 def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
-    """The calls that compute a row on these operands into `out`.
+    """Return the calls that compute a row on these operands into `out`.
 
     A row that is made of other rows runs as these; one that is only known for floats runs element
     by element.
@@ -97,7 +97,7 @@ def _apply(op: Op, operands: list[Array], out: Array) -> None:
 
 
 def _sign(x: Array, out: Array, is_above: Array) -> None:
-    """The sign, in half of the time that NumPy takes where nothing is negative: behind a relu."""
+    """Compute the sign, in half of NumPy's time where nothing is negative, as behind a relu."""
     if not np.minimum.reduce(x, None) >= 0:  # or it is nan
         np.sign(x, out)
         return

@@ -23,7 +23,7 @@ SHORTEST = 256  # examples in a piece
 
 
 def product(left: Array, right: Array, out: Array) -> list[Call]:
-    """The calls for `out = left @ right`, where the examples are the columns of `right`."""
+    """Return the calls for `out = left @ right`, where the examples are the columns of `right`."""
     pieces = _pieces(left, right, right.shape[-1])
     work = _work(left, right) // len(pieces)
     calls: list[Call] = []
@@ -37,7 +37,7 @@ def product(left: Array, right: Array, out: Array) -> list[Call]:
 
 
 def outer(left: Array, right: Array, out: Array) -> list[Call]:
-    """The same, where the examples are the columns of `left` and the rows of `right`: a sum."""
+    """Do the same where the examples are the columns of `left` and the rows of `right`: a sum."""
     pieces = _pieces(left, right, left.shape[-1])
     if len(pieces) == 1:
         return [_one(left, right, out)]
@@ -52,7 +52,7 @@ def _work(left: Array, right: Array) -> int:
 
 
 def _pieces(left: Array, right: Array, n: int) -> list[slice]:
-    """The examples in pieces that make the products small; all together if that is too few."""
+    """Split the examples into pieces that make the products small, if they are not too few."""
     count = -(-_work(left, right) // SMALL) or 1
     size = -(-n // count)
     if size < SHORTEST:
@@ -61,7 +61,7 @@ def _pieces(left: Array, right: Array, n: int) -> list[slice]:
 
 
 def _one(left: Array, right: Array, out: Array) -> Call:
-    """The quicker of NumPy's two matrix products: `dot` has less to prepare."""
+    """Choose the quicker of NumPy's two matrix products: `dot` has less to prepare."""
     small = 0 < _work(left, right) < 300_000
     as_they_lie = left.flags.forc and right.flags.forc and out.flags.c_contiguous
     return (np.dot if small and as_they_lie else np.matmul), (left, right, out)
@@ -73,7 +73,7 @@ def fits_blas(matrix: Array) -> bool:
 
 
 def packed(array: Array, first: int, count: int) -> tuple[list[Call], Array]:
-    """A call that copies an array into one without gaps, with `count` axes from `first` as one."""
+    """Return a call that copies an array without gaps, with `count` axes from `first` as one."""
     copy = np.empty(array.shape)
     shape = (*array.shape[:first], -1, *array.shape[first + count :])
     return [(np.copyto, (copy, array))], copy.reshape(shape)

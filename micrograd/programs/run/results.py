@@ -38,7 +38,7 @@ class _Node(Value):
 
     @classmethod
     def on(cls, operands: tuple[Value, ...], data: float = 0.0) -> Self:
-        """A node on these operands, without what __init__ would check."""
+        """Make a node on these operands, without the checks of __init__."""
         node = cls.__new__(cls)
         node.data, node.grad, node.op, node.args = data, 0.0, None, operands
         if hooks.on_new is not None:
@@ -70,7 +70,7 @@ class Call(_Node):
 
     @classmethod
     def of(cls, operands: tuple[Value, ...], programs: list[Executable]) -> Call:
-        """A node of these programs; a backward pass skips operands that all are in blocks."""
+        """Make a node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
         node.again = False
         if not any(isinstance(program.block, Block) for program in programs):
@@ -96,7 +96,7 @@ class Call(_Node):
             block.add(gradients)
 
     def _collect(self) -> list[tuple[Any, Array]]:
-        """What is to be added to which block; where parameters hide, backward() asks for it."""
+        """Return what to add to which block; where parameters hide, backward() asks for it."""
         if self.grad == 0.0 or not self.shape[0]:
             return []
         seeds = self.seeds

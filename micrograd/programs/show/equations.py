@@ -60,7 +60,7 @@ class Equations:
     # Names -------------------------------------------------------------------------------------
 
     def _after_seeds(self) -> set[int]:
-        """The groups of the reverse pass: what depends on what arrives at the results."""
+        """Return the groups of the reverse pass: they depend on what arrives at the results."""
         found = {g.index for g in self._groups if g.kind == INPUT and not g.name}
         for group in self._groups:
             if any(g in found for terms in group.terms for g in terms.groups):
@@ -84,7 +84,7 @@ class Equations:
             self._name[min(self._results)] = result
 
     def _name_activations(self, layers: Mapping[int, str]) -> None:
-        """What the next layer multiplies by its weights; of the last layer, what delta needs."""
+        """Name what the next layer multiplies by its weights; in the last layer, delta's parts."""
         forward = set(self._results)
         for group in reversed(self._groups):
             if group.index in forward:
@@ -105,7 +105,7 @@ class Equations:
                 self._name[group.index] = f"a{number}"
 
     def _name_delta(self, gradient: Group, layers: Mapping[int, str]) -> None:
-        """What the gradient of a layer's weights multiplies its inputs by is its delta."""
+        """Name as delta what the gradient of a layer's weights multiplies its inputs by."""
         [terms] = gradient.terms[:1]
         ranks = {int(r) for r in self.lifted.position[gradient.members]}
         for index, number in layers.items():
@@ -170,7 +170,7 @@ class Equations:
         return f"t{self._count}"
 
     def _write_results(self, result: str) -> None:
-        """The results, where they have other names, or stand in several groups."""
+        """Write the results, where they have other names, or stand in several groups."""
         outputs = self.lifted.outputs
         leaves = (PARAMETERS, CONSTANTS, INPUT)
         texts: dict[Any, str] = {}  # of each group once, of each leaf by itself
@@ -310,7 +310,7 @@ class Equations:
         return self.style.number(numbers[places.pop()])
 
     def _matrix(self, group: Group, terms: Terms, at: int) -> tuple[str, bool]:
-        """The name of a matrix of parameters, and whether it is transposed."""
+        """Return the name of a matrix of parameters, and whether it is transposed."""
         table = terms.positions[:, :, at]
         ranks = sorted({int(r) for r in table.reshape(-1)})
         rows = [int(table[0, 0]), int(table[-1, 0])]
@@ -339,7 +339,7 @@ def as_text(parts: Sequence[tuple[str, list[Line]]]) -> str:
 
 
 def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
-    """The lines as one block of aligned equations."""
+    """Return the lines as one block of aligned equations."""
     rows = []
     for _, block in parts:
         for line in block:

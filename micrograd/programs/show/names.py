@@ -35,11 +35,11 @@ class ParameterNames:
         self._gradients: dict[str, str] = {}
 
     def display(self, ranks: Sequence[int], style: Style) -> str:
-        """The name of these parameters together."""
+        """Return the name of these parameters together."""
         return style.name(self._select(ranks).name)
 
     def gradient(self, ranks: Sequence[int], style: Style) -> tuple[str, tuple[int, ...]]:
-        """The name of their gradients, Delta with the layer's number, and their shape."""
+        """Return the name of their gradients, Delta with the layer's number, and their shape."""
         selection = self._select(ranks)
         name, matrix = selection.name, len(selection.moving) > 1
         digits = re.search(r"\d*$", name)

@@ -29,20 +29,20 @@ class Style:
     brackets = ("(", ")")
 
     def name(self, name: str) -> str:
-        """A variable."""
+        """Write a variable."""
         return name
 
     def number(self, x: float) -> Written:
-        """A constant; one that is negative is in brackets where it is a factor."""
+        """Write a constant; one that is negative is in brackets where it is a factor."""
         text = f"{x:.6g}"
         return Written(text, SUM if x < 0 else ATOM, 0)
 
     def transposed(self, text: str) -> str:
-        """The transpose of something in brackets, or of a name."""
+        """Write the transpose of something in brackets, or of a name."""
         return f"{text}'"
 
     def within(self, part: Written, level: int) -> str:
-        """The text of a part, in brackets if it holds together less tightly than `level`."""
+        """Write a part, in brackets if it binds less tightly than `level`."""
         left, right = self.brackets
         return part.text if part.level >= level else f"{left}{part.text}{right}"
 
@@ -59,7 +59,7 @@ class Style:
         return Written(text, SUM, size)
 
     def times(self, factors: Sequence[Written]) -> Written:
-        """A product element by element; numbers stand before it, a factor twice is a square."""
+        """Write an elementwise product; numbers stand before it, a factor twice is a square."""
         if not factors:
             return Written("1", ATOM, 0)
         numbers = [f for f in factors if f.size == 0]
@@ -79,25 +79,25 @@ class Style:
         return Written(" ".join(t for t in written if t), PRODUCT, sum(f.size for f in factors))
 
     def squared(self, factor: Written) -> Written:
-        """The square of each element."""
+        """Write the square of each element."""
         return Written(f"{self.within(factor, ATOM)}.^2", ATOM, factor.size)
 
     def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
-        """A matrix of parameters times a column per example."""
+        """Write a matrix of parameters times a column per example."""
         left = self.transposed(matrix) if transposed else matrix
         return Written(f"{left} {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
 
     def outer(self, left: Written, right: Written) -> Written:
-        """The sum over the examples of a column times a row."""
+        """Write the sum over the examples of a column times a row."""
         text = f"{self.within(left, ATOM)} {self.transposed(self.within(right, ATOM))}"
         return Written(text, PRODUCT, left.size + right.size)
 
     def total(self, part: Written) -> Written:
-        """A sum over all terms, or over the examples."""
+        """Write a sum over all terms, or over the examples."""
         return Written(f"sum({part.text})", ATOM, part.size)
 
     def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
-        """The largest or smallest of some."""
+        """Write the largest or smallest of several."""
         name = {"maximum": "max", "minimum": "min"}[op.name]
         text = f"{name}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
@@ -108,7 +108,7 @@ class Style:
         return Written(text, ATOM, 1 + table.size + index.size)
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
-        """A row of the table."""
+        """Write an operation."""
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -141,7 +141,7 @@ class LaTeX(Style):
     brackets = (r"\left(", r"\right)")
 
     def name(self, name: str) -> str:
-        """A variable: Greek where it is, a number as the layer, a long name upright."""
+        """Write a variable: Greek where it is, a number as the layer, a long name upright."""
         match = re.fullmatch(r"([A-Za-z]+?)(?:_([A-Za-z]\w*?))?(\d*)(\[.*\])?", name)
         if match is None:
             return rf"\mathrm{{{latex_text(name)}}}"
@@ -157,7 +157,7 @@ class LaTeX(Style):
         return letters + (f"_{{{latex_text(index[1:-1])}}}" if index else "")
 
     def number(self, x: float) -> Written:
-        """A constant, powers of ten written out."""
+        """Write a constant, powers of ten written out."""
         text = super().number(x).text
         mantissa, _, exponent = text.partition("e")
         if exponent:
@@ -165,26 +165,26 @@ class LaTeX(Style):
         return Written(text.replace("inf", r"\infty"), SUM if x < 0 else ATOM, 0)
 
     def transposed(self, text: str) -> str:
-        """The transpose; a name with an exponent is put in brackets first."""
+        """Write the transpose; a name with an exponent is put in brackets first."""
         return rf"\left({text}\right)^{{T}}" if "^" in text else f"{text}^{{T}}"
 
     def squared(self, factor: Written) -> Written:
-        """The square of each element."""
+        """Write the square of each element."""
         return Written(
             rf"{self.transposed(factor.text)[: -len('{T}')]}{{\circ 2}}", ATOM, factor.size
         )
 
     def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
-        """A matrix of parameters times a column per example."""
+        """Write a matrix of parameters times a column per example."""
         left = self.transposed(matrix) if transposed else matrix
         return Written(rf"{left} \, {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
 
     def total(self, part: Written) -> Written:
-        """A sum over all terms, or over the examples."""
+        """Write a sum over all terms, or over the examples."""
         return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
 
     def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
-        """The largest or smallest of some."""
+        """Write the largest or smallest of several."""
         return (
             super()
             .extreme(op, parts, reduction)
@@ -192,7 +192,7 @@ class LaTeX(Style):
         )
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
-        """A row of the table."""
+        """Write an operation."""
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:

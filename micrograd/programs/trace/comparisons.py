@@ -37,7 +37,7 @@ class Comparison(Operators[Any]):
         self.truth = truth  # of the operation, which `!=` turns round
 
     def node(self) -> Any:
-        """The operation that compares, as a node."""
+        """Record the operation that compares, as a node."""
         if self._node is None:
             self._node = self._op(*self._operands)
         return self._node

@@ -19,6 +19,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
@@ -47,7 +48,7 @@ class Tape:
         self.active: list[bool] = []
         self.inputs: dict[int, tuple[str, int]] = {}  # the argument, and the column in it
         self.columns: Counter[str] = Counter()  # of each argument, whether they are used or not
-        self.parameters: dict[Value, int] = {}
+        self.parameters: IdentityDict[Value, int] = IdentityDict()
         self.constants: dict[int, float] = {}
         self.guards: dict[int, bool] = {}  # the comparisons that were asked, and their truth
         self.lines: list[str] = []  # of the guards, in their order
@@ -107,7 +108,7 @@ class Tape:
         return self._node(op, operands, varies and op is not total, active)
 
     def _unchanged(self, op: Op, operands: tuple[int, ...]) -> int | None:
-        """The operand that an operation leaves as it is, as `x * 1` does; None if it computes."""
+        """Return the operand that an operation leaves unchanged, as `x * 1` does, or None."""
         constants = self.constants
         for i, x in enumerate(operands):
             number = constants.get(x)
@@ -138,20 +139,20 @@ class Tape:
             self.lines.append(line)
 
     def symbols(self) -> list[Any]:
-        """The nodes as the rules take them: numbers, and symbols."""
+        """Return the nodes as the rules take them: numbers, and symbols."""
         values: list[Any] = [self.symbol(index) for index in range(len(self.ops))]
         for index, number in self.constants.items():
             values[index] = number
         return values
 
     def symbol(self, index: int) -> Symbol:
-        """A scalar that stands for a node."""
+        """Make a scalar that stands for a node."""
         v: Symbol = Value.__new__(Symbol)
         v.tape, v.index = self, index
         return v
 
     def number(self, index: int) -> float:
-        """The number that a node has for the row that was traced."""
+        """Return the number that a node has for the row that was traced."""
         numbers = self.numbers
         todo = [index]
         while todo:
