@@ -35,6 +35,7 @@ class References:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.cells: list[tuple[types.CellType, Any]] = []
+        self.functions: list[types.FunctionType] = []
         self.globals: list[tuple[dict[str, Any], str, Any]] = []
         named: list[tuple[str, Any]] = []
         owner = getattr(function, "__self__", None)
@@ -51,6 +52,7 @@ class References:
             f = todo.pop()
             if isinstance(f, types.FunctionType) and id(f) not in seen:
                 seen.add(id(f))
+                self.functions.append(f)
                 found = list(self._of(f))
                 named += found
                 todo += [g for _, x in found for g in _own_functions(x, f)]
