@@ -14,7 +14,7 @@ ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
 .SILENT:
-.PHONY: demo help test browser lint types notebooks bench ops sanitize clean docs
+.PHONY: demo help test random browser lint types notebooks bench ops sanitize clean docs
 
 demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -33,6 +33,10 @@ test: $(VENV)/test.installed ## run the tests on both cores, with the gate on co
 	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) --cov -m "not outside" $(ONCE)
 	echo "== The Python core, held against answers from outside"
 	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) -m outside
+
+random: $(VENV)/test.installed ## compare random programs with the loop over the rows, for a minute on each core
+	$(BIN)/python tests/random_programs.py --seconds 60
+	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed ## test the stepper in Chromium, which must be there
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto

@@ -155,7 +155,7 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        if inputs and getattr(inputs[0], "shape", None):
+        if inputs and type(inputs[0]) is not Value and getattr(inputs[0], "shape", None):
             raise _no_example(x)
         return self.activate(sum(map(mul, w, inputs), self.b))
 
@@ -223,7 +223,7 @@ class Layer(Module):
 
     def __call__(self, x: Any) -> Any:
         # A number becomes one Value shared by all neurons, not one per weight.
-        inputs = [_shared(element, x) for element in _inputs(x)]
+        inputs = [v if type(v) is Value else _shared(v, x) for v in _inputs(x)]
         out = [n(inputs) for n in self.neurons]
         return out[0] if len(out) == 1 else out
 

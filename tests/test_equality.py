@@ -135,3 +135,28 @@ def test_a_dict_by_identity() -> None:
     with pytest.raises(KeyError):
         found[a]
     assert "2" in repr(found)
+
+
+@pytest.mark.parametrize("kind", [ByValue, Hashed])
+def test_programs_and_optimisers_tell_equal_parameters_apart(kind: Any) -> None:
+    a, b = kind(2.0), kind(2.0)
+    mg.program(lambda x: x * a * a + b * x)([1.0, 2.0]).sum().backward()
+    assert (a.grad, b.grad) == (12.0, 3.0)
+    optimizer = mg.optim.SGD([a, b], lr=0.5, momentum=0.9)
+    optimizer.step()
+    assert (a.data, b.data) == (-4.0, 0.5)
+
+
+def test_pictures_and_tables_tell_equal_values_apart() -> None:
+    def shown(make: Any) -> list[str]:
+        a, b = make(2.0), make(2.0)
+        a.label, b.label = "a", "b"
+        out = a * b + a
+        out.backward()
+        return [
+            str(mg.draw_dot(out)),
+            str(mg.explain.contributions(out, a)),
+            str(mg.explain.diagnose(out)),
+        ]
+
+    assert shown(ByValue) == shown(Value)

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def _tool() -> Any:
-    spec = importlib.util.spec_from_file_location("notebooks", ROOT / "tools" / "notebooks.py")
+def _tool(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,7 +22,7 @@ def _tool() -> Any:
     return module
 
 
-TOOL = _tool()
+TOOL = _tool("notebooks")
 MADE = TOOL.notebooks()
 
 
@@ -117,3 +117,18 @@ def test_links_lead_to_files_that_are_there() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert len(links) > 5
     assert [link for link in links if not (ROOT / "demos" / link).exists()] == []
+
+
+def test_the_teachers_kit_is_what_the_pages_say() -> None:
+    made = _tool("kit").kit()
+    for name, text in made.items():
+        saved = (ROOT / "docs" / "kit" / name).read_text(encoding="utf-8")
+        assert saved == text, "a page has changed: run python tools/kit.py"
+    assert made["slides.md"].count("\n## ") == 20
+    assert made["slides.md"].count("```{code-cell}") == 8
+    assert made["worksheet.md"].count("**Exercise.**") == 20
+    assert made["worksheet.md"].count("{container} line") == 30
+    assert made["key.md"].count("\n- ") == 20
+    assert made["quiz.md"].count("**Question") == 8
+    assert "**-0.0883**" in made["key.md"]
+    assert "-0.0883" not in made["worksheet.md"] + made["quiz.md"]

@@ -375,3 +375,47 @@ def test_the_rules_of_users_are_walked_carefully_too() -> None:
     traced([0.0, 2.0, 1.0], [0, 1, 0]).sum().backward()
     assert w.grad == pytest.approx(3 / 1.5)
     assert [v.grad for v in table] == pytest.approx([math.log(3.0), math.log(6.0)])
+
+
+# Truths that cannot be seen ----------------------------------------------------------------------
+
+
+def compared_with_true(x: Any) -> Any:
+    return x if (x > 0) is True else -x
+
+
+def kept_and_compared(x: Any) -> Any:
+    positive = x > 0
+    if positive is not False:
+        return x
+    return -x
+
+
+def matched(x: Any) -> Any:
+    match x > 0:
+        case True:
+            return x
+        case _:
+            return -x
+
+
+def inner_function(x: Any) -> Any:
+    return (lambda y: y if (y >= 1) is False else -y)(x)
+
+
+@pytest.mark.parametrize(
+    "function", [compared_with_true, kept_and_compared, matched, inner_function]
+)
+def test_what_cannot_be_seen_is_refused(function: Any) -> None:
+    with pytest.raises(ProgramError, match=r"is True or False \(.*test_programs_tracing.py, line"):
+        program(function)([1.0])
+
+
+def test_other_uses_of_is_stay() -> None:
+    verbose, nothing = True, None
+
+    def function(x: Any) -> Any:
+        large = x > 1
+        return x if verbose is True and nothing is None and large else -x
+
+    assert program(function)([1.0, 2.0]).data.tolist() == [-1.0, 2.0]

@@ -364,6 +364,26 @@ def test_three_tiers_in_one_bundle_and_what_is_asked_for() -> None:
     assert set(shown._repr_mimebundle_(exclude=["image/png"])) == {"text/html", "text/plain"}
 
 
+def test_marimo_is_given_one_representation() -> None:
+    shown = stepper(neuron())
+    kind, html = shown._mime_()
+    assert kind == "text/html"
+    assert html.startswith("<iframe ")
+    assert html.count("<script") == 0  # those in the frame are escaped
+    assert "&lt;script&gt;" in html
+    root = neuron()
+    assert mg.draw.graph(root)._mime_() == (
+        "text/html",
+        mg.draw.graph(root)._repr_mimebundle_()["text/html"],
+    )
+
+
+def test_folded_leaves_show_their_numbers() -> None:
+    xs = [Value(float(i), label=f"x{i}") for i in range(100)]
+    svg = svg_of(stepper(sum(xs[1:], xs[0]) * 2))
+    assert "0, 1, 2 \u2026" in texts(svg)
+
+
 def test_every_output_has_an_id_of_its_own() -> None:
     shown = stepper(twice())
     ids = [re.findall(r'id="(micrograd-\w+)"', str(shown._repr_mimebundle_())) for _ in range(2)]
@@ -373,7 +393,7 @@ def test_every_output_has_an_id_of_its_own() -> None:
 def test_without_graphviz_a_notebook_is_given_the_text_and_the_way_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def missing(source: str, format: str) -> bytes:
+    def missing(source: str, format: str, resolution: int = 144) -> bytes:
         raise RuntimeError("drawing needs Graphviz")
 
     monkeypatch.setattr("micrograd.draw.diagram.layout.render", missing)

@@ -66,7 +66,7 @@ def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> It
     for i, part in enumerate(parts):
         if i % 2:
             options, code = _options_and_code(part)
-            folded = "remove-input" in options or "hide-input" in options
+            folded = re.search("remove-input|hide-input|hide-cell", options)
             hidden = {"jupyter": {"source_hidden": True}} if folded else {}
             if points := re.search(r"^:points: (\d+)$", options, flags=re.M):
                 hidden = {"points": int(points[1])}

@@ -14,7 +14,7 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
 /* Make a leaf a node: store its operation (NULL for none) and its operands. Borrows them. */
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
-    if (s->marking && forgets(s)) return 0;
+    if (forgets(s)) return 0;
     s->hung |= v->bound;
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
     if ((!known && PyErr_Occurred()) || ((v->used || (op && !known)) && hang(s, v) < 0)) return -1;

@@ -42,15 +42,19 @@ static inline int mark(State *s, Value *v) {
     return done ? 0 : -1;
 }
 
-/* Tell whether new Values of this thread forget their operands. */
-static int forgets(State *s) {
+/* Tell whether this thread is among those whose new Values forget their operands. */
+static int is_forgetful(State *s) {
     PyObject *threads = PYTHON(s, hooks, _forgetful);
-    if (!PySet_GET_SIZE(threads)) return 0;
     PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
     int found = thread ? PySet_Contains(threads, thread) : -1;
     Py_XDECREF(thread);
     if (found < 0) PyErr_Clear(); /* out of memory: it will show soon */
     return found > 0;
+}
+
+/* Tell whether new Values of this thread forget their operands. */
+static inline int forgets(State *s) {
+    return s->forgetful && is_forgetful(s);
 }
 
 /* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
@@ -279,7 +283,7 @@ static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double
         Py_XDECREF(y);
         return NULL;
     }
-    if (s->marking && forgets(s)) {
+    if (forgets(s)) {
         Py_DECREF(x);
         Py_XDECREF(y);
         return (PyObject *)v;

@@ -36,12 +36,11 @@ static PyObject *engine_set_forgets(PyObject *module, PyObject *value) {
     State *s = PyModule_GetState(module);
     PyObject *threads = PYTHON(s, hooks, _forgetful);
     PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    Py_ssize_t before = PySet_GET_SIZE(threads);
     int on = PyObject_IsTrue(value);
     int failed = !thread || on < 0 ||
                  (on ? PySet_Add(threads, thread) : PySet_Discard(threads, thread)) < 0;
     Py_XDECREF(thread);
-    s->marking += PySet_GET_SIZE(threads) - before;
+    s->forgetful = PySet_GET_SIZE(threads);
     if (failed) return NULL;
     Py_RETURN_NONE;
 }
@@ -53,17 +52,17 @@ typedef struct {
     PyObject *call;     /* the method; owned, like the others */
     PyObject *outside;  /* the scope that holds the outermost ones */
     PyObject *dict;
+    Py_ssize_t scopes;  /* where a Scope keeps the dict of its modules' scopes */
 } InScope;
 
 /* Return the scope of a module's calls within `around`. Borrows both; the caller owns the scope. */
-static PyObject *scope_of_calls(State *s, PyObject *around, PyObject *module) {
-    PyObject *scopes = PyObject_GetAttr(around, PYTHON(s, name, _modules));
-    PyObject *key = scopes ? PyLong_FromVoidPtr(module) : NULL;
+static PyObject *scope_of_calls(State *s, InScope *method, PyObject *around, PyObject *module) {
+    PyObject *scopes = *(PyObject **)((char *)around + method->scopes);
+    PyObject *key = PyLong_FromVoidPtr(module);
     PyObject *scope = key ? Py_XNewRef(PyDict_GetItemWithError(scopes, key)) : NULL;
     if (key && !scope && !PyErr_Occurred())
         scope = PyObject_CallMethodOneArg(around, PYTHON(s, name, _of_module), module);
     Py_XDECREF(key);
-    Py_XDECREF(scopes);
     return scope;
 }
 
@@ -73,7 +72,7 @@ static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, 
     State *s = PyType_GetModuleState(Py_TYPE(self));
     if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(method->call, args, n, names); /* raises */
     PyObject *around = scope_here(s);
-    PyObject *scope = scope_of_calls(s, around ? around : method->outside, args[0]);
+    PyObject *scope = scope_of_calls(s, method, around ? around : method->outside, args[0]);
     if (!scope) return NULL;
     PyObject *before = swap_scope(s, scope);
     PyObject *result = PyObject_Vectorcall(method->call, args, n, names);
@@ -81,11 +80,19 @@ static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, 
     return result;
 }
 
-/* in_scope(call, outside). The caller owns the result. */
+/* in_scope(call, outside), of which `_modules` is in a slot. The caller owns the result. */
 static PyObject *in_scope_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
     PyObject *call, *outside;
+    State *s = PyType_GetModuleState(type);
     if (!PyArg_ParseTuple(args, "OO", &call, &outside)) return NULL;
+    PyObject *slot = PyObject_GetAttr((PyObject *)Py_TYPE(outside), PYTHON(s, name, _modules));
+    if (!slot || !Py_IS_TYPE(slot, &PyMemberDescr_Type)) {
+        Py_XDECREF(slot);
+        return PyErr_Format(PyExc_TypeError, "in_scope takes a function and a Scope");
+    }
     InScope *method = (InScope *)type->tp_alloc(type, 0);
+    if (method) method->scopes = ((PyMemberDescrObject *)slot)->d_member->offset;
+    Py_DECREF(slot);
     if (!method) return NULL;
     method->vectorcall = in_scope_call;
     method->call = Py_NewRef(call);

@@ -75,7 +75,8 @@ typedef struct {
     Py_ssize_t n_alive, peak, keep;
     uint64_t walks;
     Walk spare;                 /* memory of the last walk, for the next one */
-    Py_ssize_t marking;         /* number of threads within a scope or in no_grad, plus one if on_new is set */
+    Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
+    Py_ssize_t forgetful;       /* number of threads in no_grad */
     PyObject *on_new;           /* called on each new Value, or NULL */
     PyObject *before_backward;  /* called on the nodes before each backward pass, or NULL */
     uint64_t thread;            /* the thread whose state is at hand: */

@@ -17,11 +17,13 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
-from micrograd.programs.branches import Part, Paths, joined
+from micrograd.programs.branches import Paths
+from micrograd.programs.paths import Part, joined
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
+from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
 
@@ -248,7 +250,10 @@ class Program:
         version = self._known.version
         if version is None or not version.references.unchanged():
             with uncollected():
-                version = self._known.version = _Version(References(self.function), {})
+                version = _Version(References(self.function), {})
+                for function in version.references.functions:
+                    refuse_hidden_truths(function)
+                self._known.version = version
         integers = tuple([name for name, x in arguments.items() if x.is_integer])
         key = (tuple(arguments), structures, integers)
         paths = version.paths.get(key)

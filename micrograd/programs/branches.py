@@ -12,26 +12,26 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.graph.scopes import line_of, scope_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import Lifted
-from micrograd.programs.run.executor import Executable, State
+from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
+from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
 from micrograd.programs.show.equations import Equations, Line
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
-from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.no_rows import run_without_rows
-from micrograd.programs.trace.recording import Index, ProgramError, Recording, recorded
+from micrograd.programs.trace.recording import ProgramError, Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
+from micrograd.value.errors import described
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -41,76 +41,8 @@ if TYPE_CHECKING:
 
 MOST_BRANCHES = 64  # ways that differ by more than where a loop ends
 MOST_PATHS = 1000
-Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
-
-
-class Fork:
-    """A place in the tree: what the function asks next, and the ways on from there."""
-
-    __slots__ = ("longest", "next")
-
-    def __init__(self) -> None:
-        self.next: dict[bool, Fork] = {}
-        self.longest: Path | None = None  # of the paths from here, the one with the most guards
-
-
-class Path:
-    """One way through the function, and its program."""
-
-    def __init__(
-        self,
-        tape: Tape,
-        outputs: list[int],
-        width: int | None,
-        indices: list[Index],
-        executable: Callable[..., Executable],
-    ) -> None:
-        seeds = [tape.input("", k) for k in range(len(outputs))]
-        tape.columns[""] = len(seeds)
-        tape.numbers.update(dict.fromkeys(seeds, 1.0))
-        self.gradients = reverse(tape, outputs, [tape.symbol(seed) for seed in seeds])
-        tape.close()
-        self.tape = tape
-        self.outputs = outputs
-        self.width = width  # how many scalars it returns; None for one that is not in a list
-        self.indices = list(dict.fromkeys(indices))
-        self.truths = list(tape.guards.values())
-        self.forks: list[Fork] = []  # one before each guard
-        self.divides = False  # whether the rows of the last call parted here
-        self._executable = executable
-        self.program = executable(tape, outputs, self.gradients, tape.guards)
-        # A node without operands would count as a leaf, and never be asked to pass anything on.
-        self.operands = tuple(self.program.parameters) or (Value(0.0),)
-        self.idle: list[Call] = []  # nodes on the operands that no call uses
-
-    @cached_property
-    def conditions(self) -> Executable:
-        """The guards alone, to tell the rows apart before anything else is computed."""
-        return self._executable(self.tape, [], {}, self.tape.guards)
-
-    def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
-        """Raise IndexError if one of these rows has an index that is out of range."""
-        for index in self.indices:
-            index.check(inputs[index.name][index.column, rows], numbers[rows])
-
-    def node(self) -> tuple[Call, list[Call] | None]:
-        """The node of a call, and where it belongs afterwards."""
-        probe = Value(0.0)
-        if scope_of(probe) is not None or line_of(probe) is not None:
-            return Call.of(self.operands, [self.program]), None  # it knows where it was made
-        try:
-            return self.idle.pop(), self.idle
-        except IndexError:
-            return Call.of(self.operands, [self.program]), self.idle
-
-
-class Part(NamedTuple):
-    """The rows of one call that took one path (None for all of them), and what it gave."""
-
-    path: Path
-    rows: Array | None
-    values: Array
-    state: State
+SURVEYED = 8  # traced paths of one call, after which the others are counted first
+ENOUGH = 256  # rows that are looked at then
 
 
 Todo = tuple[Union[Path, None], "Array"]  # rows, and the path to try; None if there is none yet
@@ -128,7 +60,7 @@ class Paths:
         self._function = function
         self._names = names
         self._integers = integers  # the arguments that may be indices
-        self._rank = {v: i for i, v in enumerate(names)}
+        self._rank = IdentityDict((v, i) for i, v in enumerate(names))
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
         self.found: list[Path] = []
@@ -194,13 +126,17 @@ class Paths:
         everything = np.arange(n)
         todo: list[Todo] = [(self._first, everything)]
         tried: dict[Path, Array] = {}
-        forgot = False
+        forgot, traced = False, 0
         while todo:
             path, rows = todo.pop()
             if path is None:
+                traced += 1
+                if traced == SURVEYED:
+                    with uncollected():
+                        self._survey(inputs, numbers)
                 if self._is_full():
                     if forgot or not self._forget():
-                        raise self._too_many()
+                        raise _too_many(self._lines())
                     parts, todo, rows, forgot = [], [], everything, True
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
             before = tried.setdefault(path, np.zeros(n, bool))
@@ -270,7 +206,8 @@ class Paths:
         self._first = self._root.longest
         return path
 
-    def _record(self, inputs: Inputs, row: int, number: int) -> Path:
+    def _run_row(self, inputs: Inputs, row: int, number: int) -> tuple[Recording, Any]:
+        """Run the function on one row, and record what it does."""
         recording = Recording(self._names, number)
 
         def leaf(name: str, column: int) -> Value:
@@ -278,11 +215,28 @@ class Paths:
             return recording.input(name, column, x, name in self._integers)
 
         with recorded(recording):
-            returned = self._function(leaf)
+            return recording, self._function(leaf)
+
+    def _record(self, inputs: Inputs, row: int, number: int) -> Path:
+        recording, returned = self._run_row(inputs, row, number)
         outputs, width = _outputs(returned)
         del returned
         tape, places = recording.tape(outputs)
         return Path(tape, places, width, recording.indices, self._executable)
+
+    def _survey(self, inputs: Inputs, numbers: Array) -> None:
+        """Record some rows, and raise if they take too many paths: to lift these takes longer."""
+        root, lines = Fork(), Counter[str]()
+        some = np.unique(np.linspace(0, len(numbers) - 1, ENOUGH).astype(int))
+        for count, row in enumerate(some.tolist(), 1):
+            recording, _ = self._run_row(inputs, row, int(numbers[row]))
+            fork = root
+            for comparison, place in recording.guards:
+                if fork.next and comparison.truth not in fork.next:
+                    lines[described(*place)] += 1
+                fork = fork.next.setdefault(comparison.truth, Fork())
+            if count % (ENOUGH // 8) == 0 and _count_branches(root) > MOST_BRANCHES:
+                raise _too_many(lines)
 
     # Too many --------------------------------------------------------------------------------
 
@@ -302,16 +256,15 @@ class Paths:
         self.found = []
         return True
 
-    def _too_many(self) -> ProgramError:
-        lines: Counter[str] = Counter()
-        for path in self.found:
-            for line, fork in zip(path.tape.lines, path.forks):
-                lines[line] += len(fork.next) > 1
-        [(line, times)] = lines.most_common(1)
-        return ProgramError(
-            f"the function has more than {MOST_BRANCHES} paths: they part {times} times at {line}. "
-            "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
-        )
+    def _lines(self) -> Counter[str]:
+        """Count how often the paths part at each line."""
+        parting = {
+            id(fork): line
+            for path in self.found
+            for line, fork in zip(path.tape.lines, path.forks)
+            if len(fork.next) > 1
+        }
+        return Counter(parting.values())
 
     # Printing --------------------------------------------------------------------------------
 
@@ -336,8 +289,8 @@ class Paths:
         ways = [f"{str(t).lower()} at {line}" for t, line in zip(path.truths, path.tape.lines)]
         return "; ".join(ways)
 
-    def _patterns(self) -> dict[Value, str]:
-        return {p: name.pattern for p, name in self._names.items()}
+    def _patterns(self) -> IdentityDict[Value, str]:
+        return IdentityDict((p, name.pattern) for p, name in self._names.items())
 
     def _executable(
         self,
@@ -351,22 +304,24 @@ class Paths:
         return Executable(tape, outputs, gradients, parameters, self._patterns(), guards)
 
 
-def joined(parts: list[Part], n: int) -> Result:
-    """Join what the parts of a call gave, in the order of its rows."""
-    width = parts[0].path.width
-    data: Array = np.empty((n, 1 if width is None else width))
-    for part in parts:
-        if part.path.width != width:
-            raise TypeError(
-                "the function returns a list on one path and not, or not as long, "
-                "on another: return as many scalars on each"
-            )
-        data[slice(None) if part.rows is None else part.rows] = part.values.T
-    operands = dict.fromkeys(p for part in parts for p in part.path.operands)
-    node = Call.of(tuple(operands), [part.path.program for part in parts])
-    node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
-    node.shape = (n,) if width is None else (n, width)
-    return Result(data.reshape(node.shape), Lease(node))
+def _count_branches(root: Fork) -> int:
+    """Count the ways that lead on from a fork; where a loop may end, or go on, is none."""
+    count = 0
+    todo = [root]
+    while todo:
+        ways = list(todo.pop().next.values())
+        ends = sum(not way.next for way in ways)
+        count += ends if ends == len(ways) else 0
+        todo += ways
+    return count
+
+
+def _too_many(lines: Counter[str]) -> ProgramError:
+    [(line, times)] = lines.most_common(1)
+    return ProgramError(
+        f"the function has more than {MOST_BRANCHES} paths: they part {times} times at {line}. "
+        "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
+    )
 
 
 def _outputs(returned: Any) -> tuple[list[Any], int | None]:

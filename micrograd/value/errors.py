@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 import warnings
@@ -104,6 +103,8 @@ def _user_frame() -> FrameType:
 
 def described(file: str, line: int) -> str:
     """Name a line, and quote it if its file can be read."""
+    import linecache  # it is slow to import, and only needed for messages
+
     text = linecache.getline(file, line).strip()
     return f"{file}, line {line}{f': {text}' if text else ''}"
 

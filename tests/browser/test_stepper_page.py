@@ -391,6 +391,23 @@ def test_in_a_notebook_exported_by_nbconvert(show: Show) -> None:
     assert page.locator("img").count() == 0
 
 
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("style", "theme"),
+    [("", "light"), ("background:#fdfdfd", "light"), ("background:#111418", "dark")],
+)
+def test_the_theme_is_the_notebooks_and_not_the_systems(
+    style: str, theme: str, system: str, show: Show
+) -> None:
+    html = notebook(twice()).replace("<!doctype html>", f"<!doctype html><body style='{style}'>", 1)
+    page = show(html, reduced_motion="reduce", color_scheme=system)
+    body = page.frame_locator("iframe").locator("body")
+    paper = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 25, 30)"}
+    expect(body).to_have_css("background-color", paper[theme])
+    page.evaluate("document.body.style.background = '#000'")  # the reader changes the theme
+    expect(body).to_have_css("background-color", paper["dark"])
+
+
 def test_without_scripts_picture_and_tables_remain(show: Show) -> None:
     page = show(notebook(neuron()), java_script_enabled=False)
     assert page.locator("iframe").count() == 0

@@ -201,6 +201,8 @@ def digraph(sheet: Sheet, rankdir: str, notes: Sequence[str] = ()) -> graphviz.D
     for arrow in sheet.arrows:
         label = sheet.labels.get(arrow)
         text = {"label": f"<{'<BR/>'.join(map(_escaped, label))}>"} if label else {}
+        if rankdir == "LR" and kind_of(arrow.tail, sheet.outline) is Kind.INPUT:
+            text["tailport"] = "e"  # its tip; arrows from elsewhere would begin beside it
         dot.edge(ids[arrow.tail], ids[arrow.head], **text)
     return dot
 
@@ -250,17 +252,14 @@ def _below(sheet: Sheet, notes: Sequence[str]) -> str:
         if box.group is not None
     }
     cells = [
-        f'<TD BGCOLOR="{style["fillcolor"]}" BORDER="1" COLOR="{style["color"]}">'
-        f" {kind.value if kind else ', '.join(sorted(of_groups))} </TD>"
+        f'<FONT COLOR="{style["color"]}">&#9632;</FONT>'
+        f" {kind.value if kind else ', '.join(sorted(of_groups))} "
         for kind, style in ((kind, _kind_style(kind)) for kind in SHAPES)
         if kind in kinds
     ]
     rows = []
     if len(cells) > 1:
-        rows.append(
-            '<TR><TD ALIGN="LEFT"><TABLE BORDER="0" CELLSPACING="4" CELLPADDING="2">'
-            f"<TR>{''.join(cells)}</TR></TABLE></TD></TR>"
-        )
+        rows.append(f'<TR><TD ALIGN="LEFT">{"&nbsp; ".join(cells)}</TD></TR>')
     rows += [f'<TR><TD ALIGN="LEFT">{_escaped(note)}</TD></TR>' for note in notes]
     if not rows:
         return ""

@@ -194,6 +194,12 @@ class Diagram:
         wanted = set(bundle if include is None else include) - set(exclude or ())
         return {kind: data for kind, data in bundle.items() if kind in wanted}
 
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows: one representation, where it would show several as tabs."""
+        bundle = self._repr_mimebundle_()
+        kind = "text/html" if "text/html" in bundle else "text/plain"
+        return kind, bundle[kind]
+
 
 def _notes(sheet: Sheet) -> list[str]:
     """Return the notes below the picture: grads are missing, Values are folded."""

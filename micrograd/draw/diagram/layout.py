@@ -20,41 +20,42 @@ MISSING = (
 )
 
 
-def render(source: str, format: str) -> bytes:
+def render(source: str, format: str, resolution: int = RESOLUTION) -> bytes:
     """Draw a text in the DOT language as "svg", "png", "pdf" or "json0" (positions only).
 
-    Raises RuntimeError without Graphviz, or if it rejects the text.
+    `resolution` of a PNG is in dots per inch. Raises RuntimeError without Graphviz, or if it
+    rejects the text.
 
     >>> render("digraph { a -> b }", "svg")[:5]
     b'<?xml'
     """
     if shutil.which("dot"):
-        return _by_program(source, format)
+        return _by_program(source, format, resolution)
     try:
         import pygraphviz  # noqa: F401
     except ImportError:
         raise RuntimeError(MISSING) from None
-    return _by_library(source, format)
+    return _by_library(source, format, resolution)
 
 
-def _by_program(source: str, format: str) -> bytes:
+def _by_program(source: str, format: str, resolution: int) -> bytes:
     command = ["dot", f"-T{format}"]
     if format == "png":
-        command.append(f"-Gdpi={RESOLUTION}")
+        command.append(f"-Gdpi={resolution}")
     done = subprocess.run(command, input=source.encode(), capture_output=True)
     if done.returncode:
         raise RuntimeError(f"Graphviz could not draw this: {done.stderr.decode(errors='replace')}")
     return done.stdout
 
 
-def _by_library(source: str, format: str) -> bytes:
+def _by_library(source: str, format: str, resolution: int) -> bytes:
     import pygraphviz
 
     with _stderr_kept() as said:
         try:
             with pygraphviz.AGraph(string=source) as graph:
                 if format == "png":
-                    graph.graph_attr["dpi"] = RESOLUTION
+                    graph.graph_attr["dpi"] = resolution
                 drawn: bytes = graph.draw(format=format, prog="dot")
         except (pygraphviz.DotError, OSError, ValueError) as error:
             raise RuntimeError(f"Graphviz could not draw this: {error} {said()}") from error

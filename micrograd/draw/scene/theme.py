@@ -50,13 +50,17 @@ _DARK = {
 
 
 def variables() -> str:
-    """Return the colours as CSS variables: light, unless the reader prefers dark.
+    """Return the colours as CSS variables: those of `data-theme` at the root, else of the system.
 
     >>> variables()[:34]
     '.picture{--paper:#FFFFFF;--ink:#1C'
     """
     light, dark = _declarations(_LIGHT, LIGHT), _declarations(_DARK, DARK)
-    return f".picture{{{light}}}@media (prefers-color-scheme:dark){{.picture{{{dark}}}}}"
+    system = ":root:not([data-theme=light])"
+    return (
+        f".picture{{{light}}}:root[data-theme=dark] .picture{{{dark}}}"
+        f"@media (prefers-color-scheme:dark){{{system} .picture,{system}.picture{{{dark}}}}}"
+    )
 
 
 def _declarations(common: dict[str, str], paints: dict[str, Paint]) -> str:

@@ -1,7 +1,7 @@
 // The picture of the inside of a part, in the shapes that picture.py draws.
 const LINE = 18, PAD = 9, TOP = 20, LONGEST = 22;
 const escaped = (text) => text.replace(/[&<>"']/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" })[c]);
-const shortened = (name) => (name.length <= LONGEST ? name : "\u2026" + name.slice(1 - LONGEST));
+const HALF = LONGEST / 2 - 1, shortened = (name) => (name.length <= LONGEST ? name : `${name.slice(0, HALF)}\u2026${name.slice(-HALF - 1)}`);
 
 function shape(kind, w, h) {
   const outline = {

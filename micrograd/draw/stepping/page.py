@@ -130,6 +130,13 @@ class Stepper:
         wanted = set(bundle if include is None else include) - set(exclude or ())
         return {kind: data for kind, data in bundle.items() if kind in wanted}
 
+    def _mime_(self) -> tuple[str, str]:
+        """Return what marimo shows, which strips scripts but for those in frames."""
+        try:
+            return "text/html", static.framed(self.html(), self._alt)
+        except RuntimeError as error:  # no Graphviz
+            return "text/plain", f"{self}\n({error})"
+
     @property
     def _alt(self) -> str:
         narration = self.narration

@@ -23,6 +23,7 @@ TOP = LINE + 2  # the baseline of the first line of a box
 MARGIN = 14  # around the picture, so that what hangs below a box is not cut off
 LONGEST = 22  # letters of a name in a box; the whole name is in its tooltip
 NUMBER = 10  # letters of a number, as in -1.234e-05, so that boxes need not grow
+COLUMN = 900  # the width of a column of text, in pixels
 STEP = 4  # letters by which boxes grow, so that parts alike have boxes of one size
 
 
@@ -100,9 +101,13 @@ class Picture(NamedTuple):
         )
 
     def png(self) -> bytes:
-        """Return it as a PNG, drawn by Graphviz, for hosts that show no SVG."""
+        """Return it as a PNG, drawn by Graphviz, for hosts that show no SVG.
+
+        It has two pixels for each one of a column, in which a wider picture is scaled down.
+        """
         source = _source(self.boxes, self.arrows, self.frames, alone=True)
-        return layout.render(source, "png")
+        scale = min(1.0, COLUMN / self.width)
+        return layout.render(source, "png", round(layout.RESOLUTION * scale))
 
     def embedded(self, alt: str, view: str) -> str:
         """Return it as an element of a page that has the style sheet; `view` is its name there."""
@@ -186,8 +191,13 @@ def box_size(box: Box) -> tuple[float, float]:
 
 
 def shortened(name: str) -> str:
-    """Cut a long name, but for its end, which tells it from others."""
-    return name if len(name) <= LONGEST else "\u2026" + name[1 - LONGEST :]
+    """Cut a long name in its middle: both ends tell it from others.
+
+    >>> shortened("layers[0].neurons[12].w[3]")
+    'layers[0].…ns[12].w[3]'
+    """
+    half = LONGEST // 2 - 1
+    return name if len(name) <= LONGEST else f"{name[:half]}\u2026{name[-half - 1 :]}"
 
 
 MANY_BOXES = 60  # more of them are laid out quickly rather than neatly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import uuid
 from collections.abc import Iterable, Sequence
@@ -79,11 +80,20 @@ def output(picture: str, alt: str, tables: str, page: str) -> str:
     identity = f"micrograd-{uuid.uuid4().hex}"
     data = base64.b64encode(picture.encode()).decode()
     text = (
-        f'<div id="{identity}"><img alt="{safe(alt)}" style="max-width:100%" '
+        f'<div id="{identity}"><img alt="{safe(alt)}" style="max-width:100%;color-scheme:light" '
         f'src="data:image/svg+xml;base64,{data}">{tables}</div>'
     )
     script = _UPGRADE % tuple(map(_literal, (identity, alt, page)))
     return text.encode("ascii", "xmlcharrefreplace").decode() + script
+
+
+def framed(page: str, alt: str) -> str:
+    """Return the page within a frame, for a host that runs the scripts of frames alone."""
+    style = "width:100%;height:640px;border:0"
+    return (
+        f'<iframe title="{safe(alt)}" sandbox="allow-scripts" style="{style}" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+    )
 
 
 def _literal(text: str) -> str:
@@ -99,14 +109,30 @@ def within_script(text: str) -> str:
     return text.replace("</", "<\\/").replace("<!--", "\\u003c!--")
 
 
-_UPGRADE = """<script>(() => {
+_UPGRADE = r"""<script>(() => {
 const here = document.getElementById(%s);
 if (!here) return;
 const frame = document.createElement("iframe");
 frame.title = %s;
 frame.setAttribute("sandbox", "allow-scripts");
 frame.style.cssText = "width:100%%;height:560px;border:0";
-frame.srcdoc = %s;
+// The theme is that of the page around, which its background tells, and not the system's.
+const prefers = matchMedia("(prefers-color-scheme: dark)");
+const theme = () => {
+  for (let place = here; place; place = place.parentElement) {
+    const found = getComputedStyle(place).backgroundColor.match(/[\d.]+/g);
+    const [r, g, b, a = 1] = found?.map(Number) ?? [];
+    if (r >= 0 && a > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
+  }
+  const scheme = getComputedStyle(document.documentElement).colorScheme;
+  const dark = prefers.matches || !scheme.includes("light");
+  return dark && scheme.includes("dark") ? "dark" : "light";
+};
+frame.srcdoc = %s.replace("<html", `<html data-theme="${theme()}"`);
+const tell = () => frame.contentWindow?.postMessage({ theme: theme() }, "*");
+for (const part of [document.documentElement, document.body])
+  new MutationObserver(() => setTimeout(tell, 50)).observe(part, { attributes: true });
+prefers.addEventListener("change", tell);
 addEventListener("message", (event) => {
   if (event.source === frame.contentWindow) frame.style.height = `${+event.data.height}px`;
 });

@@ -117,7 +117,8 @@ class Views:
         root = self.narration.root
         for part in self.line(self.home[root]):
             used[part][root] = None
-        return [list(found) for found in used]
+        # A part of leaves alone has no other results.
+        return [list(found) or part.box.values for found, part in zip(used, self.parts)]
 
     # The picture as it begins --------------------------------------------------------------
 

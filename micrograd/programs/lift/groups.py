@@ -121,8 +121,8 @@ class Lifted:
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
         self.parameters = len(parameters)
         self.outputs = [flat.same[i] for i in outputs]
-        rank = {p: i for i, p in enumerate(parameters)}
-        self.gradients = {rank[p]: flat.same[i] for p, i in gradients.items()}
+        rank = {id(p): i for i, p in enumerate(parameters)}
+        self.gradients = {rank[id(p)]: flat.same[i] for p, i in gradients.items()}
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
             op = tape.ops[i]

@@ -11,9 +11,12 @@ from typing import Any
 
 from micrograd.engine import Value
 from micrograd.programs.trace.tape import Symbol, Tape, total
+from micrograd.value.identity import IdentityDict
 
 
-def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Symbol]) -> dict[Value, int]:
+def reverse(
+    tape: Tape, outputs: Iterable[int], seeds: Sequence[Symbol]
+) -> IdentityDict[Value, int]:
     """Trace the reverse pass: where the gradient of each parameter, over all examples, stands.
 
     `seeds` are what arrives at each output. The walk is that of `backward()`: outputs first, each
@@ -37,8 +40,8 @@ def reverse(tape: Tape, outputs: Iterable[int], seeds: Sequence[Symbol]) -> dict
                 product = _times(rule(*arguments), adjoint)
                 if product is not None:
                     arrived.add(operand, product)
-    gradients = {p: arrived.take(index) for p, index in tape.parameters.items()}
-    return {p: adjoint.index for p, adjoint in gradients.items() if adjoint is not None}
+    gradients = [(p, arrived.take(index)) for p, index in tape.parameters.items()]
+    return IdentityDict((p, adjoint.index) for p, adjoint in gradients if adjoint is not None)
 
 
 def _times(slope: Any, adjoint: Symbol) -> Symbol | None:

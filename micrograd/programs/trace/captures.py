@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.nn import Module
+from micrograd.value.identity import IdentityDict
 
 
 class Name(NamedTuple):
@@ -34,6 +35,7 @@ class References:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.cells: list[tuple[types.CellType, Any]] = []
+        self.functions: list[types.FunctionType] = []
         self.globals: list[tuple[dict[str, Any], str, Any]] = []
         named: list[tuple[str, Any]] = []
         owner = getattr(function, "__self__", None)
@@ -50,6 +52,7 @@ class References:
             f = todo.pop()
             if isinstance(f, types.FunctionType) and id(f) not in seen:
                 seen.add(id(f))
+                self.functions.append(f)
                 found = list(self._of(f))
                 named += found
                 todo += [g for _, x in found for g in _own_functions(x, f)]
@@ -147,9 +150,9 @@ def _methods(kind: type, f: types.FunctionType) -> Iterator[Any]:
                 yield getattr(method, "__func__", getattr(method, "fget", method))
 
 
-def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:
+def _name_values(named: list[tuple[str, Any]]) -> IdentityDict[Value, Name]:
     """Name every Value in what is referred to, in the order of lists and attributes."""
-    found: dict[Value, Name] = {}
+    found: IdentityDict[Value, Name] = IdentityDict()
     modules = {id(x) for _, x in named if isinstance(x, Module)}
     for name, thing in named:
         # One module's attributes need no prefix.
@@ -158,7 +161,7 @@ def _name_values(named: list[tuple[str, Any]]) -> dict[Value, Name]:
     return found
 
 
-def _walk(root: Any, pattern: str, found: dict[Value, Name]) -> None:
+def _walk(root: Any, pattern: str, found: IdentityDict[Value, Name]) -> None:
     """Name the Values in lists, dicts, arrays and attributes, in their order."""
     seen: set[int] = set()
     todo: list[tuple[Any, str, tuple[Any, ...]]] = [(root, pattern, ())]

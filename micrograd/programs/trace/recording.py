@@ -27,10 +27,11 @@ from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.tape import Tape, without_raising
 from micrograd.value import hooks
 from micrograd.value.errors import described, user_line
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
-    from micrograd.programs.branches import Path
+    from micrograd.programs.paths import Path
 
 # By Python's comparison: the operation, and whether its operands change places.
 _ROWS: dict[Callable[[Any, Any], Any], tuple[Op, bool]] = {
@@ -71,7 +72,7 @@ class Recording:
 
     def __init__(self, known: Collection[Value] = (), row: int = 0) -> None:
         self._row = row
-        self.inputs: dict[Value, tuple[str, int]] = {}
+        self.inputs: IdentityDict[Value, tuple[str, int]] = IdentityDict()
         self.indices: list[Index] = []
         self._integers: set[str] = set()
         self.guards: list[tuple[Comparison, tuple[str, int]]] = []
@@ -172,9 +173,11 @@ class Recording:
 class _Graph:
     """A recorded graph as lists of operations and places, which keep no Value alive."""
 
-    def __init__(self, inputs: dict[Value, tuple[str, int]], known: Collection[Value]) -> None:
+    def __init__(
+        self, inputs: IdentityDict[Value, tuple[str, int]], known: Collection[Value]
+    ) -> None:
         self._roots: list[Any] = []
-        self._inputs: dict[Value, tuple[str, int]] = inputs
+        self._inputs = inputs
         self._known = known
         self._ops: list[Op | None] = []
         self._operands: list[tuple[int, ...]] = []
@@ -250,7 +253,7 @@ class _Graph:
     def let_go(self) -> dict[int, Value]:
         """Forget the graph; give the leaves that live on."""
         self._roots.clear()
-        self._inputs = {}
+        self._inputs = IdentityDict()
         alive = {place: reference() for place, reference in self._leaves.items()}
         return {place: v for place, v in alive.items() if v is not None}
 
@@ -258,9 +261,9 @@ class _Graph:
         """Write what the roots are made of on a tape; the function says where a root stands."""
         tape = Tape()
         wanted = self._wanted(living)
-        used = {v for place, v in living.items() if wanted[place]}
+        used = {id(v) for place, v in living.items() if wanted[place]}
         for v in self._known:  # in the order of their names
-            if v in used:
+            if id(v) in used:
                 tape.parameter(v)
         at = [-1] * len(self._ops)
         for place, op in enumerate(self._ops):

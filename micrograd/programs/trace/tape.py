@@ -19,6 +19,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
@@ -47,7 +48,7 @@ class Tape:
         self.active: list[bool] = []
         self.inputs: dict[int, tuple[str, int]] = {}  # the argument, and the column in it
         self.columns: Counter[str] = Counter()  # of each argument, whether they are used or not
-        self.parameters: dict[Value, int] = {}
+        self.parameters: IdentityDict[Value, int] = IdentityDict()
         self.constants: dict[int, float] = {}
         self.guards: dict[int, bool] = {}  # the comparisons that were asked, and their truth
         self.lines: list[str] = []  # of the guards, in their order

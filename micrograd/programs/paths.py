@@ -1,0 +1,111 @@
+"""One way through a function: its program, its guards, and where it stands among the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.graph.scopes import line_of, scope_of
+from micrograd.programs.run.executor import Executable, State
+from micrograd.programs.run.results import Call, Lease, Result, Run
+from micrograd.programs.trace.backward import reverse
+from micrograd.programs.trace.recording import Index
+from micrograd.programs.trace.tape import Tape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
+
+
+class Fork:
+    """A place in the tree: what the function asks next, and the ways on from there."""
+
+    __slots__ = ("longest", "next")
+
+    def __init__(self) -> None:
+        self.next: dict[bool, Fork] = {}
+        self.longest: Path | None = None  # of the paths from here, the one with the most guards
+
+
+class Path:
+    """One way through the function, and its program."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        outputs: list[int],
+        width: int | None,
+        indices: list[Index],
+        executable: Callable[..., Executable],
+    ) -> None:
+        seeds = [tape.input("", k) for k in range(len(outputs))]
+        tape.columns[""] = len(seeds)
+        tape.numbers.update(dict.fromkeys(seeds, 1.0))
+        self.gradients = reverse(tape, outputs, [tape.symbol(seed) for seed in seeds])
+        tape.close()
+        self.tape = tape
+        self.outputs = outputs
+        self.width = width  # how many scalars it returns; None for one that is not in a list
+        self.indices = list(dict.fromkeys(indices))
+        self.truths = list(tape.guards.values())
+        self.forks: list[Fork] = []  # one before each guard
+        self.divides = False  # whether the rows of the last call parted here
+        self._executable = executable
+        self.program = executable(tape, outputs, self.gradients, tape.guards)
+        # A node without operands would count as a leaf, and never be asked to pass anything on.
+        self.operands = tuple(self.program.parameters) or (Value(0.0),)
+        self.idle: list[Call] = []  # nodes on the operands that no call uses
+
+    @cached_property
+    def conditions(self) -> Executable:
+        """Plan the guards alone, to tell the rows apart before anything else is computed."""
+        return self._executable(self.tape, [], {}, self.tape.guards)
+
+    def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
+        """Raise IndexError if one of these rows has an index that is out of range."""
+        for index in self.indices:
+            index.check(inputs[index.name][index.column, rows], numbers[rows])
+
+    def node(self) -> tuple[Call, list[Call] | None]:
+        """Return a node for a call, and the list where it belongs afterwards, if any."""
+        probe = Value(0.0)
+        if scope_of(probe) is not None or line_of(probe) is not None:
+            return Call.of(self.operands, [self.program]), None  # it knows where it was made
+        try:
+            return self.idle.pop(), self.idle
+        except IndexError:
+            return Call.of(self.operands, [self.program]), self.idle
+
+
+class Part(NamedTuple):
+    """The rows of one call that took one path (None for all of them), and what it gave."""
+
+    path: Path
+    rows: Array | None
+    values: Array
+    state: State
+
+
+def joined(parts: list[Part], n: int) -> Result:
+    """Join what the parts of a call gave, in the order of its rows."""
+    width = parts[0].path.width
+    data: Array = np.empty((n, 1 if width is None else width))
+    for part in parts:
+        if part.path.width != width:
+            raise TypeError(
+                "the function returns a list on one path and not, or not as long, "
+                "on another: return as many scalars on each"
+            )
+        data[slice(None) if part.rows is None else part.rows] = part.values.T
+    operands = {id(p): p for part in parts for p in part.path.operands}
+    node = Call.of(tuple(operands.values()), [part.path.program for part in parts])
+    node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
+    node.shape = (n,) if width is None else (n, width)
+    return Result(data.reshape(node.shape), Lease(node))

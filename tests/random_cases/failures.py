@@ -1,0 +1,101 @@
+"""A failing case made smaller, and told so that it can be repeated."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from textwrap import indent
+from typing import Any, NamedTuple
+
+import micrograd
+from random_cases import cases
+from random_cases.comparing import Comparisons, WrongError
+
+SLOWEST = 20  # seconds for a case; what takes longer does not end
+
+
+class Limits(NamedTuple):
+    """How much of a case is run."""
+
+    without: frozenset[int] = frozenset()  # the steps that are left out
+    calls: int = 9
+    rows: int = 10_000
+
+    def within(self, other: Limits) -> Limits:
+        """Combine two limits."""
+        return Limits(
+            self.without | other.without, min(self.calls, other.calls), min(self.rows, other.rows)
+        )
+
+
+WHOLE = Limits()
+
+
+def failure(seed: int, number: int, limits: Limits = WHOLE) -> str | None:
+    """Return what is wrong with a case, or None."""
+    case = cases.draw(seed, number, limits.without)
+    try:
+        with _limited(SLOWEST):
+            Comparisons(case, limits.calls, limits.rows).check()
+    except WrongError as error:
+        return str(error)
+    except Exception as error:  # a loop that runs where the program raises is a fault as well
+        return "".join(traceback.format_exception(error)[-5:]).rstrip()
+    return None
+
+
+def shrink(seed: int, number: int) -> Limits:
+    """Leave out calls, rows and steps, as long as something is wrong."""
+    limits = WHOLE
+    for smaller in _smaller():
+        tried = limits.within(smaller)
+        if tried != limits and failure(seed, number, tried) is not None:
+            limits = tried
+    return limits
+
+
+def _smaller() -> Iterator[Limits]:
+    yield from (Limits(calls=calls) for calls in (3, 2, 1))
+    yield from (Limits(rows=rows) for rows in (300, 40, 7, 3, 2, 1))
+    yield from (Limits(without=frozenset({k})) for k in reversed(range(cases.MOST_STEPS)))
+
+
+def report(seed: int, number: int) -> str:
+    """Return what is wrong with a case, how to repeat it, and the smallest one that still fails."""
+    limits = shrink(seed, number)
+    case = cases.draw(seed, number, limits.without)
+    pure = "MICROGRAD_PURE=1 " if os.environ.get("MICROGRAD_PURE") else ""
+    return "\n".join(
+        [
+            f"case {seed}:{number} is wrong on the {micrograd.core} core:",
+            indent(str(failure(seed, number)), "    "),
+            f"  repeat it: {pure}python tests/random_programs.py --case {seed}:{number}",
+            f"  with at most {limits.calls} calls of {limits.rows} rows, and without the steps "
+            f"{sorted(limits.without)}:",
+            indent(str(failure(seed, number, limits)), "    "),
+            f"  {case.described}",
+            indent(case.source, "    "),
+        ]
+    )
+
+
+@contextmanager
+def _limited(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in this block after some time, where the system has an alarm."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _late(*_: Any) -> None:
+    raise TimeoutError(f"it took more than {SLOWEST} s")
