@@ -27,6 +27,7 @@ from micrograd.ops import Op
 MODULES = [
     "engine",
     "explain.examples",
+    "graph.modes",
     "graph.scopes",
     "graph.steps",
     "losses",

@@ -11,6 +11,7 @@ from typing import Any
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.engine import Value
+from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
@@ -32,14 +33,13 @@ class Call:
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
         self.shape, self.originals = _elements(x)  # None for the shape of one number
-        # Maps, since these lines take most of the time of a derivative of few operations.
         if set(map(type, self.originals)) == {float}:
-            self.at_values, self.variables = False, list(map(Value, self.originals))
+            self.at_values, self.variables = False, new_variables(self.originals)
         else:
             self.at_values = any(isinstance(original, Value) for original in self.originals)
             self.variables = [leaf_for(original) for original in self.originals]
-        for v in self.variables:
-            v._is_variable = True
+            for v in self.variables:
+                v._is_variable = True
         _running[id(self)] = self
         try:
             self.result = f(self._argument(self.variables), *args, **kwargs)
@@ -138,6 +138,15 @@ class Call:
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
 
 
+@prefer_c
+def new_variables(numbers: list[float]) -> list[Value]:
+    """Return marked leaves, in C since this takes most of the time of a small derivative."""
+    variables = list(map(Value, numbers))
+    for v in variables:
+        v._is_variable = True
+    return variables
+
+
 def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
     """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
     if x.__class__ is float or isinstance(x, Value):
@@ -145,10 +154,10 @@ def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
     if x.__class__ is list and set(map(type, x)) == {float}:
         return (len(x),), x
     refuse_masked(x, "x")
+    if getattr(getattr(x, "dtype", None), "char", "") == "d" and x.shape:
+        return x.shape, x.ravel().tolist()
     if is_number(x):
         return None, [to_float(x, "x")]
-    if str(getattr(x, "dtype", "")) == "float64":
-        return x.shape, x.ravel().tolist()
     if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
         raise TypeError(f"x must be a number, or a sequence or an array of numbers; got {x!r}")
     array = _as_objects(x, "x")
@@ -179,6 +188,8 @@ def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object
     """Return a NumPy array of Values, or of floats, in this shape."""
     import numpy as np
 
+    if kind is float:
+        return np.array(entries, dtype=float).reshape(shape)
     array: Any = np.empty(shape, dtype=kind)
     array.flat = entries
     return array

@@ -202,6 +202,7 @@ static PyMethodDef engine_methods[] = {
      "List every Value that the roots are made of, operands before their consumers."},
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
+    {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)

@@ -25,6 +25,7 @@ typedef struct {
     double *numbers; /* `width` for each place */
     Py_ssize_t width;
     int bound; /* leaves of blocks are among the nodes */
+    int rare;  /* a node may have a function assigned to `_backward` */
 } Sweep;
 
 static void free_sweep(Sweep *w) {
@@ -93,6 +94,7 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
             step.place = w->n_places++;
             v->seen = (base + step.place) & 0xFFFFFFFFFFFF;
         }
+        w->rare |= !v->code || v->dict;
         w->steps[w->n_steps++] = step;
     }
     for (Py_ssize_t i = 0; i < w->n_outputs; i++)
@@ -128,7 +130,7 @@ static int prepare(State *s, Sweep *w, int own) {
 
 /* Tell whether a function assigned to `_backward` is on the way; -1 for an error. */
 static int has_closures(State *s, Sweep *w) {
-    for (Py_ssize_t i = 0; i < w->n_steps; i++) {
+    for (Py_ssize_t i = 0; w->rare && i < w->n_steps; i++) {
         Value *v = w->steps[i].node;
         if (v->code && !v->dict) continue;
         PyObject *closure = PyObject_GetAttr((PyObject *)v, PYTHON(s, name, _closure));
@@ -163,6 +165,7 @@ static inline void local_slopes(Value *v, double *slopes) {
 
 /* Tell whether all numbers at a place are zero. */
 static inline int is_zero(Sweep *w, Py_ssize_t place) {
+    if (w->width == 1) return w->numbers[place] == 0.0;
     double *x = w->numbers + place * w->width;
     for (Py_ssize_t k = 0; k < w->width; k++) {
         if (x[k] != 0.0) return 0;
@@ -173,7 +176,10 @@ static inline int is_zero(Sweep *w, Py_ssize_t place) {
 /* Add the numbers at one place, times a slope, to those at another; what is zero adds nothing. */
 static inline void add_times(Sweep *w, Py_ssize_t to, Py_ssize_t from, double slope) {
     double *x = w->numbers + from * w->width, *sum = w->numbers + to * w->width;
-    if (isfinite(slope)) {
+    if (w->width == 1) { /* and is not zero, see take_step */
+        *sum += slope * *x;
+    }
+    else if (isfinite(slope)) {
         for (Py_ssize_t k = 0; k < w->width; k++) sum[k] += slope * x[k];
     }
     else {
@@ -325,4 +331,20 @@ static PyObject *engine_adjoints(PyObject *module, PyObject *const *args, Py_ssi
 static PyObject *engine_tangents(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     if (n == 5) return engine_sweep(module, args, args[4]);
     return PyErr_Format(PyExc_TypeError, "tangents takes 5 arguments, got %zd", n);
+}
+
+/* new_variables(numbers): a list of new leaves, marked as variables, of a list of floats. */
+static PyObject *engine_new_variables(PyObject *module, PyObject *numbers) {
+    State *s = PyModule_GetState(module);
+    if (!PyList_Check(numbers)) return PyErr_Format(PyExc_TypeError, "a list of floats is needed");
+    PyObject *variables = PyList_New(0);
+    for (Py_ssize_t i = 0; variables && i < PyList_GET_SIZE(numbers); i++) {
+        PyObject *x = PyList_GET_ITEM(numbers, i);
+        Value *v = PyFloat_CheckExact(x) ? new_leaf(s, PyFloat_AS_DOUBLE(x)) : NULL;
+        if (v) v->variable = 1;
+        else if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a list of floats is needed");
+        if (!v || PyList_Append(variables, (PyObject *)v) < 0) Py_CLEAR(variables);
+        Py_XDECREF(v);
+    }
+    return variables;
 }

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from micrograd.draw.diagram import layout
 from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import printable
+from micrograd.draw.stepping.parts import Arrow, Box, Frame, Place
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
 TOP = LINE + 2  # the baseline of the first line of a box
@@ -25,54 +26,6 @@ LONGEST = 22  # letters of a name in a box; the whole name is in its tooltip
 NUMBER = 10  # letters of a number, as in -1.234e-05, so that boxes need not grow
 COLUMN = 900  # the width of a column of text, in pixels
 STEP = 4  # letters by which boxes grow, so that parts alike have boxes of one size
-
-
-class Row(NamedTuple):
-    """A line in a box: its caption, the slot of its number, and the finished number."""
-
-    caption: str
-    slot: str
-    text: str
-
-
-class Box(NamedTuple):
-    """A box that stands for one Value, or for all of a folded part."""
-
-    key: str
-    kind: str
-    name: str
-    symbol: str
-    notes: Sequence[str]  # lines without numbers
-    rows: Sequence[Row]
-    tooltip: str
-
-
-class Arrow(NamedTuple):
-    """An arrow from an operand to a port of its consumer; `single` if both are single Values."""
-
-    key: str
-    tail: str
-    head: str
-    port: int = 0
-    single: bool = True
-
-
-class Frame(NamedTuple):
-    """A frame around the boxes and inner frames of a part that is open."""
-
-    key: str
-    name: str
-    boxes: Sequence[str]
-    frames: Sequence[Frame]
-
-
-class Place(NamedTuple):
-    """The top left corner and the size, in pixels."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 class Picture(NamedTuple):

@@ -16,15 +16,16 @@ from micrograd.draw.scene.boxes import Box, Folding
 from micrograd.draw.scene.labels import number
 from micrograd.draw.scene.names import shapes
 from micrograd.draw.scene.outline import Group
-from micrograd.draw.stepping import picture
+from micrograd.draw.stepping import parts, picture
 from micrograd.draw.stepping.narration import Narration
-from micrograd.draw.stepping.picture import Arrow, Frame, Picture, Row
+from micrograd.draw.stepping.parts import Arrow, Frame, Row
+from micrograd.draw.stepping.picture import Picture
 from micrograd.engine import Value
 
 MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
 MOST_DRAWN = 1_500  # boxes in all layouts of a page; parts beyond that stay folded
 WIDEST = 28  # characters of a line of what a part holds
-MOST_NUMBERS = 3  # of a quantity, in the box of a part
+ALL, FIRST = 6, 3  # numbers of a quantity in the box of a part: all of a few, the first of many
 
 
 class Part:
@@ -245,14 +246,14 @@ class Views:
             return self.parts[place].parent
         return self.home[self.narration.values[place]]
 
-    def _box(self, key: str, around: int) -> picture.Box:
+    def _box(self, key: str, around: int) -> parts.Box:
         place = int(key[1:])
         group = self.parts[around].box.group if around >= 0 else None
         if key[0] == "g":
             return self._part_box(key, self.parts[place], group)
         return self._value_box(key, self.narration.values[place], group)
 
-    def _value_box(self, key: str, v: Value, around: Group | None) -> picture.Box:
+    def _value_box(self, key: str, v: Value, around: Group | None) -> parts.Box:
         narration = self.narration
         rows = [
             Row("data", "data", number(v.data)),
@@ -262,16 +263,16 @@ class Views:
         tooltip = f"{narration.names[v]}: data {v.data!r}, {gradient}"
         kind = self.outline.kinds[v].value
         name = within(narration.names[v], around)
-        return picture.Box(key, kind, name, v._op, [], rows, tooltip)
+        return parts.Box(key, kind, name, v._op, [], rows, tooltip)
 
-    def _part_box(self, key: str, part: Part, around: Group | None) -> picture.Box:
+    def _part_box(self, key: str, part: Part, around: Group | None) -> parts.Box:
         numbers = {"data": lambda v: v.data, "grad": self.narration.totals.__getitem__}
         rows = [
             Row(caption, slot, _listed([number(numbers[slot](v)) for v in values]))
             for caption, slot, values in part.rows
         ]
         name = within(part.name, around)
-        return picture.Box(key, "part", name, part.symbol, part.notes, rows, part.tooltip)
+        return parts.Box(key, "part", name, part.symbol, part.notes, rows, part.tooltip)
 
     def _quantities(self, box: Box, outputs: list[Value]) -> list[tuple[str, str, list[Value]]]:
         """Return what the box of a part shows: the named quantities in it, else its outputs."""
@@ -309,5 +310,6 @@ def within(name: str, around: Group | None) -> str:
 
 
 def _listed(numbers: Sequence[str]) -> str:
-    more = " \u2026" if len(numbers) > MOST_NUMBERS else ""
-    return ", ".join(numbers[:MOST_NUMBERS]) + more
+    if len(numbers) <= ALL:
+        return ", ".join(numbers)
+    return ", ".join(numbers[:FIRST]) + " \u2026"
