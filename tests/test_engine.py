@@ -10,6 +10,7 @@ import sys
 import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 
 import micrograd as mg
@@ -376,3 +377,11 @@ def test_graphs_are_freed_at_once_without_the_cyclic_collector() -> None:
         assert [ref() for ref in seen] == [None, None]
     finally:
         gc.enable()
+
+
+def test_masked_arrays_without_masked_elements_keep_gradients() -> None:
+    """NumPy takes an attribute called _data for the numbers of a masked array."""
+    w = Value(3.0)
+    masked = np.ma.array([1.0, 2.0])
+    ((masked * w).sum() + w * w).backward()
+    assert w.grad == 9.0
