@@ -177,9 +177,17 @@ def test_modules_and_scopes_of_ones_own_fold() -> None:
     assert Outline(loss).name(cell.speed) == "speed"
 
 
-def test_modules_that_are_gone_are_numbered() -> None:
+def test_modules_that_are_gone_keep_their_names() -> None:
     out = MLP(2, [2, 1])([1.0, 2.0])  # nothing keeps the network
-    assert titles(fold(Outline(out), modules="layer")) == ["Layer1", "Layer2"]
+    outline = Outline(out)
+    assert titles(fold(outline, modules="layer")) == ["layers[0]", "layers[1]"]
+    named = [outline.name(v) for v in outline.order if outline.kinds[v] is Kind.PARAMETER]
+    assert len(named) == 9
+    assert "layers[0].neurons[1].w[0]" in named
+    both = Outline(MLP(1, [1])([1.0]) + MLP(1, [1])([2.0]))
+    assert {"MLP1.layers[0].neurons[0].b", "MLP2.layers[0].neurons[0].b"} <= {
+        both.name(v) for v in both.order
+    }
 
 
 def test_parameters_fold_with_their_module_even_when_used_elsewhere() -> None:

@@ -248,8 +248,8 @@ def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
 # What else is drawn ------------------------------------------------------------------------------
 
 
-def test_derivatives_unfold_what_fits_the_limit_or_say_that_they_are_hidden() -> None:
-    model = MLP(2, [3, 1])
+def test_derivatives_are_shown_where_they_are_legible_or_said_to_be_hidden() -> None:
+    model = MLP(2, [2, 1])
     shown = graph(model([1.0, 2.0]), derivatives=True)
     assert not any(box.folded for box in shown.folding.boxes)
     assert "folded away" not in shown.source

@@ -212,13 +212,20 @@ def rss():
         "weakref.ref(x + 1)",
         "toposort(x * x)",
         "vars(Own(1.0, extra=2) + x)",
+        "forgotten(x)",
+        "Value(1.0, (x, x), (1.0, 2.0)).backward()",
+        "bad((Value(1.0, (x,), 'no rule') * 2).backward)",
+        "bad(checked, x)",
+        "(x == 1, x != 1, x == 1j, x == x, x * 2 == x)",
+        "toposort(x + 1, x * x, x)",
+        "(layer(x), layer.__call__)",
     ],
 )
 def test_repeating_it_does_not_grow(step: str) -> None:
     script = RSS + textwrap.dedent(
         f"""
         import copy, pickle, weakref
-        from micrograd import Op, Value, toposort
+        from micrograd import Op, Value, nn, no_grad, strict, toposort
         row = Op("row", lambda x, y, z: x + y * z, *[lambda x, y, z, out: x] * 3)
         class Own(Value):
             def __init__(self, data, extra): super().__init__(data); self.extra = [self]
@@ -239,6 +246,15 @@ def test_repeating_it_does_not_grow(step: str) -> None:
         def bad(call, *args):
             try: call(*args)
             except Exception: pass
+        def forgotten(x):
+            with no_grad():
+                return x * 2, x**2, -x, row(x, x, 1.0), Value(1.0, (x,), (2.0,))
+        def checked(x):
+            y = x * 2
+            y.data = 5.0
+            with strict():
+                y.backward()
+        layer = nn.Neuron(1)
         x = Value(0.5)
         def steps(n):
             for _ in range(n):

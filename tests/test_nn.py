@@ -539,7 +539,7 @@ def test_containers_may_be_nested_deeper_than_the_stack() -> None:
 def test_a_set_of_values_has_no_order_and_is_refused() -> None:
     model: Any = Module()
     model.w = {Value(1.0), Value(2.0)}
-    with pytest.raises(TypeError, match=r"w is a set of 2 Values.*use a list"):
+    with pytest.raises(TypeError, match=r"w is a set of 2 things with Values.*use a list"):
         model.parameters()
 
 
@@ -567,3 +567,38 @@ def test_a_batch_is_refused_even_if_it_has_as_many_rows_as_there_are_inputs(
 def test_nested_lists_are_refused_too(model: Any) -> None:
     with pytest.raises(TypeError, match="row by row"):
         model([[1.0, 2.0], [3.0, 4.0]])
+
+
+class _Heap(list[Any]):
+    """A list with an attribute of its own."""
+
+
+def test_parameters_are_found_where_attributes_look_like_an_array() -> None:
+    class Typed(Module):
+        def __init__(self) -> None:
+            self.dtype = "float32"
+            self.w = Value(1.0)
+            self.neuron = Neuron(2)
+
+    assert len(Typed().parameters()) == 4
+
+
+def test_parameters_are_found_in_keys_and_in_attributes_of_containers() -> None:
+    class Odd(Module):
+        def __init__(self) -> None:
+            self.weights = {Value(1.0): Value(2.0)}
+            self.heap = _Heap([Value(3.0)])
+            self.heap.extra = Value(4.0)  # type: ignore[attr-defined]
+            self.records = np.array([(Value(5.0), 1.0)], dtype=[("w", object), ("x", float)])
+
+    assert [p.data for p in Odd().parameters()] == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_set_of_several_that_hold_values_is_refused() -> None:
+    class Heads(Module):
+        def __init__(self, *heads: Any) -> None:
+            self.heads = set(heads)
+
+    with pytest.raises(TypeError, match="heads is a set of 2 things with Values"):
+        Heads(Neuron(1), Neuron(1)).parameters()
+    assert len(Heads(Neuron(1), "a name").parameters()) == 2

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Scope:
     """A part of a computation, made by `scope(name)` or by a call of a module."""
 
-    __slots__ = ("__weakref__", "_module", "_modules", "_names", "name", "parent")
+    __slots__ = ("__weakref__", "_kept", "_module", "_modules", "_names", "key", "name", "parent")
 
     def __init__(self, name: str, parent: Scope | None = None) -> None:
         self.name = name
@@ -34,6 +34,21 @@ class Scope:
         self._module: Callable[[], Module | None] = _nothing
         self._modules: dict[int, Scope] = {}  # of the modules called here, by their id
         self._names: weakref.WeakValueDictionary[str, Scope] | None = None
+        self.key = 0  # the id of the module
+        self._kept: _Paths | None = None  # of an outermost module, for when it is gone
+
+    @property
+    def paths(self) -> tuple[dict[int, str], list[tuple[str, Value]]]:
+        """The paths of the modules in this one, by id, and its parameters by path.
+
+        Those of a module that is gone are as they were at its first call.
+        """
+        module = self.module
+        if module is None:
+            modules, parameters = self._kept or ({}, [])
+            alive = [(path, p()) for path, p in parameters]
+            return modules, [(path, p) for path, p in alive if p is not None]
+        return {id(part): path for path, part in module.named_modules()}, module.named_parameters()
 
     @property
     def module(self) -> Module | None:
@@ -71,6 +86,9 @@ class Scope:
         if found is None:
             found = Scope(type(module).__name__, self._as_parent())
             found._module = weakref.ref(module, lambda _: modules.pop(key, None))
+            found.key = key
+            if not self.key:
+                found._kept = _paths_in(module)
             modules[key] = found
         return found
 
@@ -80,6 +98,18 @@ class Scope:
 
 def _nothing() -> None:
     return None
+
+
+_Paths = tuple[dict[int, str], list[tuple[str, weakref.ref[Value]]]]
+
+
+def _paths_in(module: Module) -> _Paths | None:
+    """Keep the paths of a module's parts and parameters, without keeping these alive."""
+    try:
+        modules = {id(part): path for path, part in module.named_modules()}
+        return modules, [(path, weakref.ref(p)) for path, p in module.named_parameters()]
+    except Exception:  # names are for pictures alone: a call that works goes on working
+        return None
 
 
 _outside = Scope("")  # holds the outermost scopes; no Value belongs to it

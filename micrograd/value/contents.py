@@ -13,7 +13,7 @@ from micrograd.value.base import ValueBase
 # The way to a thing: the path of its container, how the last step is written, and that step; ()
 # is where the walk began.
 Path = Union[tuple[()], tuple["Path", str, Any]]
-_ATTRIBUTE, _ELEMENT = ".{}", "[{!r}]"
+_ATTRIBUTE, _ELEMENT, _KEY = ".{}", "[{!r}]", ".keys[{!r}]"
 
 # Types that hold no Values, or whose contents are nobody's parameters.
 _ATOMS = frozenset(
@@ -29,9 +29,9 @@ def walk(root: Any) -> Iterator[tuple[Any, Path]]:
     """Yield `root` and all it holds, each object once, in order, with the path that leads there.
 
     The walk goes through attributes (also those of slots and of classes), lists, tuples, deques,
-    dicts, partials, bound methods and arrays of objects, and does not enter Values. What functions
-    refer to is not walked, nor what a function wrapped by a decorator remembers. Raises TypeError
-    for a set of several Values, since it has no order of its own.
+    dicts and their keys, partials, bound methods and arrays of objects, and does not enter Values.
+    What functions refer to is not walked, nor what a function wrapped by a decorator remembers.
+    Raises TypeError for a set of several that are or hold Values, since it has no order of its own.
     """
     seen: set[int] = set()
     kept = []  # what the walk made itself must live, or its id would be used again
@@ -60,34 +60,46 @@ def written(path: Path) -> str:
 
 
 def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
-    """Return what a container or an object holds."""
+    """Return what a container or an object holds, the attributes of a container among it."""
+    parts: list[tuple[Any, Path]] = []
+    attributes = {}
     if isinstance(thing, (list, tuple, deque)):
-        return [(part, (path, _ELEMENT, i)) for i, part in enumerate(thing)]
-    if isinstance(thing, (dict, types.MappingProxyType)):
-        return [(part, (path, _ELEMENT, key)) for key, part in thing.items()]
-    if isinstance(thing, (set, frozenset)):
-        return _only_value(thing, path)
-    if hasattr(thing, "dtype"):
-        return [(thing.tolist(), path)] if str(thing.dtype) == "object" else []
-    if isinstance(thing, partial):
+        parts = [(part, (path, _ELEMENT, i)) for i, part in enumerate(thing)]
+    elif isinstance(thing, (dict, types.MappingProxyType)):
+        for i, (key, part) in enumerate(thing.items()):
+            parts += [(key, (path, _KEY, i)), (part, (path, _ELEMENT, key))]
+    elif isinstance(thing, (set, frozenset)):
+        parts = _only_holder(thing, path)
+    elif _is_array(thing):
+        return [(thing.tolist(), path)] if getattr(thing.dtype, "hasobject", False) else []
+    elif isinstance(thing, partial):
         attributes = {"func": thing.func, "args": thing.args, "keywords": thing.keywords}
     elif isinstance(thing, types.MethodType):
         attributes = {"__self__": thing.__self__}
-    elif hasattr(thing, "__wrapped__"):
+    elif "__wrapped__" in getattr(thing, "__dict__", ()):
         return []
-    else:
-        attributes = _attributes(thing)
-    return [(part, (path, _ATTRIBUTE, name)) for name, part in attributes.items()]
+    attributes = attributes or _attributes(thing)
+    return parts + [(part, (path, _ATTRIBUTE, name)) for name, part in attributes.items()]
 
 
-def _only_value(things: set[Any] | frozenset[Any], path: Path) -> list[tuple[Any, Path]]:
-    values = [part for part in things if isinstance(part, ValueBase)]
-    if len(values) > 1:
+def _is_array(thing: Any) -> bool:
+    """Whether an object is an array, which an attribute called dtype alone does not tell."""
+    return all(hasattr(type(thing), name) for name in ("dtype", "shape", "tolist"))
+
+
+def _only_holder(things: set[Any] | frozenset[Any], path: Path) -> list[tuple[Any, Path]]:
+    """Return the element of a set that is or holds Values; raise TypeError if there are several."""
+    holders = [
+        part
+        for part in things
+        if part.__class__ not in _ATOMS and any(isinstance(v, ValueBase) for v, _ in walk(part))
+    ]
+    if len(holders) > 1:
         raise TypeError(
-            f"{written(path) or 'this'} is a set of {len(values)} Values, which has no order by "
-            "which they could be named or saved: use a list or a dict"
+            f"{written(path) or 'this'} is a set of {len(holders)} things with Values, which has "
+            "no order by which they could be named or saved: use a list or a dict"
         )
-    return [(part, (path, _ELEMENT, 0)) for part in values]
+    return [(part, (path, _ELEMENT, 0)) for part in holders]
 
 
 def _attributes(thing: Any) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def _short(text: str) -> str:
 
 
 def _name(name: str) -> str:
+    """Shorten a name for an arrow: the box it starts from has the path."""
+    name = name.rpartition(".")[2]
     return printable(name if len(name) <= 16 else f"…{name[-15:]}")
 
 

@@ -65,7 +65,7 @@ def graph(
     outline = Outline(root, names)
     check_fold(outline, fold)
     labels = local_derivatives(outline.order) if derivatives else None
-    if fold is None or (derivatives and isinstance(fold, int) and len(outline.order) <= fold):
+    if fold is None:
         return Diagram(Sheet(unfolded(outline), labels, broken), rankdir)
     sheets: dict[Folding, Sheet] = {}
 

@@ -139,25 +139,31 @@ class Outline:
 
     def _find_parameters(self) -> None:
         """Name modules and parameters by their path from the outermost module."""
-        outermost = {id(g.module): g.module for g in self.groups if _is_outermost(g)}
-        titles = tell_apart([type(module).__name__ for module in outermost.values()])
+        outermost: dict[int, list[Group]] = {}
+        for group in self.groups:
+            if _is_outermost(group):
+                same = id(group.scope if group.module is None else group.module)
+                outermost.setdefault(same, []).append(group)
+        titles = tell_apart([groups[0].kind for groups in outermost.values()])
         present = set(self.order)
-        for module, title in zip(outermost.values(), titles):
-            holders = self._name_groups(module, title)
-            for path, p in module.named_parameters():
+        for groups, title in zip(outermost.values(), titles):
+            paths, parameters = groups[0].scope.paths
+            holders = self._name_groups(groups, paths, title)
+            for path, p in parameters:
                 if p in present and p not in self._paths:
                     self._paths[p] = path
                     self.home[p] = _holder(path, holders)
                     if len(outermost) > 1:
                         self._titles[p] = f"{title}."
 
-    def _name_groups(self, outer: Any, title: str) -> dict[str, Group]:
+    def _name_groups(
+        self, outer: Sequence[Group], paths: Mapping[int, str], title: str
+    ) -> dict[str, Group]:
         """Set the titles of the groups of a module and of its parts; return these by path."""
-        paths = {id(part): path for path, part in outer.named_modules()}
         found: dict[str, Group] = {}
         for group in self.groups:
-            path = None if group.module is None else paths.get(id(group.module))
-            if path is not None:
+            path = paths.get(group.scope.key)
+            if path is not None and not set(outer).isdisjoint(group.line()):
                 found.setdefault(path, group)
                 group.path = path
                 group.title = path or title
@@ -165,7 +171,7 @@ class Outline:
 
     def _number_namesakes(self) -> None:
         """Give numbers to deleted modules of one class, which no longer have a path."""
-        lost = [g for g in self.groups if g.title == g.kind and g.module is None]
+        lost = [g for g in self.groups if g.title == g.kind and g.module is None and not g.path]
         for parent in {g.parent for g in lost}:
             siblings = [g for g in lost if g.parent is parent]
             for group, title in zip(siblings, tell_apart([g.kind for g in siblings])):
@@ -277,7 +283,7 @@ def _spare_references(order: list[Value]) -> list[int]:
 
 def _is_outermost(group: Group) -> bool:
     """Tell whether a group belongs to a module and lies in no other module's."""
-    return [g for g in group.line() if g.module is not None] == [group]
+    return [g for g in group.line() if g.scope.key] == [group]
 
 
 def _holder(path: str, holders: Mapping[str, Group]) -> Group:

@@ -117,9 +117,10 @@ function write(node, data, grad, secret) {
   const key = node.dataset.box;
   const said = rowsOf(key).map(([caption, what, values], r) => {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
-    const text = values.slice(0, 3).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
+    const many = values.length > 6; // as in views.py
+    const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
     const slot = $(`[data-row="${r}"]`, node);
-    slot.textContent = text + (values.length > 3 ? " \u2026" : "");
+    slot.textContent = text + (many ? " \u2026" : "");
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });

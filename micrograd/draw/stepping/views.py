@@ -25,7 +25,7 @@ from micrograd.engine import Value
 MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
 MOST_DRAWN = 1_500  # boxes in all layouts of a page; parts beyond that stay folded
 WIDEST = 28  # characters of a line of what a part holds
-MOST_NUMBERS = 3  # of a quantity, in the box of a part
+ALL, FIRST = 6, 3  # numbers of a quantity in the box of a part: all of a few, the first of many
 
 
 class Part:
@@ -310,5 +310,6 @@ def within(name: str, around: Group | None) -> str:
 
 
 def _listed(numbers: Sequence[str]) -> str:
-    more = " \u2026" if len(numbers) > MOST_NUMBERS else ""
-    return ", ".join(numbers[:MOST_NUMBERS]) + more
+    if len(numbers) <= ALL:
+        return ", ".join(numbers)
+    return ", ".join(numbers[:FIRST]) + " \u2026"
