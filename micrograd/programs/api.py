@@ -6,7 +6,7 @@ import copy
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from types import FunctionType, MethodType
@@ -26,6 +26,7 @@ from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
+from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +121,7 @@ class Program:
         return kept.setdefault(key, (reference, _Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if hooks.tracer_here() is not None and any(map(_holds_values, (*args, *kwargs.values()))):
+        if hooks.tracer_here() is not None and _are_scalars((*args, *kwargs.values())):
             return self.function(*args, **kwargs)  # called in another program's function
         arguments: dict[str, Argument] = {}
         n = None
@@ -321,10 +322,17 @@ def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
             yield name, given
 
 
+def _are_scalars(arguments: Sequence[Any]) -> bool:
+    """Whether arguments hold a Value, or all are numbers: they are one example, not arrays."""
+    return any(map(_holds_values, arguments)) or all(map(is_number, arguments))
+
+
 def _holds_values(x: Any) -> bool:
-    """Whether an argument is a Value, or a sequence that begins with one, at any depth."""
-    while isinstance(x, (list, tuple)) and x:
-        x = x[0]
+    """Whether an argument is a Value, or holds one, at any depth."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind == "O" and any(map(_holds_values, x.flat))
+    if isinstance(x, (list, tuple)):
+        return any(map(_holds_values, x))
     return isinstance(x, Value)
 
 

@@ -122,6 +122,9 @@ class Lease:
         self.node = node
         self._idle = idle
 
+    def __reduce__(self) -> str:
+        raise TypeError(_Node._why_no_copy)
+
     def __del__(self) -> None:
         node = self.node
         for program, _, state in node.runs:

@@ -60,29 +60,39 @@ class References:
 
     def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):
-            try:
-                contents = cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
+            contents = _contents(cell)
             self.cells.append((cell, contents))
-            yield name, contents
+            if contents is not _NOTHING:
+                yield name, contents
         for name in _names(f.__code__):
-            if name in f.__globals__:
-                self.globals.append((f.__globals__, name, f.__globals__[name]))
-                yield name, f.__globals__[name]
+            contents = f.__globals__.get(name, _NOTHING)
+            self.globals.append((f.__globals__, name, contents))
+            if contents is not _NOTHING:
+                yield name, contents
         defaults = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
         yield from (("", default) for default in defaults)
 
     def unchanged(self) -> bool:
         """Whether each name still refers to the object that it referred to."""
         for cell, before in self.cells:
-            if cell.cell_contents is not before and not _same(cell.cell_contents, before):
+            now = _contents(cell)
+            if now is not before and not _same(now, before):
                 return False
         for variables, name, before in self.globals:
-            now = variables.get(name)
+            now = variables.get(name, _NOTHING)
             if now is not before and not _same(now, before):
                 return False
         return True
+
+
+_NOTHING = object()  # what a name refers to before it is assigned, and after `del`
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _NOTHING
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
