@@ -385,3 +385,10 @@ def test_masked_arrays_without_masked_elements_keep_gradients() -> None:
     masked = np.ma.array([1.0, 2.0])
     ((masked * w).sum() + w * w).backward()
     assert w.grad == 9.0
+
+
+@pytest.mark.parametrize(("op", "count"), [(mg.add, 1), (mg.tanh, 2), (mg.add, 0), (mg.where, 2)])
+def test_a_wrong_number_of_operands_is_an_error(op: mg.Op, count: int) -> None:
+    v = Value(2.0)
+    with pytest.raises(TypeError, match="argument"):
+        v._apply(op, (v,) * count)

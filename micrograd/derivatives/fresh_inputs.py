@@ -89,8 +89,11 @@ class Call:
         return Value(y)
 
     def _stays(self, y: Any, i: int | None) -> bool:
-        """Tell whether a result is the same number when x is moved a little."""
-        moved = [Value(v._number + 1e-3 * (abs(v._number) or 1.0)) for v in self.variables]
+        """Tell whether a result is the same number when each x is moved a little, unequally."""
+        moved = [
+            Value(v._number + 1e-3 * math.sqrt(2 + k) * (abs(v._number) or 1.0))
+            for k, v in enumerate(self.variables)
+        ]
         again = self.f(self._argument(moved), *self.args, **self.kwargs)
         if i is not None:
             again = _as_objects(again, "the result").flat[i]
