@@ -38,9 +38,7 @@ class _AtRandom(Recording):
 Function = Callable[[Callable[[str, int], Value]], Any]  # of what makes an input
 
 
-def run_without_rows(
-    function: Function, known: Collection[Value], integers: Container[str]
-) -> Any:
+def run_without_rows(function: Function, known: Collection[Value], integers: Container[str]) -> Any:
     """Return what a function returns for inputs of one, or of zero where they may be indices.
 
     Where it raises, no row need have gone there: the latest answer that was not changed yet is
