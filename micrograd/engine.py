@@ -73,9 +73,9 @@ class Value(ValueBase):
     (10.0, 6.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_scope", "args", "op")
+    __slots__ = ("__dict__", "__weakref__", "_grad", "_number", "_scope", "args", "op")
 
-    _data: float  # the numbers behind `data` and `grad`, which value/base.py checks
+    _number: float  # the numbers behind `data` and `grad`, which value/base.py checks
     _grad: float
     op: Op | None  # the operation that made this node; None for a leaf
     args: tuple[Any, ...]  # its operands in order, the number 3 of `x**3` among them
@@ -90,7 +90,7 @@ class Value(ValueBase):
         children: Iterable[Value] = (),
         local_grads: LocalGrads | None = None,
     ) -> None:
-        self._data = to_float(data)
+        self._number = to_float(data)
         self._grad = 0.0
         self.op = None
         self.args = ()
@@ -149,11 +149,11 @@ class Value(ValueBase):
                 x = float(x)
             args.append(x)
         try:
-            data = op.value(*[x._data if isinstance(x, Value) else x for x in args])
+            data = op.value(*[x._number if isinstance(x, Value) else x for x in args])
         except ARITHMETIC_ERRORS as error:
             data = value_after(error, op, args)
         out = Value.__new__(Value)
-        out._data = to_float(data, f"the value of {op.name}")
+        out._number = to_float(data, f"the value of {op.name}")
         out._grad = 0.0
         out.op = op
         out.args = tuple(args)
@@ -216,14 +216,14 @@ class Value(ValueBase):
         """Evaluate the rule for each operand on the data as it is now; None where there is none."""
         if self.op is None:
             return custom_nodes.given_derivatives(self)
-        inputs = [x._data if isinstance(x, Value) else x for x in self.args]
+        inputs = [x._number if isinstance(x, Value) else x for x in self.args]
         slopes: list[float | None] = []
         for operand, rule in zip(self.args, self.op.derivatives):
             if rule is None or not isinstance(operand, Value):
                 slopes.append(None)
                 continue
             try:
-                slope = rule(*inputs, self._data)
+                slope = rule(*inputs, self._number)
             except ARITHMETIC_ERRORS as error:
                 raise derivative_error(error, self, operand) from error
             slopes.append(to_float(slope, f"a local derivative of {self.op.name}"))

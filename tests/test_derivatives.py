@@ -590,6 +590,21 @@ def hidden_from_sight(x: Any) -> float:
     return float(getattr(x, "data", x))
 
 
+def test_a_dropped_gradient_is_found_where_a_common_change_of_x_does_not_show_it() -> None:
+    def ratio(x: Any) -> Any:
+        return x[0].data / x[1].data
+
+    def difference(x: Any) -> Any:
+        return x[0].data - x[1].data
+
+    with pytest.raises(TypeError, match="dropped"):
+        grad(lambda x: ratio(x))([2.0, 4.0])
+    with pytest.raises(TypeError, match="dropped"):
+        grad(lambda x: difference(x))([2.0, 2.0])
+    with pytest.raises(TypeError, match="dropped"):
+        jacobian(lambda x: [x[0] * 1.0, ratio(x)])([1.0, 2.0])
+
+
 def test_a_dropped_gradient_is_an_error_that_shows_the_place() -> None:
     line = relu_by_max.__code__.co_firstlineno + 1
     with pytest.raises(TypeError, match=rf"line {line} of .*max.*write maximum\(x, 0\)"):

@@ -10,6 +10,7 @@ import sys
 import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 
 import micrograd as mg
@@ -376,3 +377,18 @@ def test_graphs_are_freed_at_once_without_the_cyclic_collector() -> None:
         assert [ref() for ref in seen] == [None, None]
     finally:
         gc.enable()
+
+
+def test_masked_arrays_without_masked_elements_keep_gradients() -> None:
+    """NumPy takes an attribute called _data for the numbers of a masked array."""
+    w = Value(3.0)
+    masked = np.ma.array([1.0, 2.0])
+    ((masked * w).sum() + w * w).backward()
+    assert w.grad == 9.0
+
+
+@pytest.mark.parametrize(("op", "count"), [(mg.add, 1), (mg.tanh, 2), (mg.add, 0), (mg.where, 2)])
+def test_a_wrong_number_of_operands_is_an_error(op: mg.Op, count: int) -> None:
+    v = Value(2.0)
+    with pytest.raises(TypeError, match="argument"):
+        v._apply(op, (v,) * count)

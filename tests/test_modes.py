@@ -14,6 +14,29 @@ from micrograd.graph.scopes import line_of, scope_of
 # no_grad ----------------------------------------------------------------------------------------
 
 
+def test_one_no_grad_may_be_entered_again_within_its_own_block() -> None:
+    block = mg.no_grad()
+    with block:
+        with block:
+            pass
+        assert (Value(1.0) * 2).parents == ()
+    assert len((Value(1.0) * 2).parents) == 2
+
+
+def test_no_grad_in_a_program_is_refused() -> None:
+    """The numbers of one row would stand for all."""
+    w = Value(2.0)
+
+    def traced(x: Any) -> Any:
+        with mg.no_grad():
+            scale = w * x
+        return scale * x
+
+    with pytest.raises(TypeError, match="write stop_gradient"):
+        mg.program(traced)([1.0, 2.0])
+    assert len((Value(1.0) * 2).parents) == 2
+
+
 def test_new_values_remember_nothing() -> None:
     a, b = Value(2.0, label="a"), Value(3.0)
     op = mg.Op("mine", lambda x, y: x * y, lambda x, y, out: y, lambda x, y, out: x)

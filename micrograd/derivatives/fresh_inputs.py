@@ -89,8 +89,11 @@ class Call:
         return Value(y)
 
     def _stays(self, y: Any, i: int | None) -> bool:
-        """Tell whether a result is the same number when x is moved a little."""
-        moved = [Value(v._data + 1e-3 * (abs(v._data) or 1.0)) for v in self.variables]
+        """Tell whether a result is the same number when each x is moved a little, unequally."""
+        moved = [
+            Value(v._number + 1e-3 * math.sqrt(2 + k) * (abs(v._number) or 1.0))
+            for k, v in enumerate(self.variables)
+        ]
         again = self.f(self._argument(moved), *self.args, **self.kwargs)
         if i is not None:
             again = _as_objects(again, "the result").flat[i]
@@ -168,7 +171,7 @@ def leaf_for(original: Any) -> Any:
     """Return a new leaf that stands for a number or a Value, until `tie` lets it depend on that."""
     if original.__class__ is float or not isinstance(original, Value):
         return Value(original)
-    leaf = Value(original._data)
+    leaf = Value(original._number)
     leaf._original = original
     return leaf
 

@@ -148,7 +148,7 @@ def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
     if node.op is None:
         slopes = given_derivatives(node)
         return [slopes[i] for i in positions] if slopes else [0.0] * len(positions)
-    arguments = [x._data if isinstance(x, Value) else x for x in (*node.args, node)]
+    arguments = [x._number if isinstance(x, Value) else x for x in (*node.args, node)]
     found: list[float] = []
     for i in positions:
         rule = node.op.derivatives[i]

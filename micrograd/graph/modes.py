@@ -85,19 +85,26 @@ def _count(change: int) -> None:
 class _Forgetting(ContextDecorator):
     def __init__(self, forgets: bool) -> None:
         self._forgets = forgets
-        self._before = False
+        self._before: list[bool] = []  # one object may be entered again within its own block
 
     def _recreate_cm(self) -> _Forgetting:
         return _Forgetting(self._forgets)  # a decorated function may run in many threads
 
     def __enter__(self) -> None:
-        self._before = hooks.forgets()
-        if self._forgets != self._before:
+        tracer = hooks.tracer_here()
+        if tracer is not None and self._forgets:
+            raise tracer.error(
+                "no_grad in a program would give all rows the numbers of one: write stop_gradient"
+            )
+        before = hooks.forgets()
+        if self._forgets != before:
             self._set(self._forgets)
+        self._before.append(before)
 
     def __exit__(self, *error: object) -> None:
-        if self._forgets != self._before:
-            self._set(self._before)
+        before = self._before.pop()
+        if self._forgets != before:
+            self._set(before)
 
     def _set(self, forgets: bool) -> None:
         if core == "python":

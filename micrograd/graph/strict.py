@@ -58,16 +58,16 @@ def _check(nodes: list[Value]) -> None:
     for v in nodes:
         if v.op is None or v._closure is not None:
             continue
-        inputs = [x._data if isinstance(x, Value) else x for x in v.args]
+        inputs = [x._number if isinstance(x, Value) else x for x in v.args]
         try:
             now: Any = float(v.op.value(*inputs))
         except ARITHMETIC_ERRORS as error:
             now = f"an error ({error})"
-        if now.__class__ is str or _bits(now) != _bits(v._data):
+        if now.__class__ is str or _bits(now) != _bits(v._number):
             name = f"{v.label}, " if v.label else ""
             raise RuntimeError(
                 f"backward() in strict mode: {described_call(v.op, v.args)} is {now} now, but its "
-                f"node {name}holds {v._data}: data was set after it had been used. Compute the "
+                f"node {name}holds {v._number}: data was set after it had been used. Compute the "
                 "graph again after setting data"
             )
 

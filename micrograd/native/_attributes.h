@@ -96,7 +96,7 @@ static inline State *tracing(PyObject *self) {
     return s && PYTHON(s, hooks, tracers) && PyDict_GET_SIZE(PYTHON(s, hooks, tracers)) ? s : NULL;
 }
 
-/* Get _data or _grad. The caller owns the result. */
+/* Get _number or _grad. The caller owns the result. */
 static PyObject *get_raw(PyObject *self, void *name) {
     Value *v = (Value *)self;
     if (v->bound) look_at_all(state_of(Py_TYPE(self)));

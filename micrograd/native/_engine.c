@@ -59,7 +59,7 @@ static PyGetSetDef value_getset[] = {
     {"grad", get_number, set_number,
      "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
     {"_is_variable", get_variable, set_variable, NULL, NULL},
-    {"_data", get_raw, set_number, NULL, "data"},
+    {"_number", get_raw, set_number, NULL, "data"},
     {"_grad", get_raw, set_number, NULL, "grad"},
     {"op", get_op, set_making, "The operation that made this node; None for a leaf.", "op"},
     {"args", get_operands, set_making,

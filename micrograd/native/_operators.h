@@ -120,7 +120,9 @@ static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n
     PyObject *x = size ? PyTuple_GET_ITEM(args[1], 0) : NULL;
     PyObject *y = size == 2 ? PyTuple_GET_ITEM(args[1], 1) : NULL;
     if (known && x && is_exact(Py_TYPE(x)) && (!y || is_exact(Py_TYPE(y)))) {
-        switch (size == 1 || y ? PyLong_AsLong(known) : NO_ROW) {
+        long code = PyLong_AsLong(known);
+        if (size != (code < N_UNARY ? 1 : 2)) code = NO_ROW;
+        switch (code) {
 #define CALL1(name) case ROW_##name: return name##_operator(x);
 #define CALL2(name) case ROW_##name: return name##_operator(x, y);
             UNARY_ROWS(CALL1)

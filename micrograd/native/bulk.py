@@ -32,7 +32,7 @@ def read_data(values: Sequence[Value], buffer: Any) -> None:
     """
     numbers = _float64(values, buffer)
     for i, v in enumerate(values):
-        numbers[i] = v._data
+        numbers[i] = v._number
 
 
 def write_data(values: Sequence[Value], buffer: Any) -> None:
@@ -46,7 +46,7 @@ def write_data(values: Sequence[Value], buffer: Any) -> None:
     3.0
     """
     for v, number in zip(values, _float64(values, buffer)):
-        v._data = number
+        v._number = number
 
 
 def read_grads(values: Sequence[Value], buffer: Any) -> None:

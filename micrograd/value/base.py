@@ -25,7 +25,7 @@ class ValueBase(Operators["Value"]):
     __slots__ = ()
 
     if TYPE_CHECKING:  # what Value has
-        _data: float
+        _number: float
         _grad: float
         _scope: Any  # where it was recorded, see graph/scopes.py; not set outside of any scope
         op: Op | None
@@ -58,11 +58,11 @@ class ValueBase(Operators["Value"]):
     @property
     def data(self) -> float:
         """The number itself."""
-        return read_traced(self, "data") if hooks.tracers else self._data
+        return read_traced(self, "data") if hooks.tracers else self._number
 
     @data.setter
     def data(self, number: Any) -> None:
-        self._data = to_float(number, "data")  # type: ignore[misc]
+        self._number = to_float(number, "data")  # type: ignore[misc]
 
     @property
     def grad(self) -> float:
@@ -129,13 +129,13 @@ class ValueBase(Operators["Value"]):
     # Text and copies.
 
     def __repr__(self) -> str:
-        return f"Value(data={self._data}, grad={self._grad})"
+        return f"Value(data={self._number}, grad={self._grad})"
 
     def __format__(self, spec: str) -> str:
         tracer = hooks.tracer_here() if spec else None
         if tracer is not None and tracer.is_traced(self):
             raise _number_lost("a text with the number of one row would stay in the program")
-        return format(self._data, spec) if spec else str(self)
+        return format(self._number, spec) if spec else str(self)
 
     def __copy__(self) -> Value:
         return copying.shallow_copy(self)
@@ -188,7 +188,7 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
     equality = comparison is operator.eq or comparison is operator.ne
     if equality and other is not v and not is_number(other):
         return NotImplemented
-    return comparison(v._data, other._data if isinstance(other, ValueBase) else other)
+    return comparison(v._number, other._number if isinstance(other, ValueBase) else other)
 
 
 def read_traced(v: ValueBase, name: str) -> float:
@@ -196,7 +196,7 @@ def read_traced(v: ValueBase, name: str) -> float:
     tracer = hooks.tracer_here()
     if tracer is not None:
         tracer.read(v, name)
-    return v._data if name == "data" else v._grad
+    return v._number if name == "data" else v._grad
 
 
 def _number_lost(advice: str) -> TypeError:

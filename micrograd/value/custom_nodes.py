@@ -42,7 +42,7 @@ def _all_values(children: Any, node: Any) -> tuple[Any, ...]:
     if isinstance(children, str):
         raise TypeError(
             f"the second argument of Value is its children, got {children!r}: for a name, write "
-            f"Value({node._data}, label={children!r})"
+            f"Value({node._number}, label={children!r})"
         )
     if not isinstance(children, Iterable):
         raise TypeError(
@@ -68,7 +68,7 @@ def given_derivatives(node: Any, as_values: bool = False) -> Sequence[Any]:
         inputs = (*node.parents, node)
         if as_values:
             return _one_per_parent(tuple(slopes(*inputs)), node)
-        return one_per_parent(slopes(*[x._data for x in inputs]), node)
+        return one_per_parent(slopes(*[x._number for x in inputs]), node)
     if slopes is None and node.parents:
         warn(f"no gradient passes {_without_rule(node)}", RuntimeWarning)
     return slopes or ()

@@ -101,7 +101,7 @@ class Recording:
         elif not is_number(other):
             return NotImplemented
         operands = (other, v) if swapped else (v, other)
-        numbers = [x._data if isinstance(x, Value) else float(x) for x in operands]
+        numbers = [x._number if isinstance(x, Value) else float(x) for x in operands]
         truth = bool(row(*numbers))
         return Comparison(row, operands, truth, self._decide, comparison is operator.ne)
 
@@ -114,7 +114,7 @@ class Recording:
 
     def value(self, op: Op, operands: Sequence[Any]) -> float:
         """Compute an operation where floats raise."""
-        return without_raising(op, [x._data if isinstance(x, Value) else x for x in operands])
+        return without_raising(op, [x._number if isinstance(x, Value) else x for x in operands])
 
     def is_traced(self, v: Value) -> bool:
         """Whether a Value depends on an argument."""
@@ -129,7 +129,7 @@ class Recording:
                 f"take: an index is an argument that holds integers, as it was given; {what}"
             )
         self.indices.append(Index(name, column, size, users_line()))
-        self.indices[-1].check(np.array([v._data]), np.array([self._row]))
+        self.indices[-1].check(np.array([v._number]), np.array([self._row]))
 
     def error(self, advice: str) -> ProgramError:
         """Make the error for asking for a number in another way, with the line that asks."""
@@ -236,7 +236,7 @@ class _Graph:
         place = len(self._ops)
         self._ops.append(op)
         self._operands.append(operands)
-        self._data.append(v._data)
+        self._data.append(v._number)
         self._varies.append(varies)
         if leaf:
             self._leaves[place] = weakref.ref(v)

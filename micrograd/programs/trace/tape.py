@@ -128,7 +128,7 @@ class Tape:
             return self.index_of(x.node())
         if isinstance(x, Value):
             index = self.parameter(x)
-            self.numbers[index] = x._data
+            self.numbers[index] = x._number
             return index
         return self.constant(float(x)) if is_number(x) else None
 
