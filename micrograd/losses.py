@@ -6,7 +6,6 @@ or softmax, never overflow.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -25,7 +24,7 @@ def hinge(score: Any, label: Any) -> Any:
     >>> hinge(0.25, 1), hinge(3.0, 1)
     (0.75, 0.0)
     """
-    if is_number(label) and label not in (-1, 1):
+    if _is_scalar(label) and not abs(label) == 1:
         raise ValueError(f"hinge: a label is -1 or +1, got {label!r}; map 0 to -1 (2 * y - 1)")
     return ops.relu(1 - label * score)
 
@@ -48,7 +47,7 @@ def binary_cross_entropy(logit: Any, label: Any) -> Any:
     >>> print(f"{binary_cross_entropy(0.0, 1):.6f}")
     0.693147
     """
-    if is_number(label) and not 0 <= label <= 1:
+    if _is_scalar(label) and not label * (1 - label) >= 0:
         raise ValueError(
             f"binary_cross_entropy: a label is from 0 to 1, got {label!r}; "
             "map -1 to 0 ((y + 1) / 2), or use hinge"
@@ -78,6 +77,17 @@ def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
     return log_sum_exp - _expected_logit(logits, label)
 
 
+def _is_scalar(label: Any) -> bool:
+    """Tell labels that can be checked, numbers and Values, from arrays of them."""
+    return is_number(label) or isinstance(label, Value)
+
+
+def _are_probabilities(weights: list[Any]) -> bool:
+    """Ask whether all are at least 0 and sum to 1, in one comparison, as programs like it best."""
+    total, size = sum(weights), sum(map(abs, weights))
+    return bool(abs(total - 1) + abs(size - 1) <= 2e-9)
+
+
 def _expected_logit(logits: list[Any], label: Any) -> Any:
     if is_number(label):
         if label not in range(len(logits)):
@@ -96,9 +106,7 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
             f"cross_entropy: got {len(weights)} probabilities for {len(logits)} logits; "
             "give one per class"
         )
-    if all(map(is_number, weights)) and not (
-        min(weights) >= 0 and math.isclose(sum(weights), 1, abs_tol=1e-9)
-    ):
+    if all(map(_is_scalar, weights)) and not _are_probabilities(weights):
         raise ValueError(
             f"cross_entropy: a label's probabilities are at least 0 and sum to 1, got {label!r}"
         )

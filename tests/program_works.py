@@ -50,7 +50,11 @@ def softmax(z: list[Any]) -> list[Any]:
 
 def logistic_regression() -> Work:
     w, b = draw(3), draw()
-    return Work(lambda x, y: mg.losses.binary_cross_entropy(dot(w, x) + b, y), [*w, b], [(3,), ()])
+    return Work(
+        lambda x, y: mg.losses.binary_cross_entropy(dot(w, x) + b, mg.sigmoid(y)),
+        [*w, b],
+        [(3,), ()],
+    )
 
 
 def squared_error_network() -> Work:

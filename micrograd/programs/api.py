@@ -23,6 +23,7 @@ from micrograd.programs.run.results import Result
 from micrograd.programs.show.equations import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
+from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
@@ -254,6 +255,7 @@ class Program:
                 version = _Version(References(self.function), {})
                 for function in version.references.functions:
                     refuse_hidden_truths(function)
+                refuse_hidden_errors(version.references.first, version.references.functions)
                 self._known.version = version
         integers = tuple([name for name, x in arguments.items() if x.is_integer])
         key = (tuple(arguments), structures, integers)

@@ -24,10 +24,11 @@ def ending(w: Writer, x: Vector, targets: list[str]) -> str:
     if n > 1 and w.chance(0.35):
         w.kind("cross-entropy")
         labels = ", ".join(w.pick(*targets, f"mg.sin({name}[{i}])") for i in range(n - 1))
-        labels += f", mg.sin({name}[0])"  # numbers alone would have to be probabilities
+        positive = f"[mg.sigmoid(v) for v in [{labels}, mg.sin({name}[0])]]"
         if w.chance(0.2):
-            labels = ", ".join([f"1 / {n}"] * n)
-        return f"mg.losses.cross_entropy({name}, [{labels}])"
+            positive = f"[1] * {n}"
+        probabilities = f"(lambda y: [v / sum(y) for v in y])({positive})"
+        return f"mg.losses.cross_entropy({name}, {probabilities})"
     if n > 1 and w.chance(0.4):
         x = dense(w, x)
         name, n = x.name, x.width
@@ -36,8 +37,8 @@ def ending(w: Writer, x: Vector, targets: list[str]) -> str:
         return w.pick(
             f"sum(({name}[i] - {target}) ** 2 for i in range({n}))",
             f"mg.losses.squared_error({name}[0], {target})",
-            f"mg.losses.binary_cross_entropy({name}[0], {target})",
-            f"mg.losses.hinge({name}[0], {target})",
+            f"mg.losses.binary_cross_entropy({name}[0], mg.sigmoid({target}))",
+            f"mg.losses.hinge({name}[0], mg.where({target} > 0, 1, -1))",
             f"sum(abs(v - {target}) for v in {name}) / {n}",
         )
     w.kind("one result")

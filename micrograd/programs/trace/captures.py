@@ -43,7 +43,7 @@ class References:
             named.append(("", owner))
         elif not isinstance(function, types.FunctionType):
             named.append(("", function))
-        function = _underlying(function)
+        self.first = function = _underlying(function)
         seen: set[int] = set()
         todo: list[Any] = [function]
         if isinstance(function, types.FunctionType):

@@ -3,51 +3,68 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any
 
 from micrograd.engine import Value
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.recording import Recording, recorded
 
-ATTEMPTS = 10  # of finding a way through the function that raises nothing
+ATTEMPTS = 20  # of getting further on the way through the function
 
 
 class _AtRandom(Recording):
-    """Answer comparisons that would differ between rows at random, so that every loop ends."""
+    """Answer comparisons that would differ between rows at random, so that every loop ends.
 
-    def __init__(self, known: Collection[Value], seed: int) -> None:
+    The first of them are answered as `given`.
+    """
+
+    def __init__(self, known: Collection[Value], given: Sequence[bool]) -> None:
         super().__init__(known)
-        self._truths = random.Random(seed)
+        self._given = given
+        self._random = random.Random(len(given))
+        self.answers: list[bool] = []
 
-    def compare(self, v: Value, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
-        answer = super().compare(v, other, comparison)
-        if isinstance(answer, Comparison):
-            operands = [x for x in (v, other) if isinstance(x, Value)]
-            if any(self.is_traced(x) for x in operands):
-                answer.truth = self._truths.random() < 0.5
-        return answer
+    def _decide(self, comparison: Comparison) -> None:
+        is_new = id(comparison) not in self._asked
+        super()._decide(comparison)
+        if is_new and self.is_traced(comparison.node()):
+            place = len(self.answers)
+            given = place < len(self._given)
+            comparison.truth = self._given[place] if given else self._random.random() < 0.5
+            self.answers.append(comparison.truth)
 
 
 Function = Callable[[Callable[[str, int], Value]], Any]  # of what makes an input
 
 
-def run_without_rows(
-    function: Function, known: Collection[Value], integers: Container[str], seed: int = 1
-) -> Any:
+def run_without_rows(function: Function, known: Collection[Value], integers: Container[str]) -> Any:
     """Return what a function returns for inputs of one, or of zero where they may be indices.
 
-    Where it raises, no row need have gone there: other ways through it are tried. Raises what the
-    function raises on the last of them.
+    Where it raises, no row need have gone there: the latest answer that was not changed yet is
+    changed. Raises what the function raises on the last of these ways.
     """
-    try:
-        return _run(function, _AtRandom(known, seed), integers)
-    except RecursionError:
-        raise  # each call of itself would try again, too
-    except Exception:
-        if seed == ATTEMPTS:
-            raise
-    return run_without_rows(function, known, integers, seed + 1)
+    given: list[bool] = []
+    changed: list[bool] = []  # which of them
+    furthest = attempts = 0
+    while True:
+        recording = _AtRandom(known, given)
+        try:
+            return _run(function, recording, integers)
+        except RecursionError:
+            raise  # each call of itself would try again, too
+        except Exception:
+            answers = recording.answers
+            attempts = 0 if len(answers) > furthest else attempts + 1
+            furthest = max(furthest, len(answers))
+            changed = [*changed, *[False] * len(answers)][: len(answers)]
+            while changed and changed[-1]:
+                changed.pop()
+            if not changed or attempts == ATTEMPTS:
+                raise
+            changed[-1] = True
+            given = answers[: len(changed)]
+            given[-1] = not given[-1]
 
 
 def _run(function: Function, recording: Recording, integers: Container[str]) -> Any:
