@@ -149,3 +149,45 @@ def test_tex_accepts_each_equation(function: Callable[[Any], Any]) -> None:
     latex = called(function, np.array([[0.5, 1.0, 2.0], [1.0, 2.0, 0.5]])).latex()
     assert not scripts(latex), latex
     assert latex.count(r"\left") == latex.count(r"\right")
+
+
+def rows_reversed(x: Any) -> Any:
+    return [sum(a * b for a, b in zip(row, x[::-1])) for row in M[::-1]]
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda x: [mg.tanh(v) for v in x], "tanh(x)"),
+        (lambda x: [mg.tanh(v) for v in x][::-1], "tanh(x)[::-1]"),
+        (lambda x: [mg.tanh(x[i]) for i in (2, 0, 1)], "tanh(x)[...]"),
+        (lambda x: [mg.tanh(x[0]), w * x[1], mg.tanh(x[2])], "tanh(x[0:3:2])[0]; w x[1]; "),
+        (lambda x: [a * b for a, b in zip(W[::-1], x)], "(W .* x[::-1])[::-1]"),
+        (lambda x: [a * b for a, b in zip(W, x[::-1])], "W .* x[::-1]"),
+        (lambda x: [W[i] * W[2 - i] * x[i] for i in range(3)], "x .* (W .* W[::-1])"),
+        (lambda x: [w * x[0], w * x[0]], "w x[0]; w x[0]"),
+        (lambda x: [x[0], x[1], x[0]], "x[0]; x[1]; x[0]"),
+        (lambda x: [], ""),
+    ],
+)
+def test_the_order_of_results_is_written(function: Callable[..., Any], text: str) -> None:
+    assert right(called(function, np.ones((1, 3)))).startswith(text)
+
+
+def test_the_rows_of_a_reversed_matrix_are_in_order() -> None:
+    traced = called(rows_reversed, np.ones((1, 3)))
+    assert right(traced, "z2") == "M x[::-1]"
+    assert right(traced, "rows_reversed") == "z2[::-1]"
+
+
+def test_the_order_of_a_table_is_written() -> None:
+    assert right(called(lambda i: mg.take(W[::-1], i), [0, 1])) == "W[::-1][i]"
+    assert right(called(lambda i: mg.take(M, i), [0, 1])) == "M[i]"
+    assert right(called(lambda i: mg.take(M[::-1], i), [0, 1])) == "M[::-1][i]"
+
+
+def test_only_a_product_with_itself_is_a_square() -> None:
+    pairs = called(lambda x: sum(x[i] * x[j] for i in range(3) for j in range(i)), np.ones((1, 3)))
+    assert right(pairs) == "sum(x[...] .* x[...])"
+    squares = called(lambda x: sum(v * v for v in x), np.ones((1, 3)))
+    assert right(squares) == "sum(x.^2)"

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from micrograd import ops
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
-from micrograd.programs.show.indexing import index_text, is_matrix
+from micrograd.programs.show.indexing import index_text, is_matrix, order_text
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import ATOM, Style, Written
 from micrograd.value.selection import Take
@@ -50,6 +52,8 @@ class Equations:
         self._name: dict[int, str] = {}
         self._written: dict[int, Written] = {}
         self._results = {lifted.group_of[i] for i in lifted.outputs}
+        self._runs = self._runs_of_results()
+        self._uses.update(lifted.group_of[run[0]] for run in self._runs[1:])
         self._find_names(result)
         for group in self._groups:
             self._write(group)
@@ -81,7 +85,8 @@ class Equations:
         for group in self._groups:
             if group.gradient:
                 self._name_delta(group, layers)
-        if len(self._results) == 1 and not (self._results & self._name.keys()):
+        in_order = len(self._runs) == 1 and not self._order_of(self._runs[0])
+        if in_order and not (self._results & self._name.keys()):
             self._name[min(self._results)] = result
 
     def _name_activations(self, layers: Mapping[int, str]) -> None:
@@ -172,18 +177,37 @@ class Equations:
 
     def _write_results(self, result: str) -> None:
         """Write the results, where they have other names, or stand in several groups."""
-        outputs = self.lifted.outputs
-        leaves = (PARAMETERS, CONSTANTS, INPUT)
-        texts: dict[Any, str] = {}  # of each group once, of each leaf by itself
-        for i in outputs:
-            group = self._groups[self.lifted.group_of[i]]
-            alone = group.kind in leaves
-            texts.setdefault(
-                i if alone else group, self._leaf(i) if alone else self._factor(group.index).text
-            )
+        texts = [self._of_run(run) for run in self._runs]
         left = self.style.name(result)
-        if list(texts.values()) != [left]:
-            self.forward.append(Line(left, "=", "; ".join(texts.values()), (len(outputs), "n")))
+        if texts != [left]:
+            self.forward.append(Line(left, "=", "; ".join(texts), (len(self.lifted.outputs), "n")))
+
+    def _runs_of_results(self) -> list[list[int]]:
+        """Split the results where the group changes or one comes again; a leaf is by itself."""
+        runs: list[list[int]] = []
+        seen: set[int] = set()
+        for i in self.lifted.outputs:
+            group = self.lifted.group_of[i]
+            goes_on = runs and group == self.lifted.group_of[runs[-1][0]] and i not in seen
+            if goes_on and self._groups[group].terms:
+                runs[-1].append(i)
+            else:
+                runs.append([i])
+                seen.clear()
+            seen.add(i)
+        return runs
+
+    def _of_run(self, run: list[int]) -> str:
+        """Write results of one group."""
+        group = self.lifted.group_of[run[0]]
+        if not self._groups[group].terms:
+            return self._leaf(run[0])
+        return self._part(self._factor(group), self._order_of(run)).text
+
+    def _order_of(self, run: list[int]) -> str:
+        """Write which members of their group results are, "" for all in order."""
+        size = len(self._groups[self.lifted.group_of[run[0]]].members)
+        return index_text(self.lifted.position[run].reshape(-1, 1), size)
 
     def _leaf(self, i: int) -> str:
         """Write an argument, a parameter or a number that is itself a result."""
@@ -225,8 +249,7 @@ class Equations:
         if group.kind == CONSTANTS:
             return [self._constant(terms, f) for f in factors]
         if group.kind == PARAMETERS:
-            ranks = sorted({int(r) for r in places.reshape(-1)})
-            return [Written(self.names.display(ranks, self.style), ATOM, 1)]
+            return [self._parameters(places.T)]
         return [self._part(self._factor(g), index_text(places, len(group.members)))]
 
     def _is_reduction(self, group: Group) -> bool:
@@ -255,9 +278,15 @@ class Equations:
             return self.style.outer(*written)
         if group.op is not ops.add:
             return written[0]
-        product = self.style.times(written)
+        again = [False] * (product is not None) + self._again(terms, factors)
+        product = self.style.times(written, again)
         summed = group.summed or terms.positions.shape[1] > 1
         return self.style.total(product) if summed else product
+
+    def _again(self, terms: Terms, factors: Sequence[tuple[int, int]]) -> list[bool]:
+        """Whether each factor has the elements of the one before it."""
+        places = [(g, terms.positions[:, :, f].tobytes()) for f, g in factors]
+        return [k > 0 and places[k] == places[k - 1] for k in range(len(places))]
 
     def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
         """Whether each of the one factor meets each of the other: a column times a row."""
@@ -296,9 +325,15 @@ class Equations:
             return self._constant(terms, f)
         if group.kind == PARAMETERS:
             assert terms is not None
-            ranks = sorted({int(r) for r in terms.positions[:, :, f].reshape(-1)})
-            return Written(self.names.display(ranks, self.style), ATOM, 1)
+            places = terms.positions[:, :, f]
+            permuted = np.unique(places).size == places.size
+            return self._parameters(places.reshape(-1, 1) if permuted else np.unique(places))
         return self._elements(self._written[g], len(group.members), terms, f)
+
+    def _parameters(self, places: Any) -> Written:
+        """Write parameters, or rows of them, in the order in which they are used."""
+        name = self.names.display(np.unique(places).tolist(), self.style)
+        return self._part(Written(name, ATOM, 1), order_text(places))
 
     def _elements(self, whole: Written, size: int, terms: Terms | None, f: int) -> Written:
         """Write the elements that a factor uses; without terms, all of them."""

@@ -45,6 +45,17 @@ def index_text(table: Any, size: int) -> str:
     return f"{first}:{last + 1}:{steps[0]}" if len(steps) == 1 else OTHER
 
 
+def order_text(rows: Any) -> str:
+    """Return what stands in brackets behind rows of places that are used in another order.
+
+    >>> order_text(np.array([[0, 1], [2, 3]])), order_text(np.array([[2, 3], [0, 1]]))
+    ('', '::-1')
+    """
+    if (np.diff(rows.reshape(-1)) >= 0).all():
+        return ""
+    return "::-1" if (np.diff(rows[::-1].reshape(-1)) >= 0).all() else OTHER
+
+
 def _overlapping(steps: list[int], first: int) -> str:
     """Write windows that overlap, as those of a convolution: `i + j`."""
     if min(steps) < 0 or len(steps) > len("ijklm"):

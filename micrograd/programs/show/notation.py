@@ -59,16 +59,19 @@ class Style:
             return parts[0][1]
         return Written(text, SUM, size)
 
-    def times(self, factors: Sequence[Written]) -> Written:
-        """Write an elementwise product; numbers stand before it, a factor twice is a square."""
+    def times(self, factors: Sequence[Written], again: Sequence[bool]) -> Written:
+        """Write an elementwise product, numbers first.
+
+        `again` says of each factor whether it is the one before it once more: a square.
+        """
         if not factors:
             return Written("1", ATOM, 0)
         numbers = [f for f in factors if f.size == 0]
         rest: list[Written] = []
-        for factor in factors:
+        for factor, repeated in zip(factors, again):
             if factor.size == 0:
                 continue
-            if rest and rest[-1] == factor:
+            if repeated and rest[-1] == factor:
                 rest[-1] = self.squared(factor)
             else:
                 rest.append(factor)
