@@ -52,7 +52,7 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [v for v, _ in _values(self) if not v.parents]
+        return [v for v, _ in walk(self) if isinstance(v, Value) and not v.parents]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their attribute paths.
@@ -155,7 +155,7 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        if inputs and type(inputs[0]) is not Value and getattr(inputs[0], "shape", None):
+        if inputs and inputs[0].__class__ is not Value and getattr(inputs[0], "shape", None):
             raise _no_example(x)
         return self.activate(sum(map(mul, w, inputs), self.b))
 

@@ -24,30 +24,32 @@ _ATOMS = frozenset(
     }
 )
 
+# Modules whose classes have no Values as class attributes; asking them takes most of the time.
+_WITHOUT_VALUES = frozenset({"builtins", "micrograd.nn"})
 
-def walk(root: Any) -> Iterator[tuple[Any, Path]]:
-    """Yield `root` and all it holds, each object once, in order, with the path that leads there.
+
+def walk(root: Any) -> list[tuple[Any, Path]]:
+    """Return `root` and all it holds, each object once, in order, with the path that leads there.
 
     The walk goes through attributes (also those of slots and of classes), lists, tuples, deques,
     dicts and their keys, partials, bound methods and arrays of objects, and does not enter Values.
     What functions refer to is not walked, nor what a function wrapped by a decorator remembers.
     Raises TypeError for a set of several that are or hold Values, since it has no order of its own.
     """
-    seen: set[int] = set()
-    kept = []  # what the walk made itself must live, or its id would be used again
+    found: dict[int, tuple[Any, Path]] = {}  # by identity; it keeps alive what the walk itself made
     pending: list[Iterator[tuple[Any, Path]]] = [iter([(root, ())])]
     while pending:
-        for thing, path in pending[-1]:
-            if thing.__class__ in _ATOMS or id(thing) in seen:
+        for pair in pending[-1]:
+            thing = pair[0]
+            if thing.__class__ in _ATOMS or id(thing) in found:
                 continue
-            seen.add(id(thing))
-            kept.append(thing)
-            yield thing, path
+            found[id(thing)] = pair
             if not isinstance(thing, ValueBase):
-                pending.append(iter(_parts(thing, path)))
+                pending.append(iter(_parts(*pair)))
                 break
         else:
             pending.pop()
+    return list(found.values())
 
 
 def written(path: Path) -> str:
@@ -65,6 +67,8 @@ def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
     attributes = {}
     if isinstance(thing, (list, tuple, deque)):
         parts = [(part, (path, _ELEMENT, i)) for i, part in enumerate(thing)]
+        if thing.__class__ is list:
+            return parts  # the usual one, without attributes
     elif isinstance(thing, (dict, types.MappingProxyType)):
         for i, (key, part) in enumerate(thing.items()):
             parts += [(key, (path, _KEY, i)), (part, (path, _ELEMENT, key))]
@@ -106,14 +110,14 @@ def _attributes(thing: Any) -> dict[str, Any]:
     """Return the attributes of an object: its own, those in slots, those of its classes."""
     found = dict(getattr(thing, "__dict__", ()))
     for kind in type(thing).__mro__:
-        if kind.__module__ == "builtins":
-            break
+        if kind.__module__ in _WITHOUT_VALUES:
+            continue
         for name, part in vars(kind).items():
-            if name.startswith("__") or name in found:
-                continue
             if part.__class__ is types.MemberDescriptorType:
-                if hasattr(thing, name):
+                if not name.startswith("__") and name not in found and hasattr(thing, name):
                     found[name] = getattr(thing, name)
-            elif part.__class__ not in _ATOMS and not hasattr(part, "__get__"):
+            elif part.__class__ in _ATOMS or name.startswith("__") or name in found:
+                continue  # most of a class are functions
+            elif not hasattr(part, "__get__"):
                 found[name] = part
     return found
