@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from micrograd import ops
@@ -213,14 +214,20 @@ class Equations:
         """Write `table[index]`, the table as a whole."""
         [terms] = group.terms
         index = self._factor(terms.groups[0], terms)
-        if {self._groups[g].kind for g in terms.groups[1:]} == {PARAMETERS}:
-            ranks = sorted({int(r) for r in terms.positions[:, :, 1:].reshape(-1)})
-            table = Written(self.names.display(ranks, self.style), ATOM, 1)
-        else:
-            size = len(self._groups[terms.groups[1]].members)
-            part = index_text(terms.positions[:, 0, 1:], size)
-            table = self._part(self._factor(terms.groups[1]), part)
-        return self.style.taken(table, index)
+        runs = groupby(range(1, len(terms.groups)), key=lambda f: terms.groups[f])
+        parts = [part for g, run in runs for part in self._of_table(g, terms, list(run))]
+        named = len(parts) == 1 and parts[0].size > 0
+        return self.style.taken(parts[0] if named else self.style.table(parts), index)
+
+    def _of_table(self, g: int, terms: Terms, factors: Sequence[int]) -> list[Written]:
+        """Write the entries of a table that are of one group: numbers one by one."""
+        group, places = self._groups[g], terms.positions[:, 0, factors]
+        if group.kind == CONSTANTS:
+            return [self._constant(terms, f) for f in factors]
+        if group.kind == PARAMETERS:
+            ranks = sorted({int(r) for r in places.reshape(-1)})
+            return [Written(self.names.display(ranks, self.style), ATOM, 1)]
+        return [self._part(self._factor(g), index_text(places, len(group.members)))]
 
     def _is_reduction(self, group: Group) -> bool:
         return any(t.positions.shape[1] > 1 for t in group.terms)

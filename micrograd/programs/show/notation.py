@@ -12,6 +12,7 @@ from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
 
 COMPARISON, SUM, PRODUCT, ATOM = range(4)  # how tightly a text holds together
+TABLE = 6  # parts of a table that are written out
 
 
 class Written(NamedTuple):
@@ -37,9 +38,9 @@ class Style:
         text = f"{x:.6g}"
         return Written(text, SUM if x < 0 else ATOM, 0)
 
-    def transposed(self, text: str) -> str:
-        """Write the transpose of something in brackets, or of a name."""
-        return f"{text}'"
+    def transposed(self, part: Written) -> str:
+        """Write the transpose."""
+        return f"{self.within(part, ATOM)}'"
 
     def within(self, part: Written, level: int) -> str:
         """Write a part, in brackets if it binds less tightly than `level`."""
@@ -84,12 +85,12 @@ class Style:
 
     def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
         """Write a matrix of parameters times a column per example."""
-        left = self.transposed(matrix) if transposed else matrix
+        left = self.transposed(Written(matrix, ATOM, 1)) if transposed else matrix
         return Written(f"{left} {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
 
     def outer(self, left: Written, right: Written) -> Written:
         """Write the sum over the examples of a column times a row."""
-        text = f"{self.within(left, ATOM)} {self.transposed(self.within(right, ATOM))}"
+        text = f"{self.within(left, ATOM)} {self.transposed(right)}"
         return Written(text, PRODUCT, left.size + right.size)
 
     def total(self, part: Written) -> Written:
@@ -101,6 +102,11 @@ class Style:
         name = {"maximum": "max", "minimum": "min"}[op.name]
         text = f"{name}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
+
+    def table(self, parts: Sequence[Written]) -> Written:
+        """Write a table by its parts, of a long one the first."""
+        texts = [part.text for part in parts[:TABLE]] + ["..."] * (len(parts) > TABLE)
+        return Written(f"[{', '.join(texts)}]", ATOM, sum(part.size for part in parts))
 
     def taken(self, table: Written, index: Written) -> Written:
         """Write an element of a table, for each row of its own."""
@@ -122,7 +128,10 @@ class Style:
                 PRODUCT,
             )
         if op is ops.power:
-            return f"{self.within(operands[0], ATOM)}.^{self.within(operands[1], ATOM)}", ATOM
+            base, exponent = operands
+            if ".^" in exponent.text:  # powers are read from the left
+                exponent = exponent._replace(level=COMPARISON)
+            return f"{self.within(base, ATOM)}.^{self.within(exponent, ATOM)}", ATOM
         op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             sign = _COMPARISONS[op][0]
@@ -146,6 +155,8 @@ class LaTeX(Style):
         if match is None:
             return rf"\mathrm{{{latex_text(name)}}}"
         letters, below, digits, index = match.groups()
+        if below and index:  # TeX allows one subscript: W_0 is below Delta as a whole
+            return f"{self.name(letters)}_{{{self.name(name[len(letters) + 1 :])}}}"
         if letters in _GREEK:
             letters = f"\\{letters}"
         elif len(letters) > 1:
@@ -164,19 +175,23 @@ class LaTeX(Style):
             return Written(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", SUM, 0)
         return Written(text.replace("inf", r"\infty"), SUM if x < 0 else ATOM, 0)
 
-    def transposed(self, text: str) -> str:
-        """Write the transpose; a name with an exponent is put in brackets first."""
-        return rf"\left({text}\right)^{{T}}" if "^" in text else f"{text}^{{T}}"
+    def transposed(self, part: Written) -> str:
+        """Write the transpose."""
+        return self._raised(part, "T")
 
     def squared(self, factor: Written) -> Written:
         """Write the square of each element."""
-        return Written(
-            rf"{self.transposed(factor.text)[: -len('{T}')]}{{\circ 2}}", ATOM, factor.size
-        )
+        return Written(self._raised(factor, r"\circ 2"), ATOM, factor.size)
+
+    def _raised(self, base: Written, exponent: str) -> str:
+        """Write an exponent; a base that has one already is put in brackets, as is a fraction."""
+        alone = "^" not in base.text and not base.text.startswith(r"\frac")
+        text = self.within(base if alone else base._replace(level=COMPARISON), ATOM)
+        return f"{text}^{{{exponent}}}"
 
     def matrix_product(self, matrix: str, transposed: bool, vector: Written) -> Written:
         """Write a matrix of parameters times a column per example."""
-        left = self.transposed(matrix) if transposed else matrix
+        left = self.transposed(Written(matrix, ATOM, 1)) if transposed else matrix
         return Written(rf"{left} \, {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
 
     def total(self, part: Written) -> Written:
@@ -200,7 +215,7 @@ class LaTeX(Style):
         if op is ops.sqrt:
             return Written(rf"\sqrt{{{texts[0]}}}", ATOM, size)
         if op is ops.power:
-            return Written(f"{self.within(operands[0], ATOM)}^{{{texts[1]}}}", PRODUCT, size)
+            return Written(self._raised(operands[0], texts[1]), PRODUCT, size)
         op = ops.equal if isinstance(op, Chosen) else op
         if op in _COMPARISONS:
             return Written(rf"\left[{texts[0]} {_COMPARISONS[op][1]} {texts[1]}\right]", ATOM, size)

@@ -1,0 +1,151 @@
+"""Equations as text and as LaTeX: brackets, exponents, tables, the order of elements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd import Value, program
+
+W = [Value(0.5), Value(1.5), Value(-1.0)]
+M = [[Value(0.5 + i + j) for j in range(3)] for i in range(2)]
+
+
+def called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return a program that has been called once."""
+    traced = program(function)
+    traced(*arguments)
+    return traced
+
+
+def right(traced: Any, left: str = "result") -> str:
+    """Return the right side of an equation, as text."""
+    found = [
+        re.sub(r"   +\S.*", "", line.split("= ", 1)[1]).strip()
+        for line in str(traced).splitlines()
+        if line.split()[:1] == [left]
+    ]
+    assert len(found) == 1, str(traced)
+    return found[0]
+
+
+def right_latex(traced: Any, left: str = r"\mathrm{result}") -> str:
+    """Return the right side of an equation, as LaTeX."""
+    rows = traced.latex().splitlines()
+    [found] = [row for row in rows if row.startswith(f"{left} &")]
+    return str(re.split(r"&(?:\\mathrel\{:\})?= ", found)[1].split(" && ")[0])
+
+
+w = Value(0.5)
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda i: mg.take([5.0, 6.0, 7.0], i) * w, "w [5, 6, 7][i]"),
+        (lambda i: mg.take([5.0], i) * w, "w [5][i]"),
+        (lambda i: mg.take([5.0, w, 7.0], i), "[5, w, 7][i]"),
+        (lambda i: mg.take([5.0, *W], i), "[5, W][i]"),
+        (lambda i: mg.take([[5.0, 6.0], [7.0, 8.0], [9.0, 4.0]], i), "[c, c, c][i]"),
+        (lambda i: mg.take(list(range(10)), i), "[0, 1, 2, 3, 4, 5, ...][i]"),
+        (lambda i: mg.take(W, i), "W[i]"),
+    ],
+)
+def test_a_table_of_numbers_is_written(function: Callable[..., Any], text: str) -> None:
+    traced = called(function, [0, 0])
+    assert right(traced) == text
+    assert "[i]" in traced.latex()
+    assert "[i]" in traced._repr_markdown_()
+
+
+@pytest.mark.parametrize(
+    ("function", "left", "latex"),
+    [
+        (lambda x: -((x - w) ** 2), r"\mathrm{result}", r"-\left(x - w\right)^{\circ 2}"),
+        (lambda x: (x * w) ** 2, r"\mathrm{result}", r"\left(w \, x\right)^{\circ 2}"),
+        (
+            lambda x: (x + w) ** 3,
+            r"\Delta_{w}",
+            r"\textstyle\sum 3 \left(x + w\right)^{\circ 2}",
+        ),
+        (lambda x: (x / w) ** -2, r"\mathrm{result}", r"\left(\frac{x}{w}\right)^{-2}"),
+        (lambda x: x**2, r"\mathrm{result}", r"x^{\circ 2}"),
+    ],
+)
+def test_the_base_of_a_power_is_in_brackets(
+    function: Callable[..., Any], left: str, latex: str
+) -> None:
+    assert right_latex(called(function, [1.0, 2.0]), left) == latex
+
+
+def test_a_power_in_an_exponent_is_in_brackets() -> None:
+    assert right(called(lambda x: 2.0 ** (x**1.5), [1.0, 2.0])) == "2.^(x.^1.5)"
+
+
+PROGRAMS: list[Callable[[Any], Any]] = [
+    lambda x: W[0] * x[0] + x[1],
+    lambda x: W[0] * x[0] + M[1][2] * x[1] ** 2,
+    lambda x: [mg.tanh(v * W[i]) ** 2 for i, v in enumerate(x)],
+    lambda x: [((v * w).exp() + v) ** 3 * (v * w).exp() ** 0.5 for v in x],
+    lambda x: (sum(a * b for a, b in zip(M[0], x)) + w) ** 3,
+    lambda x: sum(mg.tanh(sum(a * b for a, b in zip(r, x))) ** 2 for r in M) ** 2,
+    lambda x: [sum(a * b for a, b in zip(r, x)) ** 1.5 for r in M],
+    lambda x: [mg.tanh(sum(a * b for a, b in zip(r, x))) ** 3 / (x[0] ** 2 + 1) for r in M],
+    lambda x: (x[0] / x[1]) ** w + (x[1] ** 2) ** 2.5,
+    lambda x: max(x) ** 2 + mg.take(M[0], 1) ** 2,
+    lambda x: [mg.exp(W[2] * v) * 1e-9 for v in x[:2]],
+    lambda x: [M[i][j] * x[j] for i in range(2) for j in range(2)],
+    lambda x: [M[0][0] * x[0], M[1][1] * x[1], (M[0][2] - x[2]) ** 2],
+    lambda x: [v / (v**2 + W[1] ** 2) ** 0.5 for v in x],
+    lambda x: 2.0 ** (x[0] ** 2) + (-x[1]) ** 3 + (2 * x[2]) ** 4,
+]
+
+
+def scripts(latex: str) -> list[str]:
+    """Return what TeX would reject: two scripts of one kind on one base, unbalanced braces."""
+    wrong: list[str] = []
+    seen: list[set[str]] = [set()]
+    at = 0
+    while at < len(latex):
+        character = latex[at]
+        if character == "\\":
+            at += 2  # an escaped brace, or the name of a command, whose letters follow
+            seen[-1] = set()
+            continue
+        if character in "^_":
+            wrong += [latex[: at + 1]] * (character in seen[-1])
+            seen[-1].add(character)
+            assert latex[at + 1] == "{"
+            seen.append(set())
+            at += 1
+        elif character == "{":
+            seen[-1] = set()
+            seen.append(set())
+        elif character == "}":
+            seen.pop()
+            if not seen:
+                return [*wrong, latex[: at + 1]]
+        else:
+            seen[-1] = set()
+        at += 1
+    return wrong + ["an open brace"] * (len(seen) != 1)
+
+
+def test_scripts_are_found() -> None:
+    assert scripts("t^{(6)}^{3}")
+    assert scripts(r"\Delta_{W}_{0}")
+    assert scripts("W_{1}^{2}_{3}")
+    assert scripts("{x")
+    assert not scripts(r"\left(t^{(6)}\right)^{3} + W_{0}^{(1)} - W_{0}")
+
+
+@pytest.mark.parametrize("function", PROGRAMS)
+def test_tex_accepts_each_equation(function: Callable[[Any], Any]) -> None:
+    latex = called(function, np.array([[0.5, 1.0, 2.0], [1.0, 2.0, 0.5]])).latex()
+    assert not scripts(latex), latex
+    assert latex.count(r"\left") == latex.count(r"\right")
