@@ -1,4 +1,4 @@
-"""What an object holds: the Values in attributes and containers, each with the path to it."""
+"""The contents of an object: the Values in attributes and containers, each with the path to it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _ATOMS = frozenset(
     }
 )
 
-# Modules whose classes have no Values as class attributes; asking them takes most of the time.
-_WITHOUT_VALUES = frozenset({"builtins", "micrograd.nn"})
+# Python's classes and ours have no Values as class attributes; asking them takes most of the time.
+_WITHOUT_VALUES = ("builtins", "micrograd")
 
 
 def walk(root: Any) -> list[tuple[Any, Path]]:
@@ -87,7 +87,7 @@ def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
 
 
 def _is_array(thing: Any) -> bool:
-    """Whether an object is an array, which an attribute called dtype alone does not tell."""
+    """Return whether an object is an array, which an attribute called dtype alone does not tell."""
     return all(hasattr(type(thing), name) for name in ("dtype", "shape", "tolist"))
 
 
@@ -110,7 +110,7 @@ def _attributes(thing: Any) -> dict[str, Any]:
     """Return the attributes of an object: its own, those in slots, those of its classes."""
     found = dict(getattr(thing, "__dict__", ()))
     for kind in type(thing).__mro__:
-        if kind.__module__ in _WITHOUT_VALUES:
+        if kind.__module__.partition(".")[0] in _WITHOUT_VALUES:
             continue
         for name, part in vars(kind).items():
             if part.__class__ is types.MemberDescriptorType:

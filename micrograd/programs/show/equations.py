@@ -289,7 +289,7 @@ class Equations:
         return [k > 0 and places[k] == places[k - 1] for k in range(len(places))]
 
     def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
-        """Whether each of the one factor meets each of the other: a column times a row."""
+        """Return whether each of the one factor meets each of the other: a column times a row."""
         if terms.positions.shape[1] > 1:
             return False
         if not all(self._groups[terms.groups[f]].varies for f in factors):

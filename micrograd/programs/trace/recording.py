@@ -48,6 +48,16 @@ class ProgramError(TypeError):
     """A function took a number out of a Value that differs between rows or calls."""
 
 
+class IntegerInput(Value):
+    """A leaf for an argument that holds integers: sets and dicts find it as they find those."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        tracer = hooks.tracer_here()
+        return tracer.hash(self) if isinstance(tracer, Recording) else object.__hash__(self)
+
+
 class Index(NamedTuple):
     """A column of an argument that is an index into a table of some size."""
 
@@ -78,6 +88,7 @@ class Recording:
         self.guards: list[tuple[Comparison, tuple[str, int]]] = []
         self._known = known
         self._asked: set[int] = set()
+        self._looked_up: IdentityDict[Value, int] = IdentityDict()
         self._read: list[tuple[weakref.ref[Value], str, str]] = []  # the leaf, what, and where
         self._over = False
 
@@ -85,7 +96,7 @@ class Recording:
         """Make a leaf for one column of an argument."""
         if is_integer:
             self._integers.add(name)
-        v = Value(number)
+        v = IntegerInput(number) if is_integer else Value(number)
         v._is_traced = True  # so that it is known again, if it is kept
         self.inputs[v] = (name, column)
         return v
@@ -105,6 +116,13 @@ class Recording:
         truth = bool(row(*numbers))
         return Comparison(row, operands, truth, self._decide, comparison is operator.ne)
 
+    def hash(self, v: Value) -> int:
+        """Return the hash of an integer, by which sets and dicts look it up."""
+        found = self._looked_up.get(v)
+        if found is None:
+            found = self._looked_up[v] = hash(_found_by_halves(v))
+        return found
+
     def read(self, v: Value, name: str) -> None:
         """Refuse the data or grad of a Value, unless the function made it from numbers alone."""
         for leaf in _leaves(v):
@@ -117,7 +135,7 @@ class Recording:
         return without_raising(op, [x._number if isinstance(x, Value) else x for x in operands])
 
     def is_traced(self, v: Value) -> bool:
-        """Whether a Value depends on an argument."""
+        """Return whether a Value depends on an argument."""
         return any(_is_input(leaf) for leaf in _leaves(v))
 
     def check_index(self, v: Value, size: int) -> None:
@@ -297,9 +315,24 @@ class _Graph:
         return wanted
 
 
+def _found_by_halves(v: Value) -> float:
+    """Ask for an integer by comparisons of which each depends on the answers before alone.
+
+    So paths of the same truths have the same number.
+    """
+    if v < 0:
+        return -_found_by_halves(-v)
+    low, high = 0.0, 1.0
+    while v >= high:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) // 2) < high:
+        low, high = (low, middle) if v < middle else (middle, high)
+    return low
+
+
 def _leaves(v: Value) -> Iterator[Value]:
     """Find the leaves that a Value is made of, also by way of what a derivative is taken by."""
-    seen = {v}
+    seen = {id(v)}
     todo = [v]
     while todo:
         x = todo.pop()
@@ -309,8 +342,8 @@ def _leaves(v: Value) -> Iterator[Value]:
         elif not parents:
             yield x
         for y in parents:
-            if y not in seen:
-                seen.add(y)
+            if id(y) not in seen:
+                seen.add(id(y))
                 todo.append(y)
 
 
@@ -320,7 +353,7 @@ def _is_input(leaf: Value) -> bool:
 
 @contextmanager
 def recorded(recording: Recording) -> Iterator[None]:
-    """Let a recording answer for the Values that this thread uses in this block."""
+    """Make a recording answer for the Values that this thread uses in this block."""
     thread = get_ident()
     before = hooks.tracers.get(thread)
     hooks.tracers[thread] = recording
