@@ -13,8 +13,8 @@ A `Value` is a number that remembers how it was made. `a * b + c` computes, and 
 
 * The chain rule. If `out` rises by `g` per unit of a node, and the node rises by `s` per unit of
   its operand (the *local derivative*; ops.py has it for every operation), then `out` rises by
-  `s * g` per unit of the operand, by this way.
-* Where several ways lead from an operand to `out`, what they give is added up. That is why each
+  `s * g` per unit of the operand, along this path.
+* Where several paths lead from an operand to `out`, their shares are added up. That is why each
   step says `+=`, and why a node waits until all its consumers have had their turn.
 """
 

@@ -69,7 +69,7 @@ class Op:
         return self.value(*operands)
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
-        """Let the operands compute: arrays first, then an object that has `_apply(op, args)`."""
+        """Compute on the operands: arrays first, then an object that has `_apply(op, args)`."""
         owner: Any = None
         for operand in operands:
             if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):

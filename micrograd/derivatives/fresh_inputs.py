@@ -177,7 +177,7 @@ def leaf_for(original: Any) -> Any:
 
 
 def tie(leaf: Any, original: Any) -> None:
-    """Let a leaf that stood for a Value depend on it from now on; numbers stay as they are."""
+    """Connect a leaf that stood for a Value to it; numbers stay as they are."""
     for name in ("_is_variable", "_original"):
         if name in getattr(leaf, "_attributes", ()):
             delattr(leaf, name)

@@ -20,7 +20,7 @@ Group = TypeVar("Group", bound=Hashable)
 
 
 class Contribution(NamedTuple):
-    """What one use of a Value adds to its gradient: local derivative times upstream gradient.
+    """One share of a Value's gradient: local derivative times upstream gradient of one use.
 
     `local` is d consumer / d v, or None where a `_backward` assigned by hand only tells what it
     adds; `upstream` is d output / d consumer; `product` is what is added. `example` is the number
@@ -98,7 +98,7 @@ class Contributions:
 
     @property
     def remainder(self) -> float:
-        """What `v.grad` holds beyond the total: from other outputs, or from earlier passes.
+        """The part of `v.grad` beyond the total: from other outputs, or from earlier passes.
 
         >>> w = Value(3.0)
         >>> for _ in range(2):

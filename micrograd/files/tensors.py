@@ -129,7 +129,7 @@ class Parameters:
 
 
 class Memory:
-    """What an optimiser remembers of some parameters, as a tensor of a file."""
+    """The memory of an optimiser for some parameters, as a tensor of a file."""
 
     def __init__(self, memory: array[float], indices: list[int], shape: tuple[int, ...]) -> None:
         self.memory, self.indices, self.shape = memory, indices, shape

@@ -1,4 +1,4 @@
-"""What each thread records about its new Values: their scope, their line, their operands at all."""
+"""How each thread records new Values: in which scope, with which line, and whether at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Here(threading.local):
-    """What this thread records."""
+    """The modes of this thread."""
 
     scope: Scope | None = None  # the C core keeps that itself
     keeps_lines = False
@@ -30,7 +30,7 @@ _keepers = 0  # how many threads keep lines
 
 @prefer_c
 def swap_scope(scope: Scope | None) -> Any:
-    """Let this thread record in a scope from now on, or in none; return the one before."""
+    """Record in a scope from now on in this thread, or in none; return the one before."""
     hooks.set_on_new(_note)
     before = _here.scope
     _here.scope = scope
@@ -113,7 +113,7 @@ class _Forgetting(ContextDecorator):
 
 
 def no_grad() -> _Forgetting:
-    """Let the Values that this thread makes in this block remember nothing: they are leaves.
+    """Record no operands in this block and thread: new Values are leaves.
 
     It saves the memory of graphs that nobody goes back through. It decorates functions, too:
     `@no_grad()`. Derivatives that are taken within it, by `grad` and the like, are as ever.
@@ -128,5 +128,5 @@ def no_grad() -> _Forgetting:
 
 
 def enable_grad() -> _Forgetting:
-    """Let new Values remember their operands even within `no_grad`, as derivatives need it."""
+    """Record operands even within `no_grad`, as derivatives need it."""
     return _Forgetting(False)

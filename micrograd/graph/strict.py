@@ -11,7 +11,7 @@ from micrograd.value.errors import ARITHMETIC_ERRORS, described_call
 
 
 class strict:  # noqa: N801 (it is used like a function)
-    """Let `backward()` check, from now on or in a block, that data is what the operands give.
+    """Make `backward()` check, from now on or in a block, that data is what the operands give.
 
     Local derivatives are evaluated on the data as it is when `backward()` runs. Data that was set
     after it was used gives gradients of no function at all: in strict mode, that is a RuntimeError

@@ -93,7 +93,7 @@ def block_of(values: Sequence[Value]) -> Any:
 
 @takeover.prefer_c
 def hide_leaves(node: Value) -> None:
-    """Let `backward()` on the C core skip the operands of a node, which must all be in blocks.
+    """Make `backward()` on the C core skip the operands of a node, which must all be in blocks.
 
     Instead of calling the node's `_backward()`, it calls `_collect()`, which returns pairs of a
     block and the gradients to add to it, and adds all of these when nothing can fail any more.

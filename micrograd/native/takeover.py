@@ -1,4 +1,4 @@
-"""Let the C core take the place of what engine.py and other modules define in Python.
+"""The take-over: the C core replaces what engine.py and other modules define in Python.
 
 MICROGRAD_PURE=1 in the environment keeps Python's versions in place.
 """

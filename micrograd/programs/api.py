@@ -39,7 +39,7 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 
 
 class _Version(NamedTuple):
-    """What was traced while the function's closure and globals were the same."""
+    """All that was traced while the function's closure and globals were the same."""
 
     references: References
     paths: dict[Any, Paths]  # by the structures of the arguments
@@ -101,7 +101,7 @@ class Program:
         self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
-        """Give the program of the method of an object; it is traced once for each object."""
+        """Return the program of the method of an object; it is traced once for each object."""
         if instance is None or not isinstance(self.function, FunctionType):
             return self
         method = MethodType(self.function, instance)
@@ -196,7 +196,7 @@ class Program:
         return as_text(traced.equations(self._result_name(), Style()))
 
     def latex(self) -> str:
-        r"""Give the equations as LaTeX, an `aligned` block for math mode.
+        r"""Return the equations as LaTeX, an `aligned` block for math mode.
 
         Raises ValueError before the first call, when nothing is traced.
 
@@ -325,12 +325,12 @@ def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
 
 
 def _are_scalars(arguments: Sequence[Any]) -> bool:
-    """Whether arguments hold a Value, or all are numbers: they are one example, not arrays."""
+    """Return whether arguments hold a Value, or all are numbers: one example, not arrays."""
     return any(map(_holds_values, arguments)) or all(map(is_number, arguments))
 
 
 def _holds_values(x: Any) -> bool:
-    """Whether an argument is a Value, or holds one, at any depth."""
+    """Return whether an argument is a Value, or holds one, at any depth."""
     if isinstance(x, np.ndarray):
         return x.dtype.kind == "O" and any(map(_holds_values, x.flat))
     if isinstance(x, (list, tuple)):
@@ -362,7 +362,7 @@ def _trace(
 
 
 def _is_importable(program: Program) -> bool:
-    """Whether a decorated function's own name leads to the program."""
+    """Return whether a decorated function's own name leads to the program."""
     import sys
 
     found: Any = sys.modules.get(program.function.__module__)

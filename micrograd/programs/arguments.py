@@ -1,4 +1,4 @@
-"""What a program is called on: arrays of rows, or rows of unlike lengths."""
+"""The arguments of a program: arrays of rows, or rows of unlike lengths."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Paths:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Let one thread after another trace, except one that is tracing a function already.
+        """Make threads trace one after another, except one that is tracing a function already.
 
         That function has called a program on arrays, this one or another; if it waited, it could
         be for a thread that waits for it.
@@ -326,7 +326,7 @@ def _too_many(lines: Counter[str], most: int) -> ProgramError:
 
 
 def _outputs(returned: Any) -> tuple[list[Any], int | None]:
-    """What a function returned as a list, and its length, or None for a scalar."""
+    """Return the results of a function as a list, and its length, or None for a scalar."""
     several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
     outputs = [_output(x) for x in (returned if several else [returned])]
     return outputs, len(outputs) if several else None

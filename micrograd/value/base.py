@@ -1,4 +1,4 @@
-"""What every Value has that is no part of the lesson: numbers, text, comparisons, hooks."""
+"""The part of every Value that is no part of the lesson: numbers, text, comparisons, hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an object holds: the Values in attributes and containers, each with the path to it."""
+"""The contents of an object: the Values in attributes and containers, each with the path to it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _parts(thing: Any, path: Path) -> list[tuple[Any, Path]]:
 
 
 def _is_array(thing: Any) -> bool:
-    """Whether an object is an array, which an attribute called dtype alone does not tell."""
+    """Return whether an object is an array, which an attribute called dtype alone does not tell."""
     return all(hasattr(type(thing), name) for name in ("dtype", "shape", "tolist"))
 
 

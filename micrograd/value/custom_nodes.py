@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def set_up(node: Any, children: Any, op: Any, label: str, local_grads: Any) -> None:
-    """Give a new leaf what `Value(...)` was called with beside its data."""
+    """Store in a new leaf what `Value(...)` was called with beside its data."""
     if not isinstance(op, str):  # Value(6.0, (a, b), (3.0, 2.0)), as microgpt writes it
         if local_grads is not None or not isinstance(op, Iterable):
             raise TypeError(

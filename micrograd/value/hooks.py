@@ -41,7 +41,7 @@ _forgetful: set[int] = set()  # the identifiers of threads
 
 
 def set_forgets(forgets: bool) -> None:
-    """Let new Values of this thread forget their operands, or remember them again."""
+    """Make new Values of this thread forget their operands, or remember them again."""
     (_forgetful.add if forgets else _forgetful.discard)(threading.get_ident())
 
 

@@ -48,7 +48,7 @@ class Take(Selection):
 
 
 class Chosen(Selection):
-    """Whether an index chooses a place in a table of some size."""
+    """Return whether an index chooses a place in a table of some size."""
 
     __slots__ = ("size",)
 

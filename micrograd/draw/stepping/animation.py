@@ -33,7 +33,7 @@ _STYLE = """
 
 
 def animated(narration: Narration, alt: str) -> str:
-    """Give the picture of all Values, moving; ValueError when that would be too long to watch."""
+    """Return the picture of all Values, moving; ValueError when that would be too long to watch."""
     count = sum(1 for v in narration.values if v.parents) + len(narration.steps)
     if count > LONGEST:
         raise ValueError(
@@ -147,7 +147,7 @@ class _Film:
         )
 
     def _appear(self, v: Value, slot: str, time: float) -> None:
-        """Let a number of the picture vanish when the narration begins, and appear in its time."""
+        """Hide a number of the picture when the narration begins, and show it in its time."""
         where = f'[data-box="{self.keys[v]}"] [data-slot={slot}]'
         self.rules.append(f"{where}{{animation:{self._again(HOLD, time)}}}")
 

@@ -1,4 +1,4 @@
-"""What a stepper tells: the names of a graph's Values, the numbers forward, each += backward."""
+"""The narration of a stepper: names of the Values, the numbers forward, each += backward."""
 
 from __future__ import annotations
 

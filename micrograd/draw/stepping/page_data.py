@@ -1,4 +1,4 @@
-"""What the script of a page is given: Values, how they were made, parts, and where boxes go.
+"""The data for the script of a page: Values, how they were made, parts, and where boxes go.
 
 Formulas are templates, in which `⟨0⟩` stands for the first operand; parentheses around it count for
 negative numbers only. The script computes every gradient itself, from the data, by the functions

@@ -266,7 +266,7 @@ class _Plan:
         }
 
     def sort_interchangeable(self, arrows: Sequence[Arrow]) -> None:
-        """Let boxes with the same arrows, such as the neurons of a layer, stand in order."""
+        """Order boxes with the same arrows, such as the neurons of a layer."""
         ways: dict[str, set[tuple[str, str, int]]] = {key: set() for key in self.places}
         between: dict[tuple[str, str, int], str] = {}
         for arrow in arrows:

@@ -29,7 +29,7 @@ ALL, FIRST = 6, 3  # numbers of a quantity in the box of a part: all of a few, t
 
 
 class Part:
-    """What may be folded: a module, a scope, a sum; `rows` are the quantities that its box shows.
+    """A part that may be folded: a module, a scope, a sum; `rows` are what its box shows.
 
     Each row is a caption, "data" or "grad", and the Values whose numbers it shows.
     """

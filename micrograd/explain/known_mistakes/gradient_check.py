@@ -69,7 +69,7 @@ class GradientCheck:
 
     @property
     def right(self) -> bool:
-        """Whether the gradient is right."""
+        """True where the gradient is right."""
         return any(not verdict.mistakes for verdict in self.data)
 
     @property

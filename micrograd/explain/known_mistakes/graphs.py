@@ -36,7 +36,7 @@ class Graph(NamedTuple):
 
     @property
     def optional(self) -> bool:
-        """Whether it may fail: the lecture's own class adds up in interior nodes as well."""
+        """True where it may fail: the lecture's own class adds up in interior nodes as well."""
         return self.how == AGAIN
 
 

@@ -1,4 +1,4 @@
-"""What nudge and step share: derivatives that leave the grads alone, a loss evaluated anew."""
+"""Shared by nudge and step: derivatives that leave the grads alone, a loss evaluated anew."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reevaluation:
-    """What `output` would be if the Values in `moved` held other numbers.
+    """The output as it would be if the Values in `moved` held other numbers.
 
     A moved Value need not be a leaf; its own operands are then ignored. Raises TypeError if a node
     that depends on a moved Value was not made by an operation.

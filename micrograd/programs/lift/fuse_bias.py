@@ -54,7 +54,7 @@ def _rows(lifted: Lifted, group: Group) -> int:
 
 
 def _absorb_bias(lifted: Lifted, group: Group, ones: set[int]) -> None:
-    """Give the product of a layer one more term: the bias times the row of ones."""
+    """Add one more term to the product of a layer: the bias times the row of ones."""
     groups = lifted.groups
     for bias in group.terms:
         if len(bias.groups) > 1 or groups[bias.groups[0]].kind != PARAMETERS or bias.sign < 0:
@@ -75,7 +75,7 @@ def _absorb_bias(lifted: Lifted, group: Group, ones: set[int]) -> None:
 
 
 def _is_product(groups: list[Group], terms: Terms) -> bool:
-    """Whether parameters multiply something that varies, and several of these are summed."""
+    """Return whether parameters multiply something that varies, and several of these are summed."""
     if len(terms.groups) != 2 or terms.sign < 0 or terms.positions.shape[1] < 2:
         return False
     weight, source = [groups[g] for g in terms.groups]
@@ -83,12 +83,12 @@ def _is_product(groups: list[Group], terms: Terms) -> bool:
 
 
 def _is_bias(terms: Terms) -> bool:
-    """Whether a gradient of these terms is the sum of one number over the examples."""
+    """Return whether a gradient of these terms is the sum of one number over the examples."""
     return len(terms.groups) == 1 and terms.positions.shape[1] == 1
 
 
 def _absorb_gradient(lifted: Lifted, bias: Group, products: list[Group], ones: set[int]) -> None:
-    """Give the outer product of a layer one more column: that of the row of ones."""
+    """Add one more column to the outer product of a layer: that of the row of ones."""
     [delta] = bias.terms
     for group in products:
         [terms] = group.terms

@@ -40,7 +40,7 @@ def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
 def share(
     storages: Sequence[Storage], steps: Sequence[Step], needed: Mapping[int, int]
 ) -> list[int]:
-    """Give the computed arrays their `memory`, and the number of rows of each memory.
+    """Assign the computed arrays to memories, and return the number of rows of each memory.
 
     `needed` are the times, as indices of steps, until which some storages are read from outside.
     """
@@ -128,7 +128,7 @@ class _Memories:
         self.rows[memory] = max(self.rows[memory], rows)
 
     def fits(self, index: int, step: Step) -> bool:
-        """Whether a step may write over this operand, which is not read later."""
+        """Return whether a step may overwrite this operand, which is not read later."""
         out = self._storages[step.out.storage]
         if step.kind != "row" or out.memory is None:
             return False
@@ -143,7 +143,7 @@ class _Memories:
         self._storages[index].memory = self._storages[out].memory
 
     def leave(self, index: int) -> None:
-        """Let a memory be used before it is written here."""
+        """Free a memory for earlier steps."""
         memory = self._storages[index].memory
         if memory is not None and memory not in self._with_ones:
             self._free.setdefault(self.rows[memory], []).append(memory)

@@ -382,12 +382,12 @@ def _repeated(view: View) -> tuple[bool, bool]:
 
 
 def _as_matrix(step: Step) -> bool:
-    """Whether it reads its operands as BLAS does, examples first or last."""
+    """Return whether it reads its operands as BLAS does, examples first or last."""
     return step.kind == "outer" or (step.kind == "product" and step.detail[2] == 1)
 
 
 def _is_plain(group: Group, found: Nest) -> bool:
-    """Whether each member has one term of this type, so that nothing is summed."""
+    """Return whether each member has one term of this type, so that nothing is summed."""
     return not group.summed and not found.term_dims
 
 

@@ -130,7 +130,7 @@ class Workspace:
         return self.gradients
 
     def is_finite(self) -> bool:
-        """Whether all gradients are numbers."""
+        """Return whether all gradients are numbers."""
         return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
 
     # Steps as calls ----------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _run(calls: Sequence[Call]) -> None:
 
 
 class Kept(NamedTuple):
-    """What a call of many blocks keeps: all that each block is computed again from."""
+    """The state of a call of many blocks: all that each block is computed again from."""
 
     inputs: Mapping[str, Array]
     numbers: Array  # the parameters' data
@@ -313,7 +313,7 @@ class Executable:
         self._idle: list[Workspace] = []
 
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
-        """Give the results, of shape (k, n), and what `backward` needs of this call.
+        """Return the results, of shape (k, n), and what `backward` needs of this call.
 
         The third is the first guard of each example that comes out otherwise, or None; see
         `Workspace.forward`.
@@ -341,7 +341,7 @@ class Executable:
         return out, kept, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
-        """Give the gradients of the parameters, in their order, for seeds of shape (k, n).
+        """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
 
         One number stands for seeds that are all the same.
         """
@@ -369,7 +369,7 @@ class Executable:
         return Careful(self._tape, self._outputs, self.parameters)
 
     def give_back(self, state: State) -> None:
-        """Let other calls have the workspace of one that nothing refers to any more."""
+        """Return the workspace of a call that nothing refers to any more to the pool."""
         if isinstance(state, Workspace):
             self._idle.append(state)
             del self._idle[:-KEPT]

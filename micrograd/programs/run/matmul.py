@@ -68,7 +68,7 @@ def _one(left: Array, right: Array, out: Array) -> Call:
 
 
 def fits_blas(matrix: Array) -> bool:
-    """Whether OpenBLAS can read a matrix as it lies."""
+    """Return whether OpenBLAS can read a matrix as it lies."""
     return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
 
 

@@ -1,4 +1,4 @@
-"""What a call of a program gives: an array whose reductions are Values in the ordinary graph."""
+"""The result of a program: an array whose reductions are Values in the ordinary graph."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Node(Value):
 
 
 class Run(NamedTuple):
-    """What ran in a call: the program, its rows (None for all), and what its reverse pass needs."""
+    """A part of a call: its program, its rows (None for all), and what its reverse pass needs."""
 
     program: Executable
     rows: Array | None
@@ -110,7 +110,7 @@ class Call(_Node):
 
 
 class Lease:
-    """What the results of a call and their reductions hold; when all are gone, its node is free.
+    """The hold of the results of a call and their reductions on its node, until all are gone.
 
     The workspaces are then given back, and the node put among the `idle`, where these are kept: to
     make one on thousands of parameters takes longer than to compute with them.
@@ -175,7 +175,7 @@ class Result(Operators[Any]):
         self._positions = positions
 
     def sum(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
-        """Give the sum of all elements: 0 if there are none.
+        """Return the sum of all elements: 0 if there are none.
 
         `np.sum(result)` is the same; it fills in the arguments, and others than None raise
         TypeError.
@@ -188,7 +188,7 @@ class Result(Operators[Any]):
         return self._reduce(_total(self.data), 1.0, "sum")
 
     def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
-        """Give the mean of all elements: nan if there are none.
+        """Return the mean of all elements: nan if there are none.
 
         `np.mean(result)` is the same; it fills in the arguments, and others than None raise
         TypeError.

@@ -260,7 +260,7 @@ class Equations:
         return self.style.total(product) if summed else product
 
     def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
-        """Whether each of the one factor meets each of the other: a column times a row."""
+        """Return whether each of the one factor meets each of the other: a column times a row."""
         if terms.positions.shape[1] > 1:
             return False
         if not all(self._groups[terms.groups[f]].varies for f in factors):

@@ -1,4 +1,4 @@
-"""What equations call the parameters: `layers[0].neurons[3].w[5]` is an element of W1."""
+"""The names of parameters in equations: `layers[0].neurons[3].w[5]` is an element of W1."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ParameterNames:
     def is_transposed(
         self, ranks: Sequence[int], row: Sequence[int], column: Sequence[int]
     ) -> bool | None:
-        """Whether the first index moves along a sum's terms; None if that cannot be seen.
+        """Return whether the first index moves along a sum's terms; None if that cannot be seen.
 
         `row` holds two elements of different members, `column` two of different terms.
         """

@@ -59,7 +59,7 @@ def _sum(x: Symbol, y: Symbol) -> Symbol:
 
 
 class _Arrived:
-    """What has arrived at each node so far, by all ways; at a shared node, from all examples."""
+    """The gradient that has arrived at each node so far; at a shared node, from all examples."""
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape

@@ -1,4 +1,4 @@
-"""What a function refers to from outside: its closure, its globals, and the Values in them."""
+"""The names a function takes from outside: its closure, its globals, the Values in them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class References:
         yield from (("", default) for default in defaults)
 
     def unchanged(self) -> bool:
-        """Whether each name still refers to the object that it referred to."""
+        """Return whether each name still refers to the same object."""
         for cell, before in self.cells:
             now = _contents(cell)
             if now is not before and not _same(now, before):
@@ -103,7 +103,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _same(x: Any, y: Any) -> bool:
-    """Whether these are equal numbers or texts, which have no identity of their own."""
+    """Return whether these are equal numbers or texts, which have no identity of their own."""
     return type(x) is type(y) and isinstance(x, (float, int, str)) and x == y
 
 

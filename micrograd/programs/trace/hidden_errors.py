@@ -43,7 +43,7 @@ def _called(first: Any, functions: list[FunctionType]) -> Iterator[FunctionType]
 
 
 def _is_plain_method(f: FunctionType) -> bool:
-    """Whether this is a function in the body of a class, but not an operator or a call."""
+    """Return whether this is a function in the body of a class, but not an operator or a call."""
     return "." in f.__qualname__.rpartition("<locals>.")[2] and not f.__name__.startswith("__")
 
 
@@ -80,6 +80,6 @@ def _handlers(code: CodeType, variables: dict[str, Any]) -> Iterator[int]:
 
 
 def _catches(kinds: Any) -> bool:
-    """Whether a handler for these kinds of errors is one for those of arithmetic."""
+    """Return whether a handler of these kinds of errors catches those of arithmetic."""
     several: Iterable[Any] = kinds if isinstance(kinds, tuple) else (kinds,)
     return any(isinstance(k, type) and issubclass(x, k) for k in several for x in _RAISED)

@@ -118,7 +118,7 @@ class Recording:
         return without_raising(op, [x._number if isinstance(x, Value) else x for x in operands])
 
     def is_traced(self, v: Value) -> bool:
-        """Whether a Value depends on an argument."""
+        """Return whether a Value depends on an argument."""
         return any(_is_input(leaf) for leaf in _leaves(v))
 
     def check_index(self, v: Value, size: int) -> None:
@@ -323,7 +323,7 @@ def _is_input(leaf: Value) -> bool:
 
 @contextmanager
 def recorded(recording: Recording) -> Iterator[None]:
-    """Let a recording answer for the Values that this thread uses in this block."""
+    """Make a recording answer for the Values that this thread uses in this block."""
     thread = get_ident()
     before = hooks.tracers.get(thread)
     hooks.tracers[thread] = recording

@@ -167,7 +167,7 @@ class Tape:
         return numbers[index]
 
     def close(self) -> None:
-        """Let go of what only writing needs: the tape is complete."""
+        """Release what only writing needs: the tape is complete."""
         self._written.clear()
         self._constants.clear()
         self.numbers.clear()
