@@ -96,3 +96,9 @@ def test_a_method_with_defaults() -> None:
             return self.w * x * scale + y
 
     assert Line().at([1.0, 2.0], y=[10.0, 20.0]).data.tolist() == [14.0, 28.0]
+
+
+def test_integers_beyond_64_bits_are_numbers() -> None:
+    double = program(lambda x: 2 * x)
+    assert double([2**70, 1]).data.tolist() == [2.0**71, 2.0]
+    assert double([2**63, 1]).data.tolist() == [2.0**64, 2.0]

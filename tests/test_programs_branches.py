@@ -329,3 +329,17 @@ def test_a_program_that_calls_itself_for_ever_says_so() -> None:
         return "raised"
 
     assert in_threads(call) == ["raised"]
+
+
+def test_too_many_ends_of_a_loop_are_counted_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micrograd.programs.branches.MOST_PATHS", 70)
+
+    def counted(x: Any) -> Any:
+        n = 0
+        while x > n:
+            n += 1
+        return n * x
+
+    assert program(counted)(np.arange(69.0)).data[-1] == 68.0 * 68
+    with pytest.raises(ProgramError, match="more than 70 paths"):
+        program(counted)(np.arange(100.0))

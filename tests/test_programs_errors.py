@@ -1,4 +1,4 @@
-"""Handlers of arithmetic errors are refused in programs, where they would never run."""
+"""What would run for one row alone, or never, is refused: error handlers, `backward()`."""
 
 from __future__ import annotations
 
@@ -137,3 +137,16 @@ def test_other_handlers_are_left_alone() -> None:
         return q
 
     assert program(other)([2.0]).data.tolist() == [1.0]
+
+
+def test_backward_within_the_function_is_refused() -> None:
+    w = Value(2.0)
+
+    def trained(x: Any) -> Any:
+        y = x * w
+        y.backward()
+        return y
+
+    traced = program(trained)
+    with pytest.raises(ProgramError, match=r"backward\(\) in the function.*mean\(\)"):
+        traced([1.0, 2.0])

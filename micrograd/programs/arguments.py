@@ -102,12 +102,13 @@ def _is_nested(array: Array) -> bool:
 
 
 def _from_objects(array: Array) -> Array:
-    """Convert objects that are all integers, as pandas may hold them."""
+    """Convert objects that are all integers, as pandas may hold them, or as they are large."""
     elements = array.reshape(-1).tolist()
     if elements and all(
         isinstance(x, (int, np.integer)) and x.__class__ is not bool for x in elements
     ):
-        return array.astype(np.int64)
+        fit = all(-(2**63) <= x < 2**63 for x in elements)
+        return array.astype(np.int64 if fit else np.float64)
     return array
 
 

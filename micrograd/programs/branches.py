@@ -136,7 +136,8 @@ class Paths:
                         self._survey(inputs, numbers)
                 if self._is_full():
                     if forgot or not self._forget():
-                        raise _too_many(self._lines())
+                        full = len(self.found) >= MOST_PATHS
+                        raise _too_many(self._lines(), MOST_PATHS if full else MOST_BRANCHES)
                     parts, todo, rows, forgot = [], [], everything, True
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
             before = tried.setdefault(path, np.zeros(n, bool))
@@ -236,7 +237,7 @@ class Paths:
                     lines[described(*place)] += 1
                 fork = fork.next.setdefault(comparison.truth, Fork())
             if count % (ENOUGH // 8) == 0 and _count_branches(root) > MOST_BRANCHES:
-                raise _too_many(lines)
+                raise _too_many(lines, MOST_BRANCHES)
 
     # Too many --------------------------------------------------------------------------------
 
@@ -316,10 +317,10 @@ def _count_branches(root: Fork) -> int:
     return count
 
 
-def _too_many(lines: Counter[str]) -> ProgramError:
+def _too_many(lines: Counter[str], most: int) -> ProgramError:
     [(line, times)] = lines.most_common(1)
     return ProgramError(
-        f"the function has more than {MOST_BRANCHES} paths: they part {times} times at {line}. "
+        f"the function has more than {most} paths: they part {times} times at {line}. "
         "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
     )
 

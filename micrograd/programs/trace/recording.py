@@ -24,6 +24,7 @@ from micrograd.engine import Value, toposort
 from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
+from micrograd.programs.trace.lookups import IntegerInput
 from micrograd.programs.trace.tape import Tape, without_raising
 from micrograd.value import hooks
 from micrograd.value.errors import described, user_line
@@ -46,16 +47,6 @@ _ROWS: dict[Callable[[Any, Any], Any], tuple[Op, bool]] = {
 
 class ProgramError(TypeError):
     """A function took a number out of a Value that differs between rows or calls."""
-
-
-class IntegerInput(Value):
-    """A leaf for an argument that holds integers: sets and dicts find it as they find those."""
-
-    __slots__ = ()
-
-    def __hash__(self) -> int:
-        tracer = hooks.tracer_here()
-        return tracer.hash(self) if isinstance(tracer, Recording) else object.__hash__(self)
 
 
 class Index(NamedTuple):
@@ -88,7 +79,6 @@ class Recording:
         self.guards: list[tuple[Comparison, tuple[str, int]]] = []
         self._known = known
         self._asked: set[int] = set()
-        self._looked_up: IdentityDict[Value, int] = IdentityDict()
         self._read: list[tuple[weakref.ref[Value], str, str]] = []  # the leaf, what, and where
         self._over = False
 
@@ -115,13 +105,6 @@ class Recording:
         numbers = [x._number if isinstance(x, Value) else float(x) for x in operands]
         truth = bool(row(*numbers))
         return Comparison(row, operands, truth, self._decide, comparison is operator.ne)
-
-    def hash(self, v: Value) -> int:
-        """Return the hash of an integer, by which sets and dicts look it up."""
-        found = self._looked_up.get(v)
-        if found is None:
-            found = self._looked_up[v] = hash(_found_by_halves(v))
-        return found
 
     def read(self, v: Value, name: str) -> None:
         """Refuse the data or grad of a Value, unless the function made it from numbers alone."""
@@ -167,6 +150,8 @@ class Recording:
     def tape(self, outputs: list[Any]) -> tuple[Tape, list[int]]:
         """Write what was recorded on a tape; tell where the outputs stand, and let go of them."""
         self._over = True
+        if any(v._grad != 0.0 for v in self.inputs):
+            raise _went_backward()
         graph = _Graph(self.inputs, self._known)
         roots = [graph.add(x) for x in outputs]
         asked = [graph.add(comparison.node()) for comparison, _ in self.guards]
@@ -315,21 +300,6 @@ class _Graph:
         return wanted
 
 
-def _found_by_halves(v: Value) -> float:
-    """Ask for an integer by comparisons of which each depends on the answers before alone.
-
-    So paths of the same truths have the same number.
-    """
-    if v < 0:
-        return -_found_by_halves(-v)
-    low, high = 0.0, 1.0
-    while v >= high:
-        low, high = high, 2 * high
-    while low < (middle := (low + high) // 2) < high:
-        low, high = (low, middle) if v < middle else (middle, high)
-    return low
-
-
 def _leaves(v: Value) -> Iterator[Value]:
     """Find the leaves that a Value is made of, also by way of what a derivative is taken by."""
     seen = {id(v)}
@@ -383,6 +353,13 @@ def _kept() -> ProgramError:
     return ProgramError(
         f"a traced value was kept from an earlier trace ({users_line()}): it stands "
         "for no number; return it from the function instead"
+    )
+
+
+def _went_backward() -> ProgramError:
+    return ProgramError(
+        "backward() in the function of a program would run for one row alone, and once: call it on "
+        "the mean() or sum() of the results, or take micrograd.grad(y, x) in the function"
     )
 
 

@@ -1,0 +1,36 @@
+"""Look-ups by an argument that holds integers: sets and dicts find it as they find those."""
+
+from __future__ import annotations
+
+from micrograd.engine import Value
+from micrograd.value import hooks
+
+
+class IntegerInput(Value):
+    """A leaf for an integer, whose hash is the integer's while a function is traced."""
+
+    __slots__ = ("_hash",)
+
+    _hash: int
+
+    def __hash__(self) -> int:
+        if hooks.tracer_here() is None:
+            return object.__hash__(self)
+        if not hasattr(self, "_hash"):
+            self._hash = hash(_found_by_halves(self))
+        return self._hash
+
+
+def _found_by_halves(v: Value) -> float:
+    """Ask for an integer by comparisons of which each depends on the answers before alone.
+
+    So paths of the same truths have the same number.
+    """
+    if v < 0:
+        return -_found_by_halves(-v)
+    low, high = 0.0, 1.0
+    while v >= high:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) // 2) < high:
+        low, high = (low, middle) if v < middle else (middle, high)
+    return low
