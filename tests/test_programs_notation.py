@@ -191,3 +191,35 @@ def test_only_a_product_with_itself_is_a_square() -> None:
     assert right(pairs) == "sum(x[...] .* x[...])"
     squares = called(lambda x: sum(v * v for v in x), np.ones((1, 3)))
     assert right(squares) == "sum(x.^2)"
+
+
+def bent(x: Any) -> Any:
+    return w * x if x > 1 else -x
+
+
+def test_latex_has_the_headings_of_the_text() -> None:
+    traced = called(bent, [0.0, 2.0])
+    headings = [line for line in str(traced).splitlines() if not line.startswith(" ")]
+    rows = [row for row in traced.latex().splitlines() if row.startswith(r"&\text{")]
+    assert [h.split(":")[0].split(",")[0] for h in headings] == [
+        "path 1 of 2",
+        "path 2 of 2",
+        "backward",
+    ]
+    assert [row.replace("\\_", "_") for row in rows] == [rf"&\text{{{h}}} \\" for h in headings]
+
+
+def test_one_long_line_pads_no_other() -> None:
+    def size(steps: int) -> tuple[int, int]:
+        def chain(x: Any) -> Any:
+            h = x
+            for _ in range(steps):
+                h = mg.tanh(w * h + x)
+            return h
+
+        text = str(called(chain, [1.0]))
+        return len(text), max(map(len, text.splitlines()))
+
+    (short, _), (long, longest) = size(50), size(200)
+    assert longest > 1000
+    assert long < 6 * short

@@ -20,7 +20,7 @@ from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, r
 from micrograd.programs.branches import Paths
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.run.results import Result
-from micrograd.programs.show.equations import as_latex, as_text
+from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
@@ -206,7 +206,9 @@ class Program:
         >>> _ = scaled([1.0])
         >>> print(scaled.latex())
         \begin{aligned}
+        &\text{forward} \\
         \mathrm{result} &= w \, x && 1 \times n \\
+        &\text{backward} \\
         \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
         \end{aligned}
         """

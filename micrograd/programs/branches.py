@@ -22,7 +22,8 @@ from micrograd.programs.lift.groups import Lifted
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
-from micrograd.programs.show.equations import Equations, Line
+from micrograd.programs.show.equations import Equations
+from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.captures import Name

@@ -11,27 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from micrograd import ops
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
 from micrograd.programs.show.indexing import index_text, is_matrix, order_text
+from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import ATOM, Style, Written
 from micrograd.value.selection import Take
 
 FEW = 3  # names and functions in an expression that may be written twice
-
-
-class Line(NamedTuple):
-    """One equation: its left side, `=` or `:=`, the right side, the shape of both."""
-
-    left: str
-    sign: str
-    right: str
-    shape: tuple[Any, ...]
 
 
 class Equations:
@@ -361,31 +353,3 @@ class Equations:
         if transposed is None:
             transposed = group.index in self._reverse
         return self.names.display(ranks, self.style), transposed
-
-
-def as_text(parts: Sequence[tuple[str, list[Line]]]) -> str:
-    """Titled lists of lines as text: equations on the left, shapes on the right."""
-    lines = [line for _, block in parts for line in block]
-    left = max((len(line.left) for line in lines), default=0)
-    width = max((len(line.right) for line in lines), default=0)
-    written = []
-    for title, block in parts:
-        if block or title:
-            written.append(title)
-        for line in block:
-            shape = " x ".join(map(str, line.shape)) or "1"
-            written.append(
-                f"  {line.left:<{left}} {line.sign:>2} {line.right:<{width}}   {shape}".rstrip()
-            )
-    return "\n".join(written)
-
-
-def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
-    """Return the lines as one block of aligned equations."""
-    rows = []
-    for _, block in parts:
-        for line in block:
-            sign = r"\mathrel{:}=" if line.sign == ":=" else "="
-            shape = r" \times ".join(map(str, line.shape)) or "1"
-            rows.append(rf"{line.left} &{sign} {line.right} && {shape}")
-    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
