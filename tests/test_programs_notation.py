@@ -223,3 +223,24 @@ def test_one_long_line_pads_no_other() -> None:
     (short, _), (long, longest) = size(50), size(200)
     assert longest > 1000
     assert long < 6 * short
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [(lambda x: 2.0, "2"), (lambda x: x, "x"), (lambda x: w, "w"), (lambda x: [x], "x")],
+)
+def test_a_result_that_is_not_computed_is_written(function: Callable[..., Any], text: str) -> None:
+    assert right(called(function, [1.0, 2.0])) == text
+
+
+def test_an_argument_keeps_its_name_to_itself() -> None:
+    def net(z2: Any, t1: Any) -> Any:
+        hidden = [mg.tanh(sum(a * b for a, b in zip(row, z2))) for row in M]
+        total = mg.exp(t1) + w * t1 + mg.sin(t1)
+        return hidden[0] * hidden[1] + total * mg.exp(total)
+
+    traced = called(net, np.ones((2, 3)), [1.0, 2.0])
+    assert right(traced, "z3") == "M z2"
+    lefts = [line.split()[0] for line in str(traced).splitlines() if line.startswith(" ")]
+    assert not {"z2", "t1"} & set(lefts)
+    assert "t2" in lefts

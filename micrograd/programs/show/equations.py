@@ -46,6 +46,8 @@ class Equations:
         self._results = {lifted.group_of[i] for i in lifted.outputs}
         self._runs = self._runs_of_results()
         self._uses.update(lifted.group_of[run[0]] for run in self._runs[1:])
+        patterns = [group.name for group in self._groups]
+        self._given = {result, *(p.rpartition(".")[2].replace("[]", "") for p in patterns)}
         self._find_names(result)
         for group in self._groups:
             self._write(group)
@@ -71,15 +73,18 @@ class Equations:
             terms = sum(t.positions.shape[1] for t in group.terms)
             if weights and terms > 1 and group.varies and group.index not in self._reverse:
                 layer += 1
+                while self._given & {f"{of}{layer}" for of in ("z", "a", "delta")}:
+                    layer += 1
                 self._name[group.index] = f"z{layer}"
         layers = {index: name[1:] for index, name in self._name.items()}
         self._name_activations(layers)
         for group in self._groups:
             if group.gradient:
                 self._name_delta(group, layers)
-        in_order = len(self._runs) == 1 and not self._order_of(self._runs[0])
-        if in_order and not (self._results & self._name.keys()):
-            self._name[min(self._results)] = result
+        if len(self._runs) == 1 and not (self._results & self._name.keys()):
+            [run] = self._runs
+            if self._groups[self.lifted.group_of[run[0]]].terms and not self._order_of(run):
+                self._name[min(self._results)] = result
 
     def _name_activations(self, layers: Mapping[int, str]) -> None:
         """Name what the next layer multiplies by its weights; in the last layer, delta's parts."""
@@ -165,6 +170,8 @@ class Equations:
 
     def _next_name(self) -> str:
         self._count += 1
+        while f"t{self._count}" in self._given:
+            self._count += 1
         return f"t{self._count}"
 
     def _write_results(self, result: str) -> None:
