@@ -36,7 +36,7 @@ def assert_is_partition(folding: Folding) -> None:
     held = [v for box in folding.boxes for v in box.values]
     assert len(held) == len(set(held))
     assert set(held) == set(folding.outline.order)
-    assert all(v in folding.box_of[v].values for v in held)
+    assert all(folding.box_of[v] is box for box in folding.boxes for v in box.values)
 
 
 def assert_no_way_leads_back(folding: Folding) -> None:

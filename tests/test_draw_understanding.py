@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -177,17 +176,6 @@ def test_a_transformer_in_plain_code_shows_its_parts_by_name() -> None:
     said = " ".join(patterns(folding))
     for name in ("wq", "wk", "wv", "wo", "fc1", "fc2", "lm_head", "softmax", "ReLU"):
         assert name in said
-
-
-def test_a_large_graph_is_drawn_in_a_few_passes() -> None:
-    """Cost per Value does not grow: twice the graph, about twice the time."""
-    spent = []
-    for count in (4, 8):
-        loss = Transformer().loss(list(range(count + 1)))
-        start = time.process_time()
-        size = len(graph(loss).folding.outline.order)
-        spent.append((time.process_time() - start) / size)
-    assert spent[1] < 4 * spent[0] + 1e-4
 
 
 def newton() -> Value:
