@@ -105,9 +105,14 @@ def _grade_in_process(file: Path, operations: str, sender: Connection) -> None:
         fault = f"{file.name} could not be imported: {type(error).__name__}: {error}"
     else:
         fault = "" if callable(value) else f"{file.name} defines no class Value"
-    sender.send_bytes(json.dumps(fault).encode())
+    _send(sender, fault)
     if not fault:
-        sender.send_bytes(json.dumps(grade(value, operations).data).encode())
+        _send(sender, grade(value, operations).data)
+
+
+def _send(sender: Connection, result: Any) -> None:
+    sys.stdout.flush()  # the process is killed when its last word has arrived
+    sender.send_bytes(json.dumps(result).encode())
 
 
 def _load(file: Path) -> Any:

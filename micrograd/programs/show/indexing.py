@@ -48,9 +48,15 @@ def index_text(table: Any, size: int) -> str:
 def order_text(rows: Any) -> str:
     """Return what stands in brackets behind rows of places that are used in another order.
 
+    Places that a row has again, for other members, are looked at once.
+
     >>> order_text(np.array([[0, 1], [2, 3]])), order_text(np.array([[2, 3], [0, 1]]))
     ('', '::-1')
+    >>> order_text(np.array([[0, 1, 0, 1], [2, 3, 2, 3]]))
+    ''
     """
+    rows = rows.reshape(len(rows), -1)
+    rows = rows[:, np.sort(np.unique(rows[0], return_index=True)[1])]
     if (np.diff(rows.reshape(-1)) >= 0).all():
         return ""
     return "::-1" if (np.diff(rows[::-1].reshape(-1)) >= 0).all() else OTHER
