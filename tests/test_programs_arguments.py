@@ -53,6 +53,8 @@ def calls(function: Callable[..., Any]) -> Iterator[tuple[int, tuple[str, ...]]]
         for length in range(4):
             for names in combinations([*NAMES, "scale"], length):
                 try:
+                    function(*[0] * count, **dict.fromkeys(names, 0))
+                    # Where **named has the name of a positional-only one, Pythons differ in this.
                     signature.bind(*[0] * count, **dict.fromkeys(names, 0))
                 except TypeError:
                     continue
