@@ -95,7 +95,7 @@ class Paths:
             return self._divide(inputs, np.arange(n) if numbers is None else numbers)
 
     def _of_no_rows(self) -> Result:
-        """The results of no rows: nothing runs, but how many scalars a row gives must be known."""
+        """Return the results of no rows: nothing runs, but their width must be known."""
         with self._in_turn(), uncollected():
             returned = run_without_rows(self._function, self._names, self._integers)
             _, width = _outputs(returned)
@@ -271,7 +271,7 @@ class Paths:
     # Printing --------------------------------------------------------------------------------
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
-        """The lines of every path, forward and backward, each list with a title."""
+        """Return the lines of every path, forward and backward, each list with a title."""
         titled: list[tuple[str, list[Line]]] = []
         for number, path in enumerate(self.found, 1):
             parameters = path.program.parameters
@@ -287,7 +287,7 @@ class Paths:
         return titled
 
     def _way(self, path: Path) -> str:
-        """The lines at which a path is decided, and how."""
+        """Return the lines at which a path is decided, and how."""
         ways = [f"{str(t).lower()} at {line}" for t, line in zip(path.truths, path.tape.lines)]
         return "; ".join(ways)
 
@@ -343,5 +343,5 @@ def _output(x: Any) -> Any:
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:
-    """These examples of the inputs."""
+    """Select some examples of the inputs."""
     return {name: columns[:, rows] for name, columns in inputs.items()}
