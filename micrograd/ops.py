@@ -238,15 +238,20 @@ erfc = Op("erfc",              math.erfc,                lambda x, out: -ERF_SLO
 # fmt: on
 
 # At a kink or jump the rules above choose a slope, which holds for a first derivative only: to
-# differentiate it again is an error. Each of these says where that is and which operands have it.
-# (relu is not among them: at 0 it is its left side, in all orders.)
-KINKS: dict[Op, tuple[Rule, tuple[int, ...]]] = {
-    sign: (lambda x: equal(x, 0), (0,)),
-    abs: (lambda x: equal(x, 0), (0,)),
-    maximum: (equal, (0, 1)),
-    minimum: (equal, (0, 1)),
-    hypot: (lambda x, y: equal(hypot(x, y), 0), (0, 1)),
-    power: (lambda x, y: equal(x, 0), (1,)),
+# differentiate it again is an error. Under (i, j) stands where that is, of the slope by operand i
+# differentiated by operand j. (relu is not among them: at 0 it is its left side, in all orders.)
+_OF_TWO = ((0, 0), (0, 1), (1, 0), (1, 1))
+KINKS: dict[Op, dict[tuple[int, int], Rule]] = {
+    sign: {(0, 0): lambda x: equal(x, 0)},
+    abs: {(0, 0): lambda x: equal(x, 0)},
+    maximum: dict.fromkeys(_OF_TWO, equal),
+    minimum: dict.fromkeys(_OF_TWO, equal),
+    hypot: dict.fromkeys(_OF_TWO, lambda x, y: equal(hypot(x, y), 0)),
+    power: {
+        (0, 1): lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1)),
+        (1, 0): lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1)),
+        (1, 1): lambda x, y: equal(x, 0) * equal(y, 0),
+    },
 }
 
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}

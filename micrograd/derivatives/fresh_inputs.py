@@ -10,13 +10,11 @@ from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.sweeps import identity
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
-from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
-
-identity = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.programs.trace.tape import Tape, total
 from micrograd.value.selection import Extreme
@@ -44,7 +45,7 @@ class Flat:
         self._ops, self._operands = tape.ops, tape.operands
         self._varies, self._constants = tape.varies, tape.constants
         roots = list(roots)
-        self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
+        self.same = list(range(len(tape.ops)))  # what changes no value is its operand
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
@@ -70,7 +71,7 @@ class Flat:
     def _count_uses(self, roots: list[int]) -> list[int]:
         operands, same = self._operands, self.same
         for i, op in enumerate(self._ops):
-            if op is ops.stop_gradient:
+            if op is ops.stop_gradient or isinstance(op, Choice):
                 same[i] = same[operands[i][0]]
         uses = [0] * len(operands)
         for root in roots:

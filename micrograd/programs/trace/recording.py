@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd import ops
-from micrograd.derivatives.fresh_inputs import identity
+from micrograd.derivatives.sweeps import identity
 from micrograd.engine import Value, toposort
 from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
