@@ -271,7 +271,8 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     """Compute an operation on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
     if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
-        return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
+        with xp.errstate(all="ignore"):  # what Python's numbers cannot do, they raise themselves
+            return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
     if _in_table(op) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)
     if _in_table(op) and not isinstance(op.value, BuiltinFunctionType):

@@ -339,24 +339,24 @@ def rounded(k: int, seed: int) -> tuple[Any, list[Value], Any]:
     """Make two sums of products that are equal but for rounding, in a third of the rows."""
     rng = np.random.default_rng(seed)
     w = [Value(v) for v in rng.choice([0.1, 0.2, 0.3, 0.7], k)]
-    X = rng.integers(-2, 3, (400, k)) / 2
-    X[::3, : k // 2] = -X[::3, k // 2 :]
+    x = rng.integers(-2, 3, (400, k)) / 2
+    x[::3, : k // 2] = -x[::3, k // 2 :]
 
-    def f(x: Any) -> Any:
-        z = sum(a * b for a, b in zip(w, x))
-        u = sum(a * b for a, b in zip(reversed(w), x))
+    def f(v: Any) -> Any:
+        z = sum(a * b for a, b in zip(w, v))
+        u = sum(a * b for a, b in zip(reversed(w), v))
         root = (z - u) ** 1.5 if z - u >= 0 else -((u - z) ** 1.5)
         return root + (z**1.5 if z >= 0 else (-z) ** 1.5) + (u**1.5 if u > 0 else (-u) ** 1.5)
 
-    return f, w, X
+    return f, w, x
 
 
 @pytest.mark.parametrize("k", [8, 64, 100])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_path_computes_what_its_guards_compared(k: int, seed: int) -> None:
-    f, w, X = rounded(k, seed)
+    f, w, x = rounded(k, seed)
     traced = program(f)
-    for rows in (X, X[:200], X):  # the rows part anew in each call
+    for rows in (x, x[:200], x):  # the rows part anew in each call
         looped = by_loop(f, [rows], [w])
         ran = by_program(traced, [rows], [w])
         np.testing.assert_allclose(ran.data, looped.data, rtol=1e-9, atol=1e-12)

@@ -185,6 +185,8 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
     tracer = hooks.tracer_here()
     if tracer is not None:
         return tracer.compare(v, other, comparison)
+    if hooks.on_compare is not None:
+        hooks.on_compare(v, other)
     equality = comparison is operator.eq or comparison is operator.ne
     if equality and other is not v and not is_number(other):
         return NotImplemented
