@@ -118,10 +118,10 @@ class Call:
 
     def _check(self, outputs: Sequence[Entry]) -> None:
         own = {id(v) for v in self.variables}
-        others = {id(v) for v in sweeps.nodes_behind(outputs) if v._is_variable} - own
-        if others and not others <= {
-            id(v) for call in list(_running.values()) for v in call.variables
-        }:
+        nodes = sweeps.nodes_behind(outputs)
+        others = {id(v) for v in nodes if v._is_variable} - own
+        running = {id(v) for call in list(_running.values()) for v in call.variables}
+        if not others <= running or (any(v.op is identity for v in nodes) and _were_kept(outputs)):
             raise ValueError(
                 f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
                 "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
@@ -134,9 +134,29 @@ class Call:
             for variable, original in zip(self.variables, self.originals):
                 tie(variable, original)
             entries = distinct(entries, self.variables)
+            for v in (*entries, self.result):
+                if isinstance(v, Value) and v.op is not None:
+                    v._is_answer = True
         if self.shape is None and shape == ():
             return entries[0]
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
+
+
+def _were_kept(outputs: Sequence[Entry]) -> bool:
+    """Return whether outputs use what an earlier call computed, other than by its answers."""
+    todo = [y for y in outputs if isinstance(y, Value)]
+    seen = set(map(id, todo))
+    while todo:
+        v = todo.pop()
+        if v._is_answer:
+            continue
+        if v.op is identity:
+            return True
+        for x in v.parents:
+            if id(x) not in seen:
+                seen.add(id(x))
+                todo.append(x)
+    return False
 
 
 @prefer_c

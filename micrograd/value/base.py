@@ -48,6 +48,7 @@ class ValueBase(Operators["Value"]):
     _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
     _is_variable: bool = False  # a derivative is being taken by this leaf
+    _is_answer: bool = False  # a function that takes derivatives has returned it
 
     def _clear_grad(self, arrived: bool) -> None:
         """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""
