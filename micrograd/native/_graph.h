@@ -247,6 +247,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     Walk w = new_walk(s, 1);
     double *before = NULL;
     int failed = walk(s, &w, (Value *)self);
+    w.unruled |= ((Value *)self)->shape == LEAF && ((Value *)self)->second;
     if (failed || !(before = PyMem_Malloc((w.leaves.size + 1) * sizeof(double)))) {
         PyErr_NoMemory();
         failed = -1;

@@ -42,19 +42,27 @@ static inline int mark(State *s, Value *v) {
     return done ? 0 : -1;
 }
 
-/* Tell whether this thread is among those whose new Values forget their operands. */
+/* Ask the modes that are on whether new Values forget their operands; see hooks.py. */
 static int is_forgetful(State *s) {
-    PyObject *threads = PYTHON(s, hooks, _forgetful);
-    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int found = thread ? PySet_Contains(threads, thread) : -1;
-    Py_XDECREF(thread);
-    if (found < 0) PyErr_Clear(); /* out of memory: it will show soon */
-    return found > 0;
+    PyObject *answer = NULL;
+    if (PyList_GET_SIZE(PYTHON(s, hooks, _framed))) {
+        answer = PyObject_CallNoArgs(PYTHON(s, hooks, forgets));
+    }
+    else {
+        PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+        int found = thread ? PySet_Contains(PYTHON(s, hooks, _forgetful), thread) : -1;
+        if (found >= 0) answer = PyBool_FromLong(found);
+        Py_XDECREF(thread);
+    }
+    if (!answer) PyErr_Clear(); /* out of memory: it will show soon */
+    int forget = answer == Py_True;
+    Py_XDECREF(answer);
+    return forget;
 }
 
-/* Tell whether new Values of this thread forget their operands. */
+/* Tell whether new Values forget their operands here. */
 static inline int forgets(State *s) {
-    return s->forgetful && is_forgetful(s);
+    return s->modal && is_forgetful(s);
 }
 
 /* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
@@ -286,6 +294,7 @@ static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double
     if (forgets(s)) {
         Py_DECREF(x);
         Py_XDECREF(y);
+        v->second = Py_NewRef(Py_None);
         return (PyObject *)v;
     }
     v->code = code;

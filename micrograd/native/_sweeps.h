@@ -39,17 +39,25 @@ static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_place
     return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
 }
 
-/* Link a node of MANY operands to those that a variable reaches. Return their number, or -1. */
-static Py_ssize_t link_operands(Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
+/* Link a node of MANY operands to those that a variable reaches, and by which a derivative exists. Return
+ * their number, or -1. */
+static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
     Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
+    PyObject *rules = v->second ? PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)) : NULL;
+    if (!rules) PyErr_Clear();
+    if (rules && (!PyTuple_Check(rules) || PyTuple_GET_SIZE(rules) != n)) Py_CLEAR(rules);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(v->first, i);
         Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;
-        if (place == NOWHERE) continue;
-        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) return -1;
+        if (place == NOWHERE || (rules && PyTuple_GET_ITEM(rules, i) == Py_None)) continue;
+        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) {
+            found = -1;
+            break;
+        }
         w->links[w->n_links++] = (Link){i, place};
         found++;
     }
+    Py_XDECREF(rules);
     return found;
 }
 
@@ -79,13 +87,13 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
         }
         if (v->shape == MANY) {
             step.first = w->n_links;
-            step.second = link_operands(w, v, base, &room);
+            step.second = link_operands(s, w, v, base, &room);
             if (step.second < 0) return -1;
             if (!step.second) continue;
         }
         else {
-            step.first = place_of(v->first, base, w->n_places);
-            if (v->shape == TWO && v->code != POWER_OF_NUMBER)
+            if (s->passes[v->code] & 1) step.first = place_of(v->first, base, w->n_places);
+            if (v->shape == TWO && s->passes[v->code] & 2)
                 step.second = place_of(v->second, base, w->n_places);
             if (step.first == NOWHERE && step.second == NOWHERE) continue;
         }
