@@ -274,7 +274,11 @@ ieee_threads: set[int] = set()  # those within `ieee()`, see graph/modes.py
 
 
 def follows_ieee() -> bool:
-    """Tell whether this thread wants inf or nan where the arithmetic of floats raises."""
+    """Tell whether this thread wants inf or nan where the arithmetic of floats raises.
+
+    >>> follows_ieee()
+    False
+    """
     return bool(ieee_threads) and threading.get_ident() in ieee_threads
 
 
@@ -285,7 +289,11 @@ def _value_after(error: Exception, op: Op, numbers: Sequence[float]) -> float:
 
 
 def by_ieee(function: Rule, numbers: Sequence[float]) -> float:
-    """Compute a function of numbers as arrays do: it gives inf or nan where floats raise."""
+    """Compute a function of numbers as arrays do: it gives inf or nan where floats raise.
+
+    >>> by_ieee(log, [0.0])
+    -inf
+    """
     import numpy as np
 
     with np.errstate(all="ignore"):
