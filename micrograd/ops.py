@@ -196,7 +196,7 @@ log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x *
 
 # x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
 # in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
-power = Op("power",            _real_power,              lambda x, y, out: y * (x + equal(x, 0) * equal(y, 0)) ** (y - 1),
+power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(x + equal(x, 0) * equal(y, 0), y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
