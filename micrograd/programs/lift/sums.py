@@ -1,10 +1,12 @@
 """Flattening: chains of `+`, `-` and `*` become sums of products, chains of maximum one maximum.
 
 `b + w0 * x0 + w1 * x1` is four nodes on the tape, and one sum of three terms here. A term has a
-sign and factors. A sum or product goes into its consumer if nothing else uses it, with two
-exceptions: what is shared by all examples stays a node of its own, to be computed once; and a sum
-that multiplies parameters ends where something else than such products is added, so that the
-`z = W x + b` of a network is seen as such when `z - y` is its only use.
+sign and one or two factors. A sum or product goes into the sum that consumes it if nothing else
+uses it, with two exceptions: what is shared by all examples stays a node of its own, to be computed
+once; and a sum that multiplies parameters ends where something else than such products is added, so
+that the `z = W x + b` of a network is seen as such when `z - y` is its only use.
+
+A product never goes into a product: `(x * 1e200) * (y * 1e200)` may be 1 where `x * y` is 0.
 """
 
 from __future__ import annotations
@@ -87,23 +89,20 @@ class Flat:
         varies = self._varies
         return found if varies[x] == varies[consumer] else None
 
-    def _product(self, x: int, consumer: int) -> Term:
-        """`x` as sign and factors."""
+    def _factor(self, x: int) -> tuple[int, int]:
+        """Return `x` as a sign and the node that has it: of `-y`, that is y."""
         found = self.sums[x]
-        if found is None or len(found.terms) > 1 or found.combine is not ops.add:
-            return 1, (x,)
-        sign, factors = found.terms[0]
-        is_total = self._ops[x] is total
-        if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
-            return sign * found.sign, factors
-        return 1, (x,)
+        if found is not None and len(found.terms) == 1 and self._ops[x] is not total:
+            sign, factors = found.terms[0]
+            if len(factors) == 1 and found.combine is ops.add:
+                return sign * found.sign, factors[0]
+        return 1, x
 
     def _multiply(self, i: int, op: Op) -> Sum:
         x, y = self._operands[i]
-        x, y = self.same[x], self.same[y]
-        sign, factors = self._product(x, i) if self.sums[x] is not None else (1, (x,))
-        other, more = self._product(y, i) if self.sums[y] is not None else (1, (y,))
-        return self._single(i, sign * other, factors + more)
+        sign, left = self._factor(self.same[x])
+        other, right = self._factor(self.same[y])
+        return self._single(i, sign * other, (left, right))
 
     def _power(self, i: int, op: Op) -> Sum | None:
         x, exponent = self.operands(i)
@@ -144,7 +143,8 @@ class Flat:
         inlined = self._inlined(x, consumer)
         if inlined is not None and self._ops[x] is not total:
             return inlined
-        return Sum(ops.add, [self._product(x, consumer)])
+        sign, factor = self._factor(x)
+        return Sum(ops.add, [(sign, (factor,))])
 
     def _joined(self, left: Sum, right: Sum, sign: int) -> Sum:
         """Extend the longer by the shorter, so that a chain in either direction stays linear."""
@@ -180,7 +180,8 @@ class Flat:
         found = self.sums[x]
         if found is not None and found.combine is ops.add and self._uses[x] == 1:
             return Sum(ops.add, found.terms, False, found.sign)
-        return Sum(ops.add, [self._product(x, x)])
+        sign, factor = self._factor(x)
+        return Sum(ops.add, [(sign, (factor,))])
 
     def _reached(self, roots: list[int]) -> list[int]:
         """List what the roots are made of, operands first, without what went into a consumer."""

@@ -11,7 +11,8 @@ from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
 
-COMPARISON, SUM, PRODUCT, ATOM = range(4)  # how tightly a text holds together
+# How tightly a text holds together; elementwise products are written without brackets in others.
+COMPARISON, SUM, PRODUCT, ELEMENTWISE, ATOM = range(5)
 TABLE = 6  # parts of a table that are written out
 
 
@@ -78,9 +79,10 @@ class Style:
         if len(numbers) + len(rest) == 1:
             return (numbers + rest)[0]
         # A matrix product holds together, but is set apart from what is multiplied elementwise.
-        texts = [self.within(f, ATOM) for f in rest]
+        texts = [self.within(f, ELEMENTWISE) for f in rest]
         written = [self.within(n, ATOM) for n in numbers] + [self.elementwise.join(texts)]
-        return Written(" ".join(t for t in written if t), PRODUCT, sum(f.size for f in factors))
+        level = PRODUCT if numbers else ELEMENTWISE
+        return Written(" ".join(t for t in written if t), level, sum(f.size for f in factors))
 
     def squared(self, factor: Written) -> Written:
         """Write the square of each element."""
