@@ -78,10 +78,11 @@ def test_each_interrupt_is_raised_while_lines_are_recorded() -> None:
         with source_lines():
             for _ in range(20):
                 signal.setitimer(signal.ITIMER_REAL, 0.001)
-                with pytest.raises(KeyboardInterrupt):
+                try:
                     while True:
                         x + 1.0
-                raised += 1
+                except KeyboardInterrupt:
+                    raised += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -387,7 +388,7 @@ def test_a_foreign_key_in_the_attributes_does_no_harm(name: str) -> None:
     x = Value(3.0)
     y = Value.node(6.0, (x, x), lambda a, b, out: (1.0, 1.0)) * 2
     for v in (x, y.parents[0], y):
-        vars(v)[Key(v, name)] = 1
+        vars(v)[Key(v, name)] = 1  # type: ignore[index]
     y.backward()
     assert x.grad == 4.0
 

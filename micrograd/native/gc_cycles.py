@@ -18,8 +18,8 @@ from weakref import WeakValueDictionary
 
 _late: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
-# An incremental collector, as CPython 3.14 has it, runs in parts, and fully only when it is asked to.
-# With it, a part now and then counts as full.
+# An incremental collector, as CPython 3.14 has it, runs in parts, and fully only when it is asked
+# to. With it, a part now and then counts as full.
 _PARTS = 10 if sys.version_info >= (3, 14) else 0
 _part = 0
 
