@@ -28,7 +28,7 @@ from micrograd.native import takeover
 from micrograd.ops import Op
 from micrograd.value import custom_nodes, hooks
 from micrograd.value.base import ValueBase
-from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, value_after
+from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after, value_after
 from micrograd.value.numbers import is_number, to_float
 
 LocalGrads = Union[Sequence[float], Callable[..., Sequence[Any]]]
@@ -225,7 +225,7 @@ class Value(ValueBase):
             try:
                 slope = rule(*inputs, self._number)
             except ARITHMETIC_ERRORS as error:
-                raise derivative_error(error, self, operand) from error
+                slope = slope_after(error, self, operand, rule, [*inputs, self._number])
             slopes.append(to_float(slope, f"a local derivative of {self.op.name}"))
         return slopes
 

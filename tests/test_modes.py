@@ -1,10 +1,12 @@
-"""Modes: `no_grad` and `strict`; on both cores."""
+"""Modes: `no_grad`, `strict` and `ieee`; on both cores."""
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 import micrograd as mg
@@ -200,3 +202,78 @@ def test_strict_is_a_switch_too() -> None:
     finally:
         mg.strict(False)
     stale()[1].backward()
+
+
+# ieee -------------------------------------------------------------------------------------------
+
+OUTSIDE = [
+    (lambda x: x.log(), 0.0, -math.inf, math.inf),
+    (lambda x: x.log(), -1.0, math.nan, -1.0),
+    (lambda x: 1 / x, 0.0, math.inf, -math.inf),
+    (lambda x: x / 0.0, 2.0, math.inf, math.inf),
+    (lambda x: x.exp(), 1000.0, math.inf, math.inf),
+    (lambda x: x**-1, 0.0, math.inf, -math.inf),
+    (lambda x: x**0.5, -8.0, math.nan, math.nan),
+    (lambda x: x**400, 10.0, math.inf, math.inf),
+    (lambda x: x.sqrt(), 0.0, 0.0, math.inf),
+    (lambda x: x.arcsin(), 2.0, math.nan, math.nan),
+    (lambda x: mg.arctan2(x, 0.0), 0.0, 0.0, math.nan),
+]
+
+
+@pytest.mark.parametrize(("f", "x", "value", "slope"), OUTSIDE)
+def test_ieee_gives_what_numpy_gives(f: Any, x: float, value: float, slope: float) -> None:
+    with mg.ieee():
+        leaf = Value(x)
+        out = f(leaf)
+        out.backward()
+        np.testing.assert_equal(out.data, value)
+        np.testing.assert_equal(leaf.grad, slope)
+        np.testing.assert_equal(mg.value_and_grad(f)(x), (value, slope))
+        np.testing.assert_equal(mg.grad(f(leaf), leaf).data, slope)
+    with pytest.raises((ArithmeticError, ValueError)):
+        f(Value(x)).backward()
+
+
+def test_ieee_holds_for_numbers_and_not_for_other_threads() -> None:
+    def raises() -> None:
+        with pytest.raises(ValueError, match="log"):
+            Value(0.0).log()
+        done.append(True)
+
+    done: list[bool] = []
+    with mg.ieee():
+        with mg.ieee():
+            pass
+        assert mg.log(0.0) == mg.log(np.float64(0.0)) == -math.inf
+        other = threading.Thread(target=raises)
+        other.start()
+        other.join()
+        assert Value(0.0).log().data == -math.inf
+    assert done
+    with pytest.raises(ValueError, match=r"math domain|positive|expected"):
+        mg.log(0.0)
+    with pytest.raises(ValueError, match="inner"), mg.ieee():
+        raise ValueError("inner")
+    raises()
+
+
+def test_a_line_search_that_leaves_the_domain_goes_on() -> None:
+    value_and_slope = mg.value_and_grad(lambda x: x - mg.log(x))
+    x, outside = 3.0, 0
+    with mg.ieee():
+        for _ in range(60):
+            value, slope = value_and_slope(x)
+            step = 8.0
+            while not value_and_slope(x - step * slope)[0] <= value - 0.1 * step * slope**2:
+                outside += x - step * slope <= 0
+                step /= 2
+            x -= step * slope
+    assert outside > 0
+    assert x == pytest.approx(1.0, abs=1e-6)
+
+
+def test_an_operation_on_floats_alone_raises_within_ieee() -> None:
+    own = mg.Op("own", lambda x: math.log(float(x)), lambda x, out: 1 / x)
+    with mg.ieee(), pytest.raises(ValueError, match="own"):
+        own(Value(-1.0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value, core
 from micrograd.native.takeover import prefer_c
+from micrograd.ops import ieee_threads
 from micrograd.value import hooks
 from micrograd.value.errors import user_line
 
@@ -130,3 +131,28 @@ def no_grad() -> _Forgetting:
 def enable_grad() -> _Forgetting:
     """Record operands even within `no_grad`, as derivatives need it."""
     return _Forgetting(False)
+
+
+@contextmanager
+def ieee() -> Iterator[None]:
+    """Compute inf or nan in this block and thread where arithmetic would raise, as NumPy does.
+
+    So a line search that steps outside of a domain goes on. It holds for operations on Values and
+    on numbers, and for their derivatives; Python's own `1.0 / 0.0` raises as ever, and so does an
+    `Op` whose functions take floats only.
+
+    >>> x = Value(0.0)
+    >>> with ieee():
+    ...     y = x.log()
+    ...     y.backward()
+    >>> y.data, x.grad
+    (-inf, inf)
+    """
+    thread = threading.get_ident()
+    before = thread in ieee_threads
+    ieee_threads.add(thread)
+    try:
+        yield
+    finally:
+        if not before:
+            ieee_threads.discard(thread)
