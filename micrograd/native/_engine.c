@@ -15,6 +15,11 @@
 #ifndef __GNUC__
 #define __builtin_prefetch(address)
 #endif
+#ifdef _MSC_VER
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
 #if PY_VERSION_HEX < 0x030D0000
 #define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
 #endif
@@ -41,7 +46,7 @@
 
 /* The type Value ---------------------------------------------------------------------------- */
 
-#define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
+#define METHOD1(name) {#name, name##_method, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
 #define ROW_DOC "Apply this operation to self."
 static PyMethodDef value_methods[] = {
@@ -140,14 +145,15 @@ static int take(State *s, int index, PyObject *source, const char *name) {
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
-    PyObject *engine = PyImport_ImportModule("micrograd.engine");
-    PyObject *gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles");
-    PyObject *bulk = PyImport_ImportModule("micrograd.native.bulk");
-    PyObject *base = PyImport_ImportModule("micrograd.value.base");
-    PyObject *custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes");
-    PyObject *hooks = PyImport_ImportModule("micrograd.value.hooks");
-    PyObject *ops = PyImport_ImportModule("micrograd.ops");
-    int failed = !engine || !gc_cycles || !bulk || !base || !custom_nodes || !hooks || !ops ||
+    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *base = NULL, *custom_nodes = NULL;
+    PyObject *hooks = NULL, *ops = NULL;
+    int failed = !(engine = PyImport_ImportModule("micrograd.engine")) ||
+                 !(gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles")) ||
+                 !(bulk = PyImport_ImportModule("micrograd.native.bulk")) ||
+                 !(base = PyImport_ImportModule("micrograd.value.base")) ||
+                 !(custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes")) ||
+                 !(hooks = PyImport_ImportModule("micrograd.value.hooks")) ||
+                 !(ops = PyImport_ImportModule("micrograd.ops")) ||
                  !(Value = PyObject_GetAttrString(engine, "Value")) ||
                  !(bases = PyObject_GetAttrString(Value, "__bases__")) ||
                  !(table = PyObject_GetAttrString(ops, "TABLE")) || find_rows(s, table) < 0;
@@ -213,6 +219,7 @@ static PyMethodDef engine_methods[] = {
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"set_before_backward", engine_set_before_backward, METH_O,
