@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
@@ -102,10 +103,9 @@ class Style:
         """Write a sum over all terms, or over the examples."""
         return Written(f"sum({part.text})", ATOM, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
-        name = {"maximum": "max", "minimum": "min"}[op.name]
-        text = f"{name}({', '.join(p.text for p in parts)})"
+        text = f"{_EXTREMES[op]}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
 
     def table(self, parts: Sequence[Written]) -> Written:
@@ -120,6 +120,10 @@ class Style:
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
+        if isinstance(op, Choice):
+            return operands[0]
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -144,6 +148,7 @@ class Style:
         return None
 
 
+_EXTREMES = {ops.maximum: "max", ops.minimum: "min"}
 _COMPARISONS = {ops.less: ("<", "<"), ops.less_equal: ("<=", r"\le"), ops.equal: ("==", "=")}
 _GREEK = ("Theta", "theta", "Delta", "delta", "alpha", "beta", "gamma", "sigma", "mu", "lambda")
 
@@ -203,16 +208,20 @@ class LaTeX(Style):
         """Write a sum over all terms, or over the examples."""
         return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
         return (
             super()
-            .extreme(op, parts, reduction)
-            ._replace(text=rf"\{op.name[:3]}\left({', '.join(p.text for p in parts)}\right)")
+            .extreme(op, parts)
+            ._replace(text=rf"\{_EXTREMES[op]}\left({', '.join(p.text for p in parts)}\right)")
         )
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
+        if isinstance(op, Choice):
+            return operands[0]
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:
