@@ -47,8 +47,9 @@ nbgrader: $(VENV)/test.installed $(VENV)/nbgrader.installed ## release and grade
 bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
 	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
 
-ops: $(VENV)/test.installed ## write the C form of the table, after a change to it
+ops: $(VENV)/test.installed ## write what is made of the table, after a change to it: C, docstrings, stubs
 	$(BIN)/python tools/ops_header.py
+	$(BIN)/python tools/stubs.py
 
 sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short run under valgrind
 	tools/sanitize $(BIN)/python

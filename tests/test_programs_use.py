@@ -242,7 +242,7 @@ def test_a_subclass_of_value_is_a_parameter_on_either_side() -> None:
         expected: Any = sum(function(Value(x)) for x in (1.0, 2.0))
         expected.backward()
         slope, s.grad = s.grad, 0.0
-        result = program(function)([1.0, 2.0]).sum()
+        result: Any = program(function)([1.0, 2.0]).sum()
         result.backward()
         assert (result.data, s.grad) == (pytest.approx(expected.data), pytest.approx(slope))
     assert program(lambda x: mg.less(s, x))([1.0, 5.0]).data.tolist() == [0.0, 1.0]

@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeVar
 
 from micrograd.engine import Value, toposort
 from micrograd.explain.membership import module_names, number_examples, parameter_path
-from micrograd.explain.report import Cell, Table, format_cell
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.symbolic.formula import Formula
+from micrograd.value.words.tables import Cell, Table, format_cell
 
 MANY = 12  # contributions that are still shown one by one
 Group = TypeVar("Group", bound=Hashable)

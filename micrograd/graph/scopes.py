@@ -65,6 +65,15 @@ class Scope:
         """
         return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
 
+    def ancestry(self) -> list[Scope]:
+        """Return this scope and those around it, from the innermost.
+
+        >>> with scope("step"), scope("loss") as s:
+        ...     print(s.ancestry())
+        [<Scope step/loss>, <Scope step>]
+        """
+        return [self] if self.parent is None else [self, *self.parent.ancestry()]
+
     def __repr__(self) -> str:
         return f"<Scope {self.path}>"
 

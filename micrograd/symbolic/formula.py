@@ -97,6 +97,9 @@ class Formula(Operators["Formula"]):
         """
         return write(self, LATEX)
 
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
     def text(self) -> str:
         """Return plain text for people: any label as a name, numbers in four significant digits.
 

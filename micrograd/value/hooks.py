@@ -62,6 +62,9 @@ class Tracer(Protocol):
     def is_traced(self, v: Any) -> bool:
         """Return whether a Value depends on an argument of the traced function."""
 
+    def shown(self, v: Any) -> str:
+        """Return the text for a Value that depends on an argument."""
+
     def value(self, op: Any, operands: Sequence[Any]) -> float:
         """Compute an operation by IEEE arithmetic, where floats raise."""
 

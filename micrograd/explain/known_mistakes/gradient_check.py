@@ -22,8 +22,8 @@ from micrograd.explain.known_mistakes.wrong_gradients import (
     wrong_layouts,
     wrong_sums,
 )
-from micrograd.explain.report import Cell, Table
 from micrograd.value.numbers import to_float
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

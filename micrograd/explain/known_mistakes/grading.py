@@ -18,8 +18,8 @@ from micrograd.explain.known_mistakes.graphs import (
 )
 from micrograd.explain.known_mistakes.suspects import SUSPECTS
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
-from micrograd.explain.report import Cell, Table
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.words.tables import Cell, Table
 
 _TOO_LONG = "no answer within"
 

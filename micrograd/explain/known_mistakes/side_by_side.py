@@ -25,10 +25,10 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     visits_of,
 )
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Cell, Table
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.native.gc_pause import uncollected
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     from micrograd.explain.course.textbook import Deltas

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Cell, Table
 from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from micrograd.engine import Value, toposort
 from micrograd.explain.membership import parameter_path
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Table
 from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import to_float
+from micrograd.value.words.tables import Table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -209,7 +209,7 @@ class Result(Operators[Any]):
         value._symbol = symbol
         return value
 
-    def __getitem__(self, key: Any) -> Result | Value:
+    def __getitem__(self, key: Any) -> Any:
         part = self.data[key]
         positions = self._positions
         if positions is None:
