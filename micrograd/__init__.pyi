@@ -16,7 +16,7 @@ from micrograd.engine import Value, toposort
 from micrograd.explain import examples
 from micrograd.files import load, save
 from micrograd.graph import scopes
-from micrograd.graph.modes import no_grad, source_lines
+from micrograd.graph.modes import ieee, no_grad, source_lines
 from micrograd.graph.scopes import scope
 from micrograd.graph.strict import strict
 from micrograd.ops import Op
@@ -163,6 +163,7 @@ __all__ = [
     "hessian",
     "hvp",
     "hypot",
+    "ieee",
     "jacobian",
     "jvp",
     "less",

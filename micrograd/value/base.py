@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd import ops
 from micrograd.value import copying, hooks
 from micrograd.value.identity import OperandSet
-from micrograd.value.numbers import is_number, to_float
+from micrograd.value.numbers import is_number, refuse_masked, to_float
 from micrograd.value.operators import Operators
 from micrograd.value.words.elsewhere import ON_VALUE, Missing
 
@@ -45,6 +45,7 @@ class ValueBase(Operators["Value"]):
     _given: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # its local derivatives
     _line: tuple[str, int] | None = None  # the file and line that made it, where that is known
     _is_plain_number: bool = False  # a number operand made it, as the 2 in `2 * x`
+    _forgot: bool = False  # it was computed within `no_grad`, and so is a leaf
 
     # Hooks for subclasses.
     _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
@@ -228,6 +229,7 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> bool:
     if tracer is not None:
         result = tracer.compare(v, other, comparison)
     elif comparison not in (operator.eq, operator.ne) or other is v or is_number(other):
+        refuse_masked(other, "what a Value is compared with")
         number = other._number if isinstance(other, ValueBase) else other
         result = comparison(v._number, number)
     return result  # type: ignore[no-any-return]
