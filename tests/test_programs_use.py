@@ -535,7 +535,7 @@ def test_too_many_paths_name_the_line() -> None:
         (lambda x: float(x), r"float\(v\).*v.exp\(\)"),
         (lambda x: math.exp(x), r"float\(v\)"),
         (lambda x: [1.0, 2.0][int(x)], r"int\(v\)"),
-        (lambda x: [1.0, 2.0][x], r"int\(v\)"),
+        (lambda x: [1.0, 2.0][x], r"micrograd.take\(table, v\) for table\[v\]"),
         (lambda x: round(x), r"round\(v\)"),
         (lambda x: f"{x:.2f}", r"a text with the number of one row"),
     ],
