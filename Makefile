@@ -62,8 +62,9 @@ lint: $(VENV)/lint.installed ## look for mistakes and for unformatted code
 	$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(SCHEMA)citation-file-format CITATION.cff
 
-types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints
+types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints, and that editors know them
 	$(BIN)/mypy
+	$(BIN)/python tools/known_types.py
 
 notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebooks
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider

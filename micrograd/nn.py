@@ -156,8 +156,8 @@ class Neuron(Module):
                 f"{', '.join(map(repr, names))}, or a function of a Value"
             )
         _check_size("Neuron(nin) takes the number of its inputs", nin)
-        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
-        self.b = Value(0)
+        self.w: list[Value] = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b: Value = Value(0)
         self.nonlin = nonlin
         self.activation = activation
 
@@ -237,7 +237,7 @@ class Layer(Module):
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         _check_size("Layer(nin, nout) takes the number of its neurons", nout)
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+        self.neurons: list[Neuron] = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def __call__(self, x: Any) -> Outputs:
         # A number becomes one Value shared by all neurons, not one per weight.
@@ -266,7 +266,7 @@ class MLP(Module):
             )
         nouts = list(nouts)
         sizes = [nin, *nouts]
-        self.layers = [
+        self.layers: list[Layer] = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation)
             for i in range(len(nouts))
         ]

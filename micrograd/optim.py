@@ -37,7 +37,7 @@ class Optimizer:
     def __init__(self, parameters: Iterable[Value] | Module, lr: LearningRate) -> None:
         self.parameters = parameters
         self.lr = lr
-        self.steps = 0
+        self.steps: int = 0
 
     @property
     def parameters(self) -> tuple[Value, ...]:
@@ -234,6 +234,9 @@ class AdamW(Optimizer):
     >>> print(f"{p:.6f}")
     0.900000
     """
+
+    beta1: float
+    beta2: float
 
     _memories = ("means", "squares")
     means: array[float]

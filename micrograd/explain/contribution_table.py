@@ -94,7 +94,9 @@ class Contributions:
         own.reverse()  # in the order in which the graph was recorded
         numbers = number_examples(output, self._steps) if own else {}
         names = module_names(step.consumer for step in own)
-        self.data = [_contribution(step, numbers, name) for step, name in zip(own, names)]
+        self.data: list[Contribution] = [
+            _contribution(step, numbers, name) for step, name in zip(own, names)
+        ]
 
     @property
     def remainder(self) -> float:

@@ -45,9 +45,9 @@ class Mode:
     __slots__ = ("forgets", "frame", "thread")
 
     def __init__(self, forgets: bool, frame: FrameType | None) -> None:
-        self.forgets = forgets
-        self.frame = frame
-        self.thread = threading.get_ident()
+        self.forgets: bool = forgets
+        self.frame: FrameType | None = frame
+        self.thread: int = threading.get_ident()
 
 
 _modes: list[Mode] = []  # all that are on, in the order in which they were entered

@@ -60,11 +60,15 @@ class GradientCheck:
     to the largest entry.
     """
 
+    data: list[Verdict]
+    expected: Gradient
+    given: Gradient
+
     def __init__(
         self, given: Gradient, expected: Gradient, data: list[Verdict], notes: Sequence[str]
     ) -> None:
         self.given, self.expected, self.data = given, expected, data
-        self.difference = _distance(given, expected)
+        self.difference: float = _distance(given, expected)
         self._notes = list(notes)
 
     @property

@@ -55,6 +55,9 @@ class Mistakes:
     It shows those that make a difference here.
     """
 
+    data: list[Mistake]
+    title: str
+
     def __init__(self, title: str, data: list[Mistake]) -> None:
         self.title, self.data = title, data
 
