@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         environment = Path(folder, "environment")
         venv.create(environment, with_pip=False)
-        (packages,) = environment.glob("lib*/python*/site-packages")
+        (packages,) = environment.glob("lib/python*/site-packages")
         shutil.copytree(ROOT / "micrograd", packages / "micrograd")
         for name in ("numpy", "typing_extensions.py"):
             (packages / name).symlink_to(Path(sysconfig.get_path("purelib"), name))
