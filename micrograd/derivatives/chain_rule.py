@@ -4,6 +4,7 @@ The rules of the table are called on Values and record their arithmetic, so a de
 again and can be differentiated again. Both directions multiply the local derivatives of the single
 steps, from the outputs down (reverse) or from the variables up (forward); see Griewank and Walther,
 Evaluating Derivatives (2008), chapter 3. No `.grad` is touched. sweeps.py has both in numbers.
+The C core records the same nodes by rules that are generated from the table.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from micrograd.derivatives.sweeps import (
     steps_between,
 )
 from micrograd.engine import Value
+from micrograd.native import takeover
 from micrograd.ops import KINKS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
@@ -38,6 +40,9 @@ Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
     """Return the derivatives of `output`, times `seed`, by the variables, in reverse."""
+    entries = _in_c([output], variables, [seed], up=False)
+    if entries is not None:
+        return entries
     found: dict[int, Entry] = {id(output): seed}
     _reverse(found, _steps([output], variables), _slopes)
     return [found.get(id(x), 0.0) for x in variables]
@@ -47,6 +52,9 @@ def directional(
     outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
 ) -> list[Entry]:
     """Return the derivatives of `outputs` as the variables move along `directions`, forward."""
+    entries = _in_c(outputs, variables, directions, up=True)
+    if entries is not None:
+        return entries
     found: dict[int, Entry] = {}
     for x, direction in zip(variables, directions):
         _add(found, x, 1.0, direction)
@@ -54,8 +62,20 @@ def directional(
     return [found.get(id(y), 0.0) for y in outputs]
 
 
+def _in_c(
+    outputs: Sequence[Entry], variables: Sequence[Value], starts: Sequence[Entry], up: bool
+) -> list[Entry] | None:
+    """Return what `gradient` or, upward, `directional` does, recorded by the C core; else None."""
+    if takeover.c_core is None or hooks.tracer_here() is not None:
+        return None
+    entries: Any = takeover.c_core.chain(outputs, variables, starts, up, _slopes)
+    return None if entries is NotImplemented else entries
+
+
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """Return the derivative of each output by each variable, in the direction of fewer passes."""
+    if len(outputs) == 1 and isinstance(outputs[0], Value):
+        return [gradient(outputs[0], variables, 1.0)]
     steps = _steps(outputs, variables)
     known: dict[tuple[int, tuple[int, ...]], Sequence[Any]] = {}
 
@@ -120,9 +140,9 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
 def _add(totals: dict[int, Entry], node: Value, slope: Entry, entry: Entry) -> None:
     """`totals[node] += slope * entry`, without Values for what is known beforehand."""
     if slope.__class__ is float:
-        if slope == 0:
-            return
         slope, entry = entry, slope
+    if any(factor.__class__ is float and factor == 0 for factor in (slope, entry)):
+        return
     if entry.__class__ is not float:
         term = slope * entry
     elif entry == 1:
@@ -139,7 +159,7 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    flat, numbers = ((), ()) if tracing else _simpler(node.op)
+    flat, numbers = ((), ()) if tracing else simpler(node.op)
     for i in numbers:
         if isinstance(arguments[i], Value):
             arguments[i] = arguments[i].data
@@ -188,7 +208,7 @@ class _Kink(Value):
 
 
 @lru_cache(maxsize=1024)
-def _simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the operands with a flat rule, and those without a rule: both are as good as numbers.
 
     A flat rule stays the same around almost every point, as a sign does.

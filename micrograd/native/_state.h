@@ -58,7 +58,7 @@ typedef struct {
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
     X(custom_nodes, refuse_without_rule) X(hooks, _forgetful)                                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
-    X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module)     \
+    X(name, _backward) X(name, _closure) X(name, _given) X(name, derivatives) X(name, _collect) X(name, _modules) X(name, _of_module)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
 enum { OBJECTS(INDEX) N_OBJECTS };

@@ -39,13 +39,26 @@ static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_place
     return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
 }
 
-/* Link a node of MANY operands to those that a variable reaches. Return their number, or -1. */
-static Py_ssize_t link_operands(Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
+/* Return the rules of a node of MANY operands, a tuple; NULL, without an error, if they are not known. */
+static PyObject *rules_of(State *s, Value *v) {
+    if (!v->second || !Py_IS_TYPE(v->second, Py_TYPE(s->rows[ROW_add]))) return NULL;
+    PyObject *rules = PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)); /* from a slot */
+    if (rules && PyTuple_Check(rules) && PyTuple_GET_SIZE(rules) == PyTuple_GET_SIZE(v->first)) return rules;
+    if (!rules) forget(PyExc_AttributeError);
+    Py_XDECREF(rules);
+    return NULL;
+}
+
+/* Link a node of MANY operands to those that a variable reaches and that have a rule. Return their number,
+ * or -1. */
+static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
     Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
+    PyObject *rules = rules_of(s, v);
+    Py_XDECREF(rules); /* the operation keeps it */
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(v->first, i);
         Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;
-        if (place == NOWHERE) continue;
+        if (place == NOWHERE || (rules && PyTuple_GET_ITEM(rules, i) == Py_None)) continue;
         if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) return -1;
         w->links[w->n_links++] = (Link){i, place};
         found++;
@@ -79,7 +92,7 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
         }
         if (v->shape == MANY) {
             step.first = w->n_links;
-            step.second = link_operands(w, v, base, &room);
+            step.second = link_operands(s, w, v, base, &room);
             if (step.second < 0) return -1;
             if (!step.second) continue;
         }
