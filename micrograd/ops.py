@@ -77,6 +77,8 @@ class Op:
         owner: Any = None
         for operand in operands:
             if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):
+                if _is_scalar(operand) and any(hasattr(x, "_apply") for x in operands):
+                    continue  # a number of NumPy's among Values
                 return _on_arrays(self, operands, operand.__array_namespace__())
             # As for Python's own operators, a subclass wins over its base class.
             if hasattr(operand, "_apply") and (
@@ -308,6 +310,10 @@ def by_ieee(function: Rule, numbers: Sequence[float]) -> float:
 
 
 # Arrays ----------------------------------------------------------------------------------------
+
+
+def _is_scalar(x: Any) -> bool:
+    return x.shape == () and str(x.dtype) != "object"
 
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:

@@ -15,6 +15,7 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
     int forgetting = forgets(s);
+    if (forgetting > 0 && n) v->second = Py_NewRef(Py_None);
     if (forgetting) return forgetting < 0 ? -1 : 0;
     s->hung |= v->bound;
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
@@ -94,7 +95,7 @@ static int set_making(PyObject *self, PyObject *x, void *is_op) {
     }
     PyObject *op = v->second;
     v->second = NULL;
-    int failed = set_operands(s, v, op, x);
+    int failed = set_operands(s, v, op == Py_None ? NULL : op, x);
     Py_XDECREF(op);
     return failed;
 }
@@ -146,6 +147,18 @@ static int set_plain(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
     return truth < 0 ? -1 : 0;
 }
 
+/* The getter and setter of _forgot, which is for leaves. */
+static PyObject *get_forgot(PyObject *self, void *Py_UNUSED(closure)) {
+    Value *v = (Value *)self;
+    return PyBool_FromLong(v->shape == LEAF && v->second == Py_None);
+}
+
+static int set_forgot(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
+    Value *v = (Value *)self;
+    if (v->shape == LEAF) Py_XSETREF(v->second, x == Py_True ? Py_NewRef(Py_None) : NULL);
+    return 0;
+}
+
 /* The getter and setter of _is_variable. */
 static PyObject *get_variable(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((Value *)self)->variable);
@@ -193,22 +206,18 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
 /* Compare the data; but == and != between Values are identity (nan is not equal to itself). Borrows
  * both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
-    State *s = tracing(self);
-    if (s) return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
-    s = state_of(Py_TYPE(self));
-    if ((op == Py_EQ || op == Py_NE) && self != other) {
-        double number;
-        if (is_value(other)) Py_RETURN_NOTIMPLEMENTED;
-        if (s && !plain_number(other, &number))
-            return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
+    State *s = state_of(Py_TYPE(self));
+    int of_values = is_value(other);
+    double y = 0.0;
+    if (tracing(self) || !(of_values || plain_number(other, &y))) {
+        if (!s || !s->type) Py_RETURN_NOTIMPLEMENTED; /* Python shuts down */
+        return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
     }
-    if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
-    double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
-    if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
-    PyObject *number = PyFloat_FromDouble(x);
-    PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
-    Py_XDECREF(number);
-    return result;
+    if (of_values && self != other && (op == Py_EQ || op == Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+    if (s) look(s, ((Value *)self)->bound | (of_values && ((Value *)other)->bound));
+    double x = ((Value *)self)->data;
+    if (of_values) y = ((Value *)other)->data;
+    Py_RETURN_RICHCOMPARE(x, y, op);
 }
 
 /* Hash by identity: a type with comparisons does not inherit that. */

@@ -106,7 +106,7 @@ static int slope_in_c(State *s, Value *v, int position, Entry *slope) {
     }
     else if (v->shape == TWO && !is_exact(Py_TYPE(a.y))) return 0;
     slope->value = rules[v->code][position](&a);
-    if (slope->value) return 1;
+    if (slope->value) return isfinite(slope->value->data) != 0;
     /* Arithmetic that fails: Python fails likewise, and says where. */
     return forget(PyErr_ExceptionMatches(PyExc_ArithmeticError) ? PyExc_ArithmeticError : PyExc_ValueError);
 }
@@ -115,7 +115,7 @@ static int slope_in_c(State *s, Value *v, int position, Entry *slope) {
 typedef struct {
     Sweep sweep;
     Entry *entries; /* one for each place */
-    PyObject *slopes; /* chain_rule._slopes, borrowed */
+    PyObject *products; /* chain_rule._products_at, borrowed */
 } Chain;
 
 /* Store a Python float or Value in an entry, which owns it. Borrows it. */
@@ -185,61 +185,74 @@ static int add_product(State *s, Entry *total, Entry slope, Entry entry) {
     return 0;
 }
 
-/* Get the slopes of a step from Python, for the operands at these links. The caller owns them. */
-static int slopes_in_python(Chain *c, Value *v, Link *links, Py_ssize_t n, Entry *slopes) {
-    PyObject *positions = PyTuple_New(n), *found = NULL;
-    int failed = !positions;
+/* Add a product that Python found, a tuple of a position, a slope and an entry. Borrows it. */
+static int add_from_python(State *s, Chain *c, Step *at, int up, PyObject *triple, Link *links, Py_ssize_t n) {
+    Entry slope = {.value = NULL}, entry = {.value = NULL};
+    Py_ssize_t position = 0, i = 0;
+    if (!PyTuple_Check(triple) || PyTuple_GET_SIZE(triple) != 3) return PyErr_BadArgument(), -1;
+    position = PyLong_AsSsize_t(PyTuple_GET_ITEM(triple, 0));
+    while (i < n && links[i].position != position) i++;
+    if (i == n) return PyErr_Occurred() ? -1 : (PyErr_BadArgument(), -1);
+    int failed = take_entry(PyTuple_GET_ITEM(triple, 1), &slope) < 0 ||
+                 take_entry(PyTuple_GET_ITEM(triple, 2), &entry) < 0 ||
+                 add_product(s, &c->entries[up ? at->place : links[i].place], slope, entry) < 0;
+    Py_XDECREF(slope.value);
+    Py_XDECREF(entry.value);
+    return -failed;
+}
+
+/* Take a step in Python, for the operands at these links. */
+static int chain_step_in_python(State *s, Chain *c, Step *at, int up, Link *links, Py_ssize_t n) {
+    PyObject *positions = PyTuple_New(n), *entries = positions ? PyTuple_New(n) : NULL, *found = NULL;
+    int failed = !entries;
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
         PyObject *position = PyLong_FromSsize_t(links[i].position);
-        if ((failed = !position)) break;
+        PyObject *entry = entry_object(&c->entries[up ? links[i].place : at->place]);
+        failed = !position || !entry;
         PyTuple_SET_ITEM(positions, i, position);
+        PyTuple_SET_ITEM(entries, i, entry);
     }
-    if (!failed) found = PyObject_CallFunctionObjArgs(c->slopes, v, positions, NULL);
-    PyObject *items = found ? PySequence_Tuple(found) : NULL;
-    failed = !items;
-    if (items && PyTuple_GET_SIZE(items) != n) {
-        PyErr_SetString(PyExc_ValueError, "one slope per operand is needed");
-        failed = 1;
-    }
-    for (Py_ssize_t i = 0; i < n && !failed; i++) failed = take_entry(PyTuple_GET_ITEM(items, i), &slopes[i]);
+    if (!failed) found = PyObject_CallFunctionObjArgs(c->products, at->node, positions, entries, NULL);
+    failed = !found || !PyList_Check(found);
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(found); i++)
+        failed = add_from_python(s, c, at, up, PyList_GET_ITEM(found, i), links, n);
     Py_XDECREF(positions);
+    Py_XDECREF(entries);
     Py_XDECREF(found);
-    Py_XDECREF(items);
-    return -failed;
+    look(s, c->sweep.bound);
+    return -!!failed;
+}
+
+/* Take a step in C: down from a node of one or two operands to these, or up. Returns 1; 0 where Python has to
+ * take it, -1 for an error. */
+static inline int chain_step_in_c(State *s, Chain *c, Step *at, int up, Link *links, Py_ssize_t n) {
+    Entry slopes[2] = {{.value = NULL}};
+    int in_c = 1;
+    for (Py_ssize_t i = 0; i < n && in_c > 0; i++)
+        in_c = slope_in_c(s, at->node, (int)links[i].position, &slopes[i]);
+    for (Py_ssize_t i = 0; i < n && in_c > 0; i++) {
+        Entry *from = &c->entries[up ? links[i].place : at->place];
+        if (add_product(s, &c->entries[up ? at->place : links[i].place], slopes[i], *from) < 0) in_c = -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) Py_XDECREF(slopes[i].value);
+    return in_c;
 }
 
 /* Take a step: down from a node to its operands, or up from these. */
 static int take_chain_step(State *s, Chain *c, Step *at, int up) {
-    Sweep *w = &c->sweep;
-    Value *v = at->node;
-    int many = v->shape == MANY, failed = 0;
+    int many = at->node->shape == MANY, done = 0;
     Link own[2], *links = own;
     Py_ssize_t n = 0, found = many ? at->second : 2;
     if (!up && !c->entries[at->place].known) return 0;
     if (many && !(links = PyMem_Malloc((found + 1) * sizeof(Link)))) return PyErr_NoMemory(), -1;
     for (Py_ssize_t i = 0; i < found; i++) {
-        Link link = many ? w->links[at->first + i] : (Link){i, i ? at->second : at->first};
+        Link link = many ? c->sweep.links[at->first + i] : (Link){i, i ? at->second : at->first};
         if (link.place != NOWHERE && (!up || c->entries[link.place].known)) links[n++] = link;
     }
-    Entry two[2] = {{.value = NULL}}, *slopes = many ? PyMem_Calloc(n + 1, sizeof(Entry)) : two;
-    if (!slopes) PyErr_NoMemory(), failed = -1;
-    int in_c = !failed && !many;
-    for (Py_ssize_t i = 0; i < n && in_c; i++) {
-        in_c = slope_in_c(s, v, (int)links[i].position, &slopes[i]);
-        if (in_c < 0) failed = -1;
-    }
-    if (!failed && in_c <= 0 && n) {
-        for (Py_ssize_t i = 0; i < n; i++) Py_CLEAR(slopes[i].value);
-        failed = slopes_in_python(c, v, links, n, slopes);
-        look(s, w->bound);
-    }
-    for (Py_ssize_t i = 0; i < n && !failed; i++) {
-        Entry *from = &c->entries[up ? links[i].place : at->place];
-        failed = add_product(s, &c->entries[up ? at->place : links[i].place], slopes[i], *from);
-    }
-    for (Py_ssize_t i = 0; slopes && i < n; i++) Py_XDECREF(slopes[i].value);
-    if (many) PyMem_Free(slopes), PyMem_Free(links);
-    return failed;
+    if (!many) done = chain_step_in_c(s, c, at, up, links, n);
+    if (!done && n) done = chain_step_in_python(s, c, at, up, links, n);
+    if (many) PyMem_Free(links);
+    return done < 0 ? -1 : 0;
 }
 
 /* Go through all steps, from what is known at the starts to the ends: return their entries. */
@@ -280,13 +293,13 @@ static PyObject *run_chain(State *s, Chain *c, PyObject *starts, int up) {
     return result;
 }
 
-/* chain(outputs, variables, starts, up, slopes): see chain_rule.py. `starts` are floats and Values: one for
+/* chain(outputs, variables, starts, up, products): see chain_rule.py. `starts` are floats and Values: one for
  * each output, or for each variable if `up`. */
 static PyObject *engine_chain(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     State *s = needed(PyModule_GetState(module));
     if (!s) return NULL;
     if (n != 5) return PyErr_Format(PyExc_TypeError, "chain takes 5 arguments, got %zd", n);
-    Chain c = {.slopes = args[4]};
+    Chain c = {.products = args[4]};
     PyObject *starts = PySequence_Tuple(args[2]), *result = NULL;
     c.sweep.outputs = starts ? PySequence_Tuple(args[0]) : NULL;
     c.sweep.variables = c.sweep.outputs ? PySequence_Tuple(args[1]) : NULL;

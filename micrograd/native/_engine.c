@@ -74,6 +74,7 @@ static PyGetSetDef value_getset[] = {
     {"parents", get_operands, NULL,
      "The Values among the operands, in order; `a + a` has two.", "values"},
     {"_is_plain_number", get_plain, set_plain, NULL, NULL},
+    {"_forgot", get_forgot, set_forgot, NULL, NULL},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -122,10 +123,16 @@ static int find_rows(State *s, PyObject *table) {
         while (code && (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code])));
         PyObject *number = PyLong_FromLong(code);
         if (code) s->rows[code] = Py_NewRef(op);
+        PyObject *rules = PyObject_GetAttrString(op, "derivatives");
+        for (Py_ssize_t i = 0; rules && i < Py_MIN(2, PyTuple_GET_SIZE(rules)); i++)
+            s->passes[code] |= (PyTuple_GET_ITEM(rules, i) != Py_None) << i;
+        Py_XDECREF(rules);
         if (!number || PyDict_SetItem(s->codes, op, number) < 0) Py_CLEAR(s->codes);
         Py_XDECREF(number);
     }
     s->rows[POWER_OF_NUMBER] = Py_XNewRef(s->rows[ROW_power]);
+    s->passes[POWER_OF_NUMBER] = 1;
+    s->passes[NO_ROW] = 3;
     return s->codes ? 0 : -1;
 }
 
@@ -223,8 +230,7 @@ static PyMethodDef engine_methods[] = {
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"set_before_backward", engine_set_before_backward, METH_O,
      "Call a function on the nodes of a graph before each backward pass, or none."},
-    {"set_forgets", engine_set_forgets, METH_O,
-     "Let new Values of this thread forget their operands, or remember them again."},
+    {"set_modal", engine_set_modal, METH_O, "See micrograd/value/hooks.py."},
     {"set_on_new", engine_set_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };

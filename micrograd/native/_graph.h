@@ -265,6 +265,7 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         w.open = 1;
         failed = walk(s, &w, (Value *)self);
     }
+    w.unruled |= ((Value *)self)->shape == LEAF && ((Value *)self)->second;
     if (failed || !(before = PyMem_Malloc((w.leaves.size + 1) * sizeof(double)))) {
         PyErr_NoMemory();
         failed = -1;

@@ -47,18 +47,23 @@ static inline int mark(State *s, Value *v) {
     return done ? 0 : -1;
 }
 
-/* Tell whether this thread is among those whose new Values forget their operands; -1 for an error. */
+/* Ask the modes that are on whether new Values forget their operands, see hooks.py; -1 for an error. */
 static int is_forgetful(State *s) {
-    PyObject *threads = PYTHON(s, hooks, _forgetful);
+    if (PyList_GET_SIZE(PYTHON(s, hooks, _framed))) {
+        PyObject *answer = PyObject_CallNoArgs(PYTHON(s, hooks, forgets));
+        int forget = answer ? answer == Py_True : -1;
+        Py_XDECREF(answer);
+        return forget;
+    }
     PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int found = thread ? PySet_Contains(threads, thread) : -1;
+    int found = thread ? PySet_Contains(PYTHON(s, hooks, _forgetful), thread) : -1;
     Py_XDECREF(thread);
     return found;
 }
 
-/* Tell whether new Values of this thread forget their operands; -1 for an error. */
+/* Tell whether new Values forget their operands here; -1 for an error. */
 static inline int forgets(State *s) {
-    return s->forgetful && is_forgetful(s);
+    return s->modal && is_forgetful(s);
 }
 
 /* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
@@ -316,6 +321,7 @@ static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double
         Py_DECREF(x);
         Py_XDECREF(y);
         if (forgetting < 0) Py_CLEAR(v);
+        else v->second = Py_NewRef(Py_None);
         return (PyObject *)v;
     }
     v->code = code;

@@ -35,18 +35,11 @@ static PyObject *engine_set_before_backward(PyObject *module, PyObject *function
     Py_RETURN_NONE;
 }
 
-/* set_forgets(forgets): let new Values of this thread forget their operands, or remember them again. */
-static PyObject *engine_set_forgets(PyObject *module, PyObject *value) {
+/* set_modal(modal): whether any mode is on, see hooks.py. */
+static PyObject *engine_set_modal(PyObject *module, PyObject *value) {
     State *s = needed(PyModule_GetState(module));
     if (!s) return NULL;
-    PyObject *threads = PYTHON(s, hooks, _forgetful);
-    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int on = PyObject_IsTrue(value);
-    int failed = !thread || on < 0 ||
-                 (on ? PySet_Add(threads, thread) : PySet_Discard(threads, thread)) < 0;
-    Py_XDECREF(thread);
-    s->forgetful = PySet_GET_SIZE(threads);
-    if (failed) return NULL;
+    s->modal = value == Py_True;
     Py_RETURN_NONE;
 }
 

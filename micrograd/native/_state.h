@@ -13,7 +13,8 @@ typedef struct Value {
         struct Value *link; /* in a dead node: the next one to free */
     };
     PyObject *first;        /* the first operand; for MANY, the tuple of all operands */
-    PyObject *second;       /* the second operand; for MANY, the operation (an Op) or NULL */
+    PyObject *second;       /* the second operand; for MANY, the operation (an Op) or NULL; for LEAF, None if
+                             * it was computed within no_grad */
     PyObject *scope;        /* the scope it was recorded in, or NULL; see scopes.py */
     PyObject *dict;         /* label, closure, other attributes; most Values have none */
     PyObject *weakrefs;
@@ -56,9 +57,9 @@ typedef struct {
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
-    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful)                                     \
+    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful) X(hooks, _framed) X(hooks, forgets)                                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
-    X(name, _backward) X(name, _closure) X(name, _given) X(name, derivatives) X(name, _collect) X(name, _modules) X(name, _of_module)     \
+    X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module) X(name, derivatives)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
 enum { OBJECTS(INDEX) N_OBJECTS };
@@ -73,6 +74,7 @@ typedef struct {
     int hung;                   /* a bound Value became a node: stop hiding leaves */
     PyObject *rows[N_CODES];    /* code -> Op */
     PyObject *codes;            /* Op -> code, 0 for operations without a C form */
+    char passes[N_CODES];       /* code -> 1 if a derivative by the first operand exists, plus 2 by the second */
     PyObject *objects[N_OBJECTS];
     List kept;                  /* freed nodes, for reuse */
     Value *dying;               /* nodes for a running value_dealloc to free */
@@ -81,7 +83,7 @@ typedef struct {
     uint64_t walks;
     Walk spare;                 /* memory of the last walk, for the next one */
     Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
-    Py_ssize_t forgetful;       /* number of threads in no_grad */
+    int modal;                  /* a mode is on: new Values may have to forget their operands */
     PyObject *on_new;           /* called on each new Value, or NULL */
     PyObject *before_backward;  /* called on the nodes before each backward pass, or NULL */
     uint64_t thread;            /* the thread whose state is at hand: */

@@ -49,20 +49,23 @@ static PyObject *rules_of(State *s, Value *v) {
     return NULL;
 }
 
-/* Link a node of MANY operands to those that a variable reaches and that have a rule. Return their number,
- * or -1. */
+/* Link a node of MANY operands to those that a variable reaches, and by which a derivative exists. Return
+ * their number, or -1. */
 static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
     Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
     PyObject *rules = rules_of(s, v);
-    Py_XDECREF(rules); /* the operation keeps it */
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(v->first, i);
         Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;
         if (place == NOWHERE || (rules && PyTuple_GET_ITEM(rules, i) == Py_None)) continue;
-        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) return -1;
+        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) {
+            found = -1;
+            break;
+        }
         w->links[w->n_links++] = (Link){i, place};
         found++;
     }
+    Py_XDECREF(rules);
     return found;
 }
 
@@ -97,8 +100,8 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
             if (!step.second) continue;
         }
         else {
-            step.first = place_of(v->first, base, w->n_places);
-            if (v->shape == TWO && v->code != POWER_OF_NUMBER)
+            if (s->passes[v->code] & 1) step.first = place_of(v->first, base, w->n_places);
+            if (v->shape == TWO && s->passes[v->code] & 2)
                 step.second = place_of(v->second, base, w->n_places);
             if (step.first == NOWHERE && step.second == NOWHERE) continue;
         }

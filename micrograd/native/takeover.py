@@ -38,7 +38,7 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     fast.__name__ = "Value"  # in messages, without the module
     for name in bulk.FUNCTIONS:
         setattr(bulk, name, getattr(c_core, name))
-    for name in ("set_on_new", "set_before_backward", "set_forgets"):
+    for name in ("set_on_new", "set_before_backward", "set_modal"):
         setattr(hooks, name, getattr(c_core, name))
     gc_cycles.watch(c_core.trim)
     return fast, c_core.toposort, "c"
