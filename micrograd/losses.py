@@ -14,6 +14,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.value.numbers import is_number
+from micrograd.value.words.elsewhere import IN_LOSSES, missing
 
 
 def hinge(score: Any, label: Any) -> Any:
@@ -143,3 +144,7 @@ def _check_probabilities(weights: list[Any], label: Any) -> None:
         raise ValueError(
             f"cross_entropy: a label's probabilities are at least 0 and sum to 1, got {label!r}"
         )
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, IN_LOSSES)
