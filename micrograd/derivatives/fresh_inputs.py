@@ -142,9 +142,8 @@ class Call:
             for variable, original in zip(self.variables, self.originals):
                 tie(variable, original)
             entries = distinct(entries, self.variables)
-            for v in (*entries, self.result):
-                if isinstance(v, Value) and v.op is not None:
-                    v._is_answer = True
+            if isinstance(self.result, Value):
+                self.result._is_answer = True
         if self.shape is None and shape == ():
             return entries[0]
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
@@ -251,6 +250,8 @@ def distinct(
         value: Any = entry if isinstance(entry, Value) else Value(entry)
         if is_old or id(value) in seen:
             value = identity(value)
+        if value.op is not None:
+            value._is_answer = True
         seen.add(id(value))
         values.append(value)
     return values
