@@ -11,40 +11,29 @@ from pathlib import Path
 
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.symbolic.formula import (
-    DIFFER_IN_C,
-    c_definitions,
-    c_function,
-    c_value,
-    of_rule,
-    operand_names,
-)
+from micrograd.symbolic.formula import DIFFER_IN_C, c_definitions, c_rule, c_value
 from micrograd.value.operators import Operators
 
 PATH = Path(__file__).parent.parent / "micrograd" / "native" / "_ops.h"
-
-
-def slopes(op: Op) -> list[str]:
-    """Return the row's local derivatives as C expressions, one per operand."""
-    return [of_rule(op, position).c() for position in range(len(op.derivatives))]
 
 
 def fits(op: Op) -> bool:
     """Tell whether the C core can take the row: one or two operands, the same bits as Python."""
     if len(op.derivatives) > 2 or None in op.derivatives:
         return False
-    words = re.findall(r"[a-z]+", " ".join([c_value(op), *slopes(op)]))
-    return DIFFER_IN_C.isdisjoint(words)
+    text = " ".join([c_value(op), *slopes(op)]).replace("_value", " ")
+    return DIFFER_IN_C.isdisjoint(re.findall(r"[a-z]+", text))
+
+
+def slopes(op: Op) -> list[str]:
+    """Return the row's local derivatives as C functions, one per operand."""
+    return [c_rule(op, position) for position in range(len(op.derivatives))]
 
 
 def header() -> str:
     """Return the text of the header."""
     rows = [op for op in ops.TABLE.values() if fits(op)]
-    rules = [
-        c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], slope)
-        for op in rows
-        for position, slope in enumerate(slopes(op))
-    ]
+    rules = [slope for op in rows for slope in slopes(op)]
     methods = [op for op in rows if hasattr(Operators, op.name)]
     lists = [
         _list(f"{kind}_{what}", [op for op in chosen if len(op.derivatives) == arity])

@@ -83,7 +83,8 @@ class ValueBase(Operators["Value"]):
     def __int__(self) -> int:
         raise _number_lost(
             "int(v), round(v) and a Value as an index would drop its gradient: use the Value "
-            "itself, micrograd.take(table, v) for table[v], or v.data for the bare number"
+            "itself, micrograd.trunc(v) or micrograd.round(v), which are flat, "
+            "micrograd.take(table, v) for table[v], or v.data for the bare number"
         )
 
     __index__ = __int__

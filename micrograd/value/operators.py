@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from micrograd import ops
 from micrograd.ops import Op
+from micrograd.special import elementary, gammas, normal, rounding
 
 Result = TypeVar("Result")
 
@@ -61,6 +62,12 @@ class Operators(Generic[Result]):
 
     def __abs__(self) -> Result:
         return self._apply(ops.abs, (self,))
+
+    def __mod__(self, other: Any) -> Result:
+        return self._apply(rounding.mod, (self, other))
+
+    def __rmod__(self, other: Any) -> Result:
+        return self._apply(rounding.mod, (other, self))
 
     def exp(self) -> Result:
         return self._apply(ops.exp, (self,))
@@ -169,3 +176,57 @@ class Operators(Generic[Result]):
 
     def where(self, x: Any, y: Any) -> Result:
         return self._call(ops.where, x, y)
+
+    def floor(self) -> Result:
+        return self._apply(rounding.floor, (self,))
+
+    def ceil(self) -> Result:
+        return self._apply(rounding.ceil, (self,))
+
+    def trunc(self) -> Result:
+        return self._apply(rounding.trunc, (self,))
+
+    def round(self) -> Result:
+        return self._apply(rounding.round, (self,))
+
+    def exp2(self) -> Result:
+        return self._apply(elementary.exp2, (self,))
+
+    def logit(self) -> Result:
+        return self._apply(elementary.logit, (self,))
+
+    def sinc(self) -> Result:
+        return self._apply(elementary.sinc, (self,))
+
+    def gamma(self) -> Result:
+        return self._apply(gammas.gamma, (self,))
+
+    def lgamma(self) -> Result:
+        return self._apply(gammas.lgamma, (self,))
+
+    def digamma(self) -> Result:
+        return self._apply(gammas.digamma, (self,))
+
+    def ndtr(self) -> Result:
+        return self._apply(normal.ndtr, (self,))
+
+    def log_ndtr(self) -> Result:
+        return self._apply(normal.log_ndtr, (self,))
+
+    def ndtri(self) -> Result:
+        return self._apply(normal.ndtri, (self,))
+
+    def erfinv(self) -> Result:
+        return self._apply(normal.erfinv, (self,))
+
+    # The names that Python's math and NumPy's round ask for.
+    __floor__, __ceil__, __trunc__, rint = floor, ceil, trunc, round
+
+    def mod(self, y: Any) -> Result:
+        return self._call(rounding.mod, y)
+
+    def xlogy(self, y: Any) -> Result:
+        return self._call(elementary.xlogy, y)
+
+    def polygamma(self, x: Any) -> Result:
+        return self._call(gammas.polygamma, x)
