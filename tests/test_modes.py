@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 import micrograd as mg
 from micrograd import Value
 from micrograd.graph.scopes import line_of, scope_of
+from micrograd.value import hooks
 
 # no_grad ----------------------------------------------------------------------------------------
 
@@ -54,9 +59,10 @@ def test_new_values_remember_nothing() -> None:
         ]  # fmt: skip
     assert made[0].data == 6.0
     for v in made:
-        assert (v.op, v.args, v._prev, v._local_grads) == (None, (), set(), ())
+        assert (v.op, v.args, v._local_grads) == (None, (), ())
+        assert v._prev == set()
     assert (a * b).args == (a, b)
-    sum(made).backward()
+    sum(made, Value(0.0)).backward()
     assert (a.grad, b.grad) == (0.0, 0.0)
 
 
@@ -67,6 +73,173 @@ def test_rules_assigned_within_pass_nothing_on() -> None:
         square._backward = lambda: setattr(x, "grad", 100.0)
     (square * 2).backward()
     assert x.grad == 0.0
+
+
+def test_going_back_through_nothing_raises() -> None:
+    """It would silently leave every gradient at 0."""
+    x = Value(3.0, label="x")
+    with mg.no_grad():
+        y = x * x
+        z = Value(9.0, (x,), "square")
+        leaf = Value(4.0)
+    for v in (y, z):
+        with pytest.raises(RuntimeError, match=r"backward\(\) of .*computed within no_grad\(\)"):
+            v.backward()
+        for derivative in (lambda v: mg.grad(v, x), lambda v: mg.hvp(v, x, 1.0)):
+            with pytest.raises(RuntimeError, match="computed within no_grad"):
+                derivative(v)
+    assert y.grad == x.grad == 0.0
+    leaf.backward()  # a leaf as any other
+    (y * x).backward()  # and y is a constant here
+    assert (leaf.grad, x.grad, y.grad) == (1.0, 9.0, 3.0)
+
+
+# In generators and coroutines: it holds while these run.
+
+
+def recorded() -> bool:
+    x = Value(2.0)
+    return bool((x * x).parents and (x + 1).parents and (-x).parents)
+
+
+def test_a_generator_does_not_switch_off_recording_in_its_caller() -> None:
+    seen = []
+
+    def generator() -> Iterator[None]:
+        seen.append(recorded())
+        with mg.no_grad():
+            seen.append(recorded())
+            yield
+            seen.append(recorded())
+            with mg.no_grad():
+                yield
+                seen.append(recorded())
+            seen.append(recorded())
+        seen.append(recorded())
+
+    for _ in generator():
+        assert recorded()
+    assert seen == [True, False, False, False, False, True]
+
+
+def test_what_a_generator_calls_forgets_with_it() -> None:
+    def generator() -> Iterator[bool]:
+        with mg.no_grad():
+            yield recorded()
+            yield from (recorded() for _ in range(2))
+            yield mg.grad(lambda x: x * x)(3.0) == 6.0
+            yield recorded()
+
+    assert list(generator()) == [False, False, False, True, False]
+
+
+def test_generators_that_take_turns_each_have_their_own_mode() -> None:
+    def generator(forgets: bool) -> Any:
+        if not forgets:
+            while True:
+                yield recorded()
+        with mg.no_grad():
+            while True:
+                yield recorded()
+
+    generators = [generator(forgets) for forgets in (True, False, True)]
+    for _ in range(3):
+        assert [next(g) for g in generators] == [False, True, False]
+    generators[0].close()
+    assert recorded()
+    assert not next(generators[2])
+    del generators[2]
+    gc.collect()
+    assert recorded()
+    assert not hooks._modes
+    assert not hooks._forgetful
+
+
+def test_a_generator_may_go_on_in_another_thread() -> None:
+    def generator() -> Iterator[bool]:
+        with mg.no_grad():
+            yield recorded()
+            yield recorded()
+
+    running = generator()
+    seen = [next(running)]
+    other = threading.Thread(target=lambda: seen.extend([*running, recorded()]))
+    other.start()
+    other.join()
+    assert seen == [False, False, True]
+    assert recorded()
+    assert not hooks._modes
+
+
+def test_context_managers_made_of_generators_hold_for_their_block() -> None:
+    @contextmanager
+    def evaluation() -> Iterator[None]:
+        with mg.no_grad():
+            yield
+
+    with evaluation():
+        assert not recorded()
+        with evaluation():
+            assert not recorded()
+    assert recorded()
+    with ExitStack() as stack:
+        stack.enter_context(evaluation())
+        assert not recorded()
+    assert recorded()
+
+    def generator() -> Iterator[bool]:
+        with evaluation():
+            yield recorded()
+
+    for seen in generator():
+        assert (seen, recorded()) == (False, True)
+
+
+def test_tasks_of_one_thread_do_not_share_a_mode() -> None:
+    async def quiet() -> list[bool]:
+        with mg.no_grad():
+            inner = asyncio.create_task(loud())
+            seen = [recorded()]
+            await asyncio.sleep(0)
+            seen.append(recorded())
+            assert all(await inner)
+            seen.append(await decorated())
+        return seen
+
+    @mg.no_grad()
+    async def decorated() -> bool:
+        await asyncio.sleep(0)
+        return recorded()
+
+    async def loud() -> list[bool]:
+        seen = []
+        for _ in range(5):
+            seen.append(recorded())
+            await asyncio.sleep(0)
+        return seen
+
+    async def both() -> Any:
+        return await asyncio.gather(quiet(), loud(), decorated())
+
+    assert asyncio.run(both()) == [[False, False, False], [True] * 5, False]
+    with mg.no_grad():
+        assert not any(asyncio.run(loud()))
+    assert recorded()
+
+
+def test_generators_are_decorated_as_functions_are() -> None:
+    @mg.no_grad()
+    def generator(n: int) -> Iterator[bool]:
+        for _ in range(n):
+            yield recorded()
+
+    for seen in generator(2):
+        assert (seen, recorded()) == (False, True)
+    with pytest.raises(TypeError, match="asynchronous generator: write `with no_grad"):
+
+        @mg.no_grad()
+        async def several() -> Any:
+            yield 1
 
 
 def test_it_decorates_nests_and_ends_with_an_error() -> None:
@@ -167,6 +340,105 @@ def test_strict_finds_data_that_is_no_longer_what_its_operands_give() -> None:
     assert w.grad == 23.0
 
 
+def test_strict_finds_grads_that_were_not_set_to_zero() -> None:
+    w = Value(3.0, label="w")
+    with mg.strict():
+        (w * w).backward()
+        with pytest.raises(RuntimeError, match=r"w still has the gradient 6.0.*zero_grad"):
+            (w * w).backward()
+        assert w.grad == 6.0
+        w.grad = 0.0
+        (w * w).backward()
+
+
+def test_strict_refuses_what_looks_like_a_comparison_of_numbers() -> None:
+    v, w = Value(1.0), Value(1.0)
+    with mg.strict():
+        assert v == 1.0
+        assert v != 2.0
+        assert v == v
+        assert v in [v, w]
+        assert v < 2
+        with pytest.raises(TypeError, match=r"v\.data == w\.data"):
+            v == w  # noqa: B015
+        with pytest.raises(TypeError, match=r"v\.data != w\.data"):
+            v != w  # noqa: B015
+        with pytest.raises(TypeError, match="is true whatever its number"):
+            bool(v - w)
+    assert v != w
+    assert (v == w) is False
+    assert v - w
+    assert v == 1.0
+
+
+def test_strict_refuses_attributes_that_a_value_does_not_have() -> None:
+    class Named(Value):
+        name = "nameless"
+
+    v, named = Value(1.0), Named(1.0)
+    v.p = 1  # type: ignore[attr-defined]
+    with mg.strict():
+        v.data, v.grad, v.label, v._op = 2.0, 0.0, "v", "?"
+        v._backward = lambda: None
+        v.p = 2  # type: ignore[attr-defined]
+        named.name = "a"
+        with pytest.raises(AttributeError, match="no attribute dta"):
+            v.dta = 3.0  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match="no attribute item"):
+            v.item = 3.0  # type: ignore[attr-defined]
+    v.dta = 3.0  # type: ignore[attr-defined]
+    assert (v.data, v.dta) == (2.0, 3.0)  # type: ignore[attr-defined]
+
+
+def test_strict_refuses_updates_that_make_new_values() -> None:
+    model, total = mg.nn.Neuron(2, nonlin=False), Value(0.0)
+    with mg.strict():
+        for x in [1.0, 2.0]:
+            total += x
+            total += model([x, x])
+        total.backward()
+        for p in model.parameters():
+            with pytest.raises(RuntimeError, match=r"p\.data -= "):
+                p -= 0.1 * p.grad
+    p = model.b
+    p -= 0.5
+    assert p is not model.b
+
+
+def test_strict_finds_parameters_that_are_none_any_more() -> None:
+    model = mg.nn.MLP(2, [2, 1], activation="tanh")
+    neuron = model.layers[0].neurons[1]
+    with mg.strict():
+        model([1.0, 2.0]).backward()
+        b, neuron.b = neuron.b, neuron.b - 0.1 * neuron.b.grad
+        model.zero_grad()
+        with pytest.raises(RuntimeError, match=r"mlp\.layers\[0\]\.neurons\[1\]\.b is the result"):
+            model([1.0, 2.0]).backward()
+        neuron.b = b
+        w = neuron.w[0]
+        neuron.w[0] = 0.5  # type: ignore[call-overload]
+        with pytest.raises(RuntimeError, match=r"neurons\[1\]\.w\[0\]\.data = 0\.5"):
+            model([1.0, 2.0]).backward()
+        neuron.w[0] = w
+        model.zero_grad()
+        model([1.0, 2.0]).backward()
+
+
+def test_strict_lets_modules_keep_results() -> None:
+    class Kept(mg.nn.Module):
+        def __init__(self) -> None:
+            self.w = Value(2.0)
+            self.offset = self.w * 2
+
+        def __call__(self, x: float) -> Value:
+            self.seen = self.w * x + 1
+            return self.seen.tanh()
+
+    model = Kept()
+    with mg.strict():
+        model(0.5).backward()
+
+
 def test_strict_names_a_node_that_was_set() -> None:
     x = Value(2.0, label="x")
     square = x * x
@@ -186,7 +458,10 @@ def test_strict_lets_fresh_graphs_pass() -> None:
             loss.backward()
             for p in model.parameters():
                 p.data -= 0.1 * p.grad
+                p.grad = 0.0
+        nan.grad = 0.0
         (nan * 2).backward()
+        nan.grad = 0.0
         mg.where(nan, nan, 2.0).sqrt().backward()
 
 

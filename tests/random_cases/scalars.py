@@ -33,6 +33,8 @@ BINARY = (
     ),
     *("mg.minimum({}, 0.8 * {} - NUMBER)", "{0} * {1}", "mg.tanh({0} - 2 * {1})"),
     *("mg.where({0} < 0.9 * {1} + NUMBER, mg.sin({0}), mg.cos({1}))",),
+    *("mg.maximum(mg.maximum({0}, {1}), {0})", "mg.min([{0}, {1}, mg.min([{1}, {0}])])"),
+    *("{0} - {1} * mg.stop_gradient({0}) / 2", "mg.stop_gradient({0} * {1}) + {0} * {1}"),
     *("({0} > 0.7 * {1} + NUMBER) * 0.5 + 0.1 * {0}", "(mg.sin({0}) - mg.sin({1})) * {0}"),
 )
 BRANCHES = (

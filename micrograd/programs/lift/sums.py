@@ -11,15 +11,25 @@ A product never goes into a product: `(x * 1e200) * (y * 1e200)` may be 1 where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.programs.trace.tape import Tape, total
+from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Extreme
 
 Factors = tuple[int, ...]
 Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
+
+LINEAR = (ops.add, ops.subtract, ops.negative, ops.multiply)  # in each operand
+
+
+def is_square(tape: Tape, i: int) -> bool:
+    """Return whether a node is a product with itself."""
+    x, *others = tape.operands[i]
+    if tape.ops[i] is ops.power:
+        return tape.constants.get(others[0]) == 2
+    return tape.ops[i] is ops.multiply and others == [x]
 
 
 class Sum:
@@ -31,20 +41,25 @@ class Sum:
     __slots__ = ("combine", "dense", "sign", "terms")
 
     def __init__(self, combine: Op, terms: list[Term], dense: bool = False, sign: int = 1) -> None:
-        self.combine = combine
-        self.terms = terms
-        self.dense = dense
-        self.sign = sign
+        self.combine: Op = combine
+        self.terms: list[Term] = terms
+        self.dense: bool = dense
+        self.sign: int = sign
 
 
 class Flat:
-    """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left."""
+    """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left.
 
-    def __init__(self, tape: Tape, roots: Iterable[int]) -> None:
+    `arrives` says which nodes a gradient arrives at. What stops it there is a node of its own;
+    elsewhere, it is the `same` as its operand.
+    """
+
+    def __init__(self, tape: Tape, roots: Iterable[int], arrives: Sequence[bool]) -> None:
+        self._tape = tape
         self._ops, self._operands = tape.ops, tape.operands
-        self._varies, self._constants = tape.varies, tape.constants
+        self._varies, self._arrives = tape.varies, arrives
         roots = list(roots)
-        self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
+        self.same: list[int] = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
@@ -55,13 +70,12 @@ class Flat:
             ops.power: self._power,
             ops.maximum: self._extreme,
             ops.minimum: self._extreme,
-            total: self._total,
         }
         for i, op in enumerate(tape.ops):
             if op is not None and self._uses[i]:
                 rule = self._extreme if isinstance(op, Extreme) else flatten.get(op)
                 self.sums[i] = None if rule is None else rule(i, op)
-        self.nodes = self._reached([self.same[root] for root in roots])
+        self.nodes: list[int] = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:
         """Return the operands of a node that is no sum."""
@@ -70,7 +84,7 @@ class Flat:
     def _count_uses(self, roots: list[int]) -> list[int]:
         operands, same = self._operands, self.same
         for i, op in enumerate(self._ops):
-            if op is ops.stop_gradient:
+            if op is ops.stop_gradient and not self._arrives[operands[i][0]]:
                 same[i] = same[operands[i][0]]
         uses = [0] * len(operands)
         for root in roots:
@@ -92,7 +106,7 @@ class Flat:
     def _factor(self, x: int) -> tuple[int, int]:
         """Return `x` as a sign and the node that has it: of `-y`, that is y."""
         found = self.sums[x]
-        if found is not None and len(found.terms) == 1 and self._ops[x] is not total:
+        if found is not None and len(found.terms) == 1:
             sign, factors = found.terms[0]
             if len(factors) == 1 and found.combine is ops.add:
                 return sign * found.sign, factors[0]
@@ -105,13 +119,13 @@ class Flat:
         return self._single(i, sign * other, (left, right))
 
     def _power(self, i: int, op: Op) -> Sum | None:
-        x, exponent = self.operands(i)
-        return self._single(i, 1, (x, x)) if self._constants.get(exponent) == 2 else None
+        x = self.same[self._operands[i][0]]
+        return self._single(i, 1, (x, x)) if is_square(self._tape, i) else None
 
     def _negative(self, i: int, op: Op) -> Sum:
         [x] = self.operands(i)
         inlined = self._inlined(x, i)
-        if inlined is not None and self._ops[x] is not total:
+        if inlined is not None:
             inlined.sign = -inlined.sign
             return inlined
         return self._single(i, -1, (x,))
@@ -121,7 +135,7 @@ class Flat:
         varies = self._varies
         if varies[i]:
             for x in factors:
-                if not varies[x] and x not in self._constants:
+                if not varies[x] and x not in self._tape.constants:
                     dense = True
         return Sum(ops.add, [(sign, factors)], dense)
 
@@ -141,7 +155,7 @@ class Flat:
         if self.sums[x] is None:
             return Sum(ops.add, [(1, (x,))])
         inlined = self._inlined(x, consumer)
-        if inlined is not None and self._ops[x] is not total:
+        if inlined is not None:
             return inlined
         sign, factor = self._factor(x)
         return Sum(ops.add, [(sign, (factor,))])
@@ -161,11 +175,14 @@ class Flat:
         longer.dense = dense
         return longer
 
-    def _extreme(self, i: int, op: Op) -> Sum:
+    def _extreme(self, i: int, op: Op) -> Sum | None:
+        """Where a gradient arrives, how ties share it depends on how the operands are paired."""
+        if self._arrives[i] and not isinstance(op, Extreme):
+            return None
         terms: list[Term] = []
         op = op.pairwise if isinstance(op, Extreme) else op
         for x in self.operands(i):
-            inlined = self._inlined(x, i, op)
+            inlined = None if self._arrives[x] else self._inlined(x, i, op)
             if inlined is None:
                 terms.append((1, (x,)))
             elif len(inlined.terms) > len(terms):
@@ -174,14 +191,6 @@ class Flat:
             else:
                 terms += inlined.terms
         return Sum(op, terms)
-
-    def _total(self, i: int, op: Op) -> Sum:
-        [x] = self.operands(i)
-        found = self.sums[x]
-        if found is not None and found.combine is ops.add and self._uses[x] == 1:
-            return Sum(ops.add, found.terms, False, found.sign)
-        sign, factor = self._factor(x)
-        return Sum(ops.add, [(sign, (factor,))])
 
     def _reached(self, roots: list[int]) -> list[int]:
         """List what the roots are made of, operands first, without what went into a consumer."""

@@ -28,7 +28,7 @@ class Style:
     """Plain text: `(Theta2' delta3) .* a2 .* (1 - a2)`."""
 
     elementwise = " .* "
-    brackets = ("(", ")")
+    brackets: tuple[str, str] = ("(", ")")
 
     def name(self, name: str) -> str:
         """Write a variable."""
@@ -102,10 +102,9 @@ class Style:
         """Write a sum over all terms, or over the examples."""
         return Written(f"sum({part.text})", ATOM, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
-        name = {"maximum": "max", "minimum": "min"}[op.name]
-        text = f"{name}({', '.join(p.text for p in parts)})"
+        text = f"{_EXTREMES[op]}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
 
     def table(self, parts: Sequence[Written]) -> Written:
@@ -120,6 +119,8 @@ class Style:
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -144,6 +145,7 @@ class Style:
         return None
 
 
+_EXTREMES = {ops.maximum: "max", ops.minimum: "min"}
 _COMPARISONS = {ops.less: ("<", "<"), ops.less_equal: ("<=", r"\le"), ops.equal: ("==", "=")}
 _GREEK = ("Theta", "theta", "Delta", "delta", "alpha", "beta", "gamma", "sigma", "mu", "lambda")
 
@@ -152,7 +154,7 @@ class LaTeX(Style):
     r"""LaTeX: `\left(\Theta^{(2)}\right)^{T} \delta^{(3)}`, layers as exponents in parentheses."""
 
     elementwise = r" \odot "
-    brackets = (r"\left(", r"\right)")
+    brackets: tuple[str, str] = (r"\left(", r"\right)")
 
     def name(self, name: str) -> str:
         """Write a variable: Greek where it is, a number as the layer, a long name upright."""
@@ -203,16 +205,18 @@ class LaTeX(Style):
         """Write a sum over all terms, or over the examples."""
         return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
         return (
             super()
-            .extreme(op, parts, reduction)
-            ._replace(text=rf"\{op.name[:3]}\left({', '.join(p.text for p in parts)}\right)")
+            .extreme(op, parts)
+            ._replace(text=rf"\{_EXTREMES[op]}\left({', '.join(p.text for p in parts)}\right)")
         )
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:
