@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from micrograd.explain import examples
     from micrograd.files import load, save
     from micrograd.graph import scopes
-    from micrograd.graph.modes import no_grad, source_lines
+    from micrograd.graph.modes import ieee, no_grad, source_lines
     from micrograd.graph.scopes import scope
     from micrograd.graph.strict import strict
     from micrograd.programs import program
@@ -118,6 +118,7 @@ __all__ = [
     "hessian",
     "hvp",
     "hypot",
+    "ieee",
     "jacobian",
     "jvp",
     "less",
@@ -169,6 +170,7 @@ _LAZY_FUNCTIONS = {
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
+    "ieee": "graph.modes",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "load": "files",

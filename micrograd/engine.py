@@ -28,7 +28,7 @@ from micrograd.native import takeover
 from micrograd.ops import Op
 from micrograd.value import custom_nodes, hooks
 from micrograd.value.base import ValueBase
-from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error, value_after
+from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after, value_after
 from micrograd.value.numbers import is_number, to_float
 
 LocalGrads = Union[Sequence[float], Callable[..., Sequence[Any]]]
@@ -127,7 +127,7 @@ class Value(ValueBase):
 
     @_local_grads.setter
     def _local_grads(self, given: LocalGrads) -> None:
-        self._given = given
+        custom_nodes.give(self, given)
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute an operation on the data of its operands, and record the result as a node.
@@ -146,7 +146,7 @@ class Value(ValueBase):
                 x = Value(x)
                 x._is_plain_number = True
             elif x.__class__ is not int:
-                x = float(x)
+                x = to_float(x, "an exponent")
             args.append(x)
         try:
             data = op.value(*[x._number if isinstance(x, Value) else x for x in args])
@@ -225,7 +225,7 @@ class Value(ValueBase):
             try:
                 slope = rule(*inputs, self._number)
             except ARITHMETIC_ERRORS as error:
-                raise derivative_error(error, self, operand) from error
+                slope = slope_after(error, self, operand, rule, [*inputs, self._number])
             slopes.append(to_float(slope, f"a local derivative of {self.op.name}"))
         return slopes
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -66,13 +67,18 @@ class Op:
         for operand in operands:
             if operand.__class__ not in _PLAIN_NUMBERS:
                 return self._dispatch(operands)
-        return self.value(*operands)
+        try:
+            return self.value(*operands)
+        except (ArithmeticError, ValueError) as error:
+            return _value_after(error, self, operands)
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
         """Compute on the operands: arrays first, then an object that has `_apply(op, args)`."""
         owner: Any = None
         for operand in operands:
             if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):
+                if _is_scalar(operand) and any(hasattr(x, "_apply") for x in operands):
+                    continue  # a number of NumPy's among Values
                 return _on_arrays(self, operands, operand.__array_namespace__())
             # As for Python's own operators, a subclass wins over its base class.
             if hasattr(operand, "_apply") and (
@@ -82,7 +88,11 @@ class Op:
                 owner = operand
         if owner is None:
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
-            return self.value(*[float(x) if isinstance(x, float) else x for x in operands])
+            numbers = [float(x) if isinstance(x, float) else x for x in operands]
+            try:
+                return self.value(*numbers)
+            except (ArithmeticError, ValueError) as error:
+                return _value_after(error, self, numbers)
         result = owner._apply(self, operands)
         for operand in operands:  # as Python's own operators ask both sides
             if result is NotImplemented and hasattr(operand, "_apply") and operand is not owner:
@@ -196,7 +206,7 @@ log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x *
 
 # x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
 # in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
-power = Op("power",            _real_power,              lambda x, y, out: y * (x + equal(x, 0) * equal(y, 0)) ** (y - 1),
+power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(x + equal(x, 0) * equal(y, 0), y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
@@ -260,7 +270,43 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
     return Op(name, value, *derivatives, symbol=symbol)
 
 
+# IEEE arithmetic -------------------------------------------------------------------------------
+
+ieee_threads: set[int] = set()  # those within `ieee()`, see graph/modes.py
+
+
+def follows_ieee() -> bool:
+    """Tell whether this thread wants inf or nan where the arithmetic of floats raises.
+
+    >>> follows_ieee()
+    False
+    """
+    return bool(ieee_threads) and threading.get_ident() in ieee_threads
+
+
+def _value_after(error: Exception, op: Op, numbers: Sequence[float]) -> float:
+    if not follows_ieee():
+        raise error
+    return by_ieee(op, numbers)
+
+
+def by_ieee(function: Rule, numbers: Sequence[float]) -> float:
+    """Compute a function of numbers as arrays do: it gives inf or nan where floats raise.
+
+    >>> by_ieee(log, [0.0])
+    -inf
+    """
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        return float(np.ravel(function(*[np.array([float(x)]) for x in numbers]))[0])
+
+
 # Arrays ----------------------------------------------------------------------------------------
+
+
+def _is_scalar(x: Any) -> bool:
+    return x.shape == () and str(x.dtype) != "object"
 
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:

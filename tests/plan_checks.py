@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.programs.api import Program
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Lifted
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 
@@ -21,8 +21,9 @@ def assert_plans_hold(traced: Program) -> None:
             _Marks(path.conditions.plan).follow()
             marks = _Marks(path.program.plan)
             marks.follow()
-            rank = {p: i for i, p in enumerate(path.program.parameters)}
-            assert marks.gradients() == {rank[p] for p in path.gradients}
+            parameters = path.program.parameters
+            lifted = Lifted(path.tape, path.outputs, [], path.slopes, parameters, {})
+            assert marks.gradients() == set(lifted.gradients)
 
 
 class _Marks:

@@ -37,7 +37,7 @@ def count_groups(traced: Program) -> int:
     path, names = path_of(traced), References(traced.function).names
     patterns = {p: name.pattern for p, name in names.items()}
     parameters = path.program.parameters
-    return len(Lifted(path.tape, path.outputs, path.gradients, parameters, patterns).groups)
+    return len(Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns).groups)
 
 
 def called(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Program:

@@ -164,7 +164,7 @@ def rows_reversed(x: Any) -> Any:
         (lambda x: [mg.tanh(x[0]), w * x[1], mg.tanh(x[2])], "tanh(x[0:3:2])[0]; w x[1]; "),
         (lambda x: [a * b for a, b in zip(W[::-1], x)], "(W .* x[::-1])[::-1]"),
         (lambda x: [a * b for a, b in zip(W, x[::-1])], "W .* x[::-1]"),
-        (lambda x: [W[i] * W[2 - i] * x[i] for i in range(3)], "x .* (W .* W[::-1])"),
+        (lambda x: [W[i] * W[2 - i] * x[i] for i in range(3)], "x .* W .* W[::-1]"),
         (lambda x: [w * x[0], w * x[0]], "w x[0]; w x[0]"),
         (lambda x: [x[0], x[1], x[0]], "x[0]; x[1]; x[0]"),
         (lambda x: [], ""),

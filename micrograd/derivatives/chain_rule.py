@@ -8,6 +8,7 @@ Evaluating Derivatives (2008), chapter 3. No `.grad` is touched. sweeps.py has b
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,16 +47,43 @@ def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Ent
 def directional(
     outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
 ) -> list[Entry]:
-    """Return the derivatives of `outputs` as the variables move along `directions`, forward."""
+    """Return the derivatives of `outputs` as the variables move along `directions`, forward.
+
+    Upward, a local derivative may fail that no output needs; then the way down decides.
+    """
     found: dict[int, Entry] = {}
     for x, direction in zip(variables, directions):
         _add(found, x, 1.0, direction)
-    _forward(found, _steps(outputs, variables), _slopes)
-    return [found.get(id(y), 0.0) for y in outputs]
+    try:
+        _forward(found, _steps(outputs, variables), _slopes)
+        rates = [found.get(id(y), 0.0) for y in outputs]
+        if all(math.isfinite(_number(rate)) for rate in rates):
+            return rates
+    except ARITHMETIC_ERRORS:
+        pass
+    rates = []
+    for row in _rows(outputs, variables, forward=False):
+        total: dict[int, Entry] = {}
+        for slope, direction in zip(row, directions):
+            _add(total, variables[0], slope, direction)
+        rates += total.values() or [0.0]
+    return rates
 
 
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """Return the derivative of each output by each variable, in the direction of fewer passes."""
+    if len(outputs) > len(variables):
+        try:
+            columns = _rows(outputs, variables, forward=True)
+            if all(math.isfinite(_number(rate)) for column in columns for rate in column):
+                return [list(row) for row in zip(*columns)]
+        except ARITHMETIC_ERRORS:
+            pass
+    return _rows(outputs, variables, forward=False)
+
+
+def _rows(outputs: Sequence[Entry], variables: Sequence[Value], forward: bool) -> list[list[Entry]]:
+    """Return the derivatives of each output, or forward, by each variable."""
     steps = _steps(outputs, variables)
     known: dict[tuple[int, tuple[int, ...]], Sequence[Any]] = {}
 
@@ -65,14 +93,13 @@ def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[
             known[key] = _slopes(node, positions)
         return known[key]
 
-    forward = len(outputs) > len(variables)
     starts, ends = (variables, outputs) if forward else (outputs, variables)
     rows: list[list[Entry]] = []
     for start in starts:
         found: dict[int, Entry] = {id(start): 1.0}
         (_forward if forward else _reverse)(found, steps, slopes)
         rows.append([found.get(id(end), 0.0) for end in ends])
-    return [list(row) for row in zip(*rows)] if forward else rows
+    return rows
 
 
 def rounding_error(output: Value) -> float:
@@ -105,16 +132,62 @@ def _reverse(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
     for node, positions in reversed(steps):
         adjoint = found.get(id(node))
         if adjoint is not None:
-            for i, slope in zip(positions, slopes(node, positions)):
-                _add(found, node.args[i], slope, adjoint)
+            arrived = [adjoint] * len(positions)
+            for i, slope, entry in _products(slopes, node, positions, arrived):
+                _add(found, node.args[i], slope, entry)
 
 
 def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None:
     """Collect from the operands how fast each node rises, variables first."""
     for node, positions in steps:
         moving = tuple([i for i in positions if id(node.args[i]) in found])
-        for i, slope in zip(moving, slopes(node, moving)):
-            _add(found, node, slope, found[id(node.args[i])])
+        arrived = [found[id(node.args[i])] for i in moving]
+        for _, slope, entry in _products(slopes, node, moving, arrived):
+            _add(found, node, slope, entry)
+
+
+def _products(
+    slopes: Slopes, node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
+) -> Iterator[tuple[int, Any, Entry]]:
+    """Yield the positions, each with its local derivative and what that is to be multiplied by.
+
+    As in a sweep of numbers, what is exactly zero passes nothing on where a local derivative is
+    infinite or cannot be computed; but then it cannot be differentiated by what makes it zero.
+    """
+    if hooks.tracer_here() is not None or not any(map(_is_zero, entries)):
+        yield from zip(positions, slopes(node, positions), entries)
+        return
+    for i, entry in zip(positions, entries):
+        failure: Exception | None = None
+        try:
+            [slope] = slopes(node, (i,))
+        except ARITHMETIC_ERRORS as error:
+            if not _is_zero(entry):
+                raise
+            failure = root_cause(error)
+        else:
+            if _is_zero(entry) and not math.isfinite(_number(slope)):
+                failure = ValueError(f"its slope is {_number(slope)}")
+        if failure is None:
+            yield i, slope, entry
+        elif isinstance(entry, Value):
+            yield i, 1.0, _zero_by(entry, node, failure)
+
+
+def _number(entry: Entry) -> float:
+    return entry._number if isinstance(entry, Value) else entry
+
+
+def _is_zero(entry: Entry) -> bool:
+    return _number(entry) == 0
+
+
+def _zero_by(entry: Value, node: Value, failure: Exception) -> Value:
+    def refuse(*_: Any) -> float:
+        raise failure
+
+    zero: Value = Op(f"slope of {node._op}", lambda *_: 0.0, refuse)(entry)
+    return zero
 
 
 def _add(totals: dict[int, Entry], node: Value, slope: Entry, entry: Entry) -> None:

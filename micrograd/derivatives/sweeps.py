@@ -17,7 +17,7 @@ from micrograd.engine import Value, toposort
 from micrograd.graph.steps import additions_by_hand
 from micrograd.native import takeover
 from micrograd.value.custom_nodes import given_derivatives
-from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
+from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after
 from micrograd.value.numbers import to_float
 
 # A node, and the positions of those operands through which a variable reaches it.
@@ -155,7 +155,8 @@ def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
         try:
             slope = 0.0 if rule is None else rule(*arguments)
         except ARITHMETIC_ERRORS as error:
-            raise derivative_error(root_cause(error), node, node.args[i]) from error
+            assert rule is not None
+            slope = slope_after(root_cause(error), node, node.args[i], rule, arguments)
         found.append(to_float(slope, f"a local derivative of {node.op.name}"))
     return found
 

@@ -15,6 +15,7 @@ from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
 from micrograd.engine import Value, toposort
 from micrograd.graph.modes import enable_grad
+from micrograd.value.custom_nodes import refuse_forgotten
 from micrograd.value.numbers import is_number, to_float
 
 if TYPE_CHECKING:
@@ -245,6 +246,8 @@ def _as_asked(entries: list[Entry], asked: Any, known: Sequence[Any]) -> Any:
 
 def _check_output(output: Any, name: str) -> None:
     if isinstance(output, Value):
+        if output._forgot:
+            refuse_forgotten(output, name)
         return
     if isinstance(output, (list, tuple)) or getattr(output, "shape", ()) != ():
         raise TypeError(

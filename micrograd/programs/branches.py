@@ -19,6 +19,7 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
@@ -275,7 +276,8 @@ class Paths:
         titled: list[tuple[str, list[Line]]] = []
         for number, path in enumerate(self.found, 1):
             parameters = path.program.parameters
-            lifted = Lifted(path.tape, path.outputs, path.gradients, parameters, self._patterns())
+            patterns = self._patterns()
+            lifted = Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns)
             names = ParameterNames(parameters, self._names)
             written = Equations(lifted, names, result, path.width is not None, style)
             heading = ""
@@ -298,12 +300,12 @@ class Paths:
         self,
         tape: Tape,
         outputs: list[int],
-        gradients: Mapping[Value, int],
+        slopes: Slopes,
         guards: Mapping[int, bool],
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        return Executable(tape, outputs, gradients, parameters, self._patterns(), guards)
+        return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
 
 
 def _count_branches(root: Fork) -> int:

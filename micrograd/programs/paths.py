@@ -10,9 +10,9 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of, scope_of
+from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.run.executor import Executable, State
 from micrograd.programs.run.results import Call, Lease, Result, Run
-from micrograd.programs.trace.backward import reverse
 from micrograd.programs.trace.recording import Index
 from micrograd.programs.trace.tape import Tape
 
@@ -45,10 +45,7 @@ class Path:
         indices: list[Index],
         executable: Callable[..., Executable],
     ) -> None:
-        seeds = [tape.input("", k) for k in range(len(outputs))]
-        tape.columns[""] = len(seeds)
-        tape.numbers.update(dict.fromkeys(seeds, 1.0))
-        self.gradients = reverse(tape, outputs, [tape.symbol(seed) for seed in seeds])
+        self.slopes = Slopes(tape, outputs)
         tape.close()
         self.tape = tape
         self.outputs = outputs
@@ -58,7 +55,7 @@ class Path:
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
         self._executable = executable
-        self.program = executable(tape, outputs, self.gradients, tape.guards)
+        self.program = executable(tape, outputs, self.slopes, tape.guards)
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         self.operands = tuple(self.program.parameters) or (Value(0.0),)
         self.idle: list[Call] = []  # nodes on the operands that no call uses
@@ -66,7 +63,7 @@ class Path:
     @cached_property
     def conditions(self) -> Executable:
         """Plan the guards alone, to tell the rows apart before anything else is computed."""
-        return self._executable(self.tape, [], {}, self.tape.guards)
+        return self._executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
 
     def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
         """Raise IndexError if one of these rows has an index that is out of range."""

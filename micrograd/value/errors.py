@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from micrograd.ops import Rule, by_ieee, follows_ieee
 from micrograd.value import hooks
 
 if TYPE_CHECKING:
@@ -37,12 +38,24 @@ def forward_error(error: Exception, op: Op, operands: Sequence[Any]) -> Exceptio
 
 
 def value_after(error: Exception, op: Op, operands: Sequence[Any]) -> float:
-    """Raise the error of an operation; while a program is traced, return inf or nan instead."""
+    """Raise the error of an operation; in `ieee()` and in programs, return inf or nan instead."""
     tracer = hooks.tracer_here()
-    if tracer is not None:
-        with suppress(*ARITHMETIC_ERRORS):
+    with suppress(*ARITHMETIC_ERRORS):
+        if tracer is not None:
             return tracer.value(op, operands)
+        if follows_ieee():
+            return by_ieee(op, [getattr(x, "_number", x) for x in operands])
     raise forward_error(error, op, operands) from error
+
+
+def slope_after(
+    error: Exception, node: Value, operand: Value, rule: Rule, arguments: Sequence[float]
+) -> float:
+    """Raise the error of a local derivative; in `ieee()`, return inf or nan instead."""
+    with suppress(*ARITHMETIC_ERRORS):
+        if follows_ieee():
+            return by_ieee(rule, arguments)
+    raise derivative_error(error, node, operand) from error
 
 
 def derivative_error(error: Exception, node: Value, operand: Value) -> Exception:

@@ -8,6 +8,6 @@ Some promises are not held yet; no case asks for them:
 
 - A guard at a tie, such as `z >= 0` where z is 0 but for rounding: a guard may round otherwise than
   its path. Every comparison has a number beside it that nothing computed equals.
-- Products of very large and very small factors, which are multiplied in another order; rows that
-  are left out of a sum because they are NaN. Numbers are of ordinary size.
+- Rows that are left out of a sum because they are NaN.
+- Sums whose terms are near the largest float: what is added up in another order may overflow.
 """

@@ -33,6 +33,8 @@ BINARY = (
     ),
     *("mg.minimum({}, 0.8 * {} - NUMBER)", "{0} * {1}", "mg.tanh({0} - 2 * {1})"),
     *("mg.where({0} < 0.9 * {1} + NUMBER, mg.sin({0}), mg.cos({1}))",),
+    *("mg.maximum(mg.maximum({0}, {1}), {0})", "mg.min([{0}, {1}, mg.min([{1}, {0}])])"),
+    *("{0} - {1} * mg.stop_gradient({0}) / 2", "mg.stop_gradient({0} * {1}) + {0} * {1}"),
     *("({0} > 0.7 * {1} + NUMBER) * 0.5 + 0.1 * {0}", "(mg.sin({0}) - mg.sin({1})) * {0}"),
 )
 BRANCHES = (
@@ -90,6 +92,26 @@ def arithmetic(w: Writer, x: Vector) -> Vector:
     m = min(w.rng.randint(1, 6), len(nodes))
     chosen = nodes[-m:] if w.chance(0.7) else [w.rng.choice(nodes) for _ in range(m)]
     return w.vector(f"[{', '.join(chosen)}]", m, 0)
+
+
+# Multiplied in another order, these overflow, or vanish.
+FAR = (
+    "({0} * NUMBERe-200) * 1e200",
+    "({0} * 1e-155 * {1}) * NUMBERe155",
+    "({0} * 1e200) * ({1} * NUMBERe-200)",
+    "(({0} * 1e-155) * NUMBERe155) * (({1} * 1e-155) * 1e155)",
+    "(({0} * 1e200) * (NUMBERe-200 * {1})) * (({1} * 1e155) * ({0} * 1e-155))",
+    "-(1e200 * -{0}) * (({1} / 1e200) * NUMBER)",
+    "1e-200 * ({0} * NUMBER) * 1e155 * (mg.tanh({1}) * 1e45)",
+)
+
+
+def far_factors(w: Writer, x: Vector) -> Vector:
+    """Multiply by very large and very small numbers, in an order that matters."""
+    w.kind("factors far from 1")
+    nodes = [f"{x.name}[{i}]" for i in range(x.width)] + _parameters(w)
+    new = [_filled(w, FAR, nodes) for _ in range(w.rng.randint(1, 4))]
+    return w.vector(f"[{', '.join(new)}]", len(new), 6 * len(new))
 
 
 def branches(w: Writer, x: Vector) -> Vector:
@@ -241,6 +263,7 @@ def _filled(w: Writer, written: tuple[str, ...], nodes: list[str]) -> str:
 
 STEPS = {
     arithmetic: 6,
+    far_factors: 2,
     branches: 3,
     parameters_decide: 2,
     sorting: 2,

@@ -5,7 +5,7 @@ The running example is a layer of a multi-layer perceptron, two neurons that see
     z0 = b0 + w00 x0 + w01 x1 + w02 x2        a0 = tanh(z0)
     z1 = b1 + w10 x0 + w11 x1 + w12 x2        a1 = tanh(z1)
 
-1. Flatten (flatten.py). The tape has seven nodes for z0: `+` and `*`. They become one sum with
+1. Flatten (sums.py). The tape has seven nodes for z0: `+` and `*`. They become one sum with
    four terms: one of a single factor, three of two.
 2. Key. Every node gets a key that says what it is made of, in terms of groups: leaves of one
    origin are a group (the x; the parameters that are called w[...], those called b), and nodes of
@@ -20,8 +20,10 @@ The running example is a layer of a multi-layer perceptron, two neurons that see
    into nested runs of equal steps. w moves 3 per member and 1 per term, x 0 and 1: both are
    strided views, nothing is gathered, and the pattern is that of a matrix product, W X.
    Where no steps are found, positions are gathered into an array of their own first.
-5. The reverse pass is on the same tape, and lifted by the same rules. The gradient of w01 is the
-   sum over examples of delta0 x1; all of these are one group, with operands
+5. The reverse pass (reverse.py) goes back from group to group. What arrives at a member of Z is a
+   sum of products too, of what arrived at its consumers and of what these multiply it by; keyed by
+   the same rules, these are a group: delta, the adjoints of Z. The gradient of w01 is the sum over
+   examples of delta0 x1; all of these are one group, with operands
        delta: 0 0 0 1 1 1      x: 0 1 2 0 1 2
    which is the outer grid of both: the product delta X' over examples. And x's own adjoint, if
    a layer stands below, is w0i delta0 + w1i delta1: the product W' delta.
@@ -31,7 +33,7 @@ What has no such pattern still runs member by member, each operation on all exam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -40,10 +42,13 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
-from micrograd.programs.lift.sums import Factors, Flat, Sum, Term
-from micrograd.programs.trace.tape import Tape, total
+from micrograd.programs.lift.reverse import Reverse
+from micrograd.programs.lift.slopes import Slopes
+from micrograd.programs.lift.sums import Factors, Flat, Term
+from micrograd.programs.trace.tape import Tape
 
 PARAMETERS, CONSTANTS, INPUT = "parameters", "constants", "input"
+SAME = "same"  # what only stopped gradients, and stands where its operands do
 
 
 class Terms:
@@ -51,18 +56,18 @@ class Terms:
 
     gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
 
-    def __init__(self, sign: int, groups: tuple[int, ...], position: Any) -> None:
+    def __init__(self, sign: int, groups: tuple[int, ...], position: Any = None) -> None:
         self.sign = sign
         self.groups = groups
         self.flat: list[int] = []  # the nodes, kept for a single term only
-        self._position = position  # of all nodes
+        self.position = position  # of all nodes
         self._positions: Any = None
 
     @property
     def positions(self) -> Any:
         """An array of shape (members, terms, factors)."""
         if self._positions is None:
-            self._positions = self._position.take(self.flat).reshape(1, 1, -1)
+            self._positions = self.position.take(self.flat).reshape(1, 1, -1)
         return self._positions
 
     @positions.setter
@@ -79,7 +84,7 @@ class Group:
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index
-        self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "row" or "sum"
+        self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "row", "sum" or SAME
         self.op = op  # the row; how the terms of a sum are combined
         self.varies = varies
         self.summed = summed  # over the examples
@@ -98,42 +103,78 @@ class Group:
 
 
 class Lifted:
-    """A tape as groups, in an order in which they can be computed.
+    """A tape as groups, forward and in reverse, in an order in which they can be computed.
 
-    `position[i]` says where node i stands within the storage of `group_of[i]`.
+    `position[i]` says where node i stands within the storage of `group_of[i]`. Behind the nodes of
+    the tape come those of the reverse pass. `gradients` has the nodes of the parameters' gradients,
+    by the places of these in their list; `adjoints` the nodes of what arrives at others.
     """
 
     def __init__(
         self,
         tape: Tape,
         outputs: Sequence[int],
-        gradients: Mapping[Value, int],
+        guards: Iterable[int],
+        slopes: Slopes,
         parameters: Sequence[Value],
         patterns: Mapping[Value, str],
     ) -> None:
-        flat = Flat(tape, [*outputs, *gradients.values()])
+        flat = Flat(tape, [*outputs, *guards, *slopes.nodes()], slopes.arrives)
         self.tape = tape
         self.groups: list[Group] = []
         self.group_of = [-1] * len(tape.ops)
-        self.position = np.zeros(len(tape.ops), int)
+        self._varies = [*tape.varies]
+        self._places: dict[int, int] = {}  # of leaves
         self._keys: dict[Any, Group] = {}
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._source: dict[int, int] = {}  # the groups of which others stop the gradient
         self.parameters = len(parameters)
-        self.outputs = [flat.same[i] for i in outputs]
-        rank = {id(p): i for i, p in enumerate(parameters)}
-        self.gradients = {rank[id(p)]: flat.same[i] for p, i in gradients.items()}
+        self.outputs = [flat.same[i] for i in (*outputs, *guards)]
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
             op = tape.ops[i]
             if op is not None:
-                group = self._group_node(flat, i, op)
-                group.members.append(i)
-                self.group_of[i] = group.index
+                self._put(i, self._group_node(flat, i, op))
+        self._reverse(flat, slopes, len(outputs), parameters)
+        self.position = np.zeros(len(self.group_of), int)
+        self.position[list(self._places)] = list(self._places.values())
         self._mark_gradients()
         for group in self.groups:
             if group.terms:
                 self._order(group)
+
+    def _reverse(self, flat: Flat, slopes: Slopes, count: int, parameters: Sequence[Value]) -> None:
+        """Make the groups of the reverse pass, from seeds for the first `count` outputs."""
+        tape, reverse = self.tape, Reverse(flat, slopes, self._varies, self._make_sum)
+        forward = [*self.groups]
+        tape.columns[""] = count
+        for k, output in enumerate(self.outputs[:count]):
+            if slopes.arrives[output]:
+                seed = self._node(True)
+                self._add_leaf(INPUT, "", seed, k)
+                reverse.start(output, seed)
+        reverse.walk(forward)
+        self.adjoints = reverse.adjoints
+        found = [reverse.gradient(tape.parameters[p]) for p in parameters]
+        self.gradients = {rank: i for rank, i in enumerate(found) if i is not None}
+
+    def _node(self, varies: bool) -> int:
+        """Return a node behind those of the tape."""
+        self.group_of.append(-1)
+        self._varies.append(varies)
+        return len(self.group_of) - 1
+
+    def _make_sum(self, terms: Sequence[Term], summed: bool) -> int:
+        """Return a node for a sum of the reverse pass."""
+        varies = not summed and any(self._varies[x] for _, factors in terms for x in factors)
+        i = self._node(varies)
+        self._put(i, self._group_sum(i, ops.add, terms, 1, summed))
+        return i
+
+    def _put(self, i: int, group: Group) -> None:
+        group.members.append(i)
+        self.group_of[i] = group.index
 
     def _new(self, key: Any, kind: str, op: Op | None, varies: bool, summed: bool = False) -> Group:
         group = self._keys[key] = Group(len(self.groups), kind, op, varies, summed)
@@ -159,9 +200,8 @@ class Lifted:
         if group is None:
             group = self._new((kind, name), kind, None, kind == INPUT)
             group.name = name
-        group.members.append(i)
-        self.group_of[i] = group.index
-        self.position[i] = position
+        self._put(i, group)
+        self._places[i] = position
 
     def _group_node(self, flat: Flat, i: int, op: Op) -> Group:
         """Find the group of a node by its key, and put down its operands there."""
@@ -171,12 +211,17 @@ class Lifted:
             exponent = self.tape.constants.get(operands[-1]) if op is ops.power else None
             groups = tuple([self.group_of[x] for x in operands])
             return self._of_single(i, op, exponent, False, 1, operands, groups)
-        if len(found.terms) == 1:
-            sign, factors = found.terms[0]
-            sign *= found.sign
-            factors, groups = self._by_group(factors)
-            return self._of_single(i, found.combine, "sum", op is total, sign, factors, groups)
-        return self._of_sum(i, found, op is total)
+        return self._group_sum(i, found.combine, found.terms, found.sign, False)
+
+    def _group_sum(
+        self, i: int, combine: Op, terms: Sequence[Term], sign: int, summed: bool
+    ) -> Group:
+        """Find the group of a sum; its terms' signs count relative to `sign`."""
+        if len(terms) > 1:
+            return self._of_sum(i, combine, terms, sign, summed)
+        [(own_sign, factors)] = terms
+        factors, groups = self._by_group(factors)
+        return self._of_single(i, combine, "sum", summed, own_sign * sign, factors, groups)
 
     def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
         """Return the factors of a term, sorted by group, and their groups."""
@@ -205,22 +250,22 @@ class Lifted:
         group = self._keys.get(key)
         if group is None:
             written = "sum" if kind == "sum" else "row"
-            group = self._new(key, written, op, self.tape.varies[i], summed)
-            group.terms = [Terms(sign, groups, self.position)]
+            group = self._new(key, written, op, self._varies[i], summed)
+            group.terms = [Terms(sign, groups)]
         group.terms[0].flat += operands
         return group
 
-    def _of_sum(self, i: int, found: Sum, summed: bool) -> Group:
+    def _of_sum(self, i: int, combine: Op, terms: Sequence[Term], sign: int, summed: bool) -> Group:
         """Return the group of a sum, by how many terms of each type it has."""
-        factors = self._factors_by_type(found.terms, found.sign)
+        factors = self._factors_by_type(terms, sign)
         types = sorted(factors)
-        key = (found.combine, summed, tuple([(t, len(factors[t])) for t in types]))
+        key = (combine, summed, tuple([(t, len(factors[t])) for t in types]))
         group = self._keys.get(key)
         if group is None:
-            group = self._new(key, "sum", found.combine, self.tape.varies[i], summed)
-            group.terms = [Terms(*self._types[t], self.position) for t in types]
-        for terms, t in zip(group.terms, types):
-            terms.flat += factors[t]
+            group = self._new(key, "sum", combine, self._varies[i], summed)
+            group.terms = [Terms(*self._types[t]) for t in types]
+        for of_type, t in zip(group.terms, types):
+            of_type.flat += factors[t]
         return group
 
     def _factors_by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
@@ -257,7 +302,12 @@ class Lifted:
         count = len(group.members)
         single = count == 1
         for terms in group.terms:
+            terms.position = self.position
+            terms.groups = tuple([self._source.get(g, g) for g in terms.groups])
             single = single and len(terms.flat) == len(terms.groups)
+        if group.op is ops.stop_gradient:
+            self._join_source(group)
+            return
         group.single = single
         if single:
             return
@@ -267,6 +317,15 @@ class Lifted:
             terms.positions = _sorted_terms(positions) if positions.shape[1] > 1 else positions
         if count > 1:
             self._order_members(group)
+
+    def _join_source(self, group: Group) -> None:
+        """Put the members of a group that only stops gradients where their operands stand."""
+        [terms] = group.terms
+        source = self._source[group.index] = terms.groups[0]
+        self.position[group.members] = self.position[terms.flat]
+        for i in group.members:
+            self.group_of[i] = source
+        group.kind, group.members = SAME, []
 
     def _order_members(self, group: Group) -> None:
         members = np.array(group.members)

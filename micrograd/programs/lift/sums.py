@@ -1,23 +1,35 @@
 """Flattening: chains of `+`, `-` and `*` become sums of products, chains of maximum one maximum.
 
 `b + w0 * x0 + w1 * x1` is four nodes on the tape, and one sum of three terms here. A term has a
-sign and factors. A sum or product goes into its consumer if nothing else uses it, with two
-exceptions: what is shared by all examples stays a node of its own, to be computed once; and a sum
-that multiplies parameters ends where something else than such products is added, so that the
-`z = W x + b` of a network is seen as such when `z - y` is its only use.
+sign and one or two factors. A sum or product goes into the sum that consumes it if nothing else
+uses it, with two exceptions: what is shared by all examples stays a node of its own, to be computed
+once; and a sum that multiplies parameters ends where something else than such products is added, so
+that the `z = W x + b` of a network is seen as such when `z - y` is its only use.
+
+A product never goes into a product: `(x * 1e200) * (y * 1e200)` may be 1 where `x * y` is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.programs.trace.tape import Tape, total
+from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Extreme
 
 Factors = tuple[int, ...]
 Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
+
+LINEAR = (ops.add, ops.subtract, ops.negative, ops.multiply)  # in each operand
+
+
+def is_square(tape: Tape, i: int) -> bool:
+    """Return whether a node is a product with itself."""
+    x, *others = tape.operands[i]
+    if tape.ops[i] is ops.power:
+        return tape.constants.get(others[0]) == 2
+    return tape.ops[i] is ops.multiply and others == [x]
 
 
 class Sum:
@@ -36,13 +48,18 @@ class Sum:
 
 
 class Flat:
-    """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left."""
+    """A tape with its sums of products: `sums[i]` where node i is one; `nodes` are what is left.
 
-    def __init__(self, tape: Tape, roots: Iterable[int]) -> None:
+    `arrives` says which nodes a gradient arrives at. What stops it there is a node of its own;
+    elsewhere, it is the `same` as its operand.
+    """
+
+    def __init__(self, tape: Tape, roots: Iterable[int], arrives: Sequence[bool]) -> None:
+        self._tape = tape
         self._ops, self._operands = tape.ops, tape.operands
-        self._varies, self._constants = tape.varies, tape.constants
+        self._varies, self._arrives = tape.varies, arrives
         roots = list(roots)
-        self.same = list(range(len(tape.ops)))  # stop_gradient changes no value
+        self.same = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
@@ -53,7 +70,6 @@ class Flat:
             ops.power: self._power,
             ops.maximum: self._extreme,
             ops.minimum: self._extreme,
-            total: self._total,
         }
         for i, op in enumerate(tape.ops):
             if op is not None and self._uses[i]:
@@ -68,7 +84,7 @@ class Flat:
     def _count_uses(self, roots: list[int]) -> list[int]:
         operands, same = self._operands, self.same
         for i, op in enumerate(self._ops):
-            if op is ops.stop_gradient:
+            if op is ops.stop_gradient and not self._arrives[operands[i][0]]:
                 same[i] = same[operands[i][0]]
         uses = [0] * len(operands)
         for root in roots:
@@ -87,32 +103,29 @@ class Flat:
         varies = self._varies
         return found if varies[x] == varies[consumer] else None
 
-    def _product(self, x: int, consumer: int) -> Term:
-        """`x` as sign and factors."""
+    def _factor(self, x: int) -> tuple[int, int]:
+        """Return `x` as a sign and the node that has it: of `-y`, that is y."""
         found = self.sums[x]
-        if found is None or len(found.terms) > 1 or found.combine is not ops.add:
-            return 1, (x,)
-        sign, factors = found.terms[0]
-        is_total = self._ops[x] is total
-        if not is_total and (len(factors) == 1 or self._inlined(x, consumer)):
-            return sign * found.sign, factors
-        return 1, (x,)
+        if found is not None and len(found.terms) == 1:
+            sign, factors = found.terms[0]
+            if len(factors) == 1 and found.combine is ops.add:
+                return sign * found.sign, factors[0]
+        return 1, x
 
     def _multiply(self, i: int, op: Op) -> Sum:
         x, y = self._operands[i]
-        x, y = self.same[x], self.same[y]
-        sign, factors = self._product(x, i) if self.sums[x] is not None else (1, (x,))
-        other, more = self._product(y, i) if self.sums[y] is not None else (1, (y,))
-        return self._single(i, sign * other, factors + more)
+        sign, left = self._factor(self.same[x])
+        other, right = self._factor(self.same[y])
+        return self._single(i, sign * other, (left, right))
 
     def _power(self, i: int, op: Op) -> Sum | None:
-        x, exponent = self.operands(i)
-        return self._single(i, 1, (x, x)) if self._constants.get(exponent) == 2 else None
+        x = self.same[self._operands[i][0]]
+        return self._single(i, 1, (x, x)) if is_square(self._tape, i) else None
 
     def _negative(self, i: int, op: Op) -> Sum:
         [x] = self.operands(i)
         inlined = self._inlined(x, i)
-        if inlined is not None and self._ops[x] is not total:
+        if inlined is not None:
             inlined.sign = -inlined.sign
             return inlined
         return self._single(i, -1, (x,))
@@ -122,7 +135,7 @@ class Flat:
         varies = self._varies
         if varies[i]:
             for x in factors:
-                if not varies[x] and x not in self._constants:
+                if not varies[x] and x not in self._tape.constants:
                     dense = True
         return Sum(ops.add, [(sign, factors)], dense)
 
@@ -142,9 +155,10 @@ class Flat:
         if self.sums[x] is None:
             return Sum(ops.add, [(1, (x,))])
         inlined = self._inlined(x, consumer)
-        if inlined is not None and self._ops[x] is not total:
+        if inlined is not None:
             return inlined
-        return Sum(ops.add, [self._product(x, consumer)])
+        sign, factor = self._factor(x)
+        return Sum(ops.add, [(sign, (factor,))])
 
     def _joined(self, left: Sum, right: Sum, sign: int) -> Sum:
         """Extend the longer by the shorter, so that a chain in either direction stays linear."""
@@ -161,11 +175,14 @@ class Flat:
         longer.dense = dense
         return longer
 
-    def _extreme(self, i: int, op: Op) -> Sum:
+    def _extreme(self, i: int, op: Op) -> Sum | None:
+        """Where a gradient arrives, how ties share it depends on how the operands are paired."""
+        if self._arrives[i] and not isinstance(op, Extreme):
+            return None
         terms: list[Term] = []
         op = op.pairwise if isinstance(op, Extreme) else op
         for x in self.operands(i):
-            inlined = self._inlined(x, i, op)
+            inlined = None if self._arrives[x] else self._inlined(x, i, op)
             if inlined is None:
                 terms.append((1, (x,)))
             elif len(inlined.terms) > len(terms):
@@ -174,13 +191,6 @@ class Flat:
             else:
                 terms += inlined.terms
         return Sum(op, terms)
-
-    def _total(self, i: int, op: Op) -> Sum:
-        [x] = self.operands(i)
-        found = self.sums[x]
-        if found is not None and found.combine is ops.add and self._uses[x] == 1:
-            return Sum(ops.add, found.terms, False, found.sign)
-        return Sum(ops.add, [self._product(x, x)])
 
     def _reached(self, roots: list[int]) -> list[int]:
         """List what the roots are made of, operands first, without what went into a consumer."""

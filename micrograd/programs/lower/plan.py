@@ -50,7 +50,7 @@ class Plan:
         self.forward: list[Step] = []
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
-        self._row_views: list[View | None] = [None] * len(lifted.tape.ops)  # by node
+        self._row_views: list[View | None] = [None] * len(lifted.group_of)  # by node
         self.constants = list(lifted.tape.constants.values())
         self._leaves = {
             PARAMETERS: self._store(PARAMETERS, lifted.parameters, False),

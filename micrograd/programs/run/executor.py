@@ -19,6 +19,7 @@ from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, Lifted
+from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE, aligned
 from micrograd.programs.lower.plan import Plan, Storage
 from micrograd.programs.lower.strides import Step, View
@@ -287,17 +288,13 @@ State = Union[Workspace, Kept]
 
 
 class Executable:
-    """A tape, lifted and planned, that runs on arrays.
-
-    `gradients` says where the gradient of a parameter stands on the tape; `outputs` where the
-    results do.
-    """
+    """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
     def __init__(
         self,
         tape: Tape,
         outputs: Sequence[int],
-        gradients: Mapping[Value, int],
+        slopes: Slopes,
         parameters: Sequence[Value],
         patterns: Mapping[Value, str],
         guards: Mapping[int, bool],
@@ -305,7 +302,7 @@ class Executable:
         self.parameters = list(parameters)
         self.block = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        lifted = Lifted(tape, [*outputs, *guards], gradients, parameters, patterns)
+        lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
         self.plan = Plan(lifted, list(guards.values()))
         self.width = len(outputs)
         self._tape = tape

@@ -38,7 +38,9 @@ class Equations:
         self.forward: list[Line] = []
         self.backward: list[Line] = []
         self._groups = lifted.groups
-        self._uses = Counter(g for group in self._groups for t in group.terms for g in t.groups)
+        self._uses = Counter(
+            g for group in self._groups if group.members for t in group.terms for g in t.groups
+        )
         self._reverse = self._after_seeds()
         self._count = 0
         self._name: dict[int, str] = {}
@@ -78,9 +80,8 @@ class Equations:
                 self._name[group.index] = f"z{layer}"
         layers = {index: name[1:] for index, name in self._name.items()}
         self._name_activations(layers)
-        for group in self._groups:
-            if group.gradient:
-                self._name_delta(group, layers)
+        for index, number in layers.items():
+            self._name_delta(self._groups[index], f"delta{number}")
         if len(self._runs) == 1 and not (self._results & self._name.keys()):
             [run] = self._runs
             if self._groups[self.lifted.group_of[run[0]]].terms and not self._order_of(run):
@@ -107,20 +108,13 @@ class Equations:
             if needed and f"a{number}" not in self._name.values():
                 self._name[group.index] = f"a{number}"
 
-    def _name_delta(self, gradient: Group, layers: Mapping[int, str]) -> None:
-        """Name as delta what the gradient of a layer's weights multiplies its inputs by."""
-        [terms] = gradient.terms[:1]
-        ranks = {int(r) for r in self.lifted.position[gradient.members]}
-        for index, number in layers.items():
-            for forward in self._groups[index].terms:
-                at = self._weight(self._groups[index], forward)
-                if at is None or int(forward.positions[0, 0, at]) not in ranks:
-                    continue
-                inputs = [g for f, g in enumerate(forward.groups) if f != at]
-                deltas = [g for g in terms.groups if g not in inputs and g in self._reverse]
-                seed = [g for g in deltas if self._groups[g].kind == INPUT]
-                if len(deltas) == 1 and not seed and f"delta{number}" not in self._name.values():
-                    self._name.setdefault(deltas[0], f"delta{number}")
+    def _name_delta(self, layer: Group, name: str) -> None:
+        """Name the group of what arrives at all that a layer adds up."""
+        nodes = [self.lifted.adjoints.get(i) for i in layer.members]
+        groups = {None if i is None else self.lifted.group_of[i] for i in nodes}
+        for g in groups if len(groups) == 1 else ():
+            if g is not None and set(nodes) == {*self._groups[g].members} and g in self._reverse:
+                self._name.setdefault(g, name)
 
     def _weight(self, group: Group, terms: Terms) -> int | None:
         """Which of two factors is a parameter that multiplies what varies."""
@@ -136,7 +130,7 @@ class Equations:
     # Lines -------------------------------------------------------------------------------------
 
     def _write(self, group: Group) -> None:
-        if not group.terms:
+        if not group.terms or not group.members:
             return
         right = self._of_group(group)
         name = self._name.get(group.index)
@@ -227,9 +221,8 @@ class Equations:
                 self._factor(g, group.terms[0], f) for f, g in enumerate(group.terms[0].groups)
             ]
             return self.style.call(group.op, factors)
-        if group.op is not ops.add:
-            parts = [self._of_terms(group, t) for t in group.terms]
-            return self.style.extreme(group.op, parts, self._is_reduction(group))
+        if group.op is not None and group.op is not ops.add:
+            return self.style.extreme(group.op, [self._of_terms(group, t) for t in group.terms])
         ordered = sorted(group.terms, key=lambda t: (-t.sign, self._weight(group, t) is None))
         return self.style.sum([(t.sign, self._of_terms(group, t)) for t in ordered])
 
@@ -250,9 +243,6 @@ class Equations:
         if group.kind == PARAMETERS:
             return [self._parameters(places.T)]
         return [self._part(self._factor(g), index_text(places, len(group.members)))]
-
-    def _is_reduction(self, group: Group) -> bool:
-        return any(t.positions.shape[1] > 1 for t in group.terms)
 
     def _of_terms(self, group: Group, terms: Terms) -> Written:
         at = self._weight(group, terms)

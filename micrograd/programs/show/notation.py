@@ -11,7 +11,8 @@ from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
 
-COMPARISON, SUM, PRODUCT, ATOM = range(4)  # how tightly a text holds together
+# How tightly a text holds together; elementwise products are written without brackets in others.
+COMPARISON, SUM, PRODUCT, ELEMENTWISE, ATOM = range(5)
 TABLE = 6  # parts of a table that are written out
 
 
@@ -78,9 +79,10 @@ class Style:
         if len(numbers) + len(rest) == 1:
             return (numbers + rest)[0]
         # A matrix product holds together, but is set apart from what is multiplied elementwise.
-        texts = [self.within(f, ATOM) for f in rest]
+        texts = [self.within(f, ELEMENTWISE) for f in rest]
         written = [self.within(n, ATOM) for n in numbers] + [self.elementwise.join(texts)]
-        return Written(" ".join(t for t in written if t), PRODUCT, sum(f.size for f in factors))
+        level = PRODUCT if numbers else ELEMENTWISE
+        return Written(" ".join(t for t in written if t), level, sum(f.size for f in factors))
 
     def squared(self, factor: Written) -> Written:
         """Write the square of each element."""
@@ -100,10 +102,9 @@ class Style:
         """Write a sum over all terms, or over the examples."""
         return Written(f"sum({part.text})", ATOM, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
-        name = {"maximum": "max", "minimum": "min"}[op.name]
-        text = f"{name}({', '.join(p.text for p in parts)})"
+        text = f"{_EXTREMES[op]}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
 
     def table(self, parts: Sequence[Written]) -> Written:
@@ -118,6 +119,8 @@ class Style:
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -142,6 +145,7 @@ class Style:
         return None
 
 
+_EXTREMES = {ops.maximum: "max", ops.minimum: "min"}
 _COMPARISONS = {ops.less: ("<", "<"), ops.less_equal: ("<=", r"\le"), ops.equal: ("==", "=")}
 _GREEK = ("Theta", "theta", "Delta", "delta", "alpha", "beta", "gamma", "sigma", "mu", "lambda")
 
@@ -201,16 +205,18 @@ class LaTeX(Style):
         """Write a sum over all terms, or over the examples."""
         return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
 
-    def extreme(self, op: Any, parts: Sequence[Written], reduction: bool) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
         """Write the largest or smallest of several."""
         return (
             super()
-            .extreme(op, parts, reduction)
-            ._replace(text=rf"\{op.name[:3]}\left({', '.join(p.text for p in parts)}\right)")
+            .extreme(op, parts)
+            ._replace(text=rf"\{_EXTREMES[op]}\left({', '.join(p.text for p in parts)}\right)")
         )
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
+        if op in _EXTREMES:
+            return self.extreme(op, operands)
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:

@@ -1,8 +1,8 @@
 """The tape: what a function did with one row, as lists of operations and of places.
 
 An operation that is applied twice to the same operands is written once; one on constants alone is
-its number. backward.py writes the reverse pass on the same tape, by calling the rules of the table
-on symbols.
+its number. Local derivatives are written on the same tape, by calling the rules of the table on
+symbols (lift/slopes.py).
 
 A node *varies* if it differs between rows (it depends on an argument), else all rows share it. It
 is *active* if a parameter reaches it by operations that have a derivative.
@@ -22,9 +22,6 @@ from micrograd.programs.trace.comparisons import Comparison
 from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
-
-# The sum over all rows of what varies: here the gradients of the rows are added up.
-total = Op("total", lambda x: x, lambda x, out: 1.0)
 
 # What leaves a number as it is: the operation, the position of the number, the number.
 _IDENTITIES = {
@@ -105,7 +102,7 @@ class Tape:
                 varies = True
             if all_active[x] and rule is not None:
                 active = True
-        return self._node(op, operands, varies and op is not total, active)
+        return self._node(op, operands, varies, active)
 
     def _unchanged(self, op: Op, operands: tuple[int, ...]) -> int | None:
         """Return the operand that an operation leaves unchanged, as `x * 1` does, or None."""
@@ -137,13 +134,6 @@ class Tape:
         if index not in self.constants and index not in self.guards:
             self.guards[index] = truth
             self.lines.append(line)
-
-    def symbols(self) -> list[Any]:
-        """Return the nodes as the rules take them: numbers, and symbols."""
-        values: list[Any] = [self.symbol(index) for index in range(len(self.ops))]
-        for index, number in self.constants.items():
-            values[index] = number
-        return values
 
     def symbol(self, index: int) -> Symbol:
         """Make a scalar that stands for a node."""
