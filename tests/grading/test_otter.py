@@ -1,4 +1,4 @@
-"""The lab in otter: `grade` and the course's deltas as test files; solved passes, blank does not."""
+"""The lab in otter: `grade` and the course's deltas as test files; solved passes, blank fails."""
 
 from __future__ import annotations
 
