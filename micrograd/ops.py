@@ -156,6 +156,13 @@ def _size(x: Any) -> Any:
     return where(less(x, 0), -x, x)
 
 
+def _base(x: Any, y: Any) -> Any:
+    """Return the base of x**(y - 1), in the slope of x**y: at 0**0, where the slope is 0, it is 1."""
+    if y.__class__ in _PLAIN_NUMBERS and y != 0:
+        return x
+    return x + equal(x, 0) * equal(y, 0)
+
+
 # The table -------------------------------------------------------------------------------------
 # A comment above a row states its convention where the textbook leaves a choice.
 # fmt: off
@@ -206,7 +213,7 @@ log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x *
 
 # x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
 # in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
-power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(x + equal(x, 0) * equal(y, 0), y - 1),
+power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(_base(x, y), y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)

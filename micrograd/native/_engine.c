@@ -40,6 +40,8 @@
 
 #include "_sweeps.h"
 
+#include "_chain.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -215,6 +217,10 @@ static PyMethodDef engine_methods[] = {
      "List every Value that the roots are made of, operands before their consumers."},
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
+    {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
+     "See micrograd/derivatives/chain_rule.py."},
+    {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
+     "Tell of each Value whether the roots are made of it."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
