@@ -47,8 +47,9 @@ lab: $(VENV)/test.installed $(VENV)/lab.installed ## release and grade the lab w
 bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
 	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
 
-ops: $(VENV)/test.installed ## write the C form of the table, after a change to it
+ops: $(VENV)/test.installed ## write what is made of the table, after a change to it: C, docstrings, stubs
 	$(BIN)/python tools/ops_header.py
+	$(BIN)/python tools/stubs.py
 
 sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short run under valgrind
 	tools/sanitize $(BIN)/python
@@ -61,8 +62,9 @@ lint: $(VENV)/lint.installed ## look for mistakes and for unformatted code
 	$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(SCHEMA)citation-file-format CITATION.cff
 
-types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints
+types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints, and that editors know them
 	$(BIN)/mypy
+	$(BIN)/python tools/known_types.py
 
 notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebooks
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_explain_report import Tags
+from test_tables import Tags
 
 from micrograd import Value, examples, losses, ops, toposort
 from micrograd.draw import Stepper

@@ -31,6 +31,10 @@ class Unit(Neuron):
     `theta` is its row of the matrix Theta: the bias, then one weight per input.
     """
 
+    a: Value
+    b: Value
+    w: list[Value]
+    z: Value
     course_name = ""  # what tables call it
 
     def __init__(self, theta: list[Value], g: Callable[[Value], Value]) -> None:
@@ -53,7 +57,9 @@ class Network(MLP):
     """An MLP made of units; it records what it computes like any MLP."""
 
     def __init__(self, units: list[list[Unit]]) -> None:
-        self.layers = [Layer.__new__(Layer) for _ in units]  # their neurons exist already
+        self.layers: list[Layer] = [
+            Layer.__new__(Layer) for _ in units
+        ]  # their neurons exist already
         for layer, neurons in zip(self.layers, units):
             layer.neurons = list(neurons)
         for level, neurons in enumerate(units, start=2):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from micrograd.explain.course.network import as_targets
 from micrograd.explain.course.notation import Equation, Section
-from micrograd.explain.report import Cell, Table, format_cell
+from micrograd.value.words.tables import Cell, Table, format_cell
 
 if TYPE_CHECKING:
     from micrograd.explain.course.textbook import Deltas

@@ -120,6 +120,9 @@ class Deltas:
     -0.000045 Value(data=10.0, grad=0.0)
     """
 
+    lam: float
+    m: int
+
     def __init__(self, recording: Recording, lam: float) -> None:
         network = recording.network
         self.m, self.L, self.lam = len(recording), len(network.units) + 1, lam
@@ -261,12 +264,12 @@ class Deltas:
             Matrix(f"delta{level}", self._found.delta[level - 2], rows_are="example")
             for level in range(2, last + 1)
         ]
-        self.a = BySuperscript("a", 1, a, f"layers go from 1, the inputs, to {last}")
+        self.a: BySuperscript = BySuperscript("a", 1, a, f"layers go from 1, the inputs, to {last}")
         upward = f"layers go from 2 to {last} here"
-        self.z = BySuperscript(
+        self.z: BySuperscript = BySuperscript(
             "z", 2, z, upward, f"{upward}; the a of layer 1 are the inputs, not g(z)"
         )
-        self.delta = BySuperscript(
+        self.delta: BySuperscript = BySuperscript(
             "delta",
             2,
             delta,
@@ -276,8 +279,8 @@ class Deltas:
         )
         thetas = [[unit.theta for unit in layer] for layer in units]
         numbers = [np.array([[w.data for w in row] for row in theta]) for theta in thetas]
-        self.Theta = self._per_weight("Theta", numbers, thetas)
-        self.Delta = self._per_weight("Delta", self._found.after(self.m))
+        self.Theta: BySuperscript = self._per_weight("Theta", numbers, thetas)
+        self.Delta: BySuperscript = self._per_weight("Delta", self._found.after(self.m))
         self.D = self._per_weight("D", self._found.D)
 
     def _activations(self, level: int) -> Matrix:
