@@ -21,9 +21,9 @@ from micrograd.graph.scopes import scope
 from micrograd.graph.strict import strict
 from micrograd.ops import Op
 from micrograd.programs import program
+from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
 from micrograd.value.selection import min as min
-from micrograd.value.selection import logsumexp, take
 
 core: str
 """The core that is in use, "c" or "python"."""

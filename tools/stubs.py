@@ -108,7 +108,7 @@ def _import(module: str, names: list[str]) -> str:
     line = f"from {module} import {', '.join(names)}"
     if len(line) > WIDTH:
         line = f"from {module} import (\n    " + ",\n    ".join(names) + ",\n)"
-    return "\n".join([*renamed, line])
+    return "\n".join(sorted([*renamed, line]))
 
 
 def _is_public(op: Op) -> bool:
