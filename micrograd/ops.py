@@ -302,16 +302,15 @@ erfc = Op("erfc",              math.erfc,                lambda x, out: -ERF_SLO
 # At a kink or jump the rules above choose a slope, which holds for a first derivative only: to
 # differentiate it again is an error. Under (i, j) stands where that is, of the slope by operand i
 # differentiated by operand j. (relu is not among them: at 0 it is its left side, in all orders.)
-_OF_TWO = ((0, 0), (0, 1), (1, 0), (1, 1))
+OF_TWO = ((0, 0), (0, 1), (1, 0), (1, 1))
 KINKS: dict[Op, dict[tuple[int, int], Rule]] = {
     sign: {(0, 0): lambda x: equal(x, 0)},
     abs: {(0, 0): lambda x: equal(x, 0)},
-    maximum: dict.fromkeys(_OF_TWO, equal),
-    minimum: dict.fromkeys(_OF_TWO, equal),
-    hypot: dict.fromkeys(_OF_TWO, lambda x, y: equal(hypot(x, y), 0)),
+    maximum: dict.fromkeys(OF_TWO, equal),
+    minimum: dict.fromkeys(OF_TWO, equal),
+    hypot: dict.fromkeys(OF_TWO, lambda x, y: equal(hypot(x, y), 0)),
     power: {
-        (0, 1): lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1)),
-        (1, 0): lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1)),
+        **dict.fromkeys(OF_TWO[1:3], lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1))),
         (1, 1): lambda x, y: equal(x, 0) * equal(y, 0),
     },
 }
