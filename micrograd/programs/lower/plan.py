@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from micrograd import ops
 from micrograd.programs.lift.fuse_bias import absorb
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Terms
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.regularity import Nest, nest
 from micrograd.programs.lower.buffers import share
 from micrograd.programs.lower.contractions import einsum, matrix_product, outer
+from micrograd.programs.lower.ragged import as_list, as_table, by_length
 from micrograd.programs.lower.strides import Step, View, alike, along, contiguous
 
+FEW = 4  # pieces: more calls than a table takes
 SHORT = 8  # numbers of an example: to turn so few round costs less than to read them as given
 
 
@@ -179,7 +183,7 @@ class Plan:
 
     def _plan_in_place(self, group: Group) -> bool:
         """Plan a group of gradients right into their places, if these are regular."""
-        if len(group.terms) > 1:
+        if len(group.terms) > 1 or group.terms[0].counts is not None:
             return False
         [terms] = group.terms
         places = self.lifted.position[group.members][:, None]
@@ -229,13 +233,62 @@ class Plan:
             return [(terms.sign, _SINGLE, self._rows(terms)) for terms in group.terms]
         plain: list[Terms] = []
         parts: list[Part] = []
-        for terms in group.terms:
+        for terms in map(partial(self._even, group), group.terms):
             if group.summed or terms.positions.shape[1] > 1:
                 found = self._regular(terms)
                 parts.append((terms.sign, found, self._views(terms, found)))
             else:
                 plain.append(terms)
         return parts + self._jointly_regular(plain) if plain else parts
+
+    def _even(self, group: Group, terms: Terms) -> Terms:
+        """Return terms of one number for each member; those of unlike numbers are added up first.
+
+        A term that is repeated does not matter to a maximum.
+        """
+        if terms.counts is None or group.op is not ops.add:
+            return terms
+        members = len(group.members)
+        sources = [self.storages[self._source(terms, f)] for f in range(len(terms.groups))]
+        varies = not group.summed and any(source.varies for source in sources)
+        sums = self._store("computed", members, varies)
+        if not self._sum_pieces(group, terms, sums):
+            self._sum_table(group, terms, sums)
+        even = Terms(terms.sign, terms.groups[:1])
+        even.positions = np.arange(members).reshape(-1, 1, 1)
+        even.gathered = {0: sums}
+        return even
+
+    def _sum_pieces(self, group: Group, terms: Terms, sums: int) -> bool:
+        """Sum the members of each length by themselves, if these are few and regular pieces."""
+        pieces = []
+        for piece, places in by_length(terms):
+            tables = _tables(piece)
+            out = np.broadcast_to(places[:, None], tables[0].shape)
+            found = nest([*tables, out]) if len(pieces) < FEW else None
+            if found is None:
+                return False
+            pieces.append((piece, found))
+        for piece, found in pieces:
+            varies = self.storages[sums].varies
+            out = View(sums, varies, found.bases[-1], found.dims, found.strides[-1])
+            self._value(group, found, self._views(piece, found), out)
+        return True
+
+    def _sum_table(self, group: Group, terms: Terms, sums: int) -> None:
+        """Compute the terms one by one, and add up those of each member."""
+        table, places = as_list(terms) if group.summed else as_table(terms)
+        found, rows, varies = self._regular(table), len(table.positions), self.storages[sums].varies
+        own = self._store("computed", rows, varies)
+        self._value(group, found, self._views(table, found), self._all(own, found.dims))
+        out = _whole(sums, varies, len(group.members))
+        if group.summed:
+            self._step("segments", out, (_whole(own, varies, rows),), places)
+            return
+        self._step("clear", _whole(own, varies, rows), (), places)
+        members = len(group.members)
+        view = View(own, varies, 0, (members, rows // members), (1, members))
+        self._step("sum", out, (view,), (ops.add, 1))
 
     # One type of terms -------------------------------------------------------------------------
 
@@ -258,6 +311,9 @@ class Plan:
             self.steps.append(einsum(out, found, views))
 
     def _product_of(self, out: View, views: Sequence[View]) -> None:
+        if len(views) == 1:
+            self._step("row", out, views, ops.stop_gradient)
+            return
         if not out.dims and len(views) == 2:
             self._step("row", out, views, ops.multiply)
             return
