@@ -22,7 +22,7 @@ from random_cases.failures import failure, report
 import micrograd as mg
 from micrograd import Value, nn, ops
 from micrograd.programs import Program
-from micrograd.programs.lower import plan
+from micrograd.programs.lower import steps
 from micrograd.programs.lower.ragged import as_list, as_table, by_length
 
 SEED = 20260101
@@ -170,7 +170,7 @@ def pieces_change_places(terms: Any) -> Any:
 def test_a_wrong_sum_of_unlike_length_is_found(
     name: str, wrong: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, name, wrong)
+    monkeypatch.setattr(steps, name, wrong)
     of_kind = (i for i in range(400) if "sums of unlike lengths" in cases.draw(SEED, i).kinds)
     assert any(failure(SEED, i) for i in of_kind)
 

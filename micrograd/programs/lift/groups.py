@@ -71,6 +71,10 @@ class Terms:
     def positions(self, positions: Any) -> None:
         self._positions = positions
 
+    def tables(self) -> list[Any]:
+        """Return the positions of each factor, by member and term."""
+        return [self.positions[:, :, f] for f in range(len(self.groups))]
+
     def only(self, chosen: Any) -> Terms:
         """Return a copy with the terms of some of the members."""
         part = copy(self)

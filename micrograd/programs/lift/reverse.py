@@ -51,7 +51,7 @@ class Reverse:
                     self._add(operand, [(sign, (i,) if node is None else (node, i))])
 
     def arrived_at(self, leaves: Sequence[int]) -> dict[int, int]:
-        """Return where the sums of all that arrived at leaves stand, by their places in the list."""
+        """Return where the sums of what arrived at leaves stand, by the places of these."""
         places = [k for k, i in enumerate(leaves) if i in self._arrived]
         return dict(zip(places, self._complete([leaves[k] for k in places])))
 

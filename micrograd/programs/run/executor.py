@@ -22,7 +22,8 @@ from micrograd.programs.lift.groups import CONSTANTS, INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE, aligned
-from micrograd.programs.lower.plan import Plan, Storage
+from micrograd.programs.lower.operands import Storage
+from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
