@@ -38,7 +38,7 @@ random: $(VENV)/test.installed ## compare random programs with the loop over the
 	$(BIN)/python tests/random_programs.py --seconds 60
 	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60
 
-browser: $(VENV)/test.installed $(VENV)/browser.installed ## test the stepper in Chromium, which must be there
+browser: $(VENV)/test.installed $(VENV)/browser.installed $(VENV)/docs.installed ## test the stepper and the live page in Chromium
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto
 
 nbgrader: $(VENV)/test.installed $(VENV)/nbgrader.installed ## release and grade the lab with nbgrader

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tools"))  # sphinx_exercises, sphinx_mathml, steppers
+sys.path.append(str(HERE.parent / "tools"))  # live, sphinx_exercises ...
 
 # The reference is taken from the docstrings of the readable core; the cells run on the usual one.
 os.environ["MICROGRAD_PURE"] = "1"
@@ -24,7 +24,7 @@ extensions = [
     "sphinx_exercises",
     "sphinx_mathml",
 ]
-exclude_patterns = ["lab/*"]  # the lab's source, from which tools/notebooks.py makes the notebooks
+exclude_patterns = ["lab/*", "live/*"]  # sources of the notebooks and of the live page's parts
 nitpicky = True  # a reference that leads nowhere is an error
 nitpick_ignore_regex = [(r"py:.*", r".*")]  # but the types in signatures need not be links
 
@@ -57,9 +57,10 @@ html_copy_source = False
 
 
 def setup(app):
-    """Keep the reference to what users need; put the steppers beside the pages."""
+    """Keep the reference to what users need; put steppers and the live page's parts beside it."""
     app.connect("autodoc-process-docstring", _leave_out_what_a_room_imports)
-    app.connect("build-finished", _write_steppers)
+    app.connect("html-page-context", _give_captions_a_level, priority=900)  # after furo's own
+    app.connect("build-finished", _write_beside)
 
 
 def _leave_out_what_a_room_imports(app, what, name, obj, options, lines):
@@ -68,8 +69,18 @@ def _leave_out_what_a_room_imports(app, what, name, obj, options, lines):
         lines[:] = text.split("\n")
 
 
-def _write_steppers(app, error):
+def _give_captions_a_level(app, page, template, context, doctree):
+    """Say the level of the captions in the sidebar: to ARIA, a heading without one is an error."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
+
+
+def _write_beside(app, error):
     if error is None and app.builder.format == "html":
+        import live
         import steppers
 
         steppers.write(Path(app.outdir) / "steppers")
+        live.write(Path(app.outdir) / "live")

@@ -127,7 +127,7 @@ class Value(ValueBase):
 
     @_local_grads.setter
     def _local_grads(self, given: LocalGrads) -> None:
-        self._given = given
+        custom_nodes.give(self, given)
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Value:
         """Compute an operation on the data of its operands, and record the result as a node.
@@ -146,7 +146,7 @@ class Value(ValueBase):
                 x = Value(x)
                 x._is_plain_number = True
             elif x.__class__ is not int:
-                x = float(x)
+                x = to_float(x, "an exponent")
             args.append(x)
         try:
             data = op.value(*[x._number if isinstance(x, Value) else x for x in args])

@@ -77,6 +77,8 @@ class Op:
         owner: Any = None
         for operand in operands:
             if hasattr(operand, "__array_namespace__") and not isinstance(operand, float):
+                if _is_scalar(operand) and any(hasattr(x, "_apply") for x in operands):
+                    continue  # a number of NumPy's among Values
                 return _on_arrays(self, operands, operand.__array_namespace__())
             # As for Python's own operators, a subclass wins over its base class.
             if hasattr(operand, "_apply") and (
@@ -154,6 +156,13 @@ def _size(x: Any) -> Any:
     return where(less(x, 0), -x, x)
 
 
+def _base(x: Any, y: Any) -> Any:
+    """Return the base of x**(y - 1), in the slope of x**y: at 0**0, where the slope is 0, it is 1."""
+    if y.__class__ in _PLAIN_NUMBERS and y != 0:
+        return x
+    return x + equal(x, 0) * equal(y, 0)
+
+
 # The table -------------------------------------------------------------------------------------
 # A comment above a row states its convention where the textbook leaves a choice.
 # fmt: off
@@ -204,7 +213,7 @@ log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x *
 
 # x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
 # in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
-power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(x + equal(x, 0) * equal(y, 0), y - 1),
+power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(_base(x, y), y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)
@@ -301,6 +310,10 @@ def by_ieee(function: Rule, numbers: Sequence[float]) -> float:
 
 
 # Arrays ----------------------------------------------------------------------------------------
+
+
+def _is_scalar(x: Any) -> bool:
+    return x.shape == () and str(x.dtype) != "object"
 
 
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:

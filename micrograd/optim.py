@@ -10,6 +10,7 @@ from typing import Any, Union
 
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
+from micrograd.value.numbers import to_float
 
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]
@@ -20,7 +21,8 @@ FEW = 32  # up to so many parameters a loop beats arrays
 class Optimizer:
     """Hold the parameters, the learning rate and the number of steps; subclasses define a step.
 
-    Raises TypeError for parameters that are not Values, ValueError for none or duplicates.
+    Raises TypeError for parameters that are not Values, ValueError for none or duplicates, and for
+    a learning rate that is negative or not finite: at the step, if it is a schedule's.
     """
 
     # The attributes that remember a number per parameter, in the order of the parameters.
@@ -30,7 +32,7 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Value], lr: LearningRate) -> None:
         self.parameters = parameters
-        self.lr = lr
+        self.lr = lr if callable(lr) else _number("lr", lr)
         self.steps = 0
 
     @property
@@ -94,7 +96,7 @@ class Optimizer:
         >>> p.data
         0.8
         """
-        self._move(self.lr(self.steps) if callable(self.lr) else self.lr)
+        self._move(_number("lr", self.lr(self.steps) if callable(self.lr) else self.lr))
         self.steps += 1
 
     def _move(self, lr: float) -> None:
@@ -178,8 +180,7 @@ class SGD(Optimizer):
         self, parameters: Iterable[Value], lr: LearningRate, momentum: float = 0.0
     ) -> None:
         super().__init__(parameters, lr)
-        _check("momentum", momentum)
-        self.momentum = momentum
+        self.momentum = _rate("momentum", momentum)
 
     def _move(self, lr: float) -> None:
         momentum = self.momentum
@@ -201,8 +202,9 @@ class AdamW(Optimizer):
 
     Keep running means m of the gradient and v of its square, corrected for their start at 0;
     then data -= lr * (m / (sqrt(v) + eps) + weight_decay * data). Raises ValueError for betas
-    outside [0, 1). Sources: Kingma and Ba, Adam (2015), algorithm 1; Loshchilov and Hutter,
-    Decoupled weight decay regularization (2019), algorithm 2.
+    outside [0, 1) and for an eps that is not positive. Sources: Kingma and
+    Ba, Adam (2015), algorithm 1; Loshchilov and Hutter, Decoupled weight decay regularization
+    (2019), algorithm 2.
 
     >>> p = Value(1.0)
     >>> optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
@@ -225,11 +227,13 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(parameters, lr)
-        self.beta1, self.beta2 = betas
-        _check("betas[0]", self.beta1)
-        _check("betas[1]", self.beta2)
-        self.eps = eps
-        self.weight_decay = weight_decay
+        if not hasattr(betas, "__len__") or len(betas) != 2:
+            raise TypeError(f"betas are two numbers, got {betas!r}")
+        self.beta1, self.beta2 = _rate("betas[0]", betas[0]), _rate("betas[1]", betas[1])
+        self.eps = _number("eps", eps)
+        if self.eps == 0:
+            raise ValueError("eps must be more than 0: a gradient of 0 would be divided by it")
+        self.weight_decay = _number("weight_decay", weight_decay)
 
     def _move(self, lr: float) -> None:
         beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay
@@ -256,6 +260,16 @@ class _Arrays:
         self.grad = grad
 
 
-def _check(name: str, rate: float) -> None:
-    if not 0 <= rate < 1:
-        raise ValueError(f"{name} must be at least 0 and less than 1, got {rate!r}")
+def _number(name: str, number: Any) -> float:
+    """Return a finite number, at least 0; raise TypeError or ValueError, naming it, for others."""
+    x = to_float(number, name)
+    if not 0 <= x < math.inf:
+        raise ValueError(f"{name} must be at least 0 and finite, got {number!r}")
+    return x
+
+
+def _rate(name: str, number: Any) -> float:
+    x = to_float(number, name)
+    if not 0 <= x < 1:
+        raise ValueError(f"{name} must be at least 0 and less than 1, got {number!r}")
+    return x

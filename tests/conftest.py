@@ -13,9 +13,11 @@ from hypothesis import settings
 HERE = Path(__file__).parent
 
 # Examples are drawn the same way in every run; no single one is timed. HYPOTHESIS_PROFILE=few draws
-# a tenth of them, for runs that repeat what another run has shown.
+# a tenth of them, for runs that repeat what another run has shown; HYPOTHESIS_PROFILE=long draws
+# twenty times as many, and others in every run.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("few", settings.get_profile("suite"), max_examples=10)
+settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 

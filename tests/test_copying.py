@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from typing import Any
 
 import pytest
 
-from micrograd import Op, Value, ops, toposort
+from micrograd import Op, Value, no_grad, ops, toposort
 
 
 def pickled(thing: Any) -> Any:
@@ -52,11 +53,103 @@ def test_leaves_keep_their_identity_within_one_copy(duplicate: Any) -> None:
     assert list_again[0] is copied_x
 
 
-def test_deepcopy_keeps_the_identity_of_interior_values_too() -> None:
+@both_ways
+@pytest.mark.parametrize("reverse", [False, True])
+def test_interior_values_keep_their_identity_too(duplicate: Any, reverse: bool) -> None:
     x = Value(2.0)
     square = x * x
-    copied_square, copied_root = copy.deepcopy([square, square + 1])
+    root = square + 1
+    if reverse:
+        copied_root, copied_square = duplicate([root, square])
+    else:
+        copied_square, copied_root = duplicate([square, root])
     assert copied_root.parents[0] is copied_square
+    assert len(set(copied_square.parents)) == 1
+
+
+@both_ways
+def test_graphs_that_share_a_part_share_its_copy(duplicate: Any) -> None:
+    x = Value(2.0)
+    shared = x * x
+    copied_x, left, right = duplicate([x, shared + 1, shared * 3])
+    assert left.parents[0] is right.parents[0]
+    assert left.parents[0].parents == (copied_x, copied_x)
+    (left + right).backward()
+    assert copied_x.grad == 16.0  # of 4 x^2 + 1
+
+
+def chain(n: int) -> list[Value]:
+    values = [Value(1.0)]
+    for _ in range(n):
+        values.append(values[-1] + 1)
+    return values
+
+
+def test_a_list_of_all_nodes_is_stored_once() -> None:
+    sizes = [len(pickle.dumps(chain(n))) for n in (500, 1000, 2000)]
+    assert sizes[2] - sizes[1] < 2.1 * (sizes[1] - sizes[0])
+    assert [v.data for v in pickled(chain(2000))] == [v.data for v in chain(2000)]
+    assert len(toposort(*copy.deepcopy(chain(2000)))) == 4001
+
+
+def test_a_pickle_holds_what_a_value_is_made_of_and_no_consumers() -> None:
+    values = chain(100)
+    alone = len(pickle.dumps(values[1]))
+    pickle.dumps(values[::-1])
+    assert len(pickle.dumps(values[1])) == alone
+
+
+def test_a_pickler_that_goes_on_keeps_identity_from_one_dump_to_the_next() -> None:
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream)
+    x = Value(2.0)
+    square = x * x
+    for v in (square + 1, square, x):
+        pickler.dump(v)
+    stream.seek(0)
+    unpickler = pickle.Unpickler(stream)
+    root, copied_square, copied_x = (unpickler.load() for _ in range(3))
+    assert root.parents[0] is copied_square
+    assert copied_square.parents == (copied_x, copied_x)
+
+
+@both_ways
+def test_a_leaf_may_refer_to_what_is_computed_from_it(duplicate: Any) -> None:
+    x: Any = Value(2.0)
+    out = x * x
+    x.used_in = [out]
+    again = duplicate(out)
+    assert again.parents[0].used_in[0] is again
+    assert duplicate(x).used_in[0].parents[0].used_in
+
+
+class Slotted(Value):
+    __slots__ = ("__private", "note", "unset")
+
+    def __init__(self, data: float, note: Any) -> None:
+        super().__init__(data)
+        self.note = note
+        self.__private = "own"
+
+    def private(self) -> str:
+        return self.__private
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
+def test_slots_of_subclasses_are_kept(duplicate: Any) -> None:
+    v = Slotted(2.0, ["n"])
+    again = duplicate(v)
+    assert (again.note, again.private(), hasattr(again, "unset")) == (["n"], "own", False)
+    (leaf,) = (p for p in toposort(duplicate(v * 3)) if isinstance(p, Slotted))
+    assert leaf.note == ["n"]
+
+
+@both_ways
+def test_a_copy_within_no_grad_knows_that_it_forgot(duplicate: Any) -> None:
+    with no_grad():
+        v = Value(2.0) * 3
+    with pytest.raises(RuntimeError, match="within no_grad"):
+        duplicate(v).backward()
 
 
 def test_a_shallow_copy_shares_its_operands() -> None:

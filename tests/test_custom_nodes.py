@@ -111,6 +111,31 @@ def test_children_and_local_gradients_of_every_node_can_be_read() -> None:
         closed._local_grads  # noqa: B018
 
 
+def test_local_gradients_may_be_given_later_and_are_checked() -> None:
+    a, b = Value(2.0), Value(3.0)
+    v = Value(6.0, (a, b))
+    cases: list[tuple[Any, str]] = [
+        ((1.0,), "one local derivative per parent: got 1 for 2"),
+        (("a", "b"), "must be a real number, got 'a'"),
+        ((a, b), "must be a real number, got Value"),
+        ("ab", "a sequence of numbers, one per child, or a function that returns one; got 'ab'"),
+        (3.0, "a sequence of numbers, one per child, or a function that returns one; got 3.0"),
+    ]
+    for wrong, message in cases:
+        with pytest.raises((TypeError, ValueError), match=message):
+            v._local_grads = wrong
+        with pytest.raises((TypeError, ValueError), match=message):
+            Value(6.0, (a, b), local_grads=wrong)
+    v._local_grads = (3, 2)
+    v.backward()
+    assert (a.grad, b.grad) == (3.0, 2.0)
+    v._local_grads = lambda a, b, out: (b, a)
+    v.backward()
+    assert (a.grad, b.grad) == (6.0, 4.0)
+    with pytest.raises(TypeError, match="those of its operation, multiply"):
+        (a * b)._local_grads = (1.0, 1.0)
+
+
 def test_the_backward_of_microgpt_agrees() -> None:
     def backward(root: Any) -> None:
         topo: list[Any] = []

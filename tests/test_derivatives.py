@@ -67,6 +67,41 @@ def test_no_grad_is_touched_when_the_derivative_fails() -> None:
     assert w.grad == 5.0
 
 
+ZERO_TIMES = [
+    lambda x: mg.sqrt(x) * 0.0,
+    lambda x: mg.sqrt(x) * mg.stop_gradient(x),
+    lambda x: mg.where(x > 0, mg.sqrt(x), x),
+    lambda x: mg.maximum(mg.sqrt(x), 1.0) * 2,
+    lambda x: mg.arcsin(x + 1) * (x.data - x.data),
+]
+
+
+@pytest.mark.parametrize("f", ZERO_TIMES)
+def test_a_zero_passes_nothing_on_in_any_kind_of_derivative(f: Any) -> None:
+    """Even where a slope is infinite: the answer is that of `backward()`."""
+    x = Value(0.0)
+    y = f(x)
+    y.backward()
+    assert math.isfinite(x.grad)
+    assert grad(y, x).data == x.grad
+    assert jvp(y, x, 1.0).data == x.grad
+    assert [v.data for v in jvp([y, x], x, 2.0)] == [2 * x.grad, 2.0]
+    assert hvp(y, x, 1.0).data == 0.0
+    assert grad(f)(0.0) == x.grad
+    assert jacobian(lambda x: [f(x), x])(0.0).tolist() == [x.grad, 1.0]
+    assert hessian(f)(0.0) == 0.0
+    assert grad(grad(f))(0.0) == 0.0
+
+
+def test_what_makes_a_slope_zero_cannot_be_differentiated_by_where_the_slope_is_infinite() -> None:
+    x, k = Value(0.0), Value(0.0, label="k")
+    slope = grad(mg.sqrt(x) * k, x)
+    assert slope.data == 0.0
+    assert grad(slope, x).data == 0.0
+    with pytest.raises(ZeroDivisionError, match=r"derivative of slope of sqrt\(k=0.0\).*by zero"):
+        grad(slope, k)
+
+
 def test_an_input_that_does_not_matter_gets_a_zero() -> None:
     x, y = Value(3.0), Value(4.0)
     zero = grad(x * x, y)
@@ -458,6 +493,9 @@ def test_the_derivatives_of_a_constant_are_zeros() -> None:
     [
         (lambda x: x + mg.sqrt(Value(0.0)), 1.0),
         (lambda x: x * mg.stop_gradient(mg.sqrt(x - 1.0)), 0.0),
+        (lambda x: x + mg.sqrt(mg.stop_gradient(x) - 1.0), 1.0),
+        (lambda x: x + mg.sqrt(mg.where(x - 1.0, 3.0, 0.0)), 1.0),
+        (lambda x: x + mg.sqrt(mg.less(x, 0.0)), 1.0),
         (lambda x: Value(0.0) ** (x / 2), 0.0),
         (lambda x: mg.where(False, mg.sqrt(x - 1.0), x * 3), 3.0),
         (lambda x: mg.maximum(mg.sqrt(x - 1.0), 1e-10) + x, 1.0),
@@ -573,8 +611,17 @@ def test_masked_numbers_are_refused() -> None:
             grad(lambda x: x * 2 if getattr(x, "shape", ()) == () else x.sum())(x)
     with pytest.raises(ValueError, match="masked"):
         jacobian(lambda x: x * masked)(2.0)
-    with pytest.raises(ValueError, match="masked"):
-        Value(np.ma.masked)
+    base = Value(2.0)
+    for use in (
+        Value,
+        lambda m: base**m,
+        lambda m: base + m,
+        lambda m: base < m,
+        lambda m: base == m,
+        lambda m: mg.maximum(base, m),
+    ):
+        with pytest.raises(ValueError, match="masked"):
+            use(np.ma.masked)
     whole = np.ma.array([1.0, 2.0], mask=False)
     assert grad(lambda x: (x * x).sum())(whole).tolist() == [2.0, 4.0]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd import Value, toposort
+from micrograd import Value, ops, toposort
 from micrograd.graph.steps import backward_steps, totals
 
 # Grads after backward() ------------------------------------------------------------------------
@@ -392,3 +392,27 @@ def test_a_wrong_number_of_operands_is_an_error(op: mg.Op, count: int) -> None:
     v = Value(2.0)
     with pytest.raises(TypeError, match="argument"):
         v._apply(op, (v,) * count)
+
+
+@pytest.mark.parametrize("two", [np.longdouble(2), np.float32(2), np.uint8(2), np.array(2.0)])
+def test_numbers_of_numpy_are_operands_of_every_operation(two: Any) -> None:
+    """Also those that no Python number stands for."""
+    for op in ops.TABLE.values():
+        for i in range(len(op.derivatives)):
+            operands: list[Any] = [Value(0.5) for _ in op.derivatives]
+            expected: list[Any] = list(operands)
+            operands[i], expected[i] = two, 2.0
+            if len(operands) > 1:
+                assert op(*operands).data == op(*expected).data
+    array = np.array([Value(1.0), two], dtype=object)
+    assert [v.data for v in ops.add(array, two * Value(1.0))] == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("number", [np.complex128(2 + 1j), np.array(2 + 1j), np.clongdouble(2)])
+def test_complex_numbers_of_numpy_are_refused(number: Any) -> None:
+    """Their imaginary part would be lost."""
+    with pytest.raises(TypeError, match="must be a real number"):
+        Value(number)
+    for op in (ops.add, ops.maximum, ops.power):
+        with pytest.raises(TypeError):
+            op(Value(1.0), number)

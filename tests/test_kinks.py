@@ -82,6 +82,8 @@ AT: list[tuple[Any, list[float]]] = [
     (lambda v: abs(v[0]) ** 2, [0.0]),
     (lambda v: (mg.sign(v[0]) * v[0]) ** 2, [0.0]),
     (lambda v: mg.maximum(v[0], -v[0]) ** 2, [0.0]),
+    (lambda v: mg.max([v[0], -v[0], -1.0]) ** 2, [0.0]),
+    (lambda v: mg.min([v[0] ** 2, v[0], v[1]]), [1.0, 2.0]),
     (lambda v: mg.minimum(v[0], v[1]), [1.5, 1.5]),
     (lambda v: mg.hypot(v[0], v[1]), [0.0, 0.0]),
     (lambda v: mg.exp(-(mg.hypot(v[0], v[1]) ** 2)), [0.0, 0.0]),
@@ -133,3 +135,13 @@ def test_equal_infinities_share_the_slope(op: Any) -> None:
     assert grad(lambda v: op(v[0], v[1]))([inf, inf]).tolist() == [0.5, 0.5]
     assert grad(lambda v: op(v[0], v[1]))([-inf, -inf]).tolist() == [0.5, 0.5]
     assert grad(lambda v: op(v[0], v[1]))([2.0, 2.0]).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("op", [lambda v: mg.max(v), lambda v: mg.maximum(*v)])
+def test_where_a_nan_wins_every_slope_is_nan(op: Any) -> None:
+    for numbers in ([1.0, math.nan], [math.nan, 1.0], [math.nan, math.nan]):
+        x = [Value(number) for number in numbers]
+        out = op(x)
+        out.backward()
+        assert math.isnan(out.data)
+        assert all(math.isnan(v.grad) for v in x)

@@ -580,6 +580,24 @@ def test_wrong_slopes_are_named_and_what_needs_them_waits(
     assert f"Points: one operation {report.concepts['one operation'][0]} of" in shown
 
 
+def test_a_power_that_loses_the_sign_of_its_base_is_found() -> None:
+    """An odd power does not show it: at a = -2, 3 a^2 and 3 |a|^2 are alike."""
+
+    class Wrong(Student):
+        def __pow__(self, n: Any) -> Student:
+            slope = n * abs(self.data) ** (n - 1)
+            return self.result(self.data**n, type(self)(0.0), (slope, 0.0))
+
+    [wrong] = [row for row in grade(Wrong, "+ * **").data if not row.passed]
+    assert (wrong.test, wrong.number, wrong.expected, wrong.got) == (
+        "a ** 4",
+        "a.grad",
+        -32.0,
+        32.0,
+    )
+    assert "the sign of the base is lost" in wrong.why
+
+
 class ForgetsUpstream(Student):
     def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
         for operand, slope in shares:

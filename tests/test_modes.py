@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 import micrograd as mg
 from micrograd import Value
 from micrograd.graph.scopes import line_of, scope_of
+from micrograd.value import hooks
 
 # no_grad ----------------------------------------------------------------------------------------
 
@@ -67,6 +72,173 @@ def test_rules_assigned_within_pass_nothing_on() -> None:
         square._backward = lambda: setattr(x, "grad", 100.0)
     (square * 2).backward()
     assert x.grad == 0.0
+
+
+def test_going_back_through_nothing_raises() -> None:
+    """It would silently leave every gradient at 0."""
+    x = Value(3.0, label="x")
+    with mg.no_grad():
+        y = x * x
+        z = Value(9.0, (x,), "square")
+        leaf = Value(4.0)
+    for v in (y, z):
+        with pytest.raises(RuntimeError, match=r"backward\(\) of .*computed within no_grad\(\)"):
+            v.backward()
+        for derivative in (lambda v: mg.grad(v, x), lambda v: mg.hvp(v, x, 1.0)):
+            with pytest.raises(RuntimeError, match="computed within no_grad"):
+                derivative(v)
+    assert y.grad == x.grad == 0.0
+    leaf.backward()  # a leaf as any other
+    (y * x).backward()  # and y is a constant here
+    assert (leaf.grad, x.grad, y.grad) == (1.0, 9.0, 3.0)
+
+
+# In generators and coroutines: it holds while these run.
+
+
+def recorded() -> bool:
+    x = Value(2.0)
+    return bool((x * x).parents and (x + 1).parents and (-x).parents)
+
+
+def test_a_generator_does_not_switch_off_recording_in_its_caller() -> None:
+    seen = []
+
+    def generator() -> Iterator[None]:
+        seen.append(recorded())
+        with mg.no_grad():
+            seen.append(recorded())
+            yield
+            seen.append(recorded())
+            with mg.no_grad():
+                yield
+                seen.append(recorded())
+            seen.append(recorded())
+        seen.append(recorded())
+
+    for _ in generator():
+        assert recorded()
+    assert seen == [True, False, False, False, False, True]
+
+
+def test_what_a_generator_calls_forgets_with_it() -> None:
+    def generator() -> Iterator[bool]:
+        with mg.no_grad():
+            yield recorded()
+            yield from (recorded() for _ in range(2))
+            yield mg.grad(lambda x: x * x)(3.0) == 6.0
+            yield recorded()
+
+    assert list(generator()) == [False, False, False, True, False]
+
+
+def test_generators_that_take_turns_each_have_their_own_mode() -> None:
+    def generator(forgets: bool) -> Any:
+        if not forgets:
+            while True:
+                yield recorded()
+        with mg.no_grad():
+            while True:
+                yield recorded()
+
+    generators = [generator(forgets) for forgets in (True, False, True)]
+    for _ in range(3):
+        assert [next(g) for g in generators] == [False, True, False]
+    generators[0].close()
+    assert recorded()
+    assert not next(generators[2])
+    del generators[2]
+    gc.collect()
+    assert recorded()
+    assert not hooks._modes
+    assert not hooks._forgetful
+
+
+def test_a_generator_may_go_on_in_another_thread() -> None:
+    def generator() -> Iterator[bool]:
+        with mg.no_grad():
+            yield recorded()
+            yield recorded()
+
+    running = generator()
+    seen = [next(running)]
+    other = threading.Thread(target=lambda: seen.extend([*running, recorded()]))
+    other.start()
+    other.join()
+    assert seen == [False, False, True]
+    assert recorded()
+    assert not hooks._modes
+
+
+def test_context_managers_made_of_generators_hold_for_their_block() -> None:
+    @contextmanager
+    def evaluation() -> Iterator[None]:
+        with mg.no_grad():
+            yield
+
+    with evaluation():
+        assert not recorded()
+        with evaluation():
+            assert not recorded()
+    assert recorded()
+    with ExitStack() as stack:
+        stack.enter_context(evaluation())
+        assert not recorded()
+    assert recorded()
+
+    def generator() -> Iterator[bool]:
+        with evaluation():
+            yield recorded()
+
+    for seen in generator():
+        assert (seen, recorded()) == (False, True)
+
+
+def test_tasks_of_one_thread_do_not_share_a_mode() -> None:
+    async def quiet() -> list[bool]:
+        with mg.no_grad():
+            inner = asyncio.create_task(loud())
+            seen = [recorded()]
+            await asyncio.sleep(0)
+            seen.append(recorded())
+            assert all(await inner)
+            seen.append(await decorated())
+        return seen
+
+    @mg.no_grad()
+    async def decorated() -> bool:
+        await asyncio.sleep(0)
+        return recorded()
+
+    async def loud() -> list[bool]:
+        seen = []
+        for _ in range(5):
+            seen.append(recorded())
+            await asyncio.sleep(0)
+        return seen
+
+    async def both() -> Any:
+        return await asyncio.gather(quiet(), loud(), decorated())
+
+    assert asyncio.run(both()) == [[False, False, False], [True] * 5, False]
+    with mg.no_grad():
+        assert not any(asyncio.run(loud()))
+    assert recorded()
+
+
+def test_generators_are_decorated_as_functions_are() -> None:
+    @mg.no_grad()
+    def generator(n: int) -> Iterator[bool]:
+        for _ in range(n):
+            yield recorded()
+
+    for seen in generator(2):
+        assert (seen, recorded()) == (False, True)
+    with pytest.raises(TypeError, match="asynchronous generator: write `with no_grad"):
+
+        @mg.no_grad()
+        async def several() -> Any:
+            yield 1
 
 
 def test_it_decorates_nests_and_ends_with_an_error() -> None:

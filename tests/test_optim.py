@@ -270,6 +270,32 @@ def test_rates_of_forgetting_outside_0_to_1_are_refused(make: Any, message: str)
         make([Value(1.0)])
 
 
+@pytest.mark.parametrize("wrong", [-1.0, math.nan, math.inf, "a", None, Value(0.1), [0.1]])
+def test_numbers_of_an_optimizer_are_checked_when_it_is_made(wrong: Any) -> None:
+    p = Value(1.0)
+    for name, make in (
+        ("lr", lambda: SGD([p], lr=wrong)),
+        ("lr", lambda: AdamW([p], lr=wrong)),
+        ("momentum", lambda: SGD([p], lr=0.1, momentum=wrong)),
+        ("eps", lambda: AdamW([p], eps=wrong)),
+        ("weight_decay", lambda: AdamW([p], weight_decay=wrong)),
+        (r"betas\[0\]", lambda: AdamW([p], betas=(wrong, 0.9))),
+        (r"betas\[1\]", lambda: AdamW([p], betas=(0.9, wrong))),
+        ("lr", lambda: SGD([p], lr=lambda step: wrong).step()),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"{name} must be .*, got"):
+            make()
+    assert p.data == 1.0
+
+
+def test_an_eps_of_zero_is_refused() -> None:
+    """It would divide 0 by 0 where a gradient is 0."""
+    with pytest.raises(ValueError, match="eps must be more than 0"):
+        AdamW([Value(1.0)], eps=0.0)
+    with pytest.raises(TypeError, match="betas are two numbers"):
+        AdamW([Value(1.0)], betas=0.9)  # type: ignore[arg-type]
+
+
 def test_an_optimizer_that_does_not_say_how_it_moves_is_refused() -> None:
     p = Value(1.0)
     with pytest.raises(TypeError, match=r"Optimizer does not say how it moves .*: _move\(lr\)"):
@@ -304,8 +330,10 @@ def test_arrays_move_parameters_as_numbers_do(make: Any, monkeypatch: pytest.Mon
 
 def test_what_numbers_cannot_do_arrays_cannot_either() -> None:
     parameters = [Value(1.0) for _ in range(FEW + 1)]
+    optimizer = AdamW(parameters)
+    optimizer.eps = 0.0
     with pytest.raises(ZeroDivisionError):
-        AdamW(parameters, eps=0.0).step()
+        optimizer.step()
     for p in parameters:
         p.grad = 1e200
     SGD(parameters, lr=1e200).step()
@@ -349,7 +377,8 @@ def test_the_parameters_cannot_be_changed_behind_the_optimisers_back() -> None:
 def test_a_step_that_fails_moves_nothing(count: int) -> None:
     ps = [Value(1.0) for _ in range(count)]
     ps[0].grad = 1.0
-    optimizer = AdamW(ps, lr=0.1, eps=0.0)
+    optimizer = AdamW(ps, lr=0.1)
+    optimizer.eps = 0.0
     with pytest.raises(ZeroDivisionError):
         optimizer.step()
     assert {p.data for p in ps} == {1.0}

@@ -67,7 +67,7 @@ def cells_of(page: Path, change: Callable[[str], str] = lambda code: code) -> It
         if i % 2:
             options, code = _options_and_code(part)
             folded = re.search("remove-input|hide-input|hide-cell", options)
-            hidden = {"jupyter": {"source_hidden": True}} if folded else {}
+            hidden: Cell = {"jupyter": {"source_hidden": True}} if folded else {}
             if points := re.search(r"^:points: (\d+)$", options, flags=re.M):
                 hidden = {"points": int(points[1])}
             yield {"cell_type": "code", "metadata": hidden, "source": change(code.strip())}
@@ -161,7 +161,7 @@ def file_of(cells: list[Cell], run: bool) -> str:
     if run:
         NotebookClient(notebook, timeout=300, record_timing=False).execute()
     notebook.metadata.pop("language_info", None)
-    return nbformat.writes(notebook) + "\n"
+    return f"{nbformat.writes(notebook)}\n"
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ The rules of the table are called on Values and record their arithmetic, so a de
 again and can be differentiated again. Both directions multiply the local derivatives of the single
 steps, from the outputs down (reverse) or from the variables up (forward); see Griewank and Walther,
 Evaluating Derivatives (2008), chapter 3. No `.grad` is touched. sweeps.py has both in numbers.
+The C core records the same nodes by rules that are generated from the table.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from micrograd.derivatives.sweeps import (
     steps_between,
 )
 from micrograd.engine import Value
+from micrograd.native import takeover
 from micrograd.ops import KINKS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
@@ -38,6 +41,9 @@ Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
     """Return the derivatives of `output`, times `seed`, by the variables, in reverse."""
+    entries = _in_c([output], variables, [seed], up=False)
+    if entries is not None:
+        return entries
     found: dict[int, Entry] = {id(output): seed}
     _reverse(found, _steps([output], variables), _slopes)
     return [found.get(id(x), 0.0) for x in variables]
@@ -46,7 +52,31 @@ def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Ent
 def directional(
     outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
 ) -> list[Entry]:
-    """Return the derivatives of `outputs` as the variables move along `directions`, forward."""
+    """Return the derivatives of `outputs` as the variables move along `directions`, forward.
+
+    Upward, a local derivative may fail that no output needs; then the way down decides.
+    """
+    try:
+        rates = _upward(outputs, variables, directions)
+        if all(math.isfinite(_number(rate)) for rate in rates):
+            return rates
+    except ARITHMETIC_ERRORS:
+        pass
+    rates = []
+    for row in _rows(outputs, variables, forward=False):
+        total: dict[int, Entry] = {}
+        for slope, direction in zip(row, directions):
+            _add(total, variables[0], slope, direction)
+        rates += total.values() or [0.0]
+    return rates
+
+
+def _upward(
+    outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
+) -> list[Entry]:
+    entries = _in_c(outputs, variables, directions, up=True)
+    if entries is not None:
+        return entries
     found: dict[int, Entry] = {}
     for x, direction in zip(variables, directions):
         _add(found, x, 1.0, direction)
@@ -54,8 +84,32 @@ def directional(
     return [found.get(id(y), 0.0) for y in outputs]
 
 
+def _in_c(
+    outputs: Sequence[Entry], variables: Sequence[Value], starts: Sequence[Entry], up: bool
+) -> list[Entry] | None:
+    """Return what `gradient` or, upward, `directional` does, recorded by the C core; else None."""
+    if takeover.c_core is None or hooks.tracer_here() is not None:
+        return None
+    entries: Any = takeover.c_core.chain(outputs, variables, starts, up, _products_at)
+    return None if entries is NotImplemented else entries
+
+
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """Return the derivative of each output by each variable, in the direction of fewer passes."""
+    if len(outputs) > len(variables):
+        try:
+            columns = _rows(outputs, variables, forward=True)
+            if all(math.isfinite(_number(rate)) for column in columns for rate in column):
+                return [list(row) for row in zip(*columns)]
+        except ARITHMETIC_ERRORS:
+            pass
+    return _rows(outputs, variables, forward=False)
+
+
+def _rows(outputs: Sequence[Entry], variables: Sequence[Value], forward: bool) -> list[list[Entry]]:
+    """Return the derivatives of each output, or forward, by each variable."""
+    if len(outputs) == 1 and isinstance(outputs[0], Value) and not forward:
+        return [gradient(outputs[0], variables, 1.0)]
     steps = _steps(outputs, variables)
     known: dict[tuple[int, tuple[int, ...]], Sequence[Any]] = {}
 
@@ -65,14 +119,13 @@ def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[
             known[key] = _slopes(node, positions)
         return known[key]
 
-    forward = len(outputs) > len(variables)
     starts, ends = (variables, outputs) if forward else (outputs, variables)
     rows: list[list[Entry]] = []
     for start in starts:
         found: dict[int, Entry] = {id(start): 1.0}
         (_forward if forward else _reverse)(found, steps, slopes)
         rows.append([found.get(id(end), 0.0) for end in ends])
-    return [list(row) for row in zip(*rows)] if forward else rows
+    return rows
 
 
 def rounding_error(output: Value) -> float:
@@ -105,24 +158,77 @@ def _reverse(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
     for node, positions in reversed(steps):
         adjoint = found.get(id(node))
         if adjoint is not None:
-            for i, slope in zip(positions, slopes(node, positions)):
-                _add(found, node.args[i], slope, adjoint)
+            arrived = [adjoint] * len(positions)
+            for i, slope, entry in _products(slopes, node, positions, arrived):
+                _add(found, node.args[i], slope, entry)
 
 
 def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None:
     """Collect from the operands how fast each node rises, variables first."""
     for node, positions in steps:
         moving = tuple([i for i in positions if id(node.args[i]) in found])
-        for i, slope in zip(moving, slopes(node, moving)):
-            _add(found, node, slope, found[id(node.args[i])])
+        arrived = [found[id(node.args[i])] for i in moving]
+        for _, slope, entry in _products(slopes, node, moving, arrived):
+            _add(found, node, slope, entry)
+
+
+def _products(
+    slopes: Slopes, node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
+) -> Iterator[tuple[int, Any, Entry]]:
+    """Yield the positions, each with its local derivative and what that is to be multiplied by.
+
+    As in a sweep of numbers, what is exactly zero passes nothing on where a local derivative is
+    infinite or cannot be computed; but then it cannot be differentiated by what makes it zero.
+    """
+    if hooks.tracer_here() is not None or not any(map(_is_zero, entries)):
+        yield from zip(positions, slopes(node, positions), entries)
+        return
+    for i, entry in zip(positions, entries):
+        failure: Exception | None = None
+        try:
+            [slope] = slopes(node, (i,))
+        except ARITHMETIC_ERRORS as error:
+            if not _is_zero(entry):
+                raise
+            failure = root_cause(error)
+        else:
+            if _is_zero(entry) and not math.isfinite(_number(slope)):
+                failure = ValueError(f"its slope is {_number(slope)}")
+        if failure is None:
+            yield i, slope, entry
+        elif isinstance(entry, Value):
+            yield i, 1.0, _zero_by(entry, node, failure)
+
+
+def _products_at(
+    node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
+) -> list[tuple[int, Any, Entry]]:
+    """Return the products at a node that the C core leaves to Python."""
+    return list(_products(_slopes, node, positions, entries))
+
+
+def _number(entry: Entry) -> float:
+    return entry._number if isinstance(entry, Value) else entry
+
+
+def _is_zero(entry: Entry) -> bool:
+    return _number(entry) == 0
+
+
+def _zero_by(entry: Value, node: Value, failure: Exception) -> Value:
+    def refuse(*_: Any) -> float:
+        raise failure
+
+    zero: Value = Op(f"slope of {node._op}", lambda *_: 0.0, refuse)(entry)
+    return zero
 
 
 def _add(totals: dict[int, Entry], node: Value, slope: Entry, entry: Entry) -> None:
     """`totals[node] += slope * entry`, without Values for what is known beforehand."""
     if slope.__class__ is float:
-        if slope == 0:
-            return
         slope, entry = entry, slope
+    if any(factor.__class__ is float and factor == 0 for factor in (slope, entry)):
+        return
     if entry.__class__ is not float:
         term = slope * entry
     elif entry == 1:
@@ -139,7 +245,7 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    flat, numbers = ((), ()) if tracing else _simpler(node.op)
+    flat, numbers = ((), ()) if tracing else simpler(node.op)
     for i in numbers:
         if isinstance(arguments[i], Value):
             arguments[i] = arguments[i].data
@@ -188,7 +294,7 @@ class _Kink(Value):
 
 
 @lru_cache(maxsize=1024)
-def _simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the operands with a flat rule, and those without a rule: both are as good as numbers.
 
     A flat rule stays the same around almost every point, as a sign does.

@@ -212,17 +212,29 @@ def _as_objects(nested: Any, what: str) -> Any:
     return array
 
 
-def distinct(entries: list[Entry], known: Sequence[Any]) -> list[Value]:
-    """Return the entries as Values, each an object of its own: a label names only one."""
+def distinct(
+    entries: list[Entry], known: Sequence[Any], roots: Sequence[Value] = ()
+) -> list[Value]:
+    """Return the entries as Values, each an object of its own: a label names only one.
+
+    They are none of the known ones either, and none of those that the roots are made of.
+    """
     seen = {id(v) for v in known}
-    values = []
-    for entry in entries:
-        value: Value = entry if isinstance(entry, Value) else Value(entry)
-        if id(value) in seen:
+    values: list[Value] = []
+    for entry, is_old in zip(entries, among(entries, roots)):
+        value: Any = entry if isinstance(entry, Value) else Value(entry)
+        if is_old or id(value) in seen:
             value = identity(value)
         seen.add(id(value))
         values.append(value)
     return values
+
+
+@prefer_c
+def among(entries: Sequence[Entry], roots: Sequence[Value]) -> list[bool]:
+    """Tell of each entry whether it is one of the Values that the roots are made of."""
+    inside = {id(v) for v in sweeps.nodes_behind(roots)}
+    return [id(entry) in inside for entry in entries]
 
 
 # What drops a gradient without an error of its own, how the bytecode reads it, and what to write.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from micrograd.engine import Value, core
 from micrograd.native.takeover import prefer_c
@@ -40,8 +44,8 @@ def swap_scope(scope: Scope | None) -> Any:
 
 def _note(v: Value) -> None:
     """Apply all of this to a new Value; the C core needs it for lines only."""
-    if hooks.forgets():
-        v.op, v.args = None, ()
+    if hooks.forgets() and v.args:
+        v.op, v.args, v._forgot = None, (), True
     v._scope = _here.scope
     _keep_line(v)
 
@@ -83,13 +87,40 @@ def _count(change: int) -> None:
             hooks.set_on_new(_keep_line if _keepers else None)
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
 class _Forgetting(ContextDecorator):
     def __init__(self, forgets: bool) -> None:
         self._forgets = forgets
-        self._before: list[bool] = []  # one object may be entered again within its own block
+        self._entered: list[hooks.Mode | None] = []  # it may be entered again within its own block
 
     def _recreate_cm(self) -> _Forgetting:
         return _Forgetting(self._forgets)  # a decorated function may run in many threads
+
+    def __call__(self, function: Function) -> Function:
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"no_grad cannot decorate {function.__qualname__}, an asynchronous generator: "
+                "write `with no_grad():` within it"
+            )
+
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await function(*args, **kwargs)
+
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return (yield from function(*args, **kwargs))
+
+        if inspect.iscoroutinefunction(function):
+            wrapped: Any = functools.update_wrapper(coroutine, function)
+        elif inspect.isgeneratorfunction(function):
+            wrapped = functools.update_wrapper(generator, function)
+        else:
+            wrapped = super().__call__(function)
+        decorated: Function = wrapped
+        return decorated
 
     def __enter__(self) -> None:
         tracer = hooks.tracer_here()
@@ -97,27 +128,51 @@ class _Forgetting(ContextDecorator):
             raise tracer.error(
                 "no_grad in a program would give all rows the numbers of one: write stop_gradient"
             )
-        before = hooks.forgets()
-        if self._forgets != before:
-            self._set(self._forgets)
-        self._before.append(before)
+        mode = None
+        if self._forgets or hooks.forgets():
+            if core == "python":
+                hooks.set_on_new(_note)
+            mode = hooks.Mode(self._forgets, _generator_frame())
+            hooks.add_mode(mode)
+        self._entered.append(mode)
 
     def __exit__(self, *error: object) -> None:
-        before = self._before.pop()
-        if self._forgets != before:
-            self._set(before)
+        mode = self._entered.pop()
+        if mode is not None:
+            hooks.remove_mode(mode)
 
-    def _set(self, forgets: bool) -> None:
-        if core == "python":
-            hooks.set_on_new(_note)
-        hooks.set_forgets(forgets)
+
+_CONTEXTLIB = contextmanager.__code__.co_filename
+_IN_PARTS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def _generator_frame() -> FrameType | None:
+    """Return the frame of the generator or coroutine that enters a block; None for others.
+
+    Between its parts, other code runs in the same thread. A generator made a context manager by
+    contextlib stands for whoever uses that.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        back = frame.f_back
+        if frame.f_code.co_filename == _CONTEXTLIB:
+            frame = back
+        elif not frame.f_code.co_flags & _IN_PARTS:
+            return None
+        elif back is not None and back.f_code.co_filename == _CONTEXTLIB:
+            frame = back
+        else:
+            return frame
+    return None
 
 
 def no_grad() -> _Forgetting:
     """Record no operands in this block and thread: new Values are leaves.
 
     It saves the memory of graphs that nobody goes back through. It decorates functions, too:
-    `@no_grad()`. Derivatives that are taken within it, by `grad` and the like, are as ever.
+    `@no_grad()`. In a generator or coroutine it holds while that runs, and not in others between
+    its parts. Derivatives that are taken within it, by `grad` and the like, are as ever; `backward`
+    on a Value that was computed within it raises RuntimeError.
 
     >>> x = Value(3.0)
     >>> with no_grad():

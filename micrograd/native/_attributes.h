@@ -14,10 +14,12 @@ static PyObject *new_tuple(PyObject **items, Py_ssize_t n, int only_values) {
 /* Make a leaf a node: store its operation (NULL for none) and its operands. Borrows them. */
 static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     Py_ssize_t n = PyTuple_GET_SIZE(operands);
-    if (forgets(s)) return 0;
+    int forgetting = forgets(s);
+    if (forgetting > 0 && n) v->second = Py_NewRef(Py_None);
+    if (forgetting) return forgetting < 0 ? -1 : 0;
     s->hung |= v->bound;
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
-    if ((!known && PyErr_Occurred()) || ((v->used || (op && !known)) && hang(s, v) < 0)) return -1;
+    if (!known && PyErr_Occurred()) return -1;
     int code = known && is_exact(Py_TYPE(v)) ? (int)PyLong_AsLong(known) : NO_ROW;
     int values = 0, tracked = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -30,6 +32,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
         ((Value *)x)->used = 1;
         tracked |= ((Value *)x)->tracked;
     }
+    if ((v->used || (op && !known)) && hang(s, v) < 0) return -1;
     double exponent;
     if (code == ROW_power && values == 1 && is_value(PyTuple_GET_ITEM(operands, 0)) &&
         plain_number(PyTuple_GET_ITEM(operands, 1), &exponent)) {
@@ -67,7 +70,9 @@ static PyObject *get_operands(PyObject *self, void *only_values) {
 static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
     int named = v->shape == MANY || v->shape == LEAF;
-    PyObject *op = named ? v->second : state_of(Py_TYPE(self))->rows[v->code];
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return NULL;
+    PyObject *op = named ? v->second : s->rows[v->code];
     return Py_NewRef(op ? op : Py_None);
 }
 
@@ -79,13 +84,18 @@ static int set_making(PyObject *self, PyObject *x, void *is_op) {
         PyErr_SetString(PyExc_AttributeError, "op, then args, a tuple, are set to make a node");
         return -1;
     }
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return -1;
     if (is_op) {
+        int known = can_cycle(x) ? PyDict_Contains(s->codes, x) : 1;
+        if (known < 0 && forget(PyExc_TypeError) < 0) return -1; /* not even hashable */
+        if (known <= 0 && hang(s, v) < 0) return -1;
         Py_XSETREF(v->second, x == Py_None ? NULL : Py_NewRef(x));
         return 0;
     }
     PyObject *op = v->second;
     v->second = NULL;
-    int failed = set_operands(state_of(Py_TYPE(self)), v, op, x);
+    int failed = set_operands(s, v, op == Py_None ? NULL : op, x);
     Py_XDECREF(op);
     return failed;
 }
@@ -93,7 +103,7 @@ static int set_making(PyObject *self, PyObject *x, void *is_op) {
 /* Return the state if any thread traces a program, so that Python must be asked; else NULL. */
 static inline State *tracing(PyObject *self) {
     State *s = state_of(Py_TYPE(self));
-    return s && PYTHON(s, hooks, tracers) && PyDict_GET_SIZE(PYTHON(s, hooks, tracers)) ? s : NULL;
+    return s && PyDict_GET_SIZE(PYTHON(s, hooks, tracers)) ? s : NULL;
 }
 
 /* Get _number or _grad. The caller owns the result. */
@@ -112,8 +122,9 @@ static PyObject *get_number(PyObject *self, void *name) {
 
 /* Set any of these four. Borrows the number. */
 static int set_number(PyObject *self, PyObject *number, void *name) {
-    State *s = state_of(Py_TYPE(self));
+    State *s = needed(state_of(Py_TYPE(self)));
     double x;
+    if (!s) return -1;
     if (!number) {
         PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", name);
         return -1;
@@ -136,6 +147,18 @@ static int set_plain(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
     return truth < 0 ? -1 : 0;
 }
 
+/* The getter and setter of _forgot, which is for leaves. */
+static PyObject *get_forgot(PyObject *self, void *Py_UNUSED(closure)) {
+    Value *v = (Value *)self;
+    return PyBool_FromLong(v->shape == LEAF && v->second == Py_None);
+}
+
+static int set_forgot(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
+    Value *v = (Value *)self;
+    if (v->shape == LEAF) Py_XSETREF(v->second, x == Py_True ? Py_NewRef(Py_None) : NULL);
+    return 0;
+}
+
 /* The getter and setter of _is_variable. */
 static PyObject *get_variable(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((Value *)self)->variable);
@@ -148,14 +171,17 @@ static int set_variable(PyObject *self, PyObject *x, void *Py_UNUSED(closure)) {
 
 /* Get the dict of attributes. The caller may put anything into it, so track the node. */
 static PyObject *get_dict(PyObject *self, void *closure) {
-    if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return NULL;
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s || hang(s, (Value *)self) < 0) return NULL;
     return PyObject_GenericGetDict(self, closure);
 }
 
 /* Set the dict of attributes. Borrows it. */
 static int set_dict(PyObject *self, PyObject *dict, void *closure) {
-    state_of(Py_TYPE(self))->hung |= ((Value *)self)->bound;
-    if (hang(state_of(Py_TYPE(self)), (Value *)self) < 0) return -1;
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return -1;
+    s->hung |= ((Value *)self)->bound;
+    if (hang(s, (Value *)self) < 0) return -1;
     return PyObject_GenericSetDict(self, dict, closure);
 }
 
@@ -168,8 +194,9 @@ static PyObject *get_attributes(PyObject *self, void *Py_UNUSED(closure)) {
 /* v.name = x. Tracks the node where x may form a cycle, unless a descriptor of Value takes x. Borrows both. */
 static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     if (x && can_cycle(x)) {
-        State *s = state_of(Py_TYPE(self));
-        PyObject *own = PyDict_GetItem(s->type->tp_dict, name);
+        State *s = needed(state_of(Py_TYPE(self)));
+        PyObject *own = s ? PyDict_GetItemWithError(s->type->tp_dict, name) : NULL;
+        if (!s || (!own && PyErr_Occurred())) return -1;
         if (((Value *)self)->bound && !PyUnicode_Compare(name, PYTHON(s, name, _closure))) s->hung = 1;
         if (!(own && Py_TYPE(own)->tp_descr_set) && hang(s, (Value *)self) < 0) return -1;
     }
@@ -179,22 +206,18 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
 /* Compare the data; but == and != between Values are identity (nan is not equal to itself). Borrows
  * both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
-    State *s = tracing(self);
-    if (s) return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
-    s = state_of(Py_TYPE(self));
-    if ((op == Py_EQ || op == Py_NE) && self != other) {
-        double number;
-        if (is_value(other)) Py_RETURN_NOTIMPLEMENTED;
-        if (s && PYTHON(s, base, compared) && !plain_number(other, &number))
-            return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
+    State *s = state_of(Py_TYPE(self));
+    int of_values = is_value(other);
+    double y = 0.0;
+    if (tracing(self) || !(of_values || plain_number(other, &y))) {
+        if (!s || !s->type) Py_RETURN_NOTIMPLEMENTED; /* Python shuts down */
+        return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
     }
-    if (s) look(s, ((Value *)self)->bound | (is_value(other) && ((Value *)other)->bound));
-    double x = ((Value *)self)->data, y = is_value(other) ? ((Value *)other)->data : 0.0;
-    if (is_value(other) || plain_number(other, &y)) Py_RETURN_RICHCOMPARE(x, y, op);
-    PyObject *number = PyFloat_FromDouble(x);
-    PyObject *result = number ? PyObject_RichCompare(number, other, op) : NULL;
-    Py_XDECREF(number);
-    return result;
+    if (of_values && self != other && (op == Py_EQ || op == Py_NE)) Py_RETURN_NOTIMPLEMENTED;
+    if (s) look(s, ((Value *)self)->bound | (of_values && ((Value *)other)->bound));
+    double x = ((Value *)self)->data;
+    if (of_values) y = ((Value *)other)->data;
+    Py_RETURN_RICHCOMPARE(x, y, op);
 }
 
 /* Hash by identity: a type with comparisons does not inherit that. */

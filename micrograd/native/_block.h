@@ -17,15 +17,15 @@ struct Block {
 /* Return DATA or GRAD for the name that getters and setters get. */
 static inline int which_of(const char *name) { return name[0] == 'd' ? DATA : GRAD; }
 
-/* Fill `view` if an object is a one-dimensional buffer of `n` float64, and return true. Sets no
- * error. */
+/* Fill `view` if an object is a one-dimensional buffer of `n` aligned float64, and return 1; 0 for other
+ * objects, -1 for an error. May run Python code. */
 static int take_float64(PyObject *x, Py_ssize_t n, int flags, Py_buffer *view) {
     if (PyObject_GetBuffer(x, view, flags | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
-        PyErr_Clear();
         view->obj = NULL;
-        return 0;
+        return forget(PyErr_ExceptionMatches(PyExc_BufferError) ? PyExc_BufferError : PyExc_TypeError);
     }
-    if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 && view->len == n * 8) return 1;
+    if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 && view->len == n * 8 &&
+        (!n || (uintptr_t)view->buf % _Alignof(double) == 0)) return 1;
     PyBuffer_Release(view);
     return 0;
 }
@@ -86,7 +86,9 @@ static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
     Py_buffer view;
     Block *b = (Block *)block;
     Py_ssize_t n = Py_IS_TYPE(block, s->block_type) ? PyTuple_GET_SIZE(b->leaves) : -1;
-    if (n < 0 || !take_float64(gradients, n, 0, &view)) {
+    int fits = n < 0 ? 0 : take_float64(gradients, n, 0, &view);
+    if (fits < 0) return -1;
+    if (!fits) {
         PyErr_SetString(PyExc_ValueError, "a block of Values adds as many float64 as it has leaves");
         return -1;
     }
@@ -101,8 +103,8 @@ static int add_to_block(State *s, PyObject *block, PyObject *gradients) {
 /* Block(leaves, data, grad): a tuple, and two buffers of as many float64, to be overwritten. */
 static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs)) {
     PyObject *leaves, *numbers[2];
-    State *s = PyType_GetModuleState(type);
-    if (!PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &leaves, numbers, numbers + 1)) return NULL;
+    State *s = needed(PyType_GetModuleState(type));
+    if (!s || !PyArg_ParseTuple(args, "O!OO", &PyTuple_Type, &leaves, numbers, numbers + 1)) return NULL;
     Block *b = (Block *)type->tp_alloc(type, 0);
     if (!b) return NULL;
     b->leaves = Py_NewRef(leaves);
@@ -111,11 +113,11 @@ static PyObject *block_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
     for (Py_ssize_t i = 0; i < n; i++) fits = fits && is_value(PyTuple_GET_ITEM(leaves, i));
     for (int which = DATA; which <= GRAD; which++) {
         b->seen[which] = s->changes[which] - 1;
-        fits = fits && take_float64(numbers[which], n, PyBUF_WRITABLE, &b->numbers[which]);
+        if (fits > 0) fits = take_float64(numbers[which], n, PyBUF_WRITABLE, &b->numbers[which]);
     }
-    if (!fits) {
+    if (fits <= 0) {
         Py_DECREF(b);
-        return PyErr_Format(PyExc_ValueError, "a block needs Values, and as many float64 twice");
+        return fits < 0 ? NULL : PyErr_Format(PyExc_ValueError, "a block needs Values, and as many float64 twice");
     }
     for (Py_ssize_t i = 0; i < n; i++) ((Value *)PyTuple_GET_ITEM(leaves, i))->bound = 1;
     return (PyObject *)b;
@@ -144,7 +146,8 @@ static int block_traverse(PyObject *self, visitproc visit, void *arg) {
 
 /* block.pull_data(): returns the count of changes. */
 static PyObject *block_pull_data(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    State *s = PyType_GetModuleState(Py_TYPE(self));
+    State *s = needed(PyType_GetModuleState(Py_TYPE(self)));
+    if (!s) return NULL;
     pull(s, (Block *)self, DATA);
     return PyLong_FromUnsignedLongLong(s->changes[DATA]);
 }
@@ -152,7 +155,9 @@ static PyObject *block_pull_data(PyObject *self, PyObject *Py_UNUSED(ignored)) {
 /* block.pull_grads() and so on. */
 #define BLOCK_METHOD(name, what, which)                                                            \
     static PyObject *block_##name(PyObject *self, PyObject *Py_UNUSED(ignored)) {                  \
-        what(PyType_GetModuleState(Py_TYPE(self)), (Block *)self, which);                          \
+        State *s = needed(PyType_GetModuleState(Py_TYPE(self)));                                   \
+        if (!s) return NULL;                                                                       \
+        what(s, (Block *)self, which);                                                             \
         Py_RETURN_NONE;                                                                            \
     }
 BLOCK_METHOD(pull_grads, pull, GRAD)
@@ -167,7 +172,8 @@ static PyObject *block_zero_grads(PyObject *self, PyObject *unused) {
 
 /* block.add(gradients). Borrows them. */
 static PyObject *block_add(PyObject *self, PyObject *gradients) {
-    if (add_to_block(PyType_GetModuleState(Py_TYPE(self)), self, gradients) < 0) return NULL;
+    State *s = needed(PyType_GetModuleState(Py_TYPE(self)));
+    if (!s || add_to_block(s, self, gradients) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

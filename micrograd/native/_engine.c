@@ -15,6 +15,11 @@
 #ifndef __GNUC__
 #define __builtin_prefetch(address)
 #endif
+#ifdef _MSC_VER
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
 #if PY_VERSION_HEX < 0x030D0000
 #define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
 #endif
@@ -35,13 +40,15 @@
 
 #include "_sweeps.h"
 
+#include "_chain.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
 
 /* The type Value ---------------------------------------------------------------------------- */
 
-#define METHOD1(name) {#name, (PyCFunction)(void (*)(void))name##_operator, METH_NOARGS, ROW_DOC},
+#define METHOD1(name) {#name, name##_method, METH_NOARGS, ROW_DOC},
 #define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
 #define ROW_DOC "Apply this operation to self."
 static PyMethodDef value_methods[] = {
@@ -67,6 +74,7 @@ static PyGetSetDef value_getset[] = {
     {"parents", get_operands, NULL,
      "The Values among the operands, in order; `a + a` has two.", "values"},
     {"_is_plain_number", get_plain, set_plain, NULL, NULL},
+    {"_forgot", get_forgot, set_forgot, NULL, NULL},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -115,10 +123,16 @@ static int find_rows(State *s, PyObject *table) {
         while (code && (!names[code] || PyUnicode_CompareWithASCIIString(name, names[code])));
         PyObject *number = PyLong_FromLong(code);
         if (code) s->rows[code] = Py_NewRef(op);
+        PyObject *rules = PyObject_GetAttrString(op, "derivatives");
+        for (Py_ssize_t i = 0; rules && i < Py_MIN(2, PyTuple_GET_SIZE(rules)); i++)
+            s->passes[code] |= (PyTuple_GET_ITEM(rules, i) != Py_None) << i;
+        Py_XDECREF(rules);
         if (!number || PyDict_SetItem(s->codes, op, number) < 0) Py_CLEAR(s->codes);
         Py_XDECREF(number);
     }
     s->rows[POWER_OF_NUMBER] = Py_XNewRef(s->rows[ROW_power]);
+    s->passes[POWER_OF_NUMBER] = 1;
+    s->passes[NO_ROW] = 3;
     return s->codes ? 0 : -1;
 }
 
@@ -133,14 +147,15 @@ static int take(State *s, int index, PyObject *source, const char *name) {
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
-    PyObject *engine = PyImport_ImportModule("micrograd.engine");
-    PyObject *gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles");
-    PyObject *bulk = PyImport_ImportModule("micrograd.native.bulk");
-    PyObject *base = PyImport_ImportModule("micrograd.value.base");
-    PyObject *custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes");
-    PyObject *hooks = PyImport_ImportModule("micrograd.value.hooks");
-    PyObject *ops = PyImport_ImportModule("micrograd.ops");
-    int failed = !engine || !gc_cycles || !bulk || !base || !custom_nodes || !hooks || !ops ||
+    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *base = NULL, *custom_nodes = NULL;
+    PyObject *hooks = NULL, *ops = NULL;
+    int failed = !(engine = PyImport_ImportModule("micrograd.engine")) ||
+                 !(gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles")) ||
+                 !(bulk = PyImport_ImportModule("micrograd.native.bulk")) ||
+                 !(base = PyImport_ImportModule("micrograd.value.base")) ||
+                 !(custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes")) ||
+                 !(hooks = PyImport_ImportModule("micrograd.value.hooks")) ||
+                 !(ops = PyImport_ImportModule("micrograd.ops")) ||
                  !(Value = PyObject_GetAttrString(engine, "Value")) ||
                  !(bases = PyObject_GetAttrString(Value, "__bases__")) ||
                  !(table = PyObject_GetAttrString(ops, "TABLE")) || find_rows(s, table) < 0;
@@ -202,16 +217,20 @@ static PyMethodDef engine_methods[] = {
      "List every Value that the roots are made of, operands before their consumers."},
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
+    {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
+     "See micrograd/derivatives/chain_rule.py."},
+    {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
+     "Tell of each Value whether the roots are made of it."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},
     {"set_before_backward", engine_set_before_backward, METH_O,
      "Call a function on the nodes of a graph before each backward pass, or none."},
-    {"set_forgets", engine_set_forgets, METH_O,
-     "Let new Values of this thread forget their operands, or remember them again."},
+    {"set_modal", engine_set_modal, METH_O, "See micrograd/value/hooks.py."},
     {"set_on_new", engine_set_on_new, METH_O, "Call a function on each new Value, or none."},
     {NULL, NULL, 0, NULL},
 };

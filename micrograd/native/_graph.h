@@ -7,7 +7,7 @@ static Walk new_walk(State *s, int backward) {
     w.order.size = w.leaves.size = w.path.size = 0;
     w.backward = backward;
     w.bound = s->hung;
-    w.unruled = 0;
+    w.unruled = w.closures = w.hidden = w.open = 0;
     return w;
 }
 
@@ -24,28 +24,35 @@ static void end_walk(State *s, Walk *w) {
     free_walk(&before);
 }
 
+/* Tell whether an attribute of a node is set, and not to None. Looks for it without PyDict_GetItem, which
+ * may run the __eq__ of a foreign key: nothing may change the graph during a walk. Borrows the node. */
+static int has_attribute(Value *v, PyObject *name) {
+    PyObject *key, *x;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(v->dict, &position, &key, &x)) {
+        if (key == name || (PyUnicode_CheckExact(key) && !PyUnicode_Compare(key, name)))
+            return x != Py_None;
+    }
+    return 0;
+}
+
 /* Tell whether a function was assigned to a node's _backward. Borrows the node. */
 static inline int has_closure(State *s, Value *v) {
-    PyObject *closure = v->dict ? PyDict_GetItem(v->dict, PYTHON(s, name, _closure)) : NULL;
-    return closure && closure != Py_None;
+    return v->dict && has_attribute(v, PYTHON(s, name, _closure));
 }
 
 /* Tell whether a type defines a backward step of its own. Borrows it. */
 static int steps_by_itself(State *s, PyTypeObject *type) {
-    PyObject *step = PyObject_GetAttr((PyObject *)type, PYTHON(s, name, _backward));
-    PyObject *closure = PyObject_GetAttr((PyObject *)type, PYTHON(s, name, _closure));
-    int own = !step || !closure || closure != Py_None || Py_TYPE(step) != &PyProperty_Type;
-    if (!step || !closure) PyErr_Clear();
-    Py_XDECREF(step);
-    Py_XDECREF(closure);
-    return own;
+    PyObject *step = _PyType_Lookup(type, PYTHON(s, name, _backward));
+    return !step || Py_TYPE(step) != &PyProperty_Type ||
+           _PyType_Lookup(type, PYTHON(s, name, _closure)) != Py_None;
 }
 
 /* Tell whether a node has neither an operation, nor given derivatives, nor a closure. Borrows it. */
 static inline int has_no_rule(State *s, Value *v) {
     if (v->code != NO_ROW || v->shape == LEAF || (v->shape == MANY && v->second)) return 0;
-    PyObject *given = v->dict ? PyDict_GetItem(v->dict, PYTHON(s, name, _given)) : NULL;
-    if ((given && given != Py_None) || has_closure(s, v)) return 0;
+    if (v->dict && has_attribute(v, PYTHON(s, name, _given))) return 0;
+    if (has_closure(s, v)) return 0;
     return is_exact(Py_TYPE(v)) || !steps_by_itself(s, Py_TYPE(v));
 }
 
@@ -57,7 +64,7 @@ static inline Value *rest_of(Value *v) {
 }
 
 /* Tell whether the leaves of a node, all in blocks, get their gradients through these. */
-static inline int hides(State *s, Value *v) { return v->hides && !s->hung; }
+static inline int hides(State *s, Walk *w, Value *v) { return v->hides && !s->hung && !w->open; }
 
 /* List a Value if it is a leaf: return 1 then, 0 for a node, -1 if out of memory. Borrows it. For a
  * backward pass, a leaf with a closure is listed among the nodes too, to be called: return 0. */
@@ -65,11 +72,13 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
     if (x->shape != LEAF) return 0;
     w->bound |= x->bound;
     if (append(w->backward ? &w->leaves : &w->order, x) < 0) return -1;
-    return !w->backward || !has_closure(s, x);
+    if (!w->backward || !has_closure(s, x)) return 1;
+    w->closures = 1;
+    return 0;
 }
 
 /* Return the number of a new walk, by which it knows what it has seen. */
-static inline uint64_t next_walk(State *s) { return ++s->walks & 0xFFFFFFFFFFFF; }
+static inline uint64_t next_walk(State *s) { return SEEN(++s->walks); }
 
 /* List the graph behind a root depth first, operands in order, but for what this walk has seen; for a
  * backward pass, set interior grads to 0. Works without recursion and without running Python code.
@@ -84,6 +93,8 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             if (w->backward && x->shape != LEAF) {
                 x->grad = 0.0;
                 w->unruled |= has_no_rule(s, x);
+                w->closures |= has_closure(s, x);
+                w->hidden |= x->hides;
             }
             x = x->shape == ONE || x->shape == TWO ? (Value *)x->first : NULL;
         }
@@ -92,7 +103,7 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
         if ((uintptr_t)top[1] & 1) {
             Py_ssize_t i = (uintptr_t)top[1] >> 1, n = PyTuple_GET_SIZE(top[0]->first);
             PyObject **operands = ((PyTupleObject *)top[0]->first)->ob_item;
-            if (w->backward && hides(s, top[0])) i = n;
+            if (w->backward && hides(s, w, top[0])) i = n;
             for (x = NULL; i < n && !x; i++) {
                 __builtin_prefetch(operands[Py_MIN(i + 8, n - 1)]);
                 if (!is_value(operands[i]) || ((Value *)operands[i])->seen == number) continue;
@@ -121,7 +132,8 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *r
         if (!is_value(roots[i])) return PyObject_GetAttrString(roots[i], "parents");
     }
     if (!n) return PyList_New(0);
-    State *s = state_of(Py_TYPE(roots[0]));
+    State *s = needed(state_of(Py_TYPE(roots[0])));
+    if (!s) return NULL;
     Walk w = new_walk(s, 0);
     uint64_t number = next_walk(s);
     int failed = 0;
@@ -147,7 +159,7 @@ static int collect(State *s, Walk *w, Value *v) {
 /* Take the step of a node in Python: call its closure or rules, or raise the error. Borrows the node. */
 static int pass_on_in_python(State *s, Walk *w, Value *v) {
     int failed;
-    if (hides(s, v)) {
+    if (hides(s, w, v)) {
         failed = collect(s, w, v);
     }
     else {
@@ -242,11 +254,18 @@ static int check_nodes(State *s, Walk *w, PyObject *root) {
 
 /* Value.backward(). The caller's reference to the root keeps the graph alive. */
 static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
-    State *s = state_of(Py_TYPE(self));
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return NULL;
     look(s, s->hung);
     Walk w = new_walk(s, 1);
     double *before = NULL;
     int failed = walk(s, &w, (Value *)self);
+    if (!failed && w.closures && w.hidden) {
+        w.order.size = w.leaves.size = w.path.size = 0;
+        w.open = 1;
+        failed = walk(s, &w, (Value *)self);
+    }
+    w.unruled |= ((Value *)self)->shape == LEAF && ((Value *)self)->second;
     if (failed || !(before = PyMem_Malloc((w.leaves.size + 1) * sizeof(double)))) {
         PyErr_NoMemory();
         failed = -1;

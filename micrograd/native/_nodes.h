@@ -18,43 +18,52 @@ static inline int append(List *list, Value *v) {
 }
 
 /* Switch the state to the running thread: save the other thread's scope, load this one's. */
-static void change_thread(State *s) {
+static int change_thread(State *s) {
     PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
-    if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) PyErr_Clear();
-    PyObject *scope = own ? PyDict_GetItem(own, key) : NULL;
+    if (s->own && PyDict_SetItem(s->own, key, s->scope ? s->scope : Py_None) < 0) return -1;
+    PyObject *scope = own ? PyDict_GetItemWithError(own, key) : NULL;
+    if (!scope && PyErr_Occurred()) return -1;
     Py_XSETREF(s->own, Py_XNewRef(own));
     Py_XSETREF(s->scope, scope == Py_None ? NULL : Py_XNewRef(scope));
     s->thread = PyThreadState_GetUnchecked()->id;
+    return 0;
 }
 
-/* Return the scope that this thread records in, borrowed; NULL for none. */
-static inline PyObject *scope_here(State *s) {
-    if (s->thread != PyThreadState_GetUnchecked()->id) change_thread(s);
-    return s->scope;
+/* Get the scope that this thread records in, borrowed; NULL for none. */
+static inline int scope_here(State *s, PyObject **scope) {
+    if (s->thread != PyThreadState_GetUnchecked()->id && change_thread(s) < 0) return -1;
+    *scope = s->scope;
+    return 0;
 }
 
 /* Store the scope in a new Value and call on_new. Borrows the Value. */
 static inline int mark(State *s, Value *v) {
-    v->scope = Py_XNewRef(scope_here(s));
+    PyObject *scope;
+    if (scope_here(s, &scope) < 0) return -1;
+    v->scope = Py_XNewRef(scope);
     if (!s->on_new) return 0;
     PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
     Py_XDECREF(done);
     return done ? 0 : -1;
 }
 
-/* Tell whether this thread is among those whose new Values forget their operands. */
+/* Ask the modes that are on whether new Values forget their operands, see hooks.py; -1 for an error. */
 static int is_forgetful(State *s) {
-    PyObject *threads = PYTHON(s, hooks, _forgetful);
+    if (PyList_GET_SIZE(PYTHON(s, hooks, _framed))) {
+        PyObject *answer = PyObject_CallNoArgs(PYTHON(s, hooks, forgets));
+        int forget = answer ? answer == Py_True : -1;
+        Py_XDECREF(answer);
+        return forget;
+    }
     PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int found = thread ? PySet_Contains(threads, thread) : -1;
+    int found = thread ? PySet_Contains(PYTHON(s, hooks, _forgetful), thread) : -1;
     Py_XDECREF(thread);
-    if (found < 0) PyErr_Clear(); /* out of memory: it will show soon */
-    return found > 0;
+    return found;
 }
 
-/* Tell whether new Values of this thread forget their operands. */
+/* Tell whether new Values forget their operands here; -1 for an error. */
 static inline int forgets(State *s) {
-    return s->forgetful && is_forgetful(s);
+    return s->modal && is_forgetful(s);
 }
 
 /* Make an untracked leaf, reusing a freed node if possible. The caller owns it. */
@@ -117,7 +126,8 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
         low = Py_MIN(low, (uintptr_t)items[i]);
         high = Py_MAX(high, (uintptr_t)items[i]);
     }
-    for (int shift = 6; to && rises > n / 8 && shift < 64 && (high - low) >> shift; shift += 11) {
+    int bits = 8 * sizeof(uintptr_t);
+    for (int shift = 6; to && rises > n / 8 && shift < bits && (high - low) >> shift; shift += 11) {
         Py_ssize_t place[2049] = {0};
         for (Py_ssize_t i = 0; i < n; i++)
             place[1 + ((high - (uintptr_t)from[i]) >> shift & 2047)]++;
@@ -132,6 +142,31 @@ static void sort_by_address(Value **items, Py_ssize_t n) {
     PyMem_Free(spare);
 }
 
+/* Return kept memory to Python. The bound on nodes, alive and kept, is the peak since the last call
+ * or seven eighths of the bound before, whichever is more. */
+static void trim(State *s) {
+    s->keep -= s->keep / 8;
+    if (s->keep < s->peak) s->keep = s->peak;
+    s->peak = s->n_alive;
+    s->n_freed = 0;
+    while (s->kept.size && s->n_alive + s->kept.size > s->keep)
+        PyObject_GC_Del(s->kept.items[--s->kept.size]);
+}
+
+/* trim(): return all memory that is kept, for gc_cycles.py. */
+static PyObject *engine_trim(PyObject *module, PyObject *Py_UNUSED(ignored)) {
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
+    s->keep = 0;
+    s->peak = s->n_alive;
+    trim(s);
+    Py_RETURN_NONE;
+}
+
+/* The state whose nodes this thread frees, in a value_dealloc further down its stack. While a thread waits
+ * in a callback of a weak reference, others go on with the nodes that are left. */
+static THREAD_LOCAL State *freeing;
+
 /* Free a node and all that dies with it, without recursion. Owns `self`. */
 static void value_dealloc(PyObject *self) {
     Value *v = (Value *)self;
@@ -140,34 +175,29 @@ static void value_dealloc(PyObject *self) {
     if (!s) { destroy(NULL, v); return; }
     v->link = s->dying;
     s->dying = v;
-    if (s->freeing) return;
-    s->freeing = 1;
+    if (freeing == s) return;
+    State *outer = freeing;
+    freeing = s;
     Py_ssize_t before = s->kept.size;
     while ((v = s->dying)) {
         s->dying = v->link;
         destroy(s, v);
     }
-    s->freeing = 0;
-    if (s->kept.size - before > 256)
-        sort_by_address(s->kept.items + before, s->kept.size - before);
-}
-
-/* Return kept memory to Python. The bound on nodes, alive and kept, is the peak since the last call
- * or seven eighths of the bound before, whichever is more. */
-static void trim(State *s) {
-    s->keep -= s->keep / 8;
-    if (s->keep < s->peak) s->keep = s->peak;
-    s->peak = s->n_alive;
-    while (s->kept.size && s->n_alive + s->kept.size > s->keep)
-        PyObject_GC_Del(s->kept.items[--s->kept.size]);
+    freeing = outer;
+    Py_ssize_t n = s->kept.size - before;
+    if (n > 256) sort_by_address(s->kept.items + before, n);
+    s->n_freed += n;
+    if (s->n_freed > 2 * s->keep + 4096) trim(s); /* graphs come and go, but backward() is not called */
 }
 
 /* Make a node visible to the garbage collector, with the tuple it may own. Borrows it. */
 static void track(Value *v) {
     if (!v->tracked) {
         v->tracked = 1;
+        v->late = v->used;
         PyObject_GC_Track(v);
-        if (v->shape == MANY && !PyObject_GC_IsTracked(v->first)) PyObject_GC_Track(v->first);
+        if (v->shape == MANY && Py_SIZE(v->first) && !PyObject_GC_IsTracked(v->first))
+            PyObject_GC_Track(v->first);
     }
 }
 
@@ -193,8 +223,8 @@ static int can_cycle(PyObject *x) {
 /* Prepare a node to hold a reference that may form a cycle: track it. Later consumers are tracked with
  * it; the existing ones are not known here, see gc_cycles.py. Borrows it. */
 static int hang(State *s, Value *v) {
-    if (v->tracked && is_exact(Py_TYPE(v))) return 0;
-    if (v->used && is_exact(Py_TYPE(v))) {
+    if (v->tracked && !v->late) return 0;
+    if (v->used) {
         PyObject *done = PyObject_CallOneArg(PYTHON(s, gc_cycles, hung_late), (PyObject *)v);
         if (!done) return -1;
         Py_DECREF(done);
@@ -226,11 +256,12 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
 
 /* Value.__new__. Leaves the arguments to __init__. The caller owns the result. */
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
-    if (is_exact(type)) return (PyObject *)new_leaf(state_of(type), 0.0);
+    State *s = needed(state_of(type));
+    if (!s) return NULL;
+    if (is_exact(type)) return (PyObject *)new_leaf(s, 0.0);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
     if (!v) return NULL;
     v->tracked = 1;
-    State *s = state_of(type);
     if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
     return (PyObject *)v;
 }
@@ -238,7 +269,8 @@ static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObje
 /* Value.__init__. With more than one argument, call the Python function. Borrows everything. */
 static int value_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     Value *v = (Value *)self;
-    State *s = state_of(Py_TYPE(self));
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return -1;
     if (PyTuple_GET_SIZE(args) == 1 && !kwargs && v->shape == LEAF) {
         double data;
         if (as_double(s, PyTuple_GET_ITEM(args, 0), "data", &data) < 0) return -1;
@@ -264,7 +296,8 @@ static PyObject *value_vectorcall(PyObject *callable, PyObject *const *args, siz
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     double data;
     if (n == 1 && !names && type->tp_init == value_init && type->tp_new == value_new) {
-        State *s = state_of(type);
+        State *s = needed(state_of(type));
+        if (!s) return NULL;
         return as_double(s, args[0], "data", &data) < 0 ? NULL : (PyObject *)new_leaf(s, data);
     }
     PyObject *call = PyObject_GetAttrString((PyObject *)&PyType_Type, "__call__");
@@ -283,9 +316,12 @@ static inline PyObject *record(State *s, int code, Value *x, PyObject *y, double
         Py_XDECREF(y);
         return NULL;
     }
-    if (forgets(s)) {
+    int forgetting = forgets(s);
+    if (forgetting) {
         Py_DECREF(x);
         Py_XDECREF(y);
+        if (forgetting < 0) Py_CLEAR(v);
+        else v->second = Py_NewRef(Py_None);
         return (PyObject *)v;
     }
     v->code = code;

@@ -3,7 +3,8 @@
 /* Apply an operation in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
 static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *owner = is_value(x) ? x : y;
-    State *s = state_of(Py_TYPE(owner));
+    State *s = needed(state_of(Py_TYPE(owner)));
+    if (!s || PyErr_Occurred()) return NULL; /* an error of C comes first */
     PyObject *operands = y ? PyTuple_Pack(2, x, y) : PyTuple_Pack(1, x);
     if (!operands) return NULL;
     PyObject *op = s->rows[code], *result;
@@ -22,30 +23,32 @@ static inline int plain_number(PyObject *x, double *result) {
     }
     if (!PyLong_CheckExact(x)) return 0;
     *result = PyLong_AsDouble(x);
-    if (*result == -1.0 && PyErr_Occurred()) PyErr_Clear(), *result = HUGE_VAL;
+    if (*result == -1.0 && PyErr_Occurred()) return forget(PyExc_OverflowError), 0;
     return fabs(*result) < 9007199254740992.0; /* 2**53 */
 }
 
-/* Make a leaf of a plain number; NULL, without an error, for anything else. The caller owns it. */
+/* Make a leaf of a plain number; NULL for anything else, and with an error for one that occurred, in
+ * on_new perhaps. The caller owns it. */
 static inline Value *leaf_of_number(State *s, PyObject *x) {
     double data;
     Value *v = plain_number(x, &data) ? new_leaf(s, data) : NULL;
     if (v) v->plain = 1;
-    else PyErr_Clear(); /* out of memory: Python will raise it */
     return v;
 }
 
-/* Get two operands as Values, new references, and return the state; NULL, without an error, if
- * the operation is left to Python. Borrows both. */
+/* Get two operands as Values, new references, and return the state; NULL if the operation is left to
+ * Python, which an error keeps from it. Borrows both. */
 static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
     if (is_exact(Py_TYPE(left))) {
         State *s = state_of(Py_TYPE(left));
+        if (!s) return NULL;
         *y = Py_TYPE(right) == s->type ? (Value *)Py_NewRef(right) : leaf_of_number(s, right);
         *x = *y ? (Value *)Py_NewRef(left) : NULL;
         return *y ? s : NULL;
     }
     if (!is_exact(Py_TYPE(right))) return NULL;
     State *s = state_of(Py_TYPE(right));
+    if (!s) return NULL;
     *x = leaf_of_number(s, left);
     *y = *x ? (Value *)Py_NewRef(right) : NULL;
     return *x ? s : NULL;
@@ -71,8 +74,8 @@ BINARY_ROWS(BINARY)
 #define UNARY(name)                                                                               \
     static PyObject *name##_operator(PyObject *self) { \
         Value *x = (Value *)self;                                                                 \
-        if (is_exact(Py_TYPE(self))) {                                                            \
-            State *s = state_of(Py_TYPE(self));                                                   \
+        State *s = is_exact(Py_TYPE(self)) ? state_of(Py_TYPE(self)) : NULL;                      \
+        if (s) {                                                                                  \
             look(s, x->bound);                                                                    \
             double out = name##_value(x->data);                                                   \
             if (isfinite(out)) return record(s, ROW_##name, (Value *)Py_NewRef(x), NULL, out);    \
@@ -81,14 +84,21 @@ BINARY_ROWS(BINARY)
     }
 UNARY_ROWS(UNARY)
 
+/* The same as methods, which get an argument that is not used. */
+#define UNARY_METHOD(name)                                                                        \
+    static PyObject *name##_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {                \
+        return name##_operator(self);                                                             \
+    }
+UNARY_METHODS(UNARY_METHOD)
+
 /* x.maximum(y) and so on: call the Op where an operator would return NotImplemented. */
 #define BINARY_METHOD(name)                                                                       \
     static PyObject *name##_method(PyObject *self, PyObject *y) {                                 \
         PyObject *out = name##_operator(self, y);                                                 \
         if (out != Py_NotImplemented) return out;                                                 \
         Py_DECREF(out);                                                                           \
-        PyObject *op = state_of(Py_TYPE(self))->rows[ROW_##name];                                 \
-        return PyObject_CallFunctionObjArgs(op, self, y, NULL);                                   \
+        State *s = needed(state_of(Py_TYPE(self)));                                               \
+        return s ? PyObject_CallFunctionObjArgs(s->rows[ROW_##name], self, y, NULL) : NULL;       \
     }
 BINARY_METHODS(BINARY_METHOD)
 
@@ -96,9 +106,9 @@ BINARY_METHODS(BINARY_METHOD)
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
     double exponent;
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    if (is_exact(Py_TYPE(left)) && plain_number(right, &exponent)) {
+    State *s = is_exact(Py_TYPE(left)) ? state_of(Py_TYPE(left)) : NULL;
+    if (s && plain_number(right, &exponent)) {
         Value *x = (Value *)left;
-        State *s = state_of(Py_TYPE(left));
         look(s, x->bound);
         double out = power_value(x->data, exponent);
         if (isfinite(out))
@@ -114,7 +124,8 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
 static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n) {
     if (n != 2 || !PyTuple_Check(args[1]))
         return PyErr_Format(PyExc_TypeError, "_apply takes a row and the tuple of its operands");
-    State *s = state_of(Py_TYPE(self));
+    State *s = needed(state_of(Py_TYPE(self)));
+    if (!s) return NULL;
     PyObject *known = PyDict_GetItemWithError(s->codes, args[0]);
     Py_ssize_t size = PyTuple_GET_SIZE(args[1]);
     PyObject *x = size ? PyTuple_GET_ITEM(args[1], 0) : NULL;

@@ -1,24 +1,27 @@
 /* Scopes, and the hook for new Values: see graph/scopes.py and value/hooks.py. */
 
-/* Record in a scope from now on in this thread, or in none (NULL). Steals the reference; the caller owns
- * the scope before. */
-static inline PyObject *swap_scope(State *s, PyObject *scope) {
-    PyObject *before = scope_here(s);
-    s->marking += (scope != NULL) - (before != NULL);
+/* Record in a scope from now on in this thread, or in none (NULL). Steals the reference, unless it fails;
+ * the caller owns the scope before. */
+static inline int swap_scope(State *s, PyObject *scope, PyObject **before) {
+    if (scope_here(s, before) < 0) return -1;
+    s->marking += (scope != NULL) - (*before != NULL);
     s->scope = scope;
-    return before;
+    return 0;
 }
 
 /* swap_scope(scope), None for none. Borrows it; the caller owns the scope before. */
 static PyObject *engine_swap_scope(PyObject *module, PyObject *scope) {
-    State *s = PyModule_GetState(module);
-    PyObject *before = swap_scope(s, scope == Py_None ? NULL : Py_NewRef(scope));
+    State *s = needed(PyModule_GetState(module));
+    PyObject *before, *next = scope == Py_None ? NULL : scope;
+    if (!s || swap_scope(s, next, &before) < 0) return NULL;
+    Py_XINCREF(next);
     return before ? before : Py_NewRef(Py_None);
 }
 
 /* set_on_new(function): call it on each new Value; None ends that. The state owns it. */
 static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
-    State *s = PyModule_GetState(module);
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
     s->marking += (function != Py_None) - (s->on_new != NULL);
     Py_XSETREF(s->on_new, function == Py_None ? NULL : Py_NewRef(function));
     Py_RETURN_NONE;
@@ -26,22 +29,17 @@ static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
 
 /* set_before_backward(function): call it before each backward pass; None ends that. */
 static PyObject *engine_set_before_backward(PyObject *module, PyObject *function) {
-    State *s = PyModule_GetState(module);
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
     Py_XSETREF(s->before_backward, function == Py_None ? NULL : Py_NewRef(function));
     Py_RETURN_NONE;
 }
 
-/* set_forgets(forgets): let new Values of this thread forget their operands, or remember them again. */
-static PyObject *engine_set_forgets(PyObject *module, PyObject *value) {
-    State *s = PyModule_GetState(module);
-    PyObject *threads = PYTHON(s, hooks, _forgetful);
-    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int on = PyObject_IsTrue(value);
-    int failed = !thread || on < 0 ||
-                 (on ? PySet_Add(threads, thread) : PySet_Discard(threads, thread)) < 0;
-    Py_XDECREF(thread);
-    s->forgetful = PySet_GET_SIZE(threads);
-    if (failed) return NULL;
+/* set_modal(modal): whether any mode is on, see hooks.py. */
+static PyObject *engine_set_modal(PyObject *module, PyObject *value) {
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
+    s->modal = value == Py_True;
     Py_RETURN_NONE;
 }
 
@@ -69,14 +67,22 @@ static PyObject *scope_of_calls(State *s, InScope *method, PyObject *around, PyO
 /* Call the method in the scope of its module. Borrows everything; the caller owns the result. */
 static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, PyObject *names) {
     InScope *method = (InScope *)self;
-    State *s = PyType_GetModuleState(Py_TYPE(self));
+    State *s = needed(PyType_GetModuleState(Py_TYPE(self)));
+    PyObject *around, *before, *last;
     if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(method->call, args, n, names); /* raises */
-    PyObject *around = scope_here(s);
+    if (!s || scope_here(s, &around) < 0) return NULL;
     PyObject *scope = scope_of_calls(s, method, around ? around : method->outside, args[0]);
     if (!scope) return NULL;
-    PyObject *before = swap_scope(s, scope);
+    if (swap_scope(s, scope, &before) < 0) {
+        Py_DECREF(scope);
+        return NULL;
+    }
     PyObject *result = PyObject_Vectorcall(method->call, args, n, names);
-    Py_XDECREF(swap_scope(s, before));
+    if (swap_scope(s, before, &last) < 0) {
+        Py_XDECREF(before);
+        Py_CLEAR(result);
+    }
+    else Py_XDECREF(last);
     return result;
 }
 

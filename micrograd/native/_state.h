@@ -13,20 +13,24 @@ typedef struct Value {
         struct Value *link; /* in a dead node: the next one to free */
     };
     PyObject *first;        /* the first operand; for MANY, the tuple of all operands */
-    PyObject *second;       /* the second operand; for MANY, the operation (an Op) or NULL */
+    PyObject *second;       /* the second operand; for MANY, the operation (an Op) or NULL; for LEAF, None if
+                             * it was computed within no_grad */
     PyObject *scope;        /* the scope it was recorded in, or NULL; see scopes.py */
     PyObject *dict;         /* label, closure, other attributes; most Values have none */
     PyObject *weakrefs;
-    uint64_t seen : 48;     /* number of the last walk that visited it */
+    uint64_t seen : 47;     /* number of the last walk that visited it, see SEEN */
     uint64_t code : 8;      /* the operation, if it has a C form */
     uint64_t shape : 2;     /* layout of the operands: LEAF, ONE, TWO, MANY */
     uint64_t tracked : 1;   /* visible to the cyclic garbage collector */
     uint64_t used : 1;      /* has been an operand */
+    uint64_t late : 1;      /* tracked after it was used: not all of its consumers are tracked */
     uint64_t bound : 1;     /* a leaf of a block; see _block.h */
     uint64_t plain : 1;     /* a leaf that was made of a number operand, as the 2 in 2 * x */
     uint64_t variable : 1;  /* a leaf that a derivative is being taken by, see fresh_inputs.py */
     uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
+
+#define SEEN(number) ((uint64_t)(number) & 0x7FFFFFFFFFFF)
 
 /* A list of borrowed Values; owns its memory. */
 typedef struct {
@@ -41,6 +45,8 @@ typedef struct {
     List path;   /* from the root to the current node: pairs of a node and its remaining operands */
     int backward;
     int unruled;         /* the walk met a node without a rule */
+    int closures, hidden; /* it met functions assigned to _backward; nodes that may hide their leaves */
+    int open;            /* nothing is hidden from those functions, which may look at any grad */
     int bound;           /* the walk met a bound leaf, or may have */
     PyObject *collected; /* gradients to add to blocks at the end; or NULL */
 } Walk;
@@ -51,9 +57,9 @@ typedef struct {
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
-    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful)                                     \
+    X(custom_nodes, refuse_without_rule) X(hooks, _forgetful) X(hooks, _framed) X(hooks, forgets)                                     \
     X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
-    X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module)     \
+    X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module) X(name, derivatives)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
 enum { OBJECTS(INDEX) N_OBJECTS };
@@ -68,15 +74,16 @@ typedef struct {
     int hung;                   /* a bound Value became a node: stop hiding leaves */
     PyObject *rows[N_CODES];    /* code -> Op */
     PyObject *codes;            /* Op -> code, 0 for operations without a C form */
+    char passes[N_CODES];       /* code -> 1 if a derivative by the first operand exists, plus 2 by the second */
     PyObject *objects[N_OBJECTS];
     List kept;                  /* freed nodes, for reuse */
-    Value *dying;               /* nodes for the running value_dealloc to free */
-    int freeing;
+    Value *dying;               /* nodes for a running value_dealloc to free */
     Py_ssize_t n_alive, peak, keep;
+    Py_ssize_t n_freed;         /* since memory was last returned to Python, see trim */
     uint64_t walks;
     Walk spare;                 /* memory of the last walk, for the next one */
     Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
-    Py_ssize_t forgetful;       /* number of threads in no_grad */
+    int modal;                  /* a mode is on: new Values may have to forget their operands */
     PyObject *on_new;           /* called on each new Value, or NULL */
     PyObject *before_backward;  /* called on the nodes before each backward pass, or NULL */
     uint64_t thread;            /* the thread whose state is at hand: */
@@ -101,8 +108,25 @@ static inline PyTypeObject *value_type(PyTypeObject *type) {
 /* Tell whether an object is a Value or of a subclass. Borrows it. */
 static inline int is_value(PyObject *x) { return value_type(Py_TYPE(x)) != NULL; }
 
-/* Return the state of the module that a Value type belongs to; NULL during shutdown. */
+/* Return the state of the module that a Value type belongs to; NULL, without an error, during shutdown. */
 static inline State *state_of(PyTypeObject *type) {
     PyObject *module = ((PyHeapTypeObject *)value_type(type))->ht_module;
-    return module ? (State *)PyModule_GetState(module) : NULL;
+    State *s = module ? (State *)PyModule_GetState(module) : NULL;
+    return s && s->type ? s : NULL;
+}
+
+/* Return a state for what cannot do without one; NULL, with an error, during shutdown. */
+static inline State *needed(State *s) {
+    if (s && s->type) return s;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_RuntimeError, "Values cannot be used any more: Python is shutting down");
+    return NULL;
+}
+
+/* Forget the error at hand if it is of this kind, since something else is tried next. Return 0 then, and
+ * -1 for any other error, such as KeyboardInterrupt, which stays. */
+static inline int forget(PyObject *kind) {
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(kind)) return -1;
+    PyErr_Clear();
+    return 0;
 }

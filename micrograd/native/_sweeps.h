@@ -35,28 +35,44 @@ static void free_sweep(Sweep *w) {
 
 /* Return the place of a Value, counted from the first walk number that stands for one. */
 static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_places) {
-    uint64_t place = (((Value *)x)->seen - base) & 0xFFFFFFFFFFFF;
+    uint64_t place = SEEN(((Value *)x)->seen - base);
     return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
 }
 
-/* Link a node of MANY operands to those that a variable reaches. Return their number, or -1. */
-static Py_ssize_t link_operands(Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
+/* Return the rules of a node of MANY operands, a tuple; NULL, without an error, if they are not known. */
+static PyObject *rules_of(State *s, Value *v) {
+    if (!v->second || !Py_IS_TYPE(v->second, Py_TYPE(s->rows[ROW_add]))) return NULL;
+    PyObject *rules = PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)); /* from a slot */
+    if (rules && PyTuple_Check(rules) && PyTuple_GET_SIZE(rules) == PyTuple_GET_SIZE(v->first)) return rules;
+    if (!rules) forget(PyExc_AttributeError);
+    Py_XDECREF(rules);
+    return NULL;
+}
+
+/* Link a node of MANY operands to those that a variable reaches, and by which a derivative exists. Return
+ * their number, or -1. */
+static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
     Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
+    PyObject *rules = rules_of(s, v);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(v->first, i);
         Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;
-        if (place == NOWHERE) continue;
-        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) return -1;
+        if (place == NOWHERE || (rules && PyTuple_GET_ITEM(rules, i) == Py_None)) continue;
+        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) {
+            found = -1;
+            break;
+        }
         w->links[w->n_links++] = (Link){i, place};
         found++;
     }
+    Py_XDECREF(rules);
     return found;
 }
 
 /* Give the variables, and all nodes that they reach, their places. No Python code runs meanwhile,
  * since the places are kept in `seen`. Return 1 for another call's variable if `own`, -1 for an error. */
 static int find_steps(State *s, Sweep *w, List *order, int own) {
-    uint64_t base = (s->walks + 1) & 0xFFFFFFFFFFFF;
+    uint64_t base = SEEN(s->walks + 1);
     PyObject **variables = PySequence_Fast_ITEMS(w->variables);
     PyObject **outputs = PySequence_Fast_ITEMS(w->outputs);
     Py_ssize_t room = 0;
@@ -79,20 +95,20 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
         }
         if (v->shape == MANY) {
             step.first = w->n_links;
-            step.second = link_operands(w, v, base, &room);
+            step.second = link_operands(s, w, v, base, &room);
             if (step.second < 0) return -1;
             if (!step.second) continue;
         }
         else {
-            step.first = place_of(v->first, base, w->n_places);
-            if (v->shape == TWO && v->code != POWER_OF_NUMBER)
+            if (s->passes[v->code] & 1) step.first = place_of(v->first, base, w->n_places);
+            if (v->shape == TWO && s->passes[v->code] & 2)
                 step.second = place_of(v->second, base, w->n_places);
             if (step.first == NOWHERE && step.second == NOWHERE) continue;
         }
         step.place = place_of((PyObject *)v, base, w->n_places);
         if (step.place == NOWHERE) {
             step.place = w->n_places++;
-            v->seen = (base + step.place) & 0xFFFFFFFFFFFF;
+            v->seen = SEEN(base + step.place);
         }
         w->rare |= !v->code || v->dict;
         w->steps[w->n_steps++] = step;
@@ -313,7 +329,8 @@ static PyObject *run_sweeps(State *s, Sweep *w, int own, PyObject *directions) {
 
 /* adjoints(outputs, variables, own, slopes_at), and tangents(..., directions): see sweeps.py. */
 static PyObject *engine_sweep(PyObject *module, PyObject *const *args, PyObject *directions) {
-    State *s = PyModule_GetState(module);
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
     Sweep w = {.slopes_at = args[3]};
     PyObject *rows = NULL;
     w.outputs = PySequence_Tuple(args[0]);
@@ -335,7 +352,8 @@ static PyObject *engine_tangents(PyObject *module, PyObject *const *args, Py_ssi
 
 /* new_variables(numbers): a list of new leaves, marked as variables, of a list of floats. */
 static PyObject *engine_new_variables(PyObject *module, PyObject *numbers) {
-    State *s = PyModule_GetState(module);
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
     if (!PyList_Check(numbers)) return PyErr_Format(PyExc_TypeError, "a list of floats is needed");
     PyObject *variables = PyList_New(0);
     for (Py_ssize_t i = 0; variables && i < PyList_GET_SIZE(numbers); i++) {

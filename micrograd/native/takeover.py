@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from micrograd.native import bulk
+from micrograd.native import bulk, gc_cycles
 from micrograd.value import hooks
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,8 +38,9 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     fast.__name__ = "Value"  # in messages, without the module
     for name in bulk.FUNCTIONS:
         setattr(bulk, name, getattr(c_core, name))
-    for name in ("set_on_new", "set_before_backward", "set_forgets"):
+    for name in ("set_on_new", "set_before_backward", "set_modal"):
         setattr(hooks, name, getattr(c_core, name))
+    gc_cycles.watch(c_core.trim)
     return fast, c_core.toposort, "c"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd import ops
 from micrograd.value import copying, hooks
 from micrograd.value.identity import OperandSet
-from micrograd.value.numbers import is_number, to_float
+from micrograd.value.numbers import is_number, refuse_masked, to_float
 from micrograd.value.operators import Operators
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ValueBase(Operators["Value"]):
     _given: Sequence[float] | Callable[..., Sequence[Any]] | None = None  # its local derivatives
     _line: tuple[str, int] | None = None  # the file and line that made it, where that is known
     _is_plain_number: bool = False  # a number operand made it, as the 2 in `2 * x`
+    _forgot: bool = False  # it was computed within `no_grad`, and so is a leaf
 
     # Hooks for subclasses.
     _why_no_derivative: str | None = None  # the message of `grad`, where it cannot pass this node
@@ -188,6 +189,7 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
     equality = comparison is operator.eq or comparison is operator.ne
     if equality and other is not v and not is_number(other):
         return NotImplemented
+    refuse_masked(other, "what a Value is compared with")
     return comparison(v._number, other._number if isinstance(other, ValueBase) else other)
 
 

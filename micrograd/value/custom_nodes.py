@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from micrograd.value import hooks
 from micrograd.value.base import ValueBase
 from micrograd.value.errors import described, user_line, warn
 from micrograd.value.numbers import to_float
-
-if TYPE_CHECKING:
-    pass
 
 
 def set_up(node: Any, children: Any, op: Any, label: str, local_grads: Any) -> None:
@@ -23,19 +20,37 @@ def set_up(node: Any, children: Any, op: Any, label: str, local_grads: Any) -> N
                 f"local gradients, one per child; got {op!r}"
             )
         op, local_grads = "", op
-    node.args = _all_values(children, node)
+    values = _all_values(children, node)
     if op:
         node._op = op
     if label:
         node.label = label
     if hooks.forgets():
-        node.args = ()
-    elif callable(local_grads):
-        node._given = local_grads
-    elif local_grads is not None:
-        node._given = one_per_parent(local_grads, node)
+        node._forgot = bool(values)
+        return
+    node.args = values
+    if local_grads is not None:
+        give(node, local_grads)
     elif node.args:
         node._line = user_line()  # it has no rule yet: for the message, if it gets none
+
+
+def give(node: Any, local_grads: Any) -> None:
+    """Store the local derivatives of a node that no operation made, after a check."""
+    if node.op is not None:
+        raise TypeError(
+            f"the local derivatives of {node!r} are those of its operation, {node.op.name}: make a "
+            "node of your own, Value(data, children, local_grads)"
+        )
+    if callable(local_grads):
+        node._given = local_grads
+    elif isinstance(local_grads, (str, bytes)) or not isinstance(local_grads, Iterable):
+        raise TypeError(
+            "local derivatives are a sequence of numbers, one per child, or a function that "
+            f"returns one; got {local_grads!r}"
+        )
+    else:
+        node._given = one_per_parent(local_grads, node)
 
 
 def _all_values(children: Any, node: Any) -> tuple[Any, ...]:
@@ -106,7 +121,10 @@ def refuse_without_rule(order: Sequence[Any]) -> None:
     """Raise TypeError when nodes without a rule keep a backward pass from every leaf.
 
     `order` lists the graph, operands before consumers. Leaves that are plain numbers do not count.
+    Raises RuntimeError when the root forgot what it was made of.
     """
+    if order[-1]._forgot:
+        refuse_forgotten(order[-1], "backward()")
     missing = {id(v) for v in order if v.op is None and _has_no_rule(v)}
     if not missing:
         return
@@ -124,6 +142,15 @@ def refuse_without_rule(order: Sequence[Any]) -> None:
         raise TypeError(
             f"backward() reaches no leaf, since no gradient passes {_without_rule(first)}"
         )
+
+
+def refuse_forgotten(root: Any, what: str) -> None:
+    """Raise RuntimeError: nothing can be differentiated that was computed within no_grad."""
+    name = f"{root.label} ({root!r})" if root.label else repr(root)
+    raise RuntimeError(
+        f"{what} of {name} reaches nothing, since it was computed within no_grad() and remembers "
+        "no operands: compute it outside"
+    )
 
 
 def _has_no_rule(v: Any) -> bool:

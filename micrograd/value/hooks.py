@@ -5,7 +5,7 @@ These are global, and stay empty while nobody needs them:
 * `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
   each backward pass (graph/strict.py).
-* `set_forgets(True)`: new Values of this thread forget their operands (graph/modes.py).
+* `add_mode(mode)`: new Values forget their operands, or remember them again (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
   ordinary Values, reads their numbers, or computes where floats raise (programs/trace/).
 
@@ -15,8 +15,10 @@ lists them. The C core obeys the same hooks.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, Protocol
 
 on_new: Callable[[Any], object] | None = None
@@ -37,17 +39,64 @@ def set_before_backward(function: Callable[[Any], object] | None) -> None:
     before_backward = function
 
 
-_forgetful: set[int] = set()  # the identifiers of threads
+class Mode:
+    """Whether new Values forget their operands: in this thread, or only while a frame runs."""
+
+    __slots__ = ("forgets", "frame", "thread")
+
+    def __init__(self, forgets: bool, frame: FrameType | None) -> None:
+        self.forgets = forgets
+        self.frame = frame
+        self.thread = threading.get_ident()
 
 
-def set_forgets(forgets: bool) -> None:
-    """Make new Values of this thread forget their operands, or remember them again."""
-    (_forgetful.add if forgets else _forgetful.discard)(threading.get_ident())
+_modes: list[Mode] = []  # all that are on, in the order in which they were entered
+_framed: list[Mode] = []  # those that hold while a frame runs
+_forgetful: set[int] = set()  # the threads that forget, frames aside
+
+
+def add_mode(mode: Mode) -> None:
+    """Let a mode hold until it is removed; of those that hold somewhere, the last one decides."""
+    _modes.append(mode)
+    _settle(mode)
+
+
+def remove_mode(mode: Mode) -> None:
+    """End a mode, in whatever order and thread that happens."""
+    _modes.remove(mode)
+    _settle(mode)
+
+
+def _settle(changed: Mode) -> None:
+    _framed[:] = [mode for mode in _modes if mode.frame is not None]
+    others = [mode for mode in _modes if mode.frame is None and mode.thread == changed.thread]
+    forget = bool(others) and others[-1].forgets
+    (_forgetful.add if forget else _forgetful.discard)(changed.thread)
+    set_modal(bool(_modes))
+
+
+def set_modal(modal: bool) -> None:
+    """Tell the C core whether any mode is on, so that it has to ask."""
 
 
 def forgets() -> bool:
-    """Tell whether new Values of this thread forget their operands."""
+    """Tell whether new Values that are made here forget their operands."""
+    if _framed:
+        return _forgets_within(sys._getframe(1))
     return bool(_forgetful) and threading.get_ident() in _forgetful
+
+
+def _forgets_within(frame: FrameType | None) -> bool:
+    running = set()
+    while frame is not None:
+        running.add(id(frame))
+        frame = frame.f_back
+    for mode in reversed(_modes):
+        if id(mode.frame) in running or (
+            mode.frame is None and mode.thread == threading.get_ident()
+        ):
+            return mode.forgets
+    return False
 
 
 class Tracer(Protocol):

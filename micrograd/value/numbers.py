@@ -18,7 +18,9 @@ def is_number(x: Any) -> bool:
         return False  # the common cases first: asking an abstract class takes long
     if isinstance(x, numbers.Complex):
         return isinstance(x, numbers.Real)
-    return hasattr(x, "__float__") and getattr(x, "shape", ()) == ()
+    if not hasattr(x, "__float__") or getattr(x, "shape", ()) != ():
+        return False
+    return getattr(getattr(x, "dtype", None), "kind", "f") in "biufO"  # a 0-d array of real numbers
 
 
 def to_float(x: Any, what: str = "data") -> float:

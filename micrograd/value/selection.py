@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache, reduce
 from typing import Any
@@ -96,8 +97,8 @@ def _chosen(rows: list[Any], index: Any) -> Any:
 def max(values: Iterable[Any]) -> Any:
     """Return the largest of some numbers or Values, as one operation; a nan wins.
 
-    Where several are the largest, they share the slope equally. Raises ValueError where there are
-    none.
+    Where several are the largest, they share the slope equally; where a nan wins, all slopes are
+    nan. Raises ValueError where there are none.
 
     >>> from micrograd import Value
     >>> x, y = Value(3.0), Value(3.0)
@@ -139,12 +140,14 @@ def _make_extreme(name: str, pairwise: Op, make: Callable[[int], Extreme], count
     def rule(j: int) -> Rule:
         def slope(*operands: Any) -> Any:
             *values, out = operands
-            return ops.equal(values[j], out) / sum(ops.equal(x, out) for x in values)
+            winners = sum(ops.equal(x, out) for x in values)
+            return ops.equal(values[j], out) / ops.where(ops.equal(out, out), winners, math.nan)
 
         return slope
 
     op = Extreme(name, lambda *values: reduce(pairwise, values), *map(rule, range(count)))
     op.make, op.pairwise = make, pairwise
+    ops.KINKS[op] = (lambda *values: values.count(op.value(*values)) > 1, tuple(range(count)))
     return op
 
 

@@ -72,6 +72,11 @@ _WRONG_RULES: list[tuple[Op, str, Callable[..., tuple[float, ...]]]] = [
     (ops.negative, "the slope lacks its minus", lambda x, out: (1.0,)),
     (ops.power, "the exponent stays: it is n * x ** (n - 1)", lambda x, y, out: (y * x**y,)),
     (ops.power, "the factor n is missing: n * x ** (n - 1)", lambda x, y, out: (x ** (y - 1),)),
+    (
+        ops.power,
+        "the sign of the base is lost: it is n * x ** (n - 1)",
+        lambda x, y, out: (y * abs(x) ** (y - 1),),
+    ),
     (ops.relu, "all is let through: the slope is 0 where x is below 0", lambda x, out: (1.0,)),
     (ops.relu, "the slope is out: it is 1 where x is above 0", lambda x, out: (out,)),
     (ops.tanh, "the slope is taken at x: it is 1 - out ** 2", lambda x, out: (1 - x * x,)),
