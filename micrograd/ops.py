@@ -16,7 +16,11 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from micrograd.engine import Value
+    from micrograd.symbolic.formula import Formula
 
 Rule = Callable[..., Any]
 
@@ -54,10 +58,21 @@ class Op:
                     f"Op {name!r}: a derivative is a function of the operands and of the result, "
                     f"or None where there is none; got {rule!r}"
                 )
-        self.name = name
-        self.value = value
-        self.derivatives = derivatives
-        self.symbol = name if symbol is None else symbol
+        self.name: str = name
+        self.value: Rule = value
+        self.derivatives: tuple[Rule | None, ...] = derivatives
+        self.symbol: str = name if symbol is None else symbol
+
+    if TYPE_CHECKING:  # numbers give a number, Values a Value, Formulas and arrays the same again
+
+        @overload
+        def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Value | float) -> Value: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Formula | float) -> Formula: ...
+        @overload
+        def __call__(self, *operands: Any) -> Any: ...
 
     def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.derivatives):
@@ -87,6 +102,8 @@ class Op:
             ):
                 owner = operand
         if owner is None:
+            if any(isinstance(operand, (list, tuple, str)) for operand in operands):
+                raise self._not_taken(operands)
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             numbers = [float(x) if isinstance(x, float) else x for x in operands]
             try:
@@ -98,9 +115,16 @@ class Op:
             if result is NotImplemented and hasattr(operand, "_apply") and operand is not owner:
                 result = operand._apply(self, operands)
         if result is NotImplemented:
-            kinds = ", ".join(type(operand).__name__ for operand in operands)
-            raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
+            raise self._not_taken(operands)
         return result
+
+    def _not_taken(self, operands: tuple[Any, ...]) -> TypeError:
+        kinds = ", ".join(type(operand).__name__ for operand in operands)
+        found = f"{self.name} takes numbers, Values or arrays, got ({kinds})"
+        if any(isinstance(operand, (list, tuple)) for operand in operands):
+            others = ", y" * (len(operands) - 1)
+            found += f": write [{self.name}(x{others}) for x in values] for a list"
+        return TypeError(found)
 
     @property
     def __name__(self) -> str:  # an Op can be used wherever a function can
