@@ -37,8 +37,8 @@ class Keys:
         by_count: set[int] | None,
     ) -> None:
         self.groups: list[Group] = []
-        self.group_of = [-1] * len(tape.ops)
-        self.varies = [*tape.varies]
+        self.group_of: list[int] = [-1] * len(tape.ops)
+        self.varies: list[bool] = [*tape.varies]
         self.places: dict[int, int] = {}  # of leaves
         self._constants = tape.constants
         self._by_count = by_count

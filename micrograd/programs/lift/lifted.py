@@ -36,10 +36,11 @@ class Lifted:
     ) -> None:
         flat = Flat(tape, [*outputs, *guards, *slopes.nodes()], slopes.arrives)
         self.tape = tape
-        self.parameters = len(parameters)
-        self.outputs = [flat.same[i] for i in (*outputs, *guards)]
+        self.parameters: int = len(parameters)
+        self.outputs: list[int] = [flat.same[i] for i in (*outputs, *guards)]
         keys = _keyed(tape, flat, parameters, patterns)
-        self.groups, self.group_of = keys.groups, keys.group_of
+        self.groups: list[Group] = keys.groups
+        self.group_of: list[int] = keys.group_of
         tape.columns[""] = len(outputs)
         reverse = Reverse(flat, slopes, keys.varies, keys.make_sums)
         forward = [*keys.groups]
@@ -47,9 +48,11 @@ class Lifted:
             if slopes.arrives[output]:
                 reverse.start(output, keys.add_seed(k))
         reverse.walk(forward)
-        self.adjoints = reverse.adjoints
-        self.gradients = reverse.arrived_at([tape.parameters[p] for p in parameters])
-        self.position = np.zeros(len(self.group_of), int)
+        self.adjoints: dict[int, int] = reverse.adjoints
+        self.gradients: dict[int, int] = reverse.arrived_at(
+            [tape.parameters[p] for p in parameters]
+        )
+        self.position: Any = np.zeros(len(self.group_of), int)
         self.position[list(keys.places)] = list(keys.places.values())
         self._source: dict[int, int] = {}  # of groups that stand where another does
         self._mark_gradients()

@@ -42,11 +42,11 @@ class Sum:
     __slots__ = ("combine", "dense", "is_open", "sign", "terms")
 
     def __init__(self, combine: Op, terms: list[Term], dense: bool = False) -> None:
-        self.combine = combine
-        self.terms = terms
-        self.dense = dense
-        self.sign = 1
-        self.is_open = combine is not ops.add
+        self.combine: Op = combine
+        self.terms: list[Term] = terms
+        self.dense: bool = dense
+        self.sign: int = 1
+        self.is_open: bool = combine is not ops.add
 
 
 class Flat:
@@ -61,7 +61,7 @@ class Flat:
         self._ops, self._operands = tape.ops, tape.operands
         self._varies, self._arrives = tape.varies, arrives
         roots = list(roots)
-        self.same = list(range(len(tape.ops)))
+        self.same: list[int] = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
@@ -77,7 +77,7 @@ class Flat:
             if op is not None and self._uses[i]:
                 rule = self._extreme if isinstance(op, Extreme) else flatten.get(op)
                 self.sums[i] = None if rule is None else rule(i, op)
-        self.nodes = self._reached([self.same[root] for root in roots])
+        self.nodes: list[int] = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:
         """Return the operands of a node that is no sum."""

@@ -41,19 +41,19 @@ class Operands:
     """
 
     def __init__(self, lifted: Lifted) -> None:
-        self.lifted = lifted
+        self.lifted: Lifted = lifted
         self.storages: list[Storage] = []
         self.storage_of: list[int] = []  # by group
         self.forward: list[Step] = []
         self.backward: list[Step] = []
-        self.steps = self.forward
+        self.steps: list[Step] = self.forward
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
         self._row_views: list[View | None] = [None] * len(lifted.group_of)  # by node
         self._leaves = {
             PARAMETERS: self._store(PARAMETERS, lifted.parameters, False),
             CONSTANTS: self._store(CONSTANTS, len(lifted.tape.constants), False),
         }
-        self.gradients = self._store("gradients", lifted.parameters, False)
+        self.gradients: int = self._store("gradients", lifted.parameters, False)
 
     def _store(self, kind: str, rows: int, varies: bool, name: str = "") -> int:
         self.storages.append(Storage(kind, rows, varies, name))

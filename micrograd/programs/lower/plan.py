@@ -10,6 +10,7 @@ from micrograd.programs.lift.fuse_bias import absorb
 from micrograd.programs.lift.groups import INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.buffers import share
+from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.steps import Steps
 from micrograd.programs.lower.strides import Step
 
@@ -20,7 +21,7 @@ class Plan:
     """The storages and steps of a lifted tape; `forward` ends where the outputs are known."""
 
     def __init__(self, lifted: Lifted, truths: Sequence[bool] = ()) -> None:
-        self.constants = list(lifted.tape.constants.values())
+        self.constants: list[float] = list(lifted.tape.constants.values())
         needed = _needed_for_outputs(lifted)
         ones = absorb(lifted)
         steps = Steps(lifted)
@@ -30,18 +31,20 @@ class Plan:
             steps.steps = steps.forward if group.index in needed else steps.backward
             if group.terms and group.members:
                 steps.write(group)
-        self.storages, self.gradients = steps.storages, steps.gradients
-        self.forward, self.backward = steps.forward, steps.backward
+        self.storages: list[Storage] = steps.storages
+        self.gradients: int = steps.gradients
+        self.forward: list[Step] = steps.forward
+        self.backward: list[Step] = steps.backward
         self._lay_out_inputs()
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
         copied = steps.elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
-        self.memories = share(self.storages, *self._lifetimes(copied))
+        self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
 
     def _read_outputs(self, rows: list[tuple[int, int]], truths: Sequence[bool]) -> None:
         """Tell where the results stand, and, by storage, the guards, which come behind them."""
-        self.count_guards = len(truths)
-        self.outputs = rows[: len(rows) - len(truths)]
+        self.count_guards: int = len(truths)
+        self.outputs: list[tuple[int, int]] = rows[: len(rows) - len(truths)]
         self.truths = np.array(truths, bool)[:, None]
         by_storage: dict[int, list[tuple[int, int]]] = {}
         for place, (storage, row) in enumerate(rows[len(self.outputs) :]):
