@@ -1,15 +1,18 @@
 """Write micrograd/native/_ops.h: the table of operations as C functions, for the C core.
 
-Each function is what a row says when it is called on Formulas. Run it after a change to the
-table: `python tools/ops_header.py`; a test compares the file with what this makes.
+Each function is what a row says when it is called on Formulas. The docstrings of engine.py are in
+it too. Run it after a change of either: `python tools/ops_header.py`; a test compares the file with
+what this makes.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 from pathlib import Path
 
-from micrograd import ops
+from micrograd import engine, ops
 from micrograd.ops import Op
 from micrograd.symbolic.formula import (
     DIFFER_IN_C,
@@ -61,10 +64,25 @@ def header() -> str:
                 + "\n".join(rules),
                 "/* These rows, and those of them that are methods of a Value. */\n"
                 + "\n".join(lists),
+                "/* What help() says of what C takes over. */\n" + "\n".join(docs()),
             ]
         )
         + "\n"
     )
+
+
+def docs() -> list[str]:
+    """Return the docstrings of engine.py as C strings; of functions with their parameters."""
+    value = engine.Value
+    functions = {"backward": value.backward, "_apply": value._apply, "toposort": engine.toposort}
+    texts = {
+        name: inspect.getdoc(getattr(value, name)) or "" for name in ("data", "grad", "parents")
+    }
+    for name, function in functions.items():
+        parameters = [str(p).split(":")[0] for p in inspect.signature(function).parameters.values()]
+        signature = ", ".join(parameters).replace("self", "$self")
+        texts[name] = f"{name}({signature})\n--\n\n{inspect.getdoc(function)}"
+    return [f"#define DOC_{name} {json.dumps(text)}" for name, text in texts.items()]
 
 
 def _list(name: str, rows: list[Op]) -> str:

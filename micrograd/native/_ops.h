@@ -96,3 +96,11 @@ static inline double erfc_slope_0(double x, double out) { (void)out; return -1.1
 #define BINARY_ROWS(ROW) ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(maximum) ROW(minimum) ROW(power) ROW(logaddexp)
 #define UNARY_METHODS(ROW) ROW(sign) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(sin) ROW(cos) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc)
 #define BINARY_METHODS(ROW) ROW(maximum) ROW(minimum) ROW(logaddexp)
+
+/* What help() says of what C takes over. */
+#define DOC_data "The number itself."
+#define DOC_grad "The derivative of the last `backward()`'s root with respect to this Value."
+#define DOC_parents "The Values among the operands, in order; `a + a` has two."
+#define DOC_backward "backward($self)\n--\n\nLeave in every `v.grad` of this graph the derivative of self with respect to v.\n\nA leaf adds it to what its grad holds already, until that is set to 0; the other Values\nstart afresh. When a local derivative cannot be computed, that is raised, and the leaves'\ngrads are as before.\n\n>>> x = Value(3.0)\n>>> (x * x * x).backward()\n>>> x.grad\n27.0"
+#define DOC__apply "_apply($self, op, operands)\n--\n\nCompute an operation on the data of its operands, and record the result as a node.\n\nAs in the original, a number among the operands becomes a leaf, but a number exponent stays\na number."
+#define DOC_toposort "toposort(*roots)\n--\n\nList every Value that the roots are made of, operands before their consumers.\n\n>>> a, b = Value(2.0, label=\"a\"), Value(3.0, label=\"b\")\n>>> [v.label or v._op for v in toposort(a * b + a)]\n['a', 'b', '*', '+']"

@@ -50,7 +50,9 @@ class Operators(Generic[Result]):
     def __rtruediv__(self, other: Any) -> Result:
         return self._apply(ops.divide, (other, self))
 
-    def __pow__(self, exponent: Any) -> Result:
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Result:
+        if modulus is not None:
+            return NotImplemented
         return self._apply(ops.power, (self, exponent))
 
     def __rpow__(self, base: Any) -> Result:
@@ -143,8 +145,8 @@ class Operators(Generic[Result]):
     def stop_gradient(self) -> Result:
         return self._apply(ops.stop_gradient, (self,))
 
-    def arctan2(self, x: Any) -> Result:
-        return self._call(ops.arctan2, x)
+    def arctan2(self, other: Any) -> Result:
+        return self._call(ops.arctan2, other)
 
     def hypot(self, other: Any) -> Result:
         return self._call(ops.hypot, other)
