@@ -66,6 +66,7 @@ from micrograd.ops import (
 from micrograd.value.selection import max as max
 from micrograd.value.selection import min as min
 from micrograd.value.selection import take
+from micrograd.value.words.elsewhere import IN_MICROGRAD, missing
 
 if TYPE_CHECKING:
     from micrograd import draw, explain, losses, nn, optim, programs
@@ -198,11 +199,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"micrograd.{name}")
     if name in _LAZY_FUNCTIONS:
         return getattr(importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}"), name)
-    raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
+    raise missing("micrograd", name, IN_MICROGRAD)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_FUNCTIONS, "examples", "scopes"})
+    return sorted({*__all__, "abs", "max", "min"})  # what there is to complete
 
 
 class _MovedModules:

@@ -16,7 +16,11 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from micrograd.engine import Value
+    from micrograd.symbolic.formula import Formula
 
 Rule = Callable[..., Any]
 
@@ -54,10 +58,21 @@ class Op:
                     f"Op {name!r}: a derivative is a function of the operands and of the result, "
                     f"or None where there is none; got {rule!r}"
                 )
-        self.name = name
-        self.value = value
-        self.derivatives = derivatives
-        self.symbol = name if symbol is None else symbol
+        self.name: str = name
+        self.value: Rule = value
+        self.derivatives: tuple[Rule | None, ...] = derivatives
+        self.symbol: str = name if symbol is None else symbol
+
+    if TYPE_CHECKING:  # numbers give a number, Values a Value, Formulas and arrays the same again
+
+        @overload
+        def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Value | float) -> Value: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Formula | float) -> Formula: ...
+        @overload
+        def __call__(self, *operands: Any) -> Any: ...
 
     def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.derivatives):
@@ -87,6 +102,8 @@ class Op:
             ):
                 owner = operand
         if owner is None:
+            if any(isinstance(operand, (list, tuple, str)) for operand in operands):
+                raise self._not_taken(operands)
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             numbers = [float(x) if isinstance(x, float) else x for x in operands]
             try:
@@ -98,9 +115,16 @@ class Op:
             if result is NotImplemented and hasattr(operand, "_apply") and operand is not owner:
                 result = operand._apply(self, operands)
         if result is NotImplemented:
-            kinds = ", ".join(type(operand).__name__ for operand in operands)
-            raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
+            raise self._not_taken(operands)
         return result
+
+    def _not_taken(self, operands: tuple[Any, ...]) -> TypeError:
+        kinds = ", ".join(type(operand).__name__ for operand in operands)
+        found = f"{self.name} takes numbers, Values or arrays, got ({kinds})"
+        if any(isinstance(operand, (list, tuple)) for operand in operands):
+            others = ", y" * (len(operands) - 1)
+            found += f": write [{self.name}(x{others}) for x in values] for a list"
+        return TypeError(found)
 
     @property
     def __name__(self) -> str:  # an Op can be used wherever a function can
@@ -156,6 +180,13 @@ def _size(x: Any) -> Any:
     return where(less(x, 0), -x, x)
 
 
+def _base(x: Any, y: Any) -> Any:
+    """Return the base of x**(y - 1), in the slope of x**y: at 0**0, where the slope is 0, it is 1."""
+    if y.__class__ in _PLAIN_NUMBERS and y != 0:
+        return x
+    return x + equal(x, 0) * equal(y, 0)
+
+
 # The table -------------------------------------------------------------------------------------
 # A comment above a row states its convention where the textbook leaves a choice.
 # fmt: off
@@ -206,7 +237,7 @@ log10 = Op("log10",            math.log10,               lambda x, out: 1 / (x *
 
 # x**0 is 1 with slope 0, even at x = 0, where the first rule takes 1 as the base. 0**y has slope 0
 # in y. For a negative base, whose powers are real at integers only, the slope in y is nan.
-power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(x + equal(x, 0) * equal(y, 0), y - 1),
+power: Op = Op("power",        _real_power,              lambda x, y, out: y * power(_base(x, y), y - 1),
                                                          lambda x, y, out: out * log(where(less(x, 0), math.nan, x + equal(x, 0))),
                                                          symbol="**")
 sqrt = Op("sqrt",              math.sqrt,                lambda x, out: 0.5 / out)

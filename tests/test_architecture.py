@@ -26,7 +26,8 @@ ROOMS = [
 
 # The folders of a room, and those beside them that each may import. "." stands for the files
 # directly in the room, which may import all of its folders (but nobody what imports them).
-FOLDERS = {
+FOLDERS: dict[str, dict[str, list[str]]] = {
+    "value": {"words": []},
     "programs": {
         "trace": [],
         "lift": ["trace"],

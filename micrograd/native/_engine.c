@@ -40,6 +40,8 @@
 
 #include "_sweeps.h"
 
+#include "_chain.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -48,13 +50,13 @@
 
 #define METHOD(name, function, doc)                                                                \
     {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, doc},
-#define METHOD1(name) METHOD(#name, name##_method, #name "($self)\n--\n\n")
-#define METHOD2(name) METHOD(#name, name##_method, #name "($self, other)\n--\n\n")
+#define OPERATION(name) METHOD(#name, name##_method, DOC_##name)
 static PyMethodDef value_methods[] = {
     METHOD("backward", value_backward, DOC_backward)
     METHOD("_apply", value_apply, DOC__apply)
+    {"_set_attribute", value_set_attribute, METH_VARARGS, "Set an attribute."},
     {"_track", value_track, METH_NOARGS, "Make this Value visible to the garbage collector."},
-    UNARY_METHODS(METHOD1) BINARY_METHODS(METHOD2)
+    UNARY_METHODS(OPERATION) BINARY_METHODS(OPERATION)
     {NULL, NULL, 0, NULL},
 };
 
@@ -210,6 +212,10 @@ static PyMethodDef engine_methods[] = {
     METHOD("toposort", engine_toposort_of, DOC_toposort)
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
+    {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
+     "See micrograd/derivatives/chain_rule.py."},
+    {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
+     "Tell of each Value whether the roots are made of it."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},

@@ -43,7 +43,7 @@ class Formula(Operators["Formula"]):
         self.value: Value | None = None  # the leaf that a name stands for, if one does
         self.op: Op | None = None
         self.args: tuple[Formula, ...] = ()
-        self.size = 1
+        self.size: int = 1
 
     def _apply(self, op: Op, operands: tuple[Any, ...]) -> Formula:
         if not all(isinstance(x, Formula) or is_number(x) for x in operands):
@@ -97,6 +97,9 @@ class Formula(Operators["Formula"]):
         """
         return write(self, LATEX)
 
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
     def text(self) -> str:
         """Return plain text for people: any label as a name, numbers in four significant digits.
 
@@ -125,7 +128,8 @@ class Formula(Operators["Formula"]):
     def __eq__(self, other: Any) -> Formula:  # type: ignore[override]
         return self._apply(ops.equal, (self, other))
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __bool__(self) -> bool:
         raise TypeError(f"whether {self} is true depends on numbers: write micrograd.ops.where")
