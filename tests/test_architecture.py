@@ -20,7 +20,7 @@ FILES = {
 
 # A room imports what stands before it; `ops` imports nothing.
 ROOMS = [
-    "ops", "value", "engine", "native", "symbolic", "graph", "derivatives",
+    "ops", "special", "value", "engine", "native", "symbolic", "graph", "derivatives",
     "nn", "losses", "optim", "files", "programs", "draw", "explain",
 ]  # fmt: skip
 

@@ -159,7 +159,8 @@ WRONG = [(), (1,), (1, 2), (1, 2, 3), ("a",), (None, None)]
 
 def method_names(mg: Any) -> list[str]:
     names = {name for kind in mg.Value.__mro__ for name in vars(kind) if not name.startswith("__")}
-    return sorted(name for name in names if callable(getattr(mg.Value, name, None)) and name != "_track")
+    names -= {"_track", "_set_attribute"}  # not for users
+    return sorted(name for name in names if callable(getattr(mg.Value, name, None)))
 
 
 def call(name: str, *args: Any, **named: Any) -> str:

@@ -110,7 +110,7 @@ class ValueBase(Operators["Value"]):
     def __round__(self, digits: int | None = None) -> float:
         raise _number_lost(
             'round(v) would drop the gradient of a Value: print it with f"{v:.2f}", or write '
-            "round(v.data, 2) for the bare number"
+            "round(v.data, 2) for the bare number; micrograd.round(v) is an operation, and flat"
         )
 
     def __getitem__(self, index: Any) -> Any:
