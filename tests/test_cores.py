@@ -397,7 +397,8 @@ def test_the_attributes_are_the_same() -> None:
 
 def test_pickles_pass_from_one_core_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def use(mg: Any) -> None:
-        for name in ("engine", "ops", "value.copying"):
+        monkeypatch.setitem(sys.modules, "micrograd", mg)  # or pickle would import another one
+        for name in ("engine", "ops", "value", "value.copying"):
             module = operator.attrgetter(name)(mg)
             monkeypatch.setitem(sys.modules, f"micrograd.{name}", module)
 
