@@ -119,8 +119,8 @@ function write(node, data, grad, secret) {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
     const many = values.length > 6; // as in views.py
     const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
-    const slot = $(`[data-row="${r}"]`, node);
-    slot.textContent = text + (many ? " \u2026" : "");
+    const slot = $(`[data-row="${r}"]`, node), full = text + (many ? " \u2026" : "");
+    if (slot.textContent !== full) slot.textContent = full; // what stays is not laid out again
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });
