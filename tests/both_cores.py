@@ -20,6 +20,9 @@ def load(pure: bool) -> ModuleType:
         module = importlib.import_module("micrograd")
         importlib.import_module("micrograd.nn")
         importlib.import_module("micrograd.bulk")
+        derivatives = importlib.import_module("micrograd.derivatives")
+        for name in derivatives.__all__:  # which would load later, and from another copy
+            setattr(module, name, getattr(derivatives, name))
         return module
     finally:
         for name in [name for name in sys.modules if _is_ours(name)]:

@@ -1,75 +1,168 @@
-"""Write micrograd/native/_ops.h: the table of operations as C functions, for the C core.
+"""Write micrograd/native/_ops.h and _rules.h: the table of operations in C, for the C core.
 
+_ops.h has the rows as functions of doubles; _rules.h has the rules as functions that record Values.
 Each function is what a row says when it is called on Formulas. Run it after a change to the
-table: `python tools/ops_header.py`; a test compares the file with what this makes.
+table: `python tools/ops_header.py`; a test compares the files with what this makes.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from micrograd import ops
+from micrograd.derivatives.chain_rule import simpler
 from micrograd.ops import Op
 from micrograd.symbolic.formula import (
     DIFFER_IN_C,
+    Formula,
     c_definitions,
     c_function,
+    c_rule,
     c_value,
     of_rule,
     operand_names,
 )
 from micrograd.value.operators import Operators
 
-PATH = Path(__file__).parent.parent / "micrograd" / "native" / "_ops.h"
-
-
-def slopes(op: Op) -> list[str]:
-    """Return the row's local derivatives as C expressions, one per operand."""
-    return [of_rule(op, position).c() for position in range(len(op.derivatives))]
+NATIVE = Path(__file__).parent.parent / "micrograd" / "native"
+GENERATED = "/* Generated from the table in ops.py by tools/ops_header.py: change that. */"
 
 
 def fits(op: Op) -> bool:
     """Tell whether the C core can take the row: one or two operands, the same bits as Python."""
     if len(op.derivatives) > 2 or None in op.derivatives:
         return False
-    words = re.findall(r"[a-z]+", " ".join([c_value(op), *slopes(op)]))
-    return DIFFER_IN_C.isdisjoint(words)
+    text = " ".join([c_value(op), *slopes(op)]).replace("_value", " ")
+    return DIFFER_IN_C.isdisjoint(re.findall(r"[a-z]+", text))
+
+
+def slopes(op: Op) -> list[str]:
+    """Return the row's local derivatives as C functions, one per operand."""
+    return [c_rule(op, position) for position in range(len(op.derivatives))]
+
+
+ROWS = [op for op in ops.TABLE.values() if fits(op)]
 
 
 def header() -> str:
-    """Return the text of the header."""
-    rows = [op for op in ops.TABLE.values() if fits(op)]
-    rules = [
-        c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], slope)
-        for op in rows
-        for position, slope in enumerate(slopes(op))
-    ]
-    methods = [op for op in rows if hasattr(Operators, op.name)]
+    """Return the text of _ops.h."""
+    rules = [slope for op in ROWS for slope in slopes(op)]
+    methods = [op for op in ROWS if hasattr(Operators, op.name)]
     lists = [
         _list(f"{kind}_{what}", [op for op in chosen if len(op.derivatives) == arity])
-        for what, chosen in (("ROWS", rows), ("METHODS", methods))
+        for what, chosen in (("ROWS", ROWS), ("METHODS", methods))
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
-    return (
-        "\n\n".join(
-            [
-                "/* Generated from the table in ops.py by tools/ops_header.py: change that. */",
-                "#include <math.h>",
-                "/* The values of all rows. */\n" + c_definitions(),
-                "/* The local derivatives of the rows that the C core takes over. */\n"
-                + "\n".join(rules),
-                "/* These rows, and those of them that are methods of a Value. */\n"
-                + "\n".join(lists),
-            ]
-        )
-        + "\n"
+    return _text(
+        "#include <math.h>",
+        "/* The values of all rows. */\n" + c_definitions(),
+        "/* The local derivatives of the rows that the C core takes over. */\n" + "\n".join(rules),
+        "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
     )
+
+
+def _text(*parts: str) -> str:
+    return "\n\n".join([GENERATED, *parts]) + "\n"
 
 
 def _list(name: str, rows: list[Op]) -> str:
     return f"#define {name}(ROW) " + " ".join(f"ROW({op.name})" for op in rows)
 
 
+# Rules that record -----------------------------------------------------------------------------
+
+
+class Exponent(float):
+    """A number of which only the name is known, for the rule of a power whose exponent is one."""
+
+    __class__ = float  # type: ignore[assignment]
+    text = "a->exponent"
+
+    def __sub__(self, other: Any) -> Exponent:
+        less = Exponent(float(self) - other)
+        less.text = f"{self.text} - {float(other)!r}"
+        return less
+
+
+def rules_header() -> str:
+    """Return the text of _rules.h."""
+    functions, recorded, flat, kinks = [], [], [], []
+    for op in ROWS:
+        names = operand_names(op)
+        for position in range(len(names)):
+            rule = of_rule(op, position)
+            steps = _steps(rule, names)
+            is_number = rule.op is None and not isinstance(rule.symbol, str)
+            if is_number or position in simpler(op)[0]:
+                flat.append(f"[ROW_{op.name}][{position}] = 1,")
+            elif steps:
+                functions.append(_function(f"{op.name}_rule_{position}", steps))
+                recorded.append(f"[ROW_{op.name}][{position}] = {op.name}_rule_{position},")
+        if op in ops.KINKS:
+            condition = f"{ops.KINKS[op][0](*map(Formula, names)).c()} != 0.0"
+            kinks.append(c_function(f"{op.name}_kink", [*names, "none"][:2], condition))
+    assert ops.power.derivatives[0] is not None
+    of_number = ops.power.derivatives[0](Formula("x"), Exponent(2.0), Formula("out"))
+    functions.append(_function("power_of_number_rule_0", _steps(of_number, ["x"])))
+    recorded.append("[POWER_OF_NUMBER][0] = power_of_number_rule_0,")
+    return _text(
+        "/* The rules on Values: each records what it computes. */\n" + "\n\n".join(functions),
+        _table("static Value *(*const rules[N_CODES][2])(Site *)", recorded),
+        "/* Rules that stay the same around almost every point: their numbers are enough. */\n"
+        + _table("static const char flat[N_CODES][2]", flat),
+        "/* Where a slope is a choice. */\n" + "\n".join(kinks),
+        _list("KINK_ROWS", [op for op in ROWS if op in ops.KINKS]),
+    )
+
+
+def _table(declaration: str, entries: list[str]) -> str:
+    return f"{declaration} = {{\n    " + "\n    ".join(entries) + "\n};"
+
+
+def _function(name: str, steps: list[str]) -> str:
+    if len(steps) == 1 and "(" not in steps[0]:
+        body = f"return (Value *)Py_NewRef({steps[0]});"
+    else:
+        tests = " &&\n        ".join(f"step(a, {step})" for step in steps)
+        body = f"(void)(\n        {tests});\n    return last(a);"
+    return f"static Value *{name}(Site *a) {{\n    {body}\n}}"
+
+
+def _steps(formula: Formula, names: list[str]) -> list[str]:
+    """Return a formula as calls that make nodes of operands and of earlier ones; [] if C cannot."""
+    operands = {**dict(zip(names, ("a->x", "a->y"))), "out": "a->out"}
+    steps: list[str] = []
+
+    def number(symbol: float) -> str:
+        return getattr(symbol, "text", repr(float(symbol)))
+
+    def visit(part: Formula) -> str:
+        if part.op is None and part.symbol in operands:
+            return operands[part.symbol]
+        if part.op is None:
+            steps.append(f"constant(a, {number(part.symbol)})")
+        elif part.op not in ROWS:
+            raise NotImplementedError
+        elif part.op is ops.power and not isinstance(part.args[1].symbol, str):
+            steps.append(
+                f"power_of_number(a, {visit(part.args[0])}, {number(part.args[1].symbol)})"
+            )
+        else:
+            nodes = ", ".join([visit(operand) for operand in part.args])
+            steps.append(f"{part.op.name}_node(a->s, {nodes})")
+        return f"a->t[{len(steps) - 1}]"
+
+    try:
+        result = visit(formula)
+    except NotImplementedError:
+        return []
+    return steps or [result]
+
+
+FILES = {NATIVE / "_ops.h": header, NATIVE / "_rules.h": rules_header}
+
 if __name__ == "__main__":
-    PATH.write_text(header(), encoding="utf-8")
+    for path, text in FILES.items():
+        path.write_text(text(), encoding="utf-8")

@@ -4,6 +4,7 @@ The rules of the table are called on Values and record their arithmetic, so a de
 again and can be differentiated again. Both directions multiply the local derivatives of the single
 steps, from the outputs down (reverse) or from the variables up (forward); see Griewank and Walther,
 Evaluating Derivatives (2008), chapter 3. No `.grad` is touched. sweeps.py has both in numbers.
+The C core records the same nodes by rules that are generated from the table.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from micrograd.derivatives.sweeps import (
     steps_between,
 )
 from micrograd.engine import Value
+from micrograd.native import takeover
 from micrograd.ops import KINKS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
@@ -39,6 +41,9 @@ Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
     """Return the derivatives of `output`, times `seed`, by the variables, in reverse."""
+    entries = _in_c([output], variables, [seed], up=False)
+    if entries is not None:
+        return entries
     found: dict[int, Entry] = {id(output): seed}
     _reverse(found, _steps([output], variables), _slopes)
     return [found.get(id(x), 0.0) for x in variables]
@@ -51,12 +56,8 @@ def directional(
 
     Upward, a local derivative may fail that no output needs; then the way down decides.
     """
-    found: dict[int, Entry] = {}
-    for x, direction in zip(variables, directions):
-        _add(found, x, 1.0, direction)
     try:
-        _forward(found, _steps(outputs, variables), _slopes)
-        rates = [found.get(id(y), 0.0) for y in outputs]
+        rates = _upward(outputs, variables, directions)
         if all(math.isfinite(_number(rate)) for rate in rates):
             return rates
     except ARITHMETIC_ERRORS:
@@ -68,6 +69,29 @@ def directional(
             _add(total, variables[0], slope, direction)
         rates += total.values() or [0.0]
     return rates
+
+
+def _upward(
+    outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
+) -> list[Entry]:
+    entries = _in_c(outputs, variables, directions, up=True)
+    if entries is not None:
+        return entries
+    found: dict[int, Entry] = {}
+    for x, direction in zip(variables, directions):
+        _add(found, x, 1.0, direction)
+    _forward(found, _steps(outputs, variables), _slopes)
+    return [found.get(id(y), 0.0) for y in outputs]
+
+
+def _in_c(
+    outputs: Sequence[Entry], variables: Sequence[Value], starts: Sequence[Entry], up: bool
+) -> list[Entry] | None:
+    """Return what `gradient` or, upward, `directional` does, recorded by the C core; else None."""
+    if takeover.c_core is None or hooks.tracer_here() is not None:
+        return None
+    entries: Any = takeover.c_core.chain(outputs, variables, starts, up, _products_at)
+    return None if entries is NotImplemented else entries
 
 
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
@@ -84,6 +108,8 @@ def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[
 
 def _rows(outputs: Sequence[Entry], variables: Sequence[Value], forward: bool) -> list[list[Entry]]:
     """Return the derivatives of each output, or forward, by each variable."""
+    if len(outputs) == 1 and isinstance(outputs[0], Value) and not forward:
+        return [gradient(outputs[0], variables, 1.0)]
     steps = _steps(outputs, variables)
     known: dict[tuple[int, tuple[int, ...]], Sequence[Any]] = {}
 
@@ -174,6 +200,13 @@ def _products(
             yield i, 1.0, _zero_by(entry, node, failure)
 
 
+def _products_at(
+    node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
+) -> list[tuple[int, Any, Entry]]:
+    """Return the products at a node that the C core leaves to Python."""
+    return list(_products(_slopes, node, positions, entries))
+
+
 def _number(entry: Entry) -> float:
     return entry._number if isinstance(entry, Value) else entry
 
@@ -193,9 +226,9 @@ def _zero_by(entry: Value, node: Value, failure: Exception) -> Value:
 def _add(totals: dict[int, Entry], node: Value, slope: Entry, entry: Entry) -> None:
     """`totals[node] += slope * entry`, without Values for what is known beforehand."""
     if slope.__class__ is float:
-        if slope == 0:
-            return
         slope, entry = entry, slope
+    if any(factor.__class__ is float and factor == 0 for factor in (slope, entry)):
+        return
     if entry.__class__ is not float:
         term = slope * entry
     elif entry == 1:
@@ -212,7 +245,7 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     rules = node.op.derivatives
     arguments: list[Any] = [*node.args, node]
     tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    flat, numbers = ((), ()) if tracing else _simpler(node.op)
+    flat, numbers = ((), ()) if tracing else simpler(node.op)
     for i in numbers:
         if isinstance(arguments[i], Value):
             arguments[i] = arguments[i].data
@@ -261,7 +294,7 @@ class _Kink(Value):
 
 
 @lru_cache(maxsize=1024)
-def _simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the operands with a flat rule, and those without a rule: both are as good as numbers.
 
     A flat rule stays the same around almost every point, as a sign does.

@@ -16,7 +16,7 @@ from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 
-identity = Op("identity", lambda x: x, lambda x, out: 1.0)
+identity: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
 
@@ -30,6 +30,14 @@ class Call:
     the graph of `f` goes on into all that was computed before.
     """
 
+    f: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    originals: list[Any]
+    at_values: bool
+    variables: list[Value]
+    shape: tuple[int, ...] | None
+
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
         self.shape, self.originals = _elements(x)  # None for the shape of one number
@@ -42,7 +50,7 @@ class Call:
                 v._is_variable = True
         _running[id(self)] = self
         try:
-            self.result = f(self._argument(self.variables), *args, **kwargs)
+            self.result: Any = f(self._argument(self.variables), *args, **kwargs)
         finally:
             del _running[id(self)]
 
@@ -212,17 +220,29 @@ def _as_objects(nested: Any, what: str) -> Any:
     return array
 
 
-def distinct(entries: list[Entry], known: Sequence[Any]) -> list[Value]:
-    """Return the entries as Values, each an object of its own: a label names only one."""
+def distinct(
+    entries: list[Entry], known: Sequence[Any], roots: Sequence[Value] = ()
+) -> list[Value]:
+    """Return the entries as Values, each an object of its own: a label names only one.
+
+    They are none of the known ones either, and none of those that the roots are made of.
+    """
     seen = {id(v) for v in known}
-    values = []
-    for entry in entries:
-        value: Value = entry if isinstance(entry, Value) else Value(entry)
-        if id(value) in seen:
+    values: list[Value] = []
+    for entry, is_old in zip(entries, among(entries, roots)):
+        value: Any = entry if isinstance(entry, Value) else Value(entry)
+        if is_old or id(value) in seen:
             value = identity(value)
         seen.add(id(value))
         values.append(value)
     return values
+
+
+@prefer_c
+def among(entries: Sequence[Entry], roots: Sequence[Value]) -> list[bool]:
+    """Tell of each entry whether it is one of the Values that the roots are made of."""
+    inside = {id(v) for v in sweeps.nodes_behind(roots)}
+    return [id(entry) in inside for entry in entries]
 
 
 # What drops a gradient without an error of its own, how the bytecode reads it, and what to write.

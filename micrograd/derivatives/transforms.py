@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from micrograd.derivatives import chain_rule
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
 from micrograd.value.custom_nodes import refuse_forgotten
 from micrograd.value.numbers import is_number, to_float
@@ -68,7 +68,7 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
     variables = _values(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
     with enable_grad():
-        return _as_asked(chain_rule.gradient(output, variables, seed), inputs, toposort(output))
+        return _as_asked(chain_rule.gradient(output, variables, seed), inputs, roots=[output])
 
 
 @enable_grad()
@@ -117,7 +117,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
         slopes = chain_rule.gradient(rate, variables, 1.0)
     for leaf, direction in zip(fixed, directions):
         tie(leaf, direction)
-    return _as_asked(slopes, inputs, [*toposort(output), *directions])
+    return _as_asked(slopes, inputs, directions, roots=[output])
 
 
 # Of functions ----------------------------------------------------------------------------------
@@ -234,9 +234,11 @@ def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry
     return [d if isinstance(d, Value) else to_float(d, f"the {what}") for d in directions]
 
 
-def _as_asked(entries: list[Entry], asked: Any, known: Sequence[Any]) -> Any:
+def _as_asked(
+    entries: list[Entry], asked: Any, known: Sequence[Any] = (), roots: Sequence[Any] = ()
+) -> Any:
     """Return the entries as Values, in the form that was asked for: one, an array or a list."""
-    values = distinct(entries, known)
+    values = distinct(entries, known, roots)
     if isinstance(asked, Value):
         return values[0]
     if hasattr(asked, "flat"):

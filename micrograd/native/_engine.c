@@ -40,6 +40,8 @@
 
 #include "_sweeps.h"
 
+#include "_chain.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -54,6 +56,7 @@ static PyMethodDef value_methods[] = {
      "Leave in every `v.grad` of this graph the derivative of self with respect to v."},
     {"_apply", (PyCFunction)(void (*)(void))value_apply, METH_FASTCALL,
      "Compute an operation on the data of its operands, and record the result as a node."},
+    {"_set_attribute", value_set_attribute, METH_VARARGS, "Set an attribute."},
     {"_track", value_track, METH_NOARGS, "Make this Value visible to the garbage collector."},
     UNARY_METHODS(METHOD1) BINARY_METHODS(METHOD2)
     {NULL, NULL, 0, NULL},
@@ -215,6 +218,10 @@ static PyMethodDef engine_methods[] = {
      "List every Value that the roots are made of, operands before their consumers."},
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
+    {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
+     "See micrograd/derivatives/chain_rule.py."},
+    {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
+     "Tell of each Value whether the roots are made of it."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},

@@ -39,13 +39,21 @@ static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_place
     return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
 }
 
+/* Return the rules of a node of MANY operands, a tuple; NULL, without an error, if they are not known. */
+static PyObject *rules_of(State *s, Value *v) {
+    if (!v->second || !Py_IS_TYPE(v->second, Py_TYPE(s->rows[ROW_add]))) return NULL;
+    PyObject *rules = PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)); /* from a slot */
+    if (rules && PyTuple_Check(rules) && PyTuple_GET_SIZE(rules) == PyTuple_GET_SIZE(v->first)) return rules;
+    if (!rules) forget(PyExc_AttributeError);
+    Py_XDECREF(rules);
+    return NULL;
+}
+
 /* Link a node of MANY operands to those that a variable reaches, and by which a derivative exists. Return
  * their number, or -1. */
 static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
     Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
-    PyObject *rules = v->second ? PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)) : NULL;
-    if (!rules) PyErr_Clear();
-    if (rules && (!PyTuple_Check(rules) || PyTuple_GET_SIZE(rules) != n)) Py_CLEAR(rules);
+    PyObject *rules = rules_of(s, v);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *x = PyTuple_GET_ITEM(v->first, i);
         Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;

@@ -122,22 +122,22 @@ class Lifted:
         flat = Flat(tape, [*outputs, *guards, *slopes.nodes()], slopes.arrives)
         self.tape = tape
         self.groups: list[Group] = []
-        self.group_of = [-1] * len(tape.ops)
+        self.group_of: list[int] = [-1] * len(tape.ops)
         self._varies = [*tape.varies]
         self._places: dict[int, int] = {}  # of leaves
         self._keys: dict[Any, Group] = {}
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
         self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
         self._source: dict[int, int] = {}  # the groups of which others stop the gradient
-        self.parameters = len(parameters)
-        self.outputs = [flat.same[i] for i in (*outputs, *guards)]
+        self.parameters: int = len(parameters)
+        self.outputs: list[int] = [flat.same[i] for i in (*outputs, *guards)]
         self._group_leaves(parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
             op = tape.ops[i]
             if op is not None:
                 self._put(i, self._group_node(flat, i, op))
         self._reverse(flat, slopes, len(outputs), parameters)
-        self.position = np.zeros(len(self.group_of), int)
+        self.position: Any = np.zeros(len(self.group_of), int)
         self.position[list(self._places)] = list(self._places.values())
         self._mark_gradients()
         for group in self.groups:
@@ -155,9 +155,9 @@ class Lifted:
                 self._add_leaf(INPUT, "", seed, k)
                 reverse.start(output, seed)
         reverse.walk(forward)
-        self.adjoints = reverse.adjoints
+        self.adjoints: dict[int, int] = reverse.adjoints
         found = [reverse.gradient(tape.parameters[p]) for p in parameters]
-        self.gradients = {rank: i for rank, i in enumerate(found) if i is not None}
+        self.gradients: dict[int, int] = {rank: i for rank, i in enumerate(found) if i is not None}
 
     def _node(self, varies: bool) -> int:
         """Return a node behind those of the tape."""

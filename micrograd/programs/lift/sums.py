@@ -41,10 +41,10 @@ class Sum:
     __slots__ = ("combine", "dense", "sign", "terms")
 
     def __init__(self, combine: Op, terms: list[Term], dense: bool = False, sign: int = 1) -> None:
-        self.combine = combine
-        self.terms = terms
-        self.dense = dense
-        self.sign = sign
+        self.combine: Op = combine
+        self.terms: list[Term] = terms
+        self.dense: bool = dense
+        self.sign: int = sign
 
 
 class Flat:
@@ -59,7 +59,7 @@ class Flat:
         self._ops, self._operands = tape.ops, tape.operands
         self._varies, self._arrives = tape.varies, arrives
         roots = list(roots)
-        self.same = list(range(len(tape.ops)))
+        self.same: list[int] = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
@@ -75,7 +75,7 @@ class Flat:
             if op is not None and self._uses[i]:
                 rule = self._extreme if isinstance(op, Extreme) else flatten.get(op)
                 self.sums[i] = None if rule is None else rule(i, op)
-        self.nodes = self._reached([self.same[root] for root in roots])
+        self.nodes: list[int] = self._reached([self.same[root] for root in roots])
 
     def operands(self, i: int) -> list[int]:
         """Return the operands of a node that is no sum."""

@@ -51,33 +51,33 @@ class Plan:
         self.backward: list[Step] = []
         self._taken: dict[tuple[bool, int, bytes], int] = {}  # what was gathered, and where it is
         self._row_views: list[View | None] = [None] * len(lifted.group_of)  # by node
-        self.constants = list(lifted.tape.constants.values())
+        self.constants: list[float] = list(lifted.tape.constants.values())
         self._leaves = {
             PARAMETERS: self._store(PARAMETERS, lifted.parameters, False),
             CONSTANTS: self._store(CONSTANTS, len(self.constants), False),
         }
-        self.gradients = self._store("gradients", lifted.parameters, False)
+        self.gradients: int = self._store("gradients", lifted.parameters, False)
         needed = self._needed_for_outputs()
         ones = absorb(lifted)
         for group in lifted.groups:
             self.storage_of.append(self._storage(group))
             self.storages[self.storage_of[-1]].ones |= group.index in ones
-            self.steps = self.forward if group.index in needed else self.backward
+            self.steps: list[Step] = self.forward if group.index in needed else self.backward
             if group.terms and group.members:
                 self._plan(group)
         self._lay_out_inputs()
         self._read_outputs(truths)
         copied = self._elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
-        self.memories = share(self.storages, *self._lifetimes(copied))
+        self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
         # The plan is complete: what it was made from is much, and not needed any more.
         del self.lifted, self.storage_of, self._leaves, self._taken, self._row_views
 
     def _read_outputs(self, truths: Sequence[bool]) -> None:
         """Tell where the results stand, and, by storage, the guards, which come behind them."""
         rows = [self._row(i) for i in self.lifted.outputs]
-        self.count_guards = len(truths)
-        self.outputs = rows[: len(rows) - len(truths)]
+        self.count_guards: int = len(truths)
+        self.outputs: list[tuple[int, int]] = rows[: len(rows) - len(truths)]
         self.truths = np.array(truths, bool)[:, None]
         by_storage: dict[int, list[tuple[int, int]]] = {}
         for place, (storage, row) in enumerate(rows[len(self.outputs) :]):

@@ -220,7 +220,8 @@ class Symbol(Value):
     def __eq__(self, other: object) -> Any:
         return self._compare(ops.equal, (self, other)) if is_number(other) else self is other
 
-    __hash__ = Value.__hash__
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
 
 # Python asks the right operand of w * x first only where its class has an operator of its own.
