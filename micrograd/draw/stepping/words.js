@@ -79,11 +79,11 @@ function tell(moment, e, secret) {
 
 // The tables: an open one after an edit, a folded one when it is opened.
 function tabulate() {
-  const local = (s) => (s.local === null ? "" : number(s.local)), first = (list) => list.slice(0, 200);
-  const rows = [() => first(V.filter((v) => v.op)).map((v) => [v.name, made(v), filled(v), number(v.data)]),
-    () => first(steps).map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
+  const local = (s) => (s.local === null ? "" : number(s.local));
+  const rows = [() => V.filter((v) => v.op).map((v) => [v.name, made(v), filled(v), number(v.data)]),
+    () => steps.map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
   if (D.story) rows.unshift(storyRows);
-  $$("details").forEach((table, i) => table.open && $("tbody", table).replaceChildren(...rows[i]().map((row) => make("tr", ...row.map((text) => make("td", text))))));
+  $$("details").forEach((table, i) => table.open && $("tbody", table).replaceChildren(...rows[i]().slice(0, 200).map((row) => make("tr", ...row.map((text) => make("td", text))))));
 }
 
 // Edit a leaf: type a number, or drag it to the left and right.
@@ -220,8 +220,8 @@ document.addEventListener("click", (click) => {
 slider.addEventListener("input", () => { play(false); go(+slider.value); });
 const linked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1] ?? 0);
 addEventListener("hashchange", () => linked() !== at && go(linked()));
+$$("details").forEach((table) => (table.ontoggle = tabulate));
 addEventListener("beforeprint", () => { $$("details").forEach((table) => (table.open = true)); tabulate(); });
-$$("details").forEach((table) => table.addEventListener("toggle", tabulate));
 
 $$("#bar, #panel, #keys").forEach((part) => (part.hidden = false));
 open(-1);
