@@ -24,7 +24,7 @@ def main() -> None:
         scores = list(map(model, inputs))
         losses = [(1 + -label * score).relu() for label, score in zip(y, scores)]
         data_loss = sum(losses) * (1.0 / len(losses))
-        total = data_loss + 1e-4 * sum(p * p for p in model.parameters())
+        total: Any = data_loss + 1e-4 * sum(p * p for p in model.parameters())
         model.zero_grad()
         total.backward()
         for p in model.parameters():

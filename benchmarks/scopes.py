@@ -30,7 +30,7 @@ Y = [random.choice([-1, 1]) for _ in X]
 def step() -> None:
     """Take one step of training, as in the original's demo."""
     losses = [(1 - y * model(x)).relu() for x, y in zip(X, Y)]
-    loss = sum(losses) * (1 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
+    loss: Any = sum(losses) * (1 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
     model.zero_grad()
     loss.backward()
     for p in model.parameters():

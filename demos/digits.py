@@ -81,7 +81,7 @@ def load_digits(seed: int) -> tuple[Digits, Digits]:
     return Digits(seen_X, seen_labels), Digits(held_X, held_labels)
 
 
-def make_loss(model: MLP) -> micrograd.Program:
+def make_loss(model: MLP) -> micrograd.programs.Program:
     """Make the program of the loss of one image."""
 
     @micrograd.program
@@ -92,7 +92,7 @@ def make_loss(model: MLP) -> micrograd.Program:
 
 
 def train_digits(
-    model: MLP, loss: micrograd.Program, data: Digits, epochs: int
+    model: MLP, loss: micrograd.programs.Program, data: Digits, epochs: int
 ) -> Iterator[Progress]:
     """Train by AdamW on batches of 64, every image once per epoch, and report after each epoch.
 

@@ -152,7 +152,7 @@ def train_moons(model: MLP, X: list[Row], y: list[int], steps: int) -> Iterator[
         losses = [(1 + -yi * scorei).relu() for yi, scorei in zip(y, scores)]
         data_loss = sum(losses) * (1.0 / len(losses))
         reg_loss = 1e-4 * sum(p * p for p in model.parameters())
-        total_loss = data_loss + reg_loss
+        total_loss: Any = data_loss + reg_loss
         right = sum((yi > 0) == (scorei > 0) for yi, scorei in zip(y, scores))
         yield Progress(total_loss.data, right / len(y))
 

@@ -63,9 +63,15 @@ from micrograd.ops import (
     tanh,
     where,
 )
+from micrograd.special.elementary import exp2, logit, sinc, xlogy
+from micrograd.special.gammas import digamma, gamma, lgamma, polygamma
+from micrograd.special.normal import erfinv, log_ndtr, ndtr, ndtri
+from micrograd.special.rounding import ceil, floor, mod, trunc
+from micrograd.special.rounding import round as round
+from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
 from micrograd.value.selection import min as min
-from micrograd.value.selection import take
+from micrograd.value.words.elsewhere import IN_MICROGRAD, missing
 
 if TYPE_CHECKING:
     from micrograd import draw, explain, losses, nn, optim, programs
@@ -87,7 +93,7 @@ if TYPE_CHECKING:
     from micrograd.graph.strict import strict
     from micrograd.programs import program
 
-# `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
+# `from micrograd import *` leaves Python's own `abs`, `max`, `min` and `round` alone.
 __all__ = [
     "Op",
     "Value",
@@ -100,20 +106,26 @@ __all__ = [
     "arctan2",
     "arctanh",
     "cbrt",
+    "ceil",
     "check_grads",
     "core",
     "cos",
     "cosh",
+    "digamma",
     "divide",
     "draw",
     "draw_dot",
     "equal",
     "erf",
     "erfc",
+    "erfinv",
     "examples",
     "exp",
+    "exp2",
     "explain",
     "expm1",
+    "floor",
+    "gamma",
     "grad",
     "hessian",
     "hvp",
@@ -123,20 +135,28 @@ __all__ = [
     "jvp",
     "less",
     "less_equal",
+    "lgamma",
     "load",
     "log",
     "log1p",
     "log2",
     "log10",
+    "log_ndtr",
     "logaddexp",
+    "logit",
+    "logsumexp",
     "losses",
     "maximum",
     "minimum",
+    "mod",
     "multiply",
+    "ndtr",
+    "ndtri",
     "negative",
     "nn",
     "no_grad",
     "optim",
+    "polygamma",
     "power",
     "program",
     "programs",
@@ -147,6 +167,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
     "sinh",
     "softplus",
     "source_lines",
@@ -158,8 +179,10 @@ __all__ = [
     "tan",
     "tanh",
     "toposort",
+    "trunc",
     "value_and_grad",
     "where",
+    "xlogy",
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
@@ -198,11 +221,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"micrograd.{name}")
     if name in _LAZY_FUNCTIONS:
         return getattr(importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}"), name)
-    raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
+    raise missing("micrograd", name, IN_MICROGRAD)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_FUNCTIONS, "examples", "scopes"})
+    return sorted({*__all__, "abs", "max", "min"})  # what there is to complete
 
 
 class _MovedModules:

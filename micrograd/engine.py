@@ -231,4 +231,5 @@ class Value(ValueBase):
 
 
 # The same in C, where it was built, as heapq has it: all of the above says what it does.
+core: str
 Value, toposort, core = takeover.in_c(Value, toposort)  # type: ignore[misc]

@@ -13,6 +13,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.value.numbers import is_number
+from micrograd.value.words.elsewhere import IN_LOSSES, missing
 
 
 def hinge(score: Any, label: Any) -> Any:
@@ -112,3 +113,7 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
         )
     # A class that has no weight adds nothing, even if its logit is minus infinity.
     return sum(y * z for y, z in zip(weights, logits) if not (is_number(y) and y == 0))
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, IN_LOSSES)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import mul
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
 from micrograd.value.contents import Path, walk, written
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.words.elsewhere import IN_NN, missing
+from micrograd.value.words.summaries import ParameterList, State, overview
 
 # The name of a method of Value, "linear" for no activation, or a function of a Value.
 Activation = Union[str, Callable[[Value], Value]]
+
+if TYPE_CHECKING:
+
+    class Outputs(Value, list[Value]):  # type: ignore[misc]
+        """A Value if there is one output, else a list of Values: which, the sizes tell."""
 
 
 class Module:
@@ -52,7 +59,8 @@ class Module:
         >>> len(MLP(2, [16, 16, 1]).parameters())
         337
         """
-        return [v for v, _ in walk(self) if isinstance(v, Value) and not v.parents]
+        found = [v for v, _ in walk(self) if isinstance(v, Value) and not v.parents]
+        return ParameterList(found, self.named_parameters)
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their attribute paths.
@@ -80,7 +88,7 @@ class Module:
         >>> sorted(Neuron(1).state_dict())
         ['b', 'w[0]']
         """
-        return {name: p.data for name, p in self.named_parameters()}
+        return State({name: p.data for name, p in self.named_parameters()})
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set the data of every parameter from a `state_dict()`.
@@ -104,6 +112,9 @@ class Module:
         data = {name: to_float(state[name], f"state[{name!r}]") for name in named}
         for name, p in named.items():
             p.data = data[name]
+
+    def _repr_html_(self) -> str:
+        return overview(type(self).__name__, self.named_parameters()).html()
 
 
 def held_values(module: Module) -> list[tuple[str, Value]]:
@@ -144,8 +155,9 @@ class Neuron(Module):
                 f"activation {activation!r} is not known: give one of "
                 f"{', '.join(map(repr, names))}, or a function of a Value"
             )
-        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
-        self.b = Value(0)
+        _check_size("Neuron(nin) takes the number of its inputs", nin)
+        self.w: list[Value] = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b: Value = Value(0)
         self.nonlin = nonlin
         self.activation = activation
 
@@ -155,8 +167,8 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        if inputs and inputs[0].__class__ is not Value and getattr(inputs[0], "shape", None):
-            raise _no_example(x)
+        if inputs and inputs[0].__class__ is not Value and hasattr(inputs[0], "__len__"):
+            _shared(inputs[0], x)  # raises for a row
         return self.activate(sum(map(mul, w, inputs), self.b))
 
     def activate(self, z: Value) -> Value:
@@ -175,6 +187,11 @@ class Neuron(Module):
     def __repr__(self) -> str:
         name = _activation_name(self.activation) if self.nonlin else "Linear"
         return f"{name}Neuron({len(self.w)})"
+
+
+def _check_size(what: str, size: Any) -> None:
+    if not hasattr(size, "__index__"):
+        raise TypeError(f"{what}, a whole number, got {size!r}: write Layer(2, 3), say")
 
 
 def _inputs(x: Any) -> list[Any]:
@@ -219,13 +236,14 @@ class Layer(Module):
     """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+        _check_size("Layer(nin, nout) takes the number of its neurons", nout)
+        self.neurons: list[Neuron] = [Neuron(nin, **kwargs) for _ in range(nout)]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Outputs:
         # A number becomes one Value shared by all neurons, not one per weight.
         inputs = [v if type(v) is Value else _shared(v, x) for v in _inputs(x)]
-        out = [n(inputs) for n in self.neurons]
-        return out[0] if len(out) == 1 else out
+        out: Any = [n(inputs) for n in self.neurons]
+        return out[0] if len(out) == 1 else out  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(str(n) for n in self.neurons)}]"
@@ -241,16 +259,26 @@ class MLP(Module):
     """
 
     def __init__(self, nin: int, nouts: Sequence[int], activation: Activation = "relu") -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(
+                f"MLP(nin, nouts) takes the sizes of its layers as a list: write MLP({nin!r}, "
+                f"[{nouts!r}])"
+            )
+        nouts = list(nouts)
         sizes = [nin, *nouts]
-        self.layers = [
+        self.layers: list[Layer] = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation)
             for i in range(len(nouts))
         ]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Outputs:
         for layer in self.layers:
             x = layer(x)
-        return x
+        return x  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, IN_NN)

@@ -16,7 +16,11 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from micrograd.engine import Value
+    from micrograd.symbolic.formula import Formula
 
 Rule = Callable[..., Any]
 
@@ -54,10 +58,21 @@ class Op:
                     f"Op {name!r}: a derivative is a function of the operands and of the result, "
                     f"or None where there is none; got {rule!r}"
                 )
-        self.name = name
-        self.value = value
-        self.derivatives = derivatives
-        self.symbol = name if symbol is None else symbol
+        self.name: str = name
+        self.value: Rule = value
+        self.derivatives: tuple[Rule | None, ...] = derivatives
+        self.symbol: str = name if symbol is None else symbol
+
+    if TYPE_CHECKING:  # numbers give a number, Values a Value, Formulas and arrays the same again
+
+        @overload
+        def __call__(self, *operands: float) -> float: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Value | float) -> Value: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(self, *operands: Formula | float) -> Formula: ...
+        @overload
+        def __call__(self, *operands: Any) -> Any: ...
 
     def __call__(self, *operands: Any) -> Any:
         if len(operands) != len(self.derivatives):
@@ -87,6 +102,8 @@ class Op:
             ):
                 owner = operand
         if owner is None:
+            if any(isinstance(operand, (list, tuple, str)) for operand in operands):
+                raise self._not_taken(operands)
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             numbers = [float(x) if isinstance(x, float) else x for x in operands]
             try:
@@ -98,9 +115,16 @@ class Op:
             if result is NotImplemented and hasattr(operand, "_apply") and operand is not owner:
                 result = operand._apply(self, operands)
         if result is NotImplemented:
-            kinds = ", ".join(type(operand).__name__ for operand in operands)
-            raise TypeError(f"{self.name} takes numbers, Values or arrays, got ({kinds})")
+            raise self._not_taken(operands)
         return result
+
+    def _not_taken(self, operands: tuple[Any, ...]) -> TypeError:
+        kinds = ", ".join(type(operand).__name__ for operand in operands)
+        found = f"{self.name} takes numbers, Values or arrays, got ({kinds})"
+        if any(isinstance(operand, (list, tuple)) for operand in operands):
+            others = ", y" * (len(operands) - 1)
+            found += f": write [{self.name}(x{others}) for x in values] for a list"
+        return TypeError(found)
 
     @property
     def __name__(self) -> str:  # an Op can be used wherever a function can
@@ -109,9 +133,9 @@ class Op:
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         if _in_table(self):
-            return self.name  # pickled by reference
+            return _row, (self.name,)  # pickled by reference
         return _restore, (self.name, self.value, self.derivatives, self.symbol)
 
 
@@ -144,6 +168,27 @@ def _real_cbrt(x: float) -> float:
 LOG_2 = math.log(2)
 LOG_10 = math.log(10)
 ERF_SLOPE = 2 / math.sqrt(math.pi)  # of erf at 0
+
+
+class Steps:
+    """Compute a value in several steps, which are written down as a name only: on Formulas, raise.
+
+    `function` is made of rows and operators, so it takes floats and arrays.
+
+    >>> half = Steps(lambda x: x / 2)
+    >>> half(3.0)
+    1.5
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Rule) -> None:
+        self.function = function
+
+    def __call__(self, *numbers: Any) -> Any:
+        if any(hasattr(x, "_apply") for x in numbers):
+            raise TypeError("it is computed in steps, on numbers")
+        return self.function(*numbers)
 
 
 def _gap(x: Any, y: Any) -> Any:
@@ -266,11 +311,16 @@ KINKS: dict[Op, tuple[Rule, tuple[int, ...]]] = {
     power: (lambda x, y: equal(x, 0), (1,)),
 }
 
+# special/ adds the functions that fewer people need.
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}
 
 
 def _in_table(op: Op) -> bool:
     return TABLE.get(op.name) is op
+
+
+def _row(name: str) -> Op:
+    return TABLE[name]
 
 
 def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbol: str) -> Op:
@@ -327,8 +377,11 @@ def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     return _elementwise(op)(*operands)
 
 
+_IN_SCIPY = {"lgamma": "gammaln"}  # names that differ
+
+
 def _elementwise(op: Op) -> Callable[..., Any]:
-    """Return a function that computes `op` per element: SciPy's (erf, erfc), or a Python loop."""
+    """Return a function that computes `op` per element: SciPy's (erf, gamma), or a Python loop."""
     import numpy as np
 
     if _in_table(op):
@@ -337,6 +390,6 @@ def _elementwise(op: Op) -> Callable[..., Any]:
         except ImportError:
             pass
         else:
-            return getattr(scipy.special, op.name)  # type: ignore[no-any-return]
+            return getattr(scipy.special, _IN_SCIPY.get(op.name, op.name))  # type: ignore[no-any-return]
     vectorized = np.vectorize(op.value, otypes=[float])
     return lambda *operands: vectorized(*operands)[()]  # a scalar for scalars

@@ -6,11 +6,16 @@ import math
 import sys
 from array import array
 from collections.abc import Callable, Iterable
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.value.numbers import to_float
+from micrograd.value.words.elsewhere import IN_OPTIM, missing
+from micrograd.value.words.tables import Table
+
+if TYPE_CHECKING:
+    from micrograd.nn import Module
 
 # A number, or a schedule: a function of the number of steps taken so far (0 at the first).
 LearningRate = Union[float, Callable[[int], float]]
@@ -21,8 +26,9 @@ FEW = 32  # up to so many parameters a loop beats arrays
 class Optimizer:
     """Hold the parameters, the learning rate and the number of steps; subclasses define a step.
 
-    Raises TypeError for parameters that are not Values, ValueError for none or duplicates, and for
-    a learning rate that is negative or not finite: at the step, if it is a schedule's.
+    `parameters` are Values, or a Module, whose parameters they are then. Raises TypeError for
+    parameters that are not Values, ValueError for none or duplicates, and for a learning rate that
+    is negative or not finite: at the step, if it is a schedule's.
     """
 
     # The attributes that remember a number per parameter, in the order of the parameters.
@@ -30,10 +36,10 @@ class Optimizer:
     _parameters: tuple[Value, ...] = ()
     _known_block: Any = None
 
-    def __init__(self, parameters: Iterable[Value], lr: LearningRate) -> None:
+    def __init__(self, parameters: Iterable[Value] | Module, lr: LearningRate) -> None:
         self.parameters = parameters
-        self.lr = lr if callable(lr) else _number("lr", lr)
-        self.steps = 0
+        self.lr: LearningRate = lr if callable(lr) else _number("lr", lr)
+        self.steps: int = 0
 
     @property
     def parameters(self) -> tuple[Value, ...]:
@@ -44,8 +50,8 @@ class Optimizer:
         return self._parameters
 
     @parameters.setter
-    def parameters(self, parameters: Iterable[Value]) -> None:
-        chosen = tuple(parameters)
+    def parameters(self, parameters: Iterable[Value] | Module) -> None:
+        chosen = _chosen(parameters)
         if not chosen:
             raise ValueError(
                 "there is nothing to optimise: give model.parameters(), not an empty list"
@@ -65,7 +71,7 @@ class Optimizer:
         self._parameters = chosen
         self._known_block = None
 
-    def add(self, parameters: Iterable[Value]) -> None:
+    def add(self, parameters: Iterable[Value] | Module) -> None:
         """Move these parameters too from now on. Raises as the constructor does.
 
         >>> p, q = Value(1.0), Value(2.0)
@@ -74,7 +80,7 @@ class Optimizer:
         >>> optimizer.parameters == (p, q)
         True
         """
-        self.parameters = (*self.parameters, *parameters)
+        self.parameters = (*self.parameters, *_chosen(parameters))
 
     def zero_grad(self) -> None:
         """Set the grad of every parameter to 0, because `backward()` accumulates.
@@ -109,6 +115,23 @@ class Optimizer:
         if self._known_block is None or not self._known_block.has(self.parameters):
             self._known_block = block_of(list(self.parameters))
         return self._known_block
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what the constructor was given beside parameters, and the number of steps."""
+        hidden = {"_parameters", "_known_block", *self._memories}
+        return {name: x for name, x in vars(self).items() if name not in hidden}
+
+    def __repr__(self) -> str:
+        settings = "".join(f", {name}={x!r}" for name, x in self._settings().items())
+        return f"{type(self).__name__}({len(self.parameters)} parameters{settings})"
+
+    def _repr_html_(self) -> str:
+        rows: list[list[Any]] = [[name, str(x)] for name, x in self._settings().items()]
+        rows += [
+            [f"norm of {name}", f"{math.hypot(*vars(self)[name]):.6g}"] for name in self._memories
+        ]
+        title = f"{type(self).__name__} of {len(self.parameters)} parameters"
+        return Table(title, ["setting", "value"], rows).html()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: x for name, x in vars(self).items() if name != "_known_block"}
@@ -177,7 +200,7 @@ class SGD(Optimizer):
     velocity: array[float]
 
     def __init__(
-        self, parameters: Iterable[Value], lr: LearningRate, momentum: float = 0.0
+        self, parameters: Iterable[Value] | Module, lr: LearningRate, momentum: float = 0.0
     ) -> None:
         super().__init__(parameters, lr)
         self.momentum = _rate("momentum", momentum)
@@ -214,13 +237,16 @@ class AdamW(Optimizer):
     0.900000
     """
 
+    beta1: float
+    beta2: float
+
     _memories = ("means", "squares")
     means: array[float]
     squares: array[float]
 
     def __init__(
         self,
-        parameters: Iterable[Value],
+        parameters: Iterable[Value] | Module,
         lr: LearningRate = 0.001,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -252,6 +278,16 @@ class AdamW(Optimizer):
         self._move_all(move)
 
 
+def _chosen(parameters: Iterable[Value] | Module) -> tuple[Value, ...]:
+    """Return the Values of a list, or the parameters of a module."""
+    given: Any = parameters
+    if hasattr(given, "parameters"):
+        given = given.parameters()
+    if isinstance(given, Value):
+        raise TypeError("an optimiser takes a list of Values: write [p], or model.parameters()")
+    return tuple(given)
+
+
 class _Arrays:
     """Stand for all parameters at once, with arrays as data and grad."""
 
@@ -273,3 +309,7 @@ def _rate(name: str, number: Any) -> float:
     if not 0 <= x < 1:
         raise ValueError(f"{name} must be at least 0 and less than 1, got {number!r}")
     return x
+
+
+def __getattr__(name: str) -> Any:
+    raise missing(__name__, name, IN_OPTIM)

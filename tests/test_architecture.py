@@ -20,13 +20,14 @@ FILES = {
 
 # A room imports what stands before it; `ops` imports nothing.
 ROOMS = [
-    "ops", "value", "engine", "native", "symbolic", "graph", "derivatives",
+    "ops", "special", "value", "engine", "native", "symbolic", "graph", "derivatives",
     "nn", "losses", "optim", "files", "programs", "draw", "explain",
 ]  # fmt: skip
 
 # The folders of a room, and those beside them that each may import. "." stands for the files
 # directly in the room, which may import all of its folders (but nobody what imports them).
-FOLDERS = {
+FOLDERS: dict[str, dict[str, list[str]]] = {
+    "value": {"words": []},
     "programs": {
         "trace": [],
         "lift": ["trace"],

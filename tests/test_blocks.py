@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import Value, program
+from micrograd.native import bulk
 from micrograd.native.blocks import block_of
 
 N = 4
@@ -137,10 +138,10 @@ class Real:
 
     def in_bulk(self, i: int, x: float) -> float:
         some, number = [self.values[i]], array("d", [x])
-        mg.bulk.add_grads(some, number)
-        mg.bulk.read_data(some, number)
+        bulk.add_grads(some, number)
+        bulk.read_data(some, number)
         number[0] += x
-        mg.bulk.write_data(some, number)
+        bulk.write_data(some, number)
         return number[0]
 
     def call(self, b: int, x: float) -> None:

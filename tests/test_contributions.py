@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from test_explain_report import Tags
 from test_properties import EXACT, SMOOTH, Step, programs, run
+from test_tables import Tags
 
 from micrograd import Op, Value, examples, exp, log, toposort
 from micrograd.explain import contributions
@@ -149,7 +149,7 @@ def test_examples_are_told_apart_and_from_the_penalty() -> None:
     costs = [(1 - model(x)).relu() for x in rows]
     penalty = 0.01 * sum(p * p for p in model.parameters())
     for weight in model.parameters():
-        found = contributions(sum(costs) / 5 + penalty, weight)
+        found = contributions(sum(costs, Value(0.0)) / 5 + penalty, weight)
         sums = found.by_example()
         assert list(sums) == [1, 2, 3, 4, 5, None]
         for number, cost in enumerate(costs, start=1):

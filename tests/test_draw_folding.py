@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -200,7 +201,7 @@ def test_parameters_fold_with_their_module_even_when_used_elsewhere() -> None:
 
 def test_a_hundred_examples_share_the_boxes_of_one() -> None:
     model = MLP(2, [4, 1])
-    total = sum(model([float(i), 1.0]) for i in range(100))
+    total: Any = sum(model([float(i), 1.0]) for i in range(100))
     assert titles(fold(Outline(total), most=6)) == ["layers[0]", "layers[1]"]
 
 

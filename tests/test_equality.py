@@ -52,7 +52,8 @@ def test_what_is_no_number_is_unequal(other: Any) -> None:
 
 
 def test_an_array_is_compared_element_by_element() -> None:
-    assert (Value(3.0) == np.array([1.0, 3.0])).tolist() == [False, True]
+    equal: Any = Value(3.0) == np.array([1.0, 3.0])
+    assert equal.tolist() == [False, True]
 
 
 def test_between_values_it_is_identity() -> None:

@@ -189,7 +189,7 @@ def test_files_of_other_libraries_load(path: Path) -> None:
 def test_training_goes_on_bit_for_bit(path: Path, make: Callable[..., Any]) -> None:
     def steps(model: MLP, optimizer: Any, count: int) -> None:
         for _ in range(count):
-            loss = sum((model([i / 4, 1.0]) - i) ** 2 for i in range(4))
+            loss: Any = sum((model([i / 4, 1.0]) - i) ** 2 for i in range(4))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -59,9 +59,10 @@ def test_new_values_remember_nothing() -> None:
         ]  # fmt: skip
     assert made[0].data == 6.0
     for v in made:
-        assert (v.op, v.args, v._prev, v._local_grads) == (None, (), set(), ())
+        assert (v.op, v.args, v._local_grads) == (None, (), ())
+        assert v._prev == set()
     assert (a * b).args == (a, b)
-    sum(made).backward()
+    sum(made, Value(0.0)).backward()
     assert (a.grad, b.grad) == (0.0, 0.0)
 
 
@@ -339,6 +340,105 @@ def test_strict_finds_data_that_is_no_longer_what_its_operands_give() -> None:
     assert w.grad == 23.0
 
 
+def test_strict_finds_grads_that_were_not_set_to_zero() -> None:
+    w = Value(3.0, label="w")
+    with mg.strict():
+        (w * w).backward()
+        with pytest.raises(RuntimeError, match=r"w still has the gradient 6.0.*zero_grad"):
+            (w * w).backward()
+        assert w.grad == 6.0
+        w.grad = 0.0
+        (w * w).backward()
+
+
+def test_strict_refuses_what_looks_like_a_comparison_of_numbers() -> None:
+    v, w = Value(1.0), Value(1.0)
+    with mg.strict():
+        assert v == 1.0
+        assert v != 2.0
+        assert v == v
+        assert v in [v, w]
+        assert v < 2
+        with pytest.raises(TypeError, match=r"v\.data == w\.data"):
+            v == w  # noqa: B015
+        with pytest.raises(TypeError, match=r"v\.data != w\.data"):
+            v != w  # noqa: B015
+        with pytest.raises(TypeError, match="is true whatever its number"):
+            bool(v - w)
+    assert v != w
+    assert (v == w) is False
+    assert v - w
+    assert v == 1.0
+
+
+def test_strict_refuses_attributes_that_a_value_does_not_have() -> None:
+    class Named(Value):
+        name = "nameless"
+
+    v, named = Value(1.0), Named(1.0)
+    v.p = 1  # type: ignore[attr-defined]
+    with mg.strict():
+        v.data, v.grad, v.label, v._op = 2.0, 0.0, "v", "?"
+        v._backward = lambda: None
+        v.p = 2  # type: ignore[attr-defined]
+        named.name = "a"
+        with pytest.raises(AttributeError, match="no attribute dta"):
+            v.dta = 3.0  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match="no attribute item"):
+            v.item = 3.0  # type: ignore[attr-defined]
+    v.dta = 3.0  # type: ignore[attr-defined]
+    assert (v.data, v.dta) == (2.0, 3.0)  # type: ignore[attr-defined]
+
+
+def test_strict_refuses_updates_that_make_new_values() -> None:
+    model, total = mg.nn.Neuron(2, nonlin=False), Value(0.0)
+    with mg.strict():
+        for x in [1.0, 2.0]:
+            total += x
+            total += model([x, x])
+        total.backward()
+        for p in model.parameters():
+            with pytest.raises(RuntimeError, match=r"p\.data -= "):
+                p -= 0.1 * p.grad
+    p = model.b
+    p -= 0.5
+    assert p is not model.b
+
+
+def test_strict_finds_parameters_that_are_none_any_more() -> None:
+    model = mg.nn.MLP(2, [2, 1], activation="tanh")
+    neuron = model.layers[0].neurons[1]
+    with mg.strict():
+        model([1.0, 2.0]).backward()
+        b, neuron.b = neuron.b, neuron.b - 0.1 * neuron.b.grad
+        model.zero_grad()
+        with pytest.raises(RuntimeError, match=r"mlp\.layers\[0\]\.neurons\[1\]\.b is the result"):
+            model([1.0, 2.0]).backward()
+        neuron.b = b
+        w = neuron.w[0]
+        neuron.w[0] = 0.5  # type: ignore[call-overload]
+        with pytest.raises(RuntimeError, match=r"neurons\[1\]\.w\[0\]\.data = 0\.5"):
+            model([1.0, 2.0]).backward()
+        neuron.w[0] = w
+        model.zero_grad()
+        model([1.0, 2.0]).backward()
+
+
+def test_strict_lets_modules_keep_results() -> None:
+    class Kept(mg.nn.Module):
+        def __init__(self) -> None:
+            self.w = Value(2.0)
+            self.offset = self.w * 2
+
+        def __call__(self, x: float) -> Value:
+            self.seen = self.w * x + 1
+            return self.seen.tanh()
+
+    model = Kept()
+    with mg.strict():
+        model(0.5).backward()
+
+
 def test_strict_names_a_node_that_was_set() -> None:
     x = Value(2.0, label="x")
     square = x * x
@@ -358,7 +458,10 @@ def test_strict_lets_fresh_graphs_pass() -> None:
             loss.backward()
             for p in model.parameters():
                 p.data -= 0.1 * p.grad
+                p.grad = 0.0
+        nan.grad = 0.0
         (nan * 2).backward()
+        nan.grad = 0.0
         mg.where(nan, nan, 2.0).sqrt().backward()
 
 

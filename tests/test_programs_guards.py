@@ -53,7 +53,8 @@ def in_order(x: Any, p: Sequence[Value]) -> Any:
 
 def numpy_array(x: Any, p: Sequence[Value]) -> Any:
     """Compare elements with NumPy, with numbers on either side."""
-    if (p[0] > np.array([-0.5, 0.5])).all() or np.float64(0.2) < p[1]:
+    above: Any = p[0] > np.array([-0.5, 0.5])
+    if above.all() or np.float64(0.2) < p[1]:
         return x * p[0]
     return x * np.sort(np.array([*p]))[1]
 

@@ -23,7 +23,8 @@ def assert_documents(function: Any, documents: Sequence[Any], parameters: Sequen
     weights = [1.0 + i for i in range(len(documents))]
     looped = [function(document) for document in documents]
     assert result.data == close(np.array([v.data for v in looped]))
-    expected = gradients(sum(w * v for w, v in zip(weights, looped)), parameters)
+    total: Any = sum(w * v for w, v in zip(weights, looped))
+    expected = gradients(total, parameters)
     found = gradients(sum(w * result[i] for i, w in enumerate(weights)), parameters)
     for ran, loop in zip(found, expected):
         assert ran == close(loop)

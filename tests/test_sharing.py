@@ -98,7 +98,7 @@ def train(seed: float, steps: int) -> list[float]:
     for i, p in enumerate(model.parameters()):
         p.data = ((i * 7 + seed) % 11 - 5) / 5
     for _ in range(steps):
-        total = sum((model([0.2 * i, seed / 9]) - 0.1 * i) ** 2 for i in range(4))
+        total: Any = sum((model([0.2 * i, seed / 9]) - 0.1 * i) ** 2 for i in range(4))
         model.zero_grad()
         total.backward()
         for p in model.parameters():

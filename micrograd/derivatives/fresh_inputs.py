@@ -16,7 +16,7 @@ from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 
-identity = Op("identity", lambda x: x, lambda x, out: 1.0)
+identity: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
 
@@ -30,6 +30,14 @@ class Call:
     the graph of `f` goes on into all that was computed before.
     """
 
+    f: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    originals: list[Any]
+    at_values: bool
+    variables: list[Value]
+    shape: tuple[int, ...] | None
+
     def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
         self.shape, self.originals = _elements(x)  # None for the shape of one number
@@ -42,7 +50,7 @@ class Call:
                 v._is_variable = True
         _running[id(self)] = self
         try:
-            self.result = f(self._argument(self.variables), *args, **kwargs)
+            self.result: Any = f(self._argument(self.variables), *args, **kwargs)
         finally:
             del _running[id(self)]
 

@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeVar
 
 from micrograd.engine import Value, toposort
 from micrograd.explain.membership import module_names, number_examples, parameter_path
-from micrograd.explain.report import Cell, Table, format_cell
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.symbolic.formula import Formula
+from micrograd.value.words.tables import Cell, Table, format_cell
 
 MANY = 12  # contributions that are still shown one by one
 Group = TypeVar("Group", bound=Hashable)
@@ -94,7 +94,9 @@ class Contributions:
         own.reverse()  # in the order in which the graph was recorded
         numbers = number_examples(output, self._steps) if own else {}
         names = module_names(step.consumer for step in own)
-        self.data = [_contribution(step, numbers, name) for step, name in zip(own, names)]
+        self.data: list[Contribution] = [
+            _contribution(step, numbers, name) for step, name in zip(own, names)
+        ]
 
     @property
     def remainder(self) -> float:

@@ -116,7 +116,7 @@ class Parameters:
 
     def __init__(self, values: Values) -> None:
         self.values: list[Value] = values.ravel().tolist()
-        self.shape = values.shape
+        self.shape: tuple[int, ...] = values.shape
 
     def read(self) -> NDArray[np.float64]:
         """Return their data."""
@@ -130,6 +130,10 @@ class Parameters:
 
 class Memory:
     """The memory of an optimiser for some parameters, as a tensor of a file."""
+
+    indices: list[int]
+    memory: array[float]
+    shape: tuple[int, ...]
 
     def __init__(self, memory: array[float], indices: list[int], shape: tuple[int, ...]) -> None:
         self.memory, self.indices, self.shape = memory, indices, shape

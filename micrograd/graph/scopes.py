@@ -29,12 +29,12 @@ class Scope:
     __slots__ = ("__weakref__", "_kept", "_module", "_modules", "_names", "key", "name", "parent")
 
     def __init__(self, name: str, parent: Scope | None = None) -> None:
-        self.name = name
-        self.parent = parent
+        self.name: str = name
+        self.parent: Scope | None = parent
         self._module: Callable[[], Module | None] = _nothing
         self._modules: dict[int, Scope] = {}  # of the modules called here, by their id
         self._names: weakref.WeakValueDictionary[str, Scope] | None = None
-        self.key = 0  # the id of the module
+        self.key: int = 0  # the id of the module
         self._kept: _Paths | None = None  # of an outermost module, for when it is gone
 
     @property
@@ -64,6 +64,15 @@ class Scope:
         step/loss
         """
         return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
+
+    def ancestry(self) -> list[Scope]:
+        """Return this scope and those around it, from the innermost.
+
+        >>> with scope("step"), scope("loss") as s:
+        ...     print(s.ancestry())
+        [<Scope step/loss>, <Scope step>]
+        """
+        return [self] if self.parent is None else [self, *self.parent.ancestry()]
 
     def __repr__(self) -> str:
         return f"<Scope {self.path}>"

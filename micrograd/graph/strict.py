@@ -1,22 +1,29 @@
-"""Strict mode: refuse to go backward through numbers that are no longer those of the graph."""
+"""Strict mode: raise where code that runs would be silently wrong."""
 
 from __future__ import annotations
 
 import struct
 from typing import Any
 
+from micrograd import ops
 from micrograd.engine import Value
+from micrograd.graph.refusals import refuse
+from micrograd.graph.scopes import scope_of
 from micrograd.value import hooks
+from micrograd.value.contents import Path, walk, written
 from micrograd.value.errors import ARITHMETIC_ERRORS, described_call
+from micrograd.value.numbers import is_number
 
 
 class strict:  # noqa: N801 (it is used like a function)
-    """Make `backward()` check, from now on or in a block, that data is what the operands give.
+    """Raise, from now on or in a block, where code for the original is silently wrong.
 
-    Local derivatives are evaluated on the data as it is when `backward()` runs. Data that was set
-    after it was used gives gradients of no function at all: in strict mode, that is a RuntimeError
-    that names the Value. `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at
-    the end of `with mg.strict():` it is as before. Nodes that no operation made are not checked.
+    `backward()` raises RuntimeError for data that was set after it had been used, for grads that
+    were not set to 0 since the last pass, and for a parameter of a module that has become a number
+    or the result of an update. Values raise for `v == w` of two of them, `if v:`, `p -= 0.1 *
+    p.grad` and attributes that they do not have. `mg.strict()` switches it on for all threads,
+    `mg.strict(False)` off; at the end of `with mg.strict():` it is as before. Nodes that no
+    operation made are not checked.
 
     >>> w = Value(2.0, label="w")
     >>> y = w * w
@@ -51,26 +58,84 @@ def _switch(on: bool) -> None:
     global _on
     _on = bool(on)
     hooks.set_before_backward(_check if _on else None)
+    refuse(_on)
 
 
 def _check(nodes: list[Value]) -> None:
-    """Raise RuntimeError at the first node whose data is not what its operands give."""
+    """Raise RuntimeError at the first node whose gradient would be of no use."""
     for v in nodes:
-        if v.op is None or v._closure is not None:
-            continue
-        inputs = [x._number if isinstance(x, Value) else x for x in v.args]
-        try:
-            now: Any = float(v.op.value(*inputs))
-        except ARITHMETIC_ERRORS as error:
-            now = f"an error ({error})"
-        if now.__class__ is str or _bits(now) != _bits(v._number):
-            name = f"{v.label}, " if v.label else ""
-            raise RuntimeError(
-                f"backward() in strict mode: {described_call(v.op, v.args)} is {now} now, but its "
-                f"node {name}holds {v._number}: data was set after it had been used. Compute the "
-                "graph again after setting data"
+        if v.op is not None and v._closure is None:
+            _check_data(v)
+    for module in _modules_of(nodes):
+        _check_module(module)
+    for v in nodes:
+        if not v.parents and v._grad != 0:
+            raise _error(
+                f"{v.label or 'a leaf'} still has the gradient {v._grad} of an earlier pass, to "
+                "which this one would be added: set it to 0 first, with model.zero_grad() say"
             )
+
+
+def _error(text: str) -> RuntimeError:
+    return RuntimeError(f"backward() in strict mode: {text}")
+
+
+def _check_data(v: Value) -> None:
+    """Raise if the data of a node is not what its operands give."""
+    assert v.op is not None
+    inputs = [x._number if isinstance(x, Value) else x for x in v.args]
+    try:
+        now: Any = float(v.op.value(*inputs))
+    except ARITHMETIC_ERRORS as error:
+        now = f"an error ({error})"
+    if now.__class__ is str or _bits(now) != _bits(v._number):
+        name = f"{v.label}, " if v.label else ""
+        raise _error(
+            f"{described_call(v.op, v.args)} is {now} now, but its node {name}holds {v._number}: "
+            "data was set after it had been used. Compute the graph again after setting data"
+        )
 
 
 def _bits(x: float) -> bytes:
     return b"nan" if x != x else struct.pack("d", x)
+
+
+def _modules_of(nodes: list[Value]) -> list[Any]:
+    """Return the outermost modules whose calls recorded some of the nodes, each once."""
+    found: dict[int, Any] = {}
+    for scope in {id(s): s for s in map(scope_of, nodes) if s is not None}.values():
+        modules = [s.module for s in scope.ancestry() if s.module is not None]
+        found.update({id(module): module for module in modules[-1:]})
+    return list(found.values())
+
+
+def _check_module(module: Any) -> None:
+    """Raise for what was a parameter of a module, and is a number or the result of an update."""
+    for thing, path in walk(module):
+        if isinstance(thing, list) and any(isinstance(x, Value) for x in thing):
+            for i, x in enumerate(thing):
+                if is_number(x):
+                    name = _name(module, (path, "[{!r}]", i))
+                    raise _error(
+                        f"{name} is the number {x} among Values, and is not trained: write "
+                        f"{name}.data = {x}"
+                    )
+        elif isinstance(thing, Value) and _is_update(thing):
+            name = _name(module, path)
+            raise _error(
+                f"{name} is the result of {described_call(thing.op, thing.args)}, no parameter any "  # type: ignore[arg-type]
+                f"more: write {name}.data -= ..., which keeps the parameter"
+            )
+
+
+def _is_update(v: Value) -> bool:
+    """Tell `p - 0.1 * p.grad`, computed outside of every call of a module, from other results."""
+    if v.op not in (ops.add, ops.subtract) or len(v.parents) < 2:
+        return False
+    scope = scope_of(v)
+    called = scope is not None and any(s.module is not None for s in scope.ancestry())
+    return v.parents[1]._is_plain_number and not called
+
+
+def _name(module: Any, path: Path) -> str:
+    return f"{type(module).__name__.lower()}.{written(path)}"

@@ -203,6 +203,13 @@ static int value_setattro(PyObject *self, PyObject *name, PyObject *x) {
     return PyObject_GenericSetAttr(self, name, x);
 }
 
+/* v._set_attribute(name, x), in strict mode, which puts a method of its own before the above. */
+static PyObject *value_set_attribute(PyObject *self, PyObject *args) {
+    PyObject *name, *x;
+    if (!PyArg_ParseTuple(args, "UO", &name, &x) || value_setattro(self, name, x) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
 /* Compare the data; but == and != between Values are identity (nan is not equal to itself). Borrows
  * both. */
 static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {

@@ -58,6 +58,7 @@ static PyMethodDef value_methods[] = {
      "Leave in every `v.grad` of this graph the derivative of self with respect to v."},
     {"_apply", (PyCFunction)(void (*)(void))value_apply, METH_FASTCALL,
      "Compute an operation on the data of its operands, and record the result as a node."},
+    {"_set_attribute", value_set_attribute, METH_VARARGS, "Set an attribute."},
     {"_track", value_track, METH_NOARGS, "Make this Value visible to the garbage collector."},
     UNARY_METHODS(METHOD1) BINARY_METHODS(METHOD2)
     {NULL, NULL, 0, NULL},

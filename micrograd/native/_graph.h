@@ -230,7 +230,8 @@ static int pass_back(State *s, Walk *w, Value *root, double *before) {
     return failed || !w->collected ? failed : add_collected(s, w->collected);
 }
 
-/* Before a backward pass, see to nodes without a rule and call the hook. Borrows the root. */
+/* Before a backward pass, see to nodes without a rule and call the hook, leaves first. Borrows the
+ * root. */
 static int check_nodes(State *s, Walk *w, PyObject *root) {
     PyObject *done = NULL;
     if (w->unruled) {
@@ -241,9 +242,11 @@ static int check_nodes(State *s, Walk *w, PyObject *root) {
         Py_DECREF(done);
     }
     if (s->before_backward) {
-        PyObject *nodes = PyList_New(w->order.size);
-        for (Py_ssize_t i = 0; nodes && i < w->order.size; i++)
-            PyList_SET_ITEM(nodes, i, Py_NewRef(w->order.items[i]));
+        Py_ssize_t leaves = w->leaves.size;
+        PyObject *nodes = PyList_New(leaves + w->order.size);
+        for (Py_ssize_t i = 0; nodes && i < PyList_GET_SIZE(nodes); i++)
+            PyList_SET_ITEM(nodes, i, Py_NewRef(i < leaves ? w->leaves.items[i]
+                                                           : w->order.items[i - leaves]));
         done = nodes ? PyObject_CallOneArg(s->before_backward, nodes) : NULL;
         Py_XDECREF(nodes);
         if (!done) return -1;

@@ -27,9 +27,9 @@ class Block:
     __slots__ = ("__weakref__", "_pulls", "data", "grad", "leaves")
 
     def __init__(self, leaves: tuple[Value, ...], data: array[float], grad: array[float]) -> None:
-        self.leaves = leaves
-        self.data = data
-        self.grad = grad
+        self.leaves: tuple[Value, ...] = leaves
+        self.data: array[float] = data
+        self.grad: array[float] = grad
         self._pulls = count()
 
     def pull_data(self) -> int:

@@ -121,9 +121,10 @@ class Program:
             return _Known(method)
         return kept.setdefault(key, (reference, _Known(method)))[1]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if hooks.tracer_here() is not None and _are_scalars((*args, *kwargs.values())):
-            return self.function(*args, **kwargs)  # called in another program's function
+            # called in another program's function
+            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
         for name, x in self._named(args, kwargs):

@@ -25,10 +25,10 @@ class Argument:
     """The rows of one argument, all of them alike."""
 
     def __init__(self, array: Array) -> None:
-        self.n = len(array)
+        self.n: int = len(array)
         self.structures: list[Structure] = [array.shape[1:]]
         self.which: Array | None = None  # the structure of each row, where there are several
-        self.is_integer = array.dtype.kind in "iu"
+        self.is_integer: bool = array.dtype.kind in "iu"
         self._columns = _examples_last(array.astype(np.float64, copy=False))
 
     def columns(self, rows: Array | None = None) -> Array:
@@ -40,12 +40,12 @@ class Ragged(Argument):
     """The rows of one argument, some of them longer than others."""
 
     def __init__(self, rows: Sequence[Any], is_integer: bool) -> None:
-        self.n = len(rows)
+        self.n: int = len(rows)
         self.is_integer = is_integer
         known: dict[Structure, int] = {}
         which = [known.setdefault(_structure(row), len(known)) for row in rows]
-        self.structures = list(known)
-        self.which = np.array(which)
+        self.structures: list[Structure] = list(known)
+        self.which: Array | None = np.array(which)
         self._rows = [list(_numbers(row)) for row in rows]
 
     def columns(self, rows: Array | None = None) -> Array:

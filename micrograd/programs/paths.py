@@ -45,19 +45,21 @@ class Path:
         indices: list[Index],
         executable: Callable[..., Executable],
     ) -> None:
-        self.slopes = Slopes(tape, outputs)
+        self.slopes: Slopes = Slopes(tape, outputs)
         tape.close()
         self.tape = tape
         self.outputs = outputs
         self.width = width  # how many scalars it returns; None for one that is not in a list
-        self.indices = list(dict.fromkeys(indices))
-        self.truths = list(tape.guards.values())
+        self.indices: list[Index] = list(dict.fromkeys(indices))
+        self.truths: list[bool] = list(tape.guards.values())
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
         self._executable = executable
-        self.program = executable(tape, outputs, self.slopes, tape.guards)
+        self.program: Executable = executable(tape, outputs, self.slopes, tape.guards)
         # A node without operands would count as a leaf, and never be asked to pass anything on.
-        self.operands = tuple(self.program.parameters) or (Value(0.0),)
+        self.operands: tuple[Value, ...] | tuple[Value] = tuple(self.program.parameters) or (
+            Value(0.0),
+        )
         self.idle: list[Call] = []  # nodes on the operands that no call uses
 
     @cached_property

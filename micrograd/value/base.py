@@ -11,6 +11,7 @@ from micrograd.value import copying, hooks
 from micrograd.value.identity import OperandSet
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 from micrograd.value.operators import Operators
+from micrograd.value.words.elsewhere import ON_VALUE, Missing
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,6 +35,9 @@ class ValueBase(Operators["Value"]):
         @property
         def parents(self) -> tuple[Value, ...]: ...
 
+        # NumPy's functions take Values, np.tanh(v) too; type checkers ask for this to believe it.
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
+
     # Few nodes have these: an instance that sets one gets an attribute of its own.
     label: str = ""
     _symbol: str | None = None  # what a diagram shows, if not the symbol of the operation
@@ -49,6 +53,8 @@ class ValueBase(Operators["Value"]):
     _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
     _is_variable: bool = False  # a derivative is being taken by this leaf
+
+    _set_attribute = object.__setattr__  # the setting itself, whatever strict mode does before
 
     def _clear_grad(self, arrived: bool) -> None:
         """Set grad to 0, to see what one consumer adds; `arrived`: others have added before."""
@@ -83,14 +89,30 @@ class ValueBase(Operators["Value"]):
 
     def __int__(self) -> int:
         raise _number_lost(
-            "int(v), round(v) and a Value as an index would drop its gradient: use the Value "
-            "itself, micrograd.take(table, v) for table[v], or v.data for the bare number"
+            "int(v) would drop the gradient of a Value: use v itself, or int(v.data) for the bare "
+            "number"
         )
 
-    __index__ = __int__
+    def __index__(self) -> int:
+        raise _number_lost(
+            "a Value repeats no list and is no index: write [w * v for w in weights] for list * v, "
+            "micrograd.take(table, v) for table[v], int(v.data) for the bare number"
+        )
 
-    def __round__(self, digits: int | None = None) -> int:
-        return int(self)
+    def __round__(self, digits: int | None = None) -> float:
+        raise _number_lost(
+            'round(v) would drop the gradient of a Value: print it with f"{v:.2f}", or write '
+            "round(v.data, 2) for the bare number; micrograd.round(v) is an operation, and flat"
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError(
+            f"a Value is one number and has no element [{index!r}]: keep a list of Values, as in "
+            "x = [Value(1.0), Value(2.0)]"
+        )
+
+    if not TYPE_CHECKING:
+        __iter__ = None  # so that only a sequence of Values is taken for one
 
     def __pos__(self) -> Self:
         return self
@@ -105,38 +127,51 @@ class ValueBase(Operators["Value"]):
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "__eq__" in vars(cls) and vars(cls).get("__hash__") is None:
-            cls.__hash__ = object.__hash__  # type: ignore[assignment,method-assign]
+            cls.__hash__ = object.__hash__  # type: ignore[method-assign]
 
-    def __eq__(self, other: object) -> Any:
+    def __eq__(self, other: object) -> bool:
         return compared(self, other, operator.eq)
 
-    def __ne__(self, other: object) -> Any:
+    def __ne__(self, other: object) -> bool:
         return compared(self, other, operator.ne)
 
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
 
-    def __lt__(self, other: Any) -> Any:
+        def __hash__(self) -> int: ...
+    else:
+        __hash__ = object.__hash__
+
+    def __lt__(self, other: Any) -> bool:
         return compared(self, other, operator.lt)
 
-    def __le__(self, other: Any) -> Any:
+    def __le__(self, other: Any) -> bool:
         return compared(self, other, operator.le)
 
-    def __gt__(self, other: Any) -> Any:
+    def __gt__(self, other: Any) -> bool:
         return compared(self, other, operator.gt)
 
-    def __ge__(self, other: Any) -> Any:
+    def __ge__(self, other: Any) -> bool:
         return compared(self, other, operator.ge)
 
     # Text and copies.
 
     def __repr__(self) -> str:
-        return f"Value(data={self._number}, grad={self._grad})"
+        tracer = hooks.tracer_here()
+        if tracer is not None and tracer.is_traced(self):
+            return tracer.shown(self)
+        names = f", label={self.label!r}" if self.label else ""
+        if names and self._op:
+            names += f", op={self._op!r}"
+        return f"Value(data={self._number}, grad={self._grad}{names})"
 
     def __format__(self, spec: str) -> str:
         tracer = hooks.tracer_here() if spec else None
         if tracer is not None and tracer.is_traced(self):
             raise _number_lost("a text with the number of one row would stay in the program")
         return format(self._number, spec) if spec else str(self)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in ON_VALUE or hasattr(self, name)]
 
     def __copy__(self) -> Value:
         return copying.shallow_copy(self)
@@ -173,24 +208,31 @@ class ValueBase(Operators["Value"]):
         self._symbol = symbol  # type: ignore[misc]
 
 
+for _name, _advice in ON_VALUE.items():
+    setattr(ValueBase, _name, Missing(_name, _advice))
+
 # While this thread traces a program, its tracer sees to comparisons and numbers. The C core calls
 # these too, with its own numbers for the comparisons.
 
 _COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)
 
 
-def compared(v: ValueBase, other: Any, comparison: Any) -> Any:
-    """Compare a Value with another, or with a number."""
+def compared(v: ValueBase, other: Any, comparison: Any) -> bool:
+    """Compare a Value with another, or with a number.
+
+    While this thread traces, the result only stands for a bool; it may be NotImplemented.
+    """
     if comparison.__class__ is int:
         comparison = _COMPARISONS[comparison]
     tracer = hooks.tracer_here()
+    result: Any = NotImplemented
     if tracer is not None:
-        return tracer.compare(v, other, comparison)
-    equality = comparison is operator.eq or comparison is operator.ne
-    if equality and other is not v and not is_number(other):
-        return NotImplemented
-    refuse_masked(other, "what a Value is compared with")
-    return comparison(v._number, other._number if isinstance(other, ValueBase) else other)
+        result = tracer.compare(v, other, comparison)
+    elif comparison not in (operator.eq, operator.ne) or other is v or is_number(other):
+        refuse_masked(other, "what a Value is compared with")
+        number = other._number if isinstance(other, ValueBase) else other
+        result = comparison(v._number, number)
+    return result  # type: ignore[no-any-return]
 
 
 def read_traced(v: ValueBase, name: str) -> float:

@@ -58,8 +58,8 @@ class Group:
     __slots__ = ("__weakref__", "nodes", "place")
 
     def __init__(self, nodes: list[Any]) -> None:
-        self.nodes = [v for v in nodes if not _stands_alone(v)]
-        self.place = {id(v): i for i, v in enumerate(self.nodes)}
+        self.nodes: list[Any] = [v for v in nodes if not _stands_alone(v)]
+        self.place: dict[int, int] = {id(v): i for i, v in enumerate(self.nodes)}
         _groups.of_node.update((id(v), self) for v in self.nodes)
 
     def __reduce__(self) -> tuple[Any, ...]:

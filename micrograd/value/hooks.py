@@ -45,9 +45,9 @@ class Mode:
     __slots__ = ("forgets", "frame", "thread")
 
     def __init__(self, forgets: bool, frame: FrameType | None) -> None:
-        self.forgets = forgets
-        self.frame = frame
-        self.thread = threading.get_ident()
+        self.forgets: bool = forgets
+        self.frame: FrameType | None = frame
+        self.thread: int = threading.get_ident()
 
 
 _modes: list[Mode] = []  # all that are on, in the order in which they were entered
@@ -110,6 +110,9 @@ class Tracer(Protocol):
 
     def is_traced(self, v: Any) -> bool:
         """Return whether a Value depends on an argument of the traced function."""
+
+    def shown(self, v: Any) -> str:
+        """Return the text for a Value that depends on an argument."""
 
     def value(self, op: Any, operands: Sequence[Any]) -> float:
         """Compute an operation by IEEE arithmetic, where floats raise."""

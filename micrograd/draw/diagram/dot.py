@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Union
 
 from micrograd.draw.scene.boxes import Arrow, Box, Folding
 from micrograd.draw.scene.labels import Writing, kind_of, number, printable, write
-from micrograd.draw.scene.outline import Kind
+from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.draw.scene.theme import INK, LIGHT, PAPER, SOFT, WRONG
 from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
@@ -52,11 +52,13 @@ class Sheet:
     ) -> None:
         self.folding = folding
         self.broken = broken
-        self.outline = folding.outline
-        self.writings = {box: write(box, folding) for box in folding.boxes}
-        self.arrows = folding.arrows()
-        self.labels = self._arrow_labels(derivatives) if derivatives else {}
-        self.hidden = sum(d is not None for d in (derivatives or {}).values()) - len(self.labels)
+        self.outline: Outline = folding.outline
+        self.writings: dict[Box, Writing] = {box: write(box, folding) for box in folding.boxes}
+        self.arrows: list[Arrow] = folding.arrows()
+        self.labels: dict[Arrow, list[str]] = self._arrow_labels(derivatives) if derivatives else {}
+        self.hidden: int = sum(d is not None for d in (derivatives or {}).values()) - len(
+            self.labels
+        )
 
     @cached_property
     def ranks(self) -> dict[Box, int]:

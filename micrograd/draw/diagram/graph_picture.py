@@ -116,8 +116,8 @@ class Diagram:
 
     def __init__(self, sheet: Sheet, rankdir: str | None = None) -> None:
         self._sheet = sheet
-        self.folding = sheet.folding
-        self.digraph = digraph(sheet, rankdir or sheet.best_rankdir, _notes(sheet))
+        self.folding: Folding = sheet.folding
+        self.digraph: Any = digraph(sheet, rankdir or sheet.best_rankdir, _notes(sheet))
 
     @property
     def source(self) -> str:

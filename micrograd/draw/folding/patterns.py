@@ -34,13 +34,17 @@ class Level:
         before = quotient(outline.operands, unit)
         order = topological(before)
         place = {number: i for i, number in enumerate(order)}
-        self.boxes = [boxes[number] for number in order]
-        self.before = [sorted(place[x] for x in before[number]) for number in order]
+        self.boxes: list[Box] = [boxes[number] for number in order]
+        self.before: list[list[int]] = [
+            sorted(place[x] for x in before[number]) for number in order
+        ]
         self.after: list[list[int]] = [[] for _ in order]
         for i, used in enumerate(self.before):
             for x in used:
                 self.after[x].append(i)
-        self.box_at = [place[unit[i]] for i in range(len(unit))]  # of each Value, by its place
+        self.box_at: list[int] = [
+            place[unit[i]] for i in range(len(unit))
+        ]  # of each Value, by its place
 
     def merged(
         self, label: Sequence[Hashable], name: dict[Hashable, str], whole: bool = False

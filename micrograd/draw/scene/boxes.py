@@ -28,11 +28,11 @@ class Box:
         inner: Sequence[Box] = (),
         whole: bool = False,
     ) -> None:
-        self.values = values
-        self.group = group
-        self.pattern = pattern
-        self.inner = inner
-        self.whole = whole
+        self.values: list[Value] = values
+        self.group: Group | None = group
+        self.pattern: str = pattern
+        self.inner: Sequence[Box] = inner
+        self.whole: bool = whole
 
     @property
     def folded(self) -> bool:
@@ -59,8 +59,8 @@ class Folding:
 
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
-        self.boxes = in_order(outline, list(boxes))
-        self.box_of = {v: box for box in self.boxes for v in box.values}
+        self.boxes: list[Box] = in_order(outline, list(boxes))
+        self.box_of: dict[Value, Box] = {v: box for box in self.boxes for v in box.values}
         self._used: set[Value] | None = None
 
     def exits(self, box: Box) -> list[Value]:

@@ -41,7 +41,7 @@ class Group:
         self.scope = scope
         self.module: Any = scope.module  # None for a named scope, or once it is deleted
         self.parent = parent
-        self.title = scope.name
+        self.title: str = scope.name
         self.path = ""  # from the outermost module, as in layers[0]
         self.height = 0
         self.values: list[Value] = []
@@ -79,19 +79,25 @@ class Outline:
     [('x', 'input'), ('y', 'input'), ('*', 'result'), ('', 'constant'), ('+', 'result')]
     """
 
+    place: dict[Value, int]
+
     def __init__(
         self, roots: Value | Sequence[Value], names: Mapping[Any, Any] | None = None
     ) -> None:
-        self.roots = (roots,) if isinstance(roots, Value) else tuple(roots)
+        self.roots: tuple[Value] | tuple[Value, ...] = (
+            (roots,) if isinstance(roots, Value) else tuple(roots)
+        )
         with uncollected():
             self._look(names)
 
     def _look(self, names: Mapping[Any, Any] | None) -> None:
-        self.order = all_before(self.roots)
+        self.order: list[Value] = all_before(self.roots)
         self._held = _held_leaves(self.order)
         self._names = names_of(names)
         self.place = place = {v: i for i, v in enumerate(self.order)}
-        self.operands = [[place[x] for x in v.parents] for v in self.order]  # by their places
+        self.operands: list[list[int]] = [
+            [place[x] for x in v.parents] for v in self.order
+        ]  # by their places
         self.groups: list[Group] = []  # outer ones first
         self.home: dict[Value, Group | None] = {}  # the innermost group of each Value
         self.kinds: dict[Value, Kind] = {}

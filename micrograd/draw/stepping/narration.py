@@ -49,15 +49,17 @@ class Narration:
                     f"names={{w: 'w'}}: got {named!r}"
                 )
         self.given: dict[Any, str] = dict(names or {})  # of Values and of modules
-        self.given_gradients = dict(gradients or {})
+        self.given_gradients: dict[Value, str] = dict(gradients or {})
         self.root = root
-        self.outline = Outline(root, {v: s for v, s in self.given.items() if isinstance(v, Value)})
-        self.values = self.outline.order
-        self.steps = backward_steps(root)
-        self.names = self._all_names()
-        self.gradients = {v: f"{name}.grad" for v, name in self.names.items()}
+        self.outline: Outline = Outline(
+            root, {v: s for v, s in self.given.items() if isinstance(v, Value)}
+        )
+        self.values: list[Value] = self.outline.order
+        self.steps: list[Step] = backward_steps(root)
+        self.names: dict[Value, str] = self._all_names()
+        self.gradients: dict[Value, str] = {v: f"{name}.grad" for v, name in self.names.items()}
         self.gradients.update(self.given_gradients)
-        self.totals = {**dict.fromkeys(self.values, 0.0), root: 1.0}
+        self.totals: dict[Value, float] = {**dict.fromkeys(self.values, 0.0), root: 1.0}
         self.totals.update((step.operand, step.total) for step in self.steps)
 
     def _all_names(self) -> dict[Value, str]:

@@ -9,8 +9,8 @@ const SIGNS = { "+": "positive", 0: "zero", "-": "negative" };
 // What happens: numbers run forward, a 1 is put in at the root, gradients run back. `then` are the
 // events that must wait for one.
 const events = [{ kind: "start" }], making = new Map(), shares = new Map(), arrived = new Map();
-const link = (first, e) => first && (first.then.push(e), e.waits++);
-const happen = (e) => (events.push(Object.assign(e, { then: [], waits: 0, place: events.length })), e);
+const link = (first, e) => first && (first.then.push(e), e.needs.push(first), e.waits++);
+const happen = (e) => (events.push(Object.assign(e, { then: [], needs: [], waits: 0, place: events.length })), e);
 V.forEach((v, value) => {
   if (!v.op) return;
   const e = happen({ kind: "forward", value, get number() { return v.data; } });
@@ -28,14 +28,14 @@ for (const step of steps) {
 }
 events.push({ kind: "end" });
 
-let view, home, moments, at = 0, timer = 0, flight = 0, linking = 0, predicting = false;
+let view, home, moments, mark = events[0], at = 0, timer, flight, linking, predicting = false;
 const guesses = new Map(); // event -> the sign that the reader chose
 
 // Each part that opens has a picture. What happens in a folded part happens in its box, and what
 // lies outside of a picture elsewhere: all that can happen there before anything else, at once.
 const lineOf = (i) => { const line = []; for (let g = V[i].part; g >= 0; g = G[g].parent) line.push(g); return line; };
 function open(part) {
-  const here = moments?.[at].at(-1), inView = new Set(D.views[part][1]);
+  const inView = new Set(D.views[part][1]);
   home = V.map((v, i) => ["v" + i, ...lineOf(i).map((g) => "g" + g)].find((key) => inView.has(key)));
   if (!$(`svg[data-view="${part}"]`, stage)) stage.insertAdjacentHTML("beforeend", drawPart(part));
   for (const svg of $$("svg", stage)) {
@@ -51,15 +51,16 @@ function open(part) {
     e.elsewhere = "number" in e && !e.head;
     e.folded = e.elsewhere || e.head?.[0] === "g" || e.tail?.[0] === "g";
   }
-  moments = [];
-  for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
+  moments = D.story && part < 0 ? storyMoments() : [];
+  if (!moments.length) for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
     const last = moments.at(-1)?.[0];
     if (e.folded && "number" in e && last.kind === kind && last.folded && last.head === e.head && last.tail === e.tail) moments.at(-1).push(e);
     else moments.push([e]);
   }
   slider.max = moments.length - 1;
   $("[data-do=fold]").hidden = part < 0;
-  at = Math.max(0, moments.findIndex((m) => m.includes(here)));
+  const [here, near] = [mark, mark.last].map((e) => moments.findIndex((m) => m.includes(e)));
+  at = Math.max(0, here < 0 ? near : here);
   show();
 }
 function arranged(list) {
@@ -89,7 +90,9 @@ function prepare(node) {
 const box = (key) => $(`[data-box="${key}"]`, view);
 const arrow = (tail, head, position) => $(`[data-arrow="${tail}-${head}${tail[0] + head[0] === "vv" ? "-" + position : ""}"]`, view);
 const name = (key) => (key[0] === "g" ? G : V)[key.slice(1)].name;
-const unanswered = ([e]) => predicting && !e.folded && "number" in e && sign(e.number) && !guesses.has(e);
+// Of a story, signs of what it names are asked for, and of nothing on the way to it.
+const asked = (e) => !e.folded && "number" in e && (!D.story || e.operand in D.gradients);
+const unanswered = (moment) => predicting && asked(moment.at(-1)) && sign(moment.at(-1).number) && !guesses.has(moment.at(-1));
 
 function show(moving = false) {
   cancelAnimationFrame(flight);
@@ -104,10 +107,10 @@ function show(moving = false) {
     if (past.kind === "backward") grad.set(past.operand, past.step.total);
   }
   for (const node of $$("[data-box]", view)) write(node, data, grad, secret && e);
-  view.dataset.phase = e.kind;
+  const phase = (panel.dataset.phase = view.dataset.phase = e.phase ?? e.kind);
   if (e.head) box(e.head).classList.add("now");
-  if (e.kind === "forward") moment.forEach(bringOperands);
-  if (e.kind === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
+  if (phase === "forward") moment.forEach(bringOperands);
+  if (phase === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
   tell(moment, e, secret);
   follow(e);
 }
@@ -129,7 +132,7 @@ function write(node, data, grad, secret) {
 }
 
 function bringOperands(e) {
-  V[e.value].from.forEach((operand, position) => {
+  V[e.value]?.from.forEach((operand, position) => {
     const line = e.head && home[operand] && home[operand] !== e.head && arrow(home[operand], e.head, position);
     if (!line) return;
     line.classList.add("flow");
@@ -148,7 +151,7 @@ function passOn(moment, e, secret, data, grad, moving) {
     const middle = path.getPointAtLength(length / 2);
     move(chip(`\u00d7 ${secret ? "?" : number(e.step.local)}`, "rule"), middle.x, middle.y);
   }
-  const pill = chip(`+= ${!single ? moment.length + " times" : secret ? "?" : number(e.number)}`, "add");
+  const pill = chip(e.told ? V[e.operand].grad : `+= ${!single ? moment.length + " times" : secret ? "?" : number(e.number)}`, "add");
   const corner = target.transform.baseVal[0].matrix, size = $(".shape", target).getBBox(), sheet = view.viewBox.baseVal;
   const half = pill.getBBox().width / 2, x = Math.max(half, Math.min(sheet.width - half, corner.e + size.width / 2));
   const y = Math.min(sheet.height - 11, corner.f + size.height + 6);
@@ -180,7 +183,7 @@ const move = (g, x, y) => g.setAttribute("transform", `translate(${x} ${y})`);
 // Where the picture is wider than its place, what happens is brought to the middle.
 function follow(e) {
   if (!e.head) return;
-  const [a, b] = [e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
+  const [a, b] = [e.told && e.tail ? e.tail : e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
   const off = (low, high, size) => (a[low] + a[high] + b[low] + b[high]) / 4 - place[low] - place[size] / 2;
   stage.scrollBy({ left: off("left", "right", "width"), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
 }

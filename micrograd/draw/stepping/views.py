@@ -15,7 +15,7 @@ from micrograd.draw.folding.levels import fold as fold_outline
 from micrograd.draw.scene.boxes import Box, Folding
 from micrograd.draw.scene.labels import number
 from micrograd.draw.scene.names import shapes
-from micrograd.draw.scene.outline import Group
+from micrograd.draw.scene.outline import Group, Outline
 from micrograd.draw.stepping import parts, picture
 from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.parts import Arrow, Frame, Row
@@ -40,12 +40,14 @@ class Part:
         self.name = name
         self.rows: list[tuple[str, str, list[Value]]] = []
         group = box.group
-        self.symbol = group.kind if group and group.kind != name else ""
+        self.symbol: str = group.kind if group and group.kind != name else ""
         held = [f"{len(box.values):,} Values"]
         if group and group.parameters:
             held.append(", ".join(shapes(path for path, _ in group.parameters)))
-        self.notes = [t if len(t) <= WIDEST else t[: WIDEST - 1] + "\u2026" for t in held]
-        self.tooltip = ": ".join([name, *held])
+        self.notes: list[str] = [
+            t if len(t) <= WIDEST else t[: WIDEST - 1] + "\u2026" for t in held
+        ]
+        self.tooltip: str = ": ".join([name, *held])
 
 
 class Views:
@@ -57,8 +59,8 @@ class Views:
 
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
         self.narration = narration
-        self.outline = narration.outline
-        self.index = {v: i for i, v in enumerate(narration.values)}
+        self.outline: Outline = narration.outline
+        self.index: dict[Value, int] = {v: i for i, v in enumerate(narration.values)}
         first = _folded(narration, fold)
         self.parts: list[Part] = []
         self.home: dict[Value, int] = dict.fromkeys(narration.values, -1)  # the innermost part
@@ -69,11 +71,13 @@ class Views:
                 self.consumers[x].append(v)
         boxes = set(first.boxes)
         closed = {i for i, part in enumerate(self.parts) if part.box in boxes}
-        self.open_first = [i for i in range(len(self.parts)) if closed.isdisjoint(self.line(i))]
+        self.open_first: list[int] = [
+            i for i in range(len(self.parts)) if closed.isdisjoint(self.line(i))
+        ]
         self.layouts: list[dict[str, object]] = []
         self.shown: dict[int, tuple[int, list[str]]] = {}
         self._known: dict[str, int] = {}
-        self.first = self._draw_first()
+        self.first: Picture = self._draw_first()
         self._lay_out_parts()
 
     def line(self, part: int) -> Iterator[int]:
@@ -283,7 +287,7 @@ class Views:
         ):
             for v in box.values:
                 if v in given:
-                    named.setdefault((re.split(r"[(\[]", given[v])[0], slot), []).append(v)
+                    named.setdefault((_stem(given[v]), slot), []).append(v)
         rows = [(stem, slot, values) for (stem, slot), values in named.items()]
         return rows or [("data", "data", outputs), ("grad", "grad", outputs)]
 
@@ -293,9 +297,31 @@ def _folded(narration: Narration, fold: int | str | None) -> Folding:
     if fold is None:
         return fold_outline(narration.outline, most=len(narration.values))
     if isinstance(fold, str):
-        return fold_outline(narration.outline, BOXES, fold)
+        by_name = fold_outline(narration.outline, len(narration.values), fold)
+        few = _stems_folded(by_name, narration)
+        return few if len(few.boxes) <= BOXES else fold_outline(narration.outline, BOXES, fold)
     # As many arrows as can still be told apart.
     return fold_outline(narration.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
+
+
+def _stems_folded(folding: Folding, narration: Narration) -> Folding:
+    """Fold leaves that were named alike, such as a1(1) to a1(400), where they are many."""
+    alike: dict[str, list[Box]] = {}
+    for box in folding.boxes:
+        v = box.values[0]
+        if not box.folded and not v.parents and v in narration.given:
+            alike.setdefault(_stem(narration.given[v]), []).append(box)
+    many = {stem: boxes for stem, boxes in alike.items() if len(boxes) > ALL}
+    folded = {box for boxes in many.values() for box in boxes}
+    boxes = [box for box in folding.boxes if box not in folded]
+    for stem, leaves in many.items():
+        boxes.append(Box([box.values[0] for box in leaves], pattern=stem))
+    return Folding(folding.outline, boxes)
+
+
+def _stem(name: str) -> str:
+    """Return a name without its subscripts."""
+    return re.split(r"[(\[]", name)[0]
 
 
 def _arrow(arrow: Arrow, path: str, local: Arrow) -> list[object]:

@@ -52,9 +52,9 @@ class ByEngine:
         network, m = recording.network, len(recording)
         passes = [recording.passed(i) for i in range(m)]
         costs = [recording.cost(i) for i in range(m)]
-        self.z = _columns(passes, lambda passed: passed.z[1:], _data)
-        self.a = _columns(passes, lambda passed: passed.a, _data)
-        self.costs = [cost.data for cost in costs]
+        self.z: list[Array] = _columns(passes, lambda passed: passed.z[1:], _data)
+        self.a: list[Array] = _columns(passes, lambda passed: passed.a, _data)
+        self.costs: list[float] = [cost.data for cost in costs]
         average: Value = sum(costs[1:], costs[0]) / m
         self.J = _regularised(average, network, lam, m)
         with grads_kept([self.J]):
@@ -71,8 +71,8 @@ class ByEngine:
             _zero_grad(network)
             self.J.backward()
             self.D = formulas.per_weight(network, _grad)
-        self.delta = [np.array(rows) for rows in zip(*delta)]
-        self.by_outputs = np.array(by_outputs)
+        self.delta: list[NDArray[Any]] = [np.array(rows) for rows in zip(*delta)]
+        self.by_outputs: Array = np.array(by_outputs)
 
     def after(self, i: int) -> list[Array]:
         """Return the accumulators after the first i examples."""
@@ -137,6 +137,9 @@ class ByProgram:
     Examples are recorded one by one only when they are asked for.
     """
 
+    a: list[Array]
+    z: list[Array]
+
     def __init__(self, recording: Recording, lam: float) -> None:
         self._recording, self._lam = recording, lam
         self._thetas = formulas.per_weight(recording.network, _data)
@@ -145,9 +148,11 @@ class ByProgram:
         found = formulas.costs(self.a[-1], targets)
         for i in np.flatnonzero(~np.isfinite(found)):
             recording.cost(int(i))  # raises, and says why
-        self.costs = found.tolist()
-        self.slopes = [a * (1 - a) for a in self.a[1:]]
-        self.delta = formulas.deltas(self._thetas, self.slopes[:-1], self.a[-1] - targets)
+        self.costs: Any = found.tolist()
+        self.slopes: list[Array] = [a * (1 - a) for a in self.a[1:]]
+        self.delta: list[Array] = formulas.deltas(
+            self._thetas, self.slopes[:-1], self.a[-1] - targets
+        )
         network, m = recording.network, len(recording)
         average = _program(network)(recording.inputs, targets).mean()
         self.J = _regularised(average, network, lam, m)
@@ -161,9 +166,9 @@ class ByProgram:
 
     @cached_property
     def by_outputs(self) -> Array:
-        """The derivative of the first example's cost with respect to each output."""
+        """The derivatives of the costs with respect to the outputs."""
         with np.errstate(all="ignore"):
-            factors: Array = self.delta[-1][:1] / self.slopes[-1][:1]
+            factors: Array = self.delta[-1] / self.slopes[-1]
         return factors
 
     def after(self, i: int) -> list[Array]:

@@ -31,6 +31,12 @@ class Unit(Neuron):
     `theta` is its row of the matrix Theta: the bias, then one weight per input.
     """
 
+    a: Value
+    b: Value
+    w: list[Value]
+    z: Value
+    course_name = ""  # what tables call it
+
     def __init__(self, theta: list[Value], g: Callable[[Value], Value]) -> None:
         self.theta = theta
         self.b, *self.w = theta
@@ -51,9 +57,14 @@ class Network(MLP):
     """An MLP made of units; it records what it computes like any MLP."""
 
     def __init__(self, units: list[list[Unit]]) -> None:
-        self.layers = [Layer.__new__(Layer) for _ in units]  # their neurons exist already
+        self.layers: list[Layer] = [
+            Layer.__new__(Layer) for _ in units
+        ]  # their neurons exist already
         for layer, neurons in zip(self.layers, units):
             layer.neurons = list(neurons)
+        for level, neurons in enumerate(units, start=2):
+            for k, unit in enumerate(neurons, start=1):
+                unit.course_name = f"layer {level}, unit {k}"
         self.units = units
 
     def forward(self, row: Sequence[float]) -> Pass:
@@ -87,6 +98,9 @@ def network_of(model: Any, sigmoid_outputs: bool) -> Network:
         raise ValueError("the model has no layers: give an MLP or matrices [Theta1, Theta2, ...]")
     for level, layer in enumerate(units, start=1):
         _check_theta(f"Theta{level}", layer, len(units[level - 2]) if level > 1 else None)
+        for k, unit in enumerate(layer, start=1):
+            for j, w in enumerate(unit.theta):
+                w.label = w.label or entry(f"Theta{level}", k, j)
     return Network(units)
 
 
@@ -112,10 +126,7 @@ def _thetas(matrices: Any) -> list[list[list[Value]]]:
     try:
         return [
             [
-                [
-                    x if isinstance(x, Value) else Value(x, label=entry(f"Theta{level}", k, j))
-                    for j, x in enumerate(row)
-                ]
+                [x if isinstance(x, Value) else Value(x) for x in row]
                 for k, row in enumerate(_as_rows(theta), start=1)
             ]
             for level, theta in enumerate(matrices, start=1)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.explain.report import Cell, Table
 from micrograd.symbolic.formula import Formula
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,6 +20,11 @@ Loss = Callable[[Any, Any], Any]
 class Recording:
     """Examples, counted from 0; each is recorded when it is first asked for."""
 
+    inputs: NDArray[np.float64]
+    labels: list[Any]
+    loss: Loss | None
+    network: Network
+
     def __init__(
         self,
         network: Network,

@@ -57,6 +57,9 @@ class Finding(NamedTuple):
 class Diagnosis:
     """The result of `diagnose`: `.data`, a Finding for each cause, the gravest first."""
 
+    data: list[Finding]
+    subject: str
+
     def __init__(self, subject: str, data: list[Finding]) -> None:
         self.subject, self.data = subject, data
 

@@ -22,8 +22,8 @@ from micrograd.explain.known_mistakes.wrong_gradients import (
     wrong_layouts,
     wrong_sums,
 )
-from micrograd.explain.report import Cell, Table
 from micrograd.value.numbers import to_float
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,11 +60,15 @@ class GradientCheck:
     to the largest entry.
     """
 
+    data: list[Verdict]
+    expected: Gradient
+    given: Gradient
+
     def __init__(
         self, given: Gradient, expected: Gradient, data: list[Verdict], notes: Sequence[str]
     ) -> None:
         self.given, self.expected, self.data = given, expected, data
-        self.difference = _distance(given, expected)
+        self.difference: float = _distance(given, expected)
         self._notes = list(notes)
 
     @property

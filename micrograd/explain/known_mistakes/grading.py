@@ -18,8 +18,8 @@ from micrograd.explain.known_mistakes.graphs import (
 )
 from micrograd.explain.known_mistakes.suspects import SUSPECTS
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
-from micrograd.explain.report import Cell, Table
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.words.tables import Cell, Table
 
 _TOO_LONG = "no answer within"
 
@@ -51,12 +51,15 @@ class Grade:
     `concepts` has the points, and how many there are, for each concept.
     """
 
+    data: list[Graded]
+    name: str
+
     def __init__(self, name: str, data: list[Graded]) -> None:
         self.name, self.data = name, data
         counting = [row for row in data if not row.optional]
-        self.points = sum(row.points for row in data)
-        self.out_of = len(counting)
-        self.passed = self.points == self.out_of
+        self.points: int = sum(row.points for row in data)
+        self.out_of: int = len(counting)
+        self.passed: bool = self.points == self.out_of
         self.concepts: dict[str, tuple[int, int]] = {}
         for row in counting:
             points, out_of = self.concepts.get(row.concept, (0, 0))

@@ -25,10 +25,10 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     visits_of,
 )
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Cell, Table
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.native.gc_pause import uncollected
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     from micrograd.explain.course.textbook import Deltas
@@ -54,6 +54,9 @@ class Mistakes:
 
     It shows those that make a difference here.
     """
+
+    data: list[Mistake]
+    title: str
 
     def __init__(self, title: str, data: list[Mistake]) -> None:
         self.title, self.data = title, data

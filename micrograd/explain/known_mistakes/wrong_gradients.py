@@ -32,13 +32,22 @@ class Slip(NamedTuple):
 class Problem:
     """A network of sigmoids with its examples, and what the forward pass computes."""
 
+    a: list[Array]
+    lam: float
+    layers: int
+    m: int
+    thetas: list[Array]
+    x: Array
+    y: Array
+    z: list[Array]
+
     def __init__(self, thetas: Sequence[Array], x: Array, y: Array, lam: float) -> None:
         self.thetas, self.x, self.y, self.lam = list(thetas), x, y, lam
         self.m, self.layers = len(x), len(thetas) + 1
         self.z, self.a = formulas.forward(self.thetas, x)
-        self.slopes = [a * (1 - a) for a in self.a[1:-1]]
-        self.error = self.a[-1] - y
-        self.delta = formulas.deltas(self.thetas, self.slopes, self.error)
+        self.slopes: list[Array] = [a * (1 - a) for a in self.a[1:-1]]
+        self.error: Array = self.a[-1] - y
+        self.delta: list[Array] = formulas.deltas(self.thetas, self.slopes, self.error)
         self._inputs = [with_bias(a) for a in self.a[:-1]]
 
     def accumulated(self, delta: Sequence[Array]) -> Gradient:

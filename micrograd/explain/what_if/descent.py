@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Cell, Table
 from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 # Times the rate that was asked for: 0.01, 0.1, 0.2, 0.5, 1, 2, 5 ... up to 1,000,000.
 _RATES = (0.01, *(step * 10.0**k for k in range(-1, 6) for step in (1, 2, 5)), 1e6)
@@ -42,6 +43,9 @@ class Descent:
     J in 1,000 random directions. `.data` holds all of these by name.
     """
 
+    before: float
+    rate: float
+
     def __init__(
         self, function: _LossFunction, groups: dict[str, list[Value]], rate: float
     ) -> None:
@@ -49,7 +53,7 @@ class Descent:
 
         self.before, self.rate = function.before, rate
         gradient = function.gradient
-        self.slope = float(np.linalg.norm(gradient))
+        self.slope: float = float(np.linalg.norm(gradient))
         parts = {"all": function.parameters, **groups} if len(groups) > 1 else groups
         alone = [[p in part for p in function.parameters] for part in map(set, parts.values())]
         against = np.concatenate(  # a column per step along minus the gradient
@@ -68,9 +72,9 @@ class Descent:
         predicted = self.before + gradient @ against
         found = zip(about, lengths.tolist(), predicted.tolist(), real.tolist())
         rows = [Move(name, at, *numbers) for (name, at), *numbers in found]
-        self.layers = [*rows[1 : len(parts)], rows[0]]
-        self.rates = _up_to_too_large(rows[len(parts) :], self.before)
-        self.random = (real[len(about) :] - self.before).tolist()
+        self.layers: list[Move] = [*rows[1 : len(parts)], rows[0]]
+        self.rates: list[Move] = _up_to_too_large(rows[len(parts) :], self.before)
+        self.random: Any = (real[len(about) :] - self.before).tolist()
 
     @property
     def data(self) -> dict[str, Any]:
@@ -203,13 +207,15 @@ def step(
 class _LossFunction:
     """A loss as a function of all parameters."""
 
+    parameters: list[Value]
+
     def __init__(self, parameters: list[Value], loss: Loss) -> None:
         import numpy as np
 
         self.parameters, self._loss = parameters, loss
         output = evaluate(loss, "step")
-        self.before = output.data
-        self.gradient = np.array(gradient_of(output, parameters, "step"))
+        self.before: float = output.data
+        self.gradient: NDArray[np.float64] = np.array(gradient_of(output, parameters, "step"))
         self._start = np.array([p.data for p in parameters])
         try:
             self._reevaluation: Reevaluation | None = Reevaluation(output, parameters)

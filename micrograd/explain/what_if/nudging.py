@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from micrograd.engine import Value, toposort
 from micrograd.explain.membership import parameter_path
 from micrograd.explain.names import name_of
-from micrograd.explain.report import Table
 from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import to_float
+from micrograd.value.words.tables import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,13 +34,19 @@ class Change(NamedTuple):
 class Nudge:
     """The result of `nudge`: `.data`, a Change per step; `.slope`, the derivative; `.plot()`."""
 
+    name: str
+    at: float
+    before: float
+    slope: float
+    v: Value
+
     def __init__(self, v: Value, by: float, function: _RecordedFunction | _CalledFunction) -> None:
         self._function = function
         self.v, self.at = v, v.data
         self.before, self.slope, self.name = function.before, function.slope, function.name
         self._called = function.path or name_of(v)
         steps = [by * part for part in _SHRINKING]
-        self.data = [
+        self.data: list[Change] = [
             Change(h, self.slope * h, function.at(self.at + h) - self.before) for h in steps
         ]
 
@@ -143,10 +149,10 @@ class _RecordedFunction:
     """A recorded output as a function of one Value in its graph."""
 
     def __init__(self, v: Value, output: Value) -> None:
-        self.slope = gradient_of(output, [v], "nudge")[0]
-        self.path = _path(v, output)
-        self.before = output.data
-        self.name = output.label or "the output"
+        self.slope: float = gradient_of(output, [v], "nudge")[0]
+        self.path: str = _path(v, output)
+        self.before: float = output.data
+        self.name: str = output.label or "the output"
         self._reevaluation = Reevaluation(output, [v])
         if not same(self.at(v.data), self.before):
             raise ValueError(
@@ -172,10 +178,10 @@ class _CalledFunction:
             )
         self._v, self._compute = v, compute
         output = evaluate(compute, "nudge")
-        self.slope = gradient_of(output, [v], "nudge")[0]
-        self.path = _path(v, output)
-        self.before = output.data
-        self.name = output.label or getattr(compute, "__name__", "the output")
+        self.slope: float = gradient_of(output, [v], "nudge")[0]
+        self.path: str = _path(v, output)
+        self.before: float = output.data
+        self.name: str = output.label or getattr(compute, "__name__", "the output")
 
     def at(self, x: float) -> float:
         with restoring_data([self._v]):

@@ -31,7 +31,7 @@ class Slopes:
     """
 
     def __init__(self, tape: Tape, outputs: Iterable[int]) -> None:
-        self.arrives = _arrives(tape, outputs)
+        self.arrives: list[bool] = _arrives(tape, outputs)
         self.of: dict[int, list[Slope]] = {}
         self.twice: dict[int, int] = {}
         self._tape = tape

@@ -18,10 +18,12 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, Lifted
+from micrograd.programs.lift.groups import CONSTANTS, INPUT
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE, aligned
-from micrograd.programs.lower.plan import Plan, Storage
+from micrograd.programs.lower.operands import Storage
+from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
@@ -46,7 +48,7 @@ class Workspace:
         self.n = n
         # Each as it lies in memory, and by rows.
         self._lying = _allocate(plan, n)
-        self.buffers = [
+        self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
         ]
@@ -55,15 +57,15 @@ class Workspace:
                 buffer[:] = plan.constants
             elif storage.ones:
                 buffer[-1] = 1.0
-        self.parameters = self.buffers[0]
+        self.parameters: NDArray[Any] = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
-        self.gradients = self.buffers[plan.gradients]
+        self.gradients: NDArray[Any] = self.buffers[plan.gradients]
         given = [
             (storage.name, buffer[: storage.rows])
             for storage, buffer in zip(plan.storages, self.buffers)
             if storage.kind == INPUT
         ]
-        self.inputs = {name: buffer for name, buffer in given if name}
+        self.inputs: dict[str, NDArray[Any]] = {name: buffer for name, buffer in given if name}
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
@@ -214,6 +216,14 @@ class Workspace:
             return [(np.multiply, (array[once], times, out))]
         return [(getattr(np, op.name).reduce, (array, axes, None, out))]
 
+    def _segments(self, step: Step) -> Any:
+        [source] = step.operands
+        out = self._array(step.out)
+        return [(np.add.reduceat, (self._array(source), step.detail, 0, None, out))]
+
+    def _clear(self, step: Step) -> Any:
+        return [(self.buffers[step.out.storage].__setitem__, (step.detail, 0.0))]
+
     def _einsum(self, step: Step) -> Any:
         arrays = [self._array(v) for v in step.operands]
         if step.detail == "a,a->":  # for which einsum takes its time
@@ -299,12 +309,12 @@ class Executable:
         patterns: Mapping[Value, str],
         guards: Mapping[int, bool],
     ) -> None:
-        self.parameters = list(parameters)
-        self.block = block_of(self.parameters)
+        self.parameters: list[Value] = list(parameters)
+        self.block: Any = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
         lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
-        self.plan = Plan(lifted, list(guards.values()))
-        self.width = len(outputs)
+        self.plan: Plan = Plan(lifted, list(guards.values()))
+        self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs
         self._idle: list[Workspace] = []

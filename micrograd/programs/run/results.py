@@ -119,7 +119,7 @@ class Lease:
     __slots__ = ("_idle", "node")
 
     def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
-        self.node = node
+        self.node: Call = node
         self._idle = idle
 
     def __reduce__(self) -> str:
@@ -170,7 +170,7 @@ class Result(Operators[Any]):
     __slots__ = ("_made_by", "_positions", "data")
 
     def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
-        self.data = data
+        self.data: Array = data
         self._made_by = call
         self._positions = positions
 
@@ -209,7 +209,7 @@ class Result(Operators[Any]):
         value._symbol = symbol
         return value
 
-    def __getitem__(self, key: Any) -> Result | Value:
+    def __getitem__(self, key: Any) -> Any:
         part = self.data[key]
         positions = self._positions
         if positions is None:
@@ -254,7 +254,10 @@ class Result(Operators[Any]):
     def _compare(self, other: Any) -> Any:
         raise _refuse("a comparison")
 
-    __lt__ = __le__ = __gt__ = __ge__ = _compare
+    __lt__: Callable[..., Any] = _compare
+    __le__: Callable[..., Any] = _compare
+    __gt__: Callable[..., Any] = _compare
+    __ge__: Callable[..., Any] = _compare
 
 
 def _total(data: Array) -> float:

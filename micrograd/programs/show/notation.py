@@ -28,7 +28,7 @@ class Style:
     """Plain text: `(Theta2' delta3) .* a2 .* (1 - a2)`."""
 
     elementwise = " .* "
-    brackets = ("(", ")")
+    brackets: tuple[str, str] = ("(", ")")
 
     def name(self, name: str) -> str:
         """Write a variable."""
@@ -154,7 +154,7 @@ class LaTeX(Style):
     r"""LaTeX: `\left(\Theta^{(2)}\right)^{T} \delta^{(3)}`, layers as exponents in parentheses."""
 
     elementwise = r" \odot "
-    brackets = (r"\left(", r"\right)")
+    brackets: tuple[str, str] = (r"\left(", r"\right)")
 
     def name(self, name: str) -> str:
         """Write a variable: Greek where it is, a number as the layer, a long name upright."""

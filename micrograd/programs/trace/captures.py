@@ -33,6 +33,8 @@ class References:
     in these objects, and in the object that a method is of, which is not kept itself.
     """
 
+    first: Any
+
     def __init__(self, function: Callable[..., Any]) -> None:
         self.cells: list[tuple[types.CellType, Any]] = []
         self.functions: list[types.FunctionType] = []
@@ -56,7 +58,7 @@ class References:
                 found = list(self._of(f))
                 named += found
                 todo += [g for _, x in found for g in _own_functions(x, f)]
-        self.names = _name_values(named)
+        self.names: IdentityDict[Value, Name] = _name_values(named)
 
     def _of(self, f: types.FunctionType) -> Iterator[tuple[str, Any]]:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or ()):

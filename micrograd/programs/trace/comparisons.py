@@ -34,7 +34,7 @@ class Comparison(Operators[Any]):
         self._negated = negated
         self._decide = decide
         self._node: Any = None
-        self.truth = truth  # of the operation, which `!=` turns round
+        self.truth: bool = truth  # of the operation, which `!=` turns round
 
     def node(self) -> Any:
         """Record the operation that compares, as a node."""

@@ -121,6 +121,14 @@ class Recording:
         """Return whether a Value depends on an argument."""
         return any(_is_input(leaf) for leaf in _leaves(v))
 
+    def shown(self, v: Value) -> str:
+        """Return what `print` shows of a Value: what it is, with the number of one row."""
+        name, column = self.inputs.get(v, ("", 0))
+        what = f"{name}[{column}]" if name else f"{v.label or v._op}, computed"
+        if name and Counter(of for of, _ in self.inputs.values())[name] == 1:
+            what = name
+        return f"<{what} in a program: {v._number} in row {self._row}, others in other rows>"
+
     def check_index(self, v: Value, size: int) -> None:
         """Note that an argument is an index into a table; refuse anything but integers."""
         name, column = self.inputs.get(v, ("", 0))

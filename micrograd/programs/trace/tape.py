@@ -23,9 +23,9 @@ from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
-# What leaves a number as it is: the operation, the position of the number, the number.
+# What leaves a number as it is: the operation, the position of the number, the number. `0 + x` is
+# not among them: Python's sum() begins with it, and so a sum of one term is seen to be a sum.
 _IDENTITIES = {
-    (ops.add, 0, 0.0),
     (ops.add, 1, 0.0),
     (ops.subtract, 1, 0.0),
     (ops.multiply, 0, 1.0),
@@ -220,7 +220,8 @@ class Symbol(Value):
     def __eq__(self, other: object) -> Any:
         return self._compare(ops.equal, (self, other)) if is_number(other) else self is other
 
-    __hash__ = Value.__hash__
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
 
 # Python asks the right operand of w * x first only where its class has an operator of its own.

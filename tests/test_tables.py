@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from micrograd.explain.report import Table
+from micrograd.value.words.tables import Table
 
 TABLE = Table(
     "Two < three", ["weight", "n", "grad"], [["w & b", 2, 0.1234567], ["", 10, -1e-9]], "one\ntwo"

@@ -36,8 +36,8 @@ class Table:
         decimals: Mapping[str, int] | None = None,
     ) -> None:
         self.title = title
-        self.header = list(header)
-        self.rows = [list(row) for row in rows]
+        self.header: list[str] = list(header)
+        self.rows: list[list[Cell]] = [list(row) for row in rows]
         self.note = note
         self._decimals = [(decimals or {}).get(name) for name in self.header]
         for row in self.rows:
