@@ -66,7 +66,7 @@ from micrograd.ops import (
 from micrograd.special.elementary import exp2, logit, sinc, xlogy
 from micrograd.special.gammas import digamma, gamma, lgamma, polygamma
 from micrograd.special.normal import erfinv, log_ndtr, ndtr, ndtri
-from micrograd.special.rounding import ceil, floor, mod, trunc
+from micrograd.special.rounding import ceil, copysign, floor, mod, trunc
 from micrograd.special.rounding import round as round
 from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
@@ -74,7 +74,7 @@ from micrograd.value.selection import min as min
 from micrograd.value.words.elsewhere import IN_MICROGRAD, missing
 
 if TYPE_CHECKING:
-    from micrograd import draw, explain, losses, nn, optim, programs
+    from micrograd import draw, explain, losses, math, nn, optim, programs
     from micrograd.derivatives import (
         check_grads,
         grad,
@@ -108,6 +108,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
@@ -146,6 +147,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
     "mod",
@@ -186,7 +188,7 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("draw", "explain", "losses", "nn", "optim", "programs")
+_LAZY_MODULES = ("draw", "explain", "losses", "math", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "derivatives",
     "draw_dot": "draw",

@@ -9,7 +9,7 @@
 0.9051 0.5421
 """
 
-from micrograd import draw, explain, losses, nn, optim, programs
+from micrograd import draw, explain, losses, math, nn, optim, programs
 from micrograd.derivatives import check_grads, grad, hessian, hvp, jacobian, jvp, value_and_grad
 from micrograd.draw import draw_dot
 from micrograd.engine import Value, toposort
@@ -145,6 +145,8 @@ mod: Op
 
 Its derivatives are 1 by x and round((out - x) / y) by y, where out is the result.
 """
+copysign: Op
+"""Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
 exp2: Op
 """Return exp2(x); its derivative is out * 0.6931, where out is the result."""
 logit: Op
@@ -187,6 +189,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
@@ -225,6 +228,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
     "mod",

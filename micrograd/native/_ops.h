@@ -51,6 +51,7 @@ static inline double ceil_value(double x) { return ceil(x); }
 static inline double trunc_value(double x) { return trunc(x); }
 static inline double round_value(double x) { return rint(x); }
 static inline double mod_value(double x, double y) { return fmod(x, y) == 0.0 ? copysign(0.0, y) : (fmod(x, y) < 0.0) == (y < 0.0) ? fmod(x, y) : fmod(x, y) + y; }
+static inline double copysign_value(double x, double y) { return copysign(x, y); }
 static inline double exp2_value(double x) { return power_value(2.0, x); }
 static inline double logit_value(double x) { const double t1 = (double)(fabs(x - 0.5) < 0.2); const double t2 = where_value(t1, x, 0.5); return where_value(t1, log1p((2.0 * t2 - 1.0) / (1.0 - t2)), log(x / (1.0 - x))); }
 static inline double sinc_value(double x) { return where_value((double)(x == 0.0), 1.0, sin(3.141592653589793 * x) / (3.141592653589793 * where_value((double)(x == 0.0), 1.0, x))); }

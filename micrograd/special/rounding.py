@@ -1,4 +1,4 @@
-"""Rounding, and the remainder of a division: flat pieces with jumps between them."""
+"""Rounding, the remainder of a division, and signs: functions with jumps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.ops import KINKS, Op, equal
+from micrograd.ops import KINKS, Op, equal, sign
 
 
 def _rounded(f: Callable[[float], int]) -> Callable[[float], float]:
@@ -26,6 +26,9 @@ round: Op = Op("round", _rounded(builtins.round), lambda x, out: 0.0)
 # The remainder has the sign of y, as Python's and NumPy's do.
 mod = Op("mod",         lambda x, y: x % y,      lambda x, y, out: 1.0,
                                                  lambda x, y, out: round((out - x) / y), symbol="%")
+
+# The sign of y on x: without a slope in y, whose sign is all that counts.
+copysign: Op = Op("copysign", math.copysign,     lambda x, y, out: sign(x) * copysign(1.0, y), None)
 # fmt: on
 
 
@@ -39,6 +42,7 @@ KINKS.update(
         ceil: (_is_whole, (0,)),
         trunc: (lambda x: _is_whole(x) * (1.0 - equal(x, 0)), (0,)),
         round: (lambda x: equal(x - floor(x), 0.5), (0,)),
+        copysign: (lambda x, y: equal(x, 0), (0,)),
         mod: (lambda x, y: equal(mod(x, y), 0), (0, 1)),
     }
 )

@@ -91,8 +91,8 @@ class ValueBase(Operators["Value"]):
     def __float__(self) -> float:
         raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the "
-            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
-            "bare number"
+            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or `from micrograd "
+            "import math` for `import math`; or v.data for the bare number"
         )
 
     def __int__(self) -> int:

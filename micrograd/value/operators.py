@@ -303,6 +303,10 @@ class Operators(Generic[Result]):
         """
         return self._call(rounding.mod, y)
 
+    def copysign(self, y: Any) -> Result:
+        """Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
+        return self._call(rounding.copysign, y)
+
     def xlogy(self, y: Any) -> Result:
         """Return xlogy(x, y).
 
