@@ -19,6 +19,7 @@ from micrograd.symbolic.formula import (
     Formula,
     c_definitions,
     c_function,
+    c_rule,
     c_value,
     of_rule,
     operand_names,
@@ -29,17 +30,17 @@ NATIVE = Path(__file__).parent.parent / "micrograd" / "native"
 GENERATED = "/* Generated from the table in ops.py by tools/ops_header.py: change that. */"
 
 
-def slopes(op: Op) -> list[str]:
-    """Return the row's local derivatives as C expressions, one per operand."""
-    return [of_rule(op, position).c() for position in range(len(op.derivatives))]
-
-
 def fits(op: Op) -> bool:
     """Tell whether the C core can take the row: one or two operands, the same bits as Python."""
     if len(op.derivatives) > 2 or None in op.derivatives:
         return False
-    words = re.findall(r"[a-z]+", " ".join([c_value(op), *slopes(op)]))
-    return DIFFER_IN_C.isdisjoint(words)
+    text = " ".join([c_value(op), *slopes(op)]).replace("_value", " ")
+    return DIFFER_IN_C.isdisjoint(re.findall(r"[a-z]+", text))
+
+
+def slopes(op: Op) -> list[str]:
+    """Return the row's local derivatives as C functions, one per operand."""
+    return [c_rule(op, position) for position in range(len(op.derivatives))]
 
 
 ROWS = [op for op in ops.TABLE.values() if fits(op)]
@@ -47,11 +48,7 @@ ROWS = [op for op in ops.TABLE.values() if fits(op)]
 
 def header() -> str:
     """Return the text of _ops.h."""
-    rules = [
-        c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], slope)
-        for op in ROWS
-        for position, slope in enumerate(slopes(op))
-    ]
+    rules = [slope for op in ROWS for slope in slopes(op)]
     methods = [op for op in ROWS if hasattr(Operators, op.name)]
     lists = [
         _list(f"{kind}_{what}", [op for op in chosen if len(op.derivatives) == arity])
@@ -105,7 +102,7 @@ def rules_header() -> str:
                 recorded.append(f"[ROW_{op.name}][{position}] = {op.name}_rule_{position},")
         if op in ops.KINKS:
             condition = f"{ops.KINKS[op][0](*map(Formula, names)).c()} != 0.0"
-            kinks.append(c_function(f"{op.name}_kink", names, condition))
+            kinks.append(c_function(f"{op.name}_kink", [*names, "none"][:2], condition))
     assert ops.power.derivatives[0] is not None
     of_number = ops.power.derivatives[0](Formula("x"), Exponent(2.0), Formula("out"))
     functions.append(_function("power_of_number_rule_0", _steps(of_number, ["x"])))

@@ -42,6 +42,8 @@
 
 #include "_chain.h"
 
+#include "_pattern.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -222,6 +224,8 @@ static PyMethodDef engine_methods[] = {
      "See micrograd/derivatives/chain_rule.py."},
     {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
      "Tell of each Value whether the roots are made of it."},
+    {"pattern", (PyCFunction)(void (*)(void))engine_pattern, METH_FASTCALL,
+     "See micrograd/derivatives/sparse.py."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},

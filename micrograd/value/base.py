@@ -83,8 +83,8 @@ class ValueBase(Operators["Value"]):
     def __float__(self) -> float:
         raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the "
-            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
-            "bare number"
+            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or `from micrograd "
+            "import math` for `import math`; or v.data for the bare number"
         )
 
     def __int__(self) -> int:
@@ -102,7 +102,7 @@ class ValueBase(Operators["Value"]):
     def __round__(self, digits: int | None = None) -> float:
         raise _number_lost(
             'round(v) would drop the gradient of a Value: print it with f"{v:.2f}", or write '
-            "round(v.data, 2) for the bare number"
+            "round(v.data, 2) for the bare number; micrograd.round(v) is an operation, and flat"
         )
 
     def __getitem__(self, index: Any) -> Any:
