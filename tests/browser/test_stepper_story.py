@@ -217,7 +217,7 @@ def test_it_fits_a_telephone(scheme: str, show: Show) -> None:
         assert panel
         assert panel["x"] + panel["width"] <= 390
         ends = page.evaluate(
-            """() => ["[data-phase=forward] .now .shape", "[data-phase=backward] .from .shape", "#stage"]
+            """() => ["[data-phase=forward] .now", "[data-phase=backward] .from", "#stage"]
                 .map((query) => document.querySelector(query)?.getBoundingClientRect())
                 .filter(Boolean).map((place) => Math.round(place.right))"""
         )
