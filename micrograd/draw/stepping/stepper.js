@@ -116,14 +116,15 @@ function show(moving = false) {
 }
 
 // A box has a row per quantity: the data or the gradients of one Value, or of several in a part.
+// Only what changes is written, since the browser lays out again what is.
 function write(node, data, grad, secret) {
   const key = node.dataset.box;
   const said = rowsOf(key).map(([caption, what, values], r) => {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
     const many = values.length > 6; // as in views.py
     const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
-    const slot = $(`[data-row="${r}"]`, node);
-    slot.textContent = text + (many ? " \u2026" : "");
+    const slot = $(`[data-row="${r}"]`, node), full = text + (many ? " \u2026" : "");
+    if (slot.textContent !== full) slot.textContent = full;
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });
