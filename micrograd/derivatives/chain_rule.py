@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Union
 
-from micrograd.derivatives.kinks import chosen, kinks_of
+from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, traced_slopes
 from micrograd.derivatives.sweeps import (
     Step,
     adjoints,
@@ -26,7 +26,6 @@ from micrograd.derivatives.sweeps import (
     slopes_at,
     steps_between,
 )
-from micrograd.derivatives.traced import Unreached, traced_slopes
 from micrograd.engine import Value
 from micrograd.native import takeover
 from micrograd.ops import Op
