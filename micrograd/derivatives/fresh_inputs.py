@@ -10,7 +10,7 @@ from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
-from micrograd.derivatives.sweeps import identity
+from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
 from micrograd.value import hooks
@@ -129,7 +129,7 @@ class Call:
         nodes = sweeps.nodes_behind(outputs)
         others = {id(v) for v in nodes if v._is_variable} - own
         running = {id(v) for call in list(_running.values()) for v in call.variables}
-        if not others <= running or (any(v.op is identity for v in nodes) and _were_kept(outputs)):
+        if not others <= running or (any(v.op is tied for v in nodes) and _were_kept(outputs)):
             raise ValueError(
                 f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
                 "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
@@ -157,7 +157,7 @@ def _were_kept(outputs: Sequence[Entry]) -> bool:
         v = todo.pop()
         if v._is_answer:
             continue
-        if v.op is identity:
+        if v.op is tied:
             return True
         for x in v.parents:
             if id(x) not in seen:
@@ -209,7 +209,7 @@ def tie(leaf: Any, original: Any) -> None:
     if isinstance(leaf, Value) and leaf._is_variable:
         leaf._is_variable = False  # in C it is no attribute of its own
     if isinstance(original, Value):
-        leaf.op, leaf.args = identity, (original,)
+        leaf.op, leaf.args = tied, (original,)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from micrograd import ops
-from micrograd.derivatives.sweeps import identity
+from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
 from micrograd.value import hooks
@@ -105,7 +105,7 @@ def choice(op: Op, i: int) -> Choice:
     return made
 
 
-# While a program is traced, slopes hold for all rows, also where a graph would raise ---------------
+# While a program is traced, slopes hold for all rows, also where a graph would raise --------------
 
 # Their slopes are numbers where they are not defined themselves.
 _UNDEFINED = (ops.log, ops.log1p, ops.log2, ops.log10, ops.arctanh)
@@ -113,7 +113,7 @@ _CHOOSING = (ops.where, ops.maximum, ops.minimum)
 # Finite where their operands are.
 _TAME = {
     *(ops.add, ops.subtract, ops.multiply, ops.negative, ops.sign, ops.abs, ops.relu, ops.hypot),
-    *(ops.where, ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal, identity),
+    *(ops.where, ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal, identity, tied),
     *(ops.sin, ops.cos, ops.tanh, ops.arctan, ops.erf, ops.erfc, ops.stop_gradient),
     *(ops.sigmoid, ops.softplus, ops.logaddexp, ops.arcsinh),
 }
