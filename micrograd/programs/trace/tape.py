@@ -75,8 +75,7 @@ class Tape:
 
     def constant(self, number: float) -> int:
         """Write a leaf for a number."""
-        # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
-        key = number if abs(number) > 0 else repr(number)
+        key = _key(number)
         index = self._constants.get(key)
         if index is None:
             index = self._constants[key] = self._node(None, (), False, False)
@@ -156,11 +155,24 @@ class Tape:
                 numbers[i] = without_raising(op, [numbers[x] for x in operands])
         return numbers[index]
 
+    def open(self) -> None:
+        """Go on writing after `close()`: find again what is there already."""
+        for index, (op, operands) in enumerate(zip(self.ops, self.operands)):
+            if op is not None:
+                self._written[op][operands] = index
+        for index, number in self.constants.items():
+            self._constants[_key(number)] = index
+
     def close(self) -> None:
-        """Release what only writing needs: the tape is complete."""
+        """Release what only writing needs."""
         self._written.clear()
         self._constants.clear()
         self.numbers.clear()
+
+
+def _key(number: float) -> float | str:
+    # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
+    return number if abs(number) > 0 else repr(number)
 
 
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
