@@ -10,7 +10,18 @@
 """
 
 from micrograd import draw, explain, losses, math, nn, optim, programs
-from micrograd.derivatives import check_grads, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from micrograd.derivatives import (
+    check_grads,
+    fixed_point,
+    grad,
+    hessian,
+    hvp,
+    implicit_root,
+    jacobian,
+    jvp,
+    solve,
+    value_and_grad,
+)
 from micrograd.draw import draw_dot
 from micrograd.engine import Value, toposort
 from micrograd.explain import examples
@@ -208,6 +219,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fixed_point",
     "floor",
     "gamma",
     "grad",
@@ -215,6 +227,7 @@ __all__ = [
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
@@ -255,6 +268,7 @@ __all__ = [
     "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",

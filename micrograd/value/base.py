@@ -71,6 +71,10 @@ class ValueBase(Operators["Value"]):
     def data(self, number: Any) -> None:
         self._number = to_float(number, "data")  # type: ignore[misc]
 
+    @data.deleter
+    def data(self) -> None:
+        raise AttributeError("the data of a Value cannot be deleted")
+
     @property
     def grad(self) -> float:
         """The derivative of the last `backward()`'s root with respect to this Value."""
@@ -79,6 +83,10 @@ class ValueBase(Operators["Value"]):
     @grad.setter
     def grad(self, number: Any) -> None:
         self._grad = to_float(number, "grad")  # type: ignore[misc]
+
+    @grad.deleter
+    def grad(self) -> None:
+        raise AttributeError("the grad of a Value cannot be deleted: to reset it, write v.grad = 0")
 
     def __float__(self) -> float:
         raise _number_lost(
@@ -192,6 +200,10 @@ class ValueBase(Operators["Value"]):
     @property
     def _prev(self) -> OperandSet:
         return OperandSet(self.parents)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:  # as microgpt calls them
+        return self.parents
 
     @property
     def _op(self) -> str:

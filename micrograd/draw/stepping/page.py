@@ -221,4 +221,5 @@ def _squeezed(script: str) -> str:
     script = re.sub(r"(?<=[\w\]]) = (?=[\w(\[{\"`+$!-])", "=", script)
     script = re.sub(r"(?<=[;{,])\n|(?<=\)) (?=\{)", "", re.sub(r"\b(if|for) \(", r"\1(", script))
     script = re.sub(r"\([\w\[\]{}:, ]+\)(?==>|\{)", lambda m: m[0].replace(", ", ","), script)
+    script = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", script)
     return re.sub(r"(?<=\)) (?=return )", "", script).replace(";}", "}")
