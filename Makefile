@@ -14,7 +14,7 @@ ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
 .SILENT:
-.PHONY: demo help test random browser nbgrader lint types notebooks bench ops sanitize clean docs
+.PHONY: demo help test random browser lab lint types notebooks bench ops sanitize clean docs
 
 demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -41,14 +41,14 @@ random: $(VENV)/test.installed ## compare random programs with the loop over the
 browser: $(VENV)/test.installed $(VENV)/browser.installed $(VENV)/docs.installed ## test the stepper and the live page in Chromium
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto
 
-nbgrader: $(VENV)/test.installed $(VENV)/nbgrader.installed ## release and grade the lab with nbgrader
-	$(BIN)/python -m pytest tests/nbgrader
+lab: $(VENV)/test.installed $(VENV)/lab.installed ## release and grade the lab with nbgrader, and with otter
+	$(BIN)/python -m pytest tests/grading --numprocesses=auto --dist=loadfile
 
 bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original, floats and XAD
 	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
 
 ops: $(VENV)/test.installed ## write what is made of the table, after a change to it: C, docstrings, stubs
-	$(BIN)/python tools/ops_header.py
+	MICROGRAD_PURE=1 $(BIN)/python tools/ops_header.py
 	$(BIN)/python tools/stubs.py
 
 sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short run under valgrind

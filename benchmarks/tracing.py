@@ -24,7 +24,7 @@ import numpy as np
 import micrograd as mg
 from micrograd import Value, nn
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.run.executor import Workspace
 

@@ -63,20 +63,28 @@ from micrograd.ops import (
     tanh,
     where,
 )
+from micrograd.special.elementary import exp2, logit, sinc, xlogy
+from micrograd.special.gammas import digamma, gamma, lgamma, polygamma
+from micrograd.special.normal import erfinv, log_ndtr, ndtr, ndtri
+from micrograd.special.rounding import ceil, copysign, floor, mod, trunc
+from micrograd.special.rounding import round as round
+from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
 from micrograd.value.selection import min as min
-from micrograd.value.selection import take
 from micrograd.value.words.elsewhere import IN_MICROGRAD, missing
 
 if TYPE_CHECKING:
-    from micrograd import draw, explain, losses, nn, optim, programs
+    from micrograd import draw, explain, losses, math, nn, optim, programs
     from micrograd.derivatives import (
         check_grads,
+        fixed_point,
         grad,
         hessian,
         hvp,
+        implicit_root,
         jacobian,
         jvp,
+        solve,
         value_and_grad,
     )
     from micrograd.draw import draw_dot
@@ -88,7 +96,7 @@ if TYPE_CHECKING:
     from micrograd.graph.strict import strict
     from micrograd.programs import program
 
-# `from micrograd import *` leaves Python's own `abs`, `max` and `min` alone.
+# `from micrograd import *` leaves Python's own `abs`, `max`, `min` and `round` alone.
 __all__ = [
     "Op",
     "Value",
@@ -101,43 +109,61 @@ __all__ = [
     "arctan2",
     "arctanh",
     "cbrt",
+    "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
+    "digamma",
     "divide",
     "draw",
     "draw_dot",
     "equal",
     "erf",
     "erfc",
+    "erfinv",
     "examples",
     "exp",
+    "exp2",
     "explain",
     "expm1",
+    "fixed_point",
+    "floor",
+    "gamma",
     "grad",
     "hessian",
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
     "less_equal",
+    "lgamma",
     "load",
     "log",
     "log1p",
     "log2",
     "log10",
+    "log_ndtr",
     "logaddexp",
+    "logit",
+    "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
+    "mod",
     "multiply",
+    "ndtr",
+    "ndtri",
     "negative",
     "nn",
     "no_grad",
     "optim",
+    "polygamma",
     "power",
     "program",
     "programs",
@@ -148,8 +174,10 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",
@@ -159,19 +187,23 @@ __all__ = [
     "tan",
     "tanh",
     "toposort",
+    "trunc",
     "value_and_grad",
     "where",
+    "xlogy",
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("draw", "explain", "losses", "nn", "optim", "programs")
+_LAZY_MODULES = ("draw", "explain", "losses", "math", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "derivatives",
     "draw_dot": "draw",
+    "fixed_point": "derivatives",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
     "ieee": "graph.modes",
+    "implicit_root": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "load": "files",
@@ -179,6 +211,7 @@ _LAZY_FUNCTIONS = {
     "no_grad": "graph.modes",
     "save": "files",
     "scope": "graph.scopes",
+    "solve": "derivatives",
     "source_lines": "graph.modes",
     "strict": "graph.strict",
     "value_and_grad": "derivatives",

@@ -9,8 +9,19 @@
 0.9051 0.5421
 """
 
-from micrograd import draw, explain, losses, nn, optim, programs
-from micrograd.derivatives import check_grads, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from micrograd import draw, explain, losses, math, nn, optim, programs
+from micrograd.derivatives import (
+    check_grads,
+    fixed_point,
+    grad,
+    hessian,
+    hvp,
+    implicit_root,
+    jacobian,
+    jvp,
+    solve,
+    value_and_grad,
+)
 from micrograd.draw import draw_dot
 from micrograd.engine import Value, toposort
 from micrograd.explain import examples
@@ -21,9 +32,9 @@ from micrograd.graph.scopes import scope
 from micrograd.graph.strict import strict
 from micrograd.ops import Op
 from micrograd.programs import program
+from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
 from micrograd.value.selection import min as min
-from micrograd.value.selection import take
 
 core: str
 """The core that is in use, "c" or "python"."""
@@ -132,6 +143,48 @@ erf: Op
 """Return erf(x); its derivative is 1.128 * exp(-x * x)."""
 erfc: Op
 """Return erfc(x); its derivative is -1.128 * exp(-x * x)."""
+floor: Op
+"""Return floor(x); its derivative is 0."""
+ceil: Op
+"""Return ceil(x); its derivative is 0."""
+trunc: Op
+"""Return trunc(x); its derivative is 0."""
+round: Op
+"""Return round(x); its derivative is 0."""
+mod: Op
+"""Return mod(x, y).
+
+Its derivatives are 1 by x and round((out - x) / y) by y, where out is the result.
+"""
+copysign: Op
+"""Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
+exp2: Op
+"""Return exp2(x); its derivative is out * 0.6931, where out is the result."""
+logit: Op
+"""Return logit(x); its derivative is 1 / (x * (1 - x))."""
+sinc: Op
+"""Return sinc(x); its derivative is computed in steps."""
+xlogy: Op
+"""Return xlogy(x, y).
+
+Its derivatives are log(y) by x and x / (y + float(x == 0) * float(y == 0)) by y.
+"""
+gamma: Op
+"""Return gamma(x); its derivative is out * digamma(x), where out is the result."""
+lgamma: Op
+"""Return lgamma(x); its derivative is digamma(x)."""
+digamma: Op
+"""Return digamma(x); its derivative is polygamma(1, x)."""
+polygamma: Op
+"""Return polygamma(n, x); its derivative is polygamma(n + 1, x) by x."""
+ndtr: Op
+"""Return ndtr(x); its derivative is exp(-x * x / 2) / 2.507."""
+log_ndtr: Op
+"""Return log_ndtr(x); its derivative is computed in steps."""
+ndtri: Op
+"""Return ndtri(p); its derivative is 2.507 * exp(out * out / 2), where out is the result."""
+erfinv: Op
+"""Return erfinv(x); its derivative is exp(out * out) / 1.128, where out is the result."""
 
 __all__ = [
     "Op",
@@ -145,43 +198,61 @@ __all__ = [
     "arctan2",
     "arctanh",
     "cbrt",
+    "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
+    "digamma",
     "divide",
     "draw",
     "draw_dot",
     "equal",
     "erf",
     "erfc",
+    "erfinv",
     "examples",
     "exp",
+    "exp2",
     "explain",
     "expm1",
+    "fixed_point",
+    "floor",
+    "gamma",
     "grad",
     "hessian",
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
     "less_equal",
+    "lgamma",
     "load",
     "log",
     "log1p",
     "log2",
     "log10",
+    "log_ndtr",
     "logaddexp",
+    "logit",
+    "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
+    "mod",
     "multiply",
+    "ndtr",
+    "ndtri",
     "negative",
     "nn",
     "no_grad",
     "optim",
+    "polygamma",
     "power",
     "program",
     "programs",
@@ -192,8 +263,10 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",
@@ -203,6 +276,8 @@ __all__ = [
     "tan",
     "tanh",
     "toposort",
+    "trunc",
     "value_and_grad",
     "where",
+    "xlogy",
 ]

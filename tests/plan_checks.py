@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.programs.api import Program
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Lifted
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 
@@ -80,7 +81,7 @@ def _read(step: Step) -> Iterator[tuple[int, Any]]:
 
 
 def _written(step: Step) -> tuple[int, Any]:
-    return step.out.storage, step.detail if step.kind == "put" else _rows(step.out)
+    return step.out.storage, step.detail if step.kind in ("put", "clear") else _rows(step.out)
 
 
 def _rows(view: View) -> Any:

@@ -15,13 +15,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import io
 from test_tables import Tags
 
-from micrograd import Value, examples, losses, ops
-from micrograd.explain import contributions, deltas
+from micrograd import Value, examples, losses, ops, toposort
+from micrograd.draw import Stepper
+from micrograd.draw.stepping.story import text
+from micrograd.explain import check_gradient, contributions, deltas
 from micrograd.explain.course import formulas, textbook
 from micrograd.explain.course.notation import Equation
 from micrograd.explain.course.textbook import Deltas
+from micrograd.graph.steps import backward_steps
 from micrograd.nn import MLP, Layer
 
 
@@ -473,11 +477,17 @@ def test_data_is_plain_numbers() -> None:
     assert [len(row) for row in data["a"][2]] == [3, 3, 3]
 
 
+def additions(played: Stepper) -> list[str]:
+    """Return every `+=` below the story."""
+    return list(map(played.narration.backward_line, played.narration.steps))
+
+
 def test_the_stepper_plays_an_example_in_the_courses_words(tmp_path: Path) -> None:
     found = course()
     before = [p.grad for p in found.recording.network.parameters()]
     played = found.stepper(1)
-    lines = str(played).splitlines()
+    forward = [played.narration.forward_line(v) for v in played.narration.values if v.parents]
+    lines = [*forward, *additions(played)]
     for line in (
         "a2(1) = sigmoid(z2(1)) = sigmoid(0.05402) = 0.5135",
         "a2(1).grad += Theta2(1,1) * v4.grad = 1.1 * 0.8887 = 0.9775, now 3.178",
@@ -494,6 +504,97 @@ def test_the_stepper_plays_an_example_in_the_courses_words(tmp_path: Path) -> No
         found.stepper(4)
 
 
+@pytest.mark.parametrize("example", [1, 2, 3])
+def test_the_story_of_the_stepper_is_what_is_written_by_hand(example: int) -> None:
+    found = course(4)
+    by_hand = str(found.by_hand(example)).splitlines()
+    story = str(found.stepper(example)).splitlines()
+    titles = [moment.title for moment in found.by_hand(example).data]
+    assert [line for line in story if line and line not in titles] == [
+        line.strip() for line in by_hand if line.startswith("  ")
+    ]
+
+
+def test_the_story_has_a_moment_per_delta() -> None:
+    story = course().stepper(1).story
+    assert [len(moment.lines) for moment in story] == [
+        2,
+        2,
+        4,
+        4,
+        1,
+        *[1] * 4,
+        *[1] * 2,
+        6,
+        12,
+        6,
+        12,
+    ]
+    asked = [text(moment.lines[moment.asks]) for moment in story if moment.asks is not None]
+    assert [line.partition(" ")[0] for line in asked] == [
+        *(f"delta3({k})" for k in (1, 2, 3, 4)),
+        *(f"delta2({k})" for k in (1, 2)),
+        "Delta1(1,2)",  # its sign is not that of delta2(1), since a1(2) is negative
+        "Delta2(4,2)",
+    ]
+
+
+def test_a_wrong_sign_is_explained_by_what_the_delta_is_made_of() -> None:
+    def why(found: Deltas, place: int) -> str:
+        moment = [moment for moment in found.stepper(1).story if moment.why][place]
+        assert moment.why
+        return text(moment.why)
+
+    example = examples.mazur()
+    assert why(course(), 3) == "It is output minus label, 0.9366 - 1."
+    assert why(course(), 4) == "The paths add up to 3.178, and g' is 0.2498."
+    assert why(course(), 6) == "The delta is 0.7939, and what it meets is -0.4161."
+    squared = deltas(example.model, example.X, example.y, loss=example.loss)
+    assert why(squared, 0) == "Its factors are 0.7414 * 0.1868."
+    wide = why(deltas(*exercise_4(20)), 10)
+    assert re.fullmatch(r"Its factors are .* \+ 4 more and 0\.\d+\.", wide)
+
+
+def test_hosts_without_scripts_are_told_the_story() -> None:
+    output = course().stepper(1)._repr_mimebundle_()
+    html, plain = str(output["text/html"]), str(output["text/plain"])
+    delta = "delta2(1) = (1.1*0.8887 + 1.2*0.9074 + 1.3*0.9233 - 1.4*0.06335) * 0.2498 = 0.7939"
+    static, _, script = html.partition("<script>")
+    assert f">{delta}<" in static
+    assert "<details open><summary>In words: 15 steps" in static
+    assert "In words: 15 steps" in script
+    assert delta in plain
+    assert course().stepper(1).html().count("<details><summary>In words: 15 steps") == 1
+
+
+def test_an_output_that_the_loss_leaves_out_is_told_too() -> None:
+    example = examples.ng_ex4()
+    found = deltas(example.model, example.X, example.y, loss=lambda outputs, y: outputs[0] ** 2)
+    played = found.stepper(1)
+    assert "delta3(4) = dcost/da3(4) * g'(z3(4)) = 0 * 0.05934 = 0" in str(played)
+    assert '"story":' in played.html()
+
+
+def test_a_story_of_one_weight_in_two_places() -> None:
+    w = Value(0.5)
+    found = deltas([[[w, w]]], [[2.0]], [1])
+    shown = str(found.stepper(1))
+    assert "Delta1(1,1) += -0.1824 * 2 = -0.3649: 0 becomes -0.5473, with what the same" in shown
+    assert '"story":' in found.stepper(1).html()
+
+
+def test_the_same_network_has_the_same_number_of_operations_everywhere() -> None:
+    example = examples.ng_ex4()
+    roots = [*map(course().cost, (1, 2, 3)), *map(example.cost, (1, 2, 3))]
+    counts = {
+        (sum(bool(v.parents) for v in toposort(root)), len(backward_steps(root))) for root in roots
+    }
+    assert counts == {(41, 71)}
+    page = course().stepper(1).html()
+    assert "Forward: 41 operations" in page
+    assert "Backward: 71 additions" in page
+
+
 def test_the_stepper_begins_with_a_box_per_layer_and_one_of_the_cost() -> None:
     page = course().stepper(1).html()
     first = page[: page.index("</svg>")]
@@ -507,9 +608,7 @@ def test_the_stepper_begins_with_a_box_per_layer_and_one_of_the_cost() -> None:
 def test_every_addition_of_the_stepper_ends_in_the_courses_numbers() -> None:
     found = course()
     for i in (1, 2, 3):
-        ends = dict(
-            line.split(" += ") for line in str(found.stepper(i)).splitlines() if " += " in line
-        )
+        ends = dict(line.split(" += ") for line in additions(found.stepper(i)))
         for k, delta in enumerate(found.delta[2][i], start=1):
             assert ends[f"delta2({k})"].endswith(f"now {delta:.4g}")
         after, before = found.after(i).Delta[1], found.after(i - 1).Delta[1]
@@ -549,7 +648,7 @@ def test_many_examples_give_what_few_give(monkeypatch: pytest.MonkeyPatch) -> No
             np.testing.assert_allclose(
                 found.after(i).Delta[1], recorded.after(i).Delta[1], rtol=1e-12
             )
-        np.testing.assert_allclose(found.output_factors, recorded.output_factors, rtol=1e-12)
+        np.testing.assert_allclose(found.output_factors(2), recorded.output_factors(2), rtol=1e-12)
         assert found.cost(2).data == pytest.approx(recorded.cost(2).data)
         assert found.z[2].value(3, 1).label == "z2(1)"
 
@@ -580,6 +679,22 @@ def test_the_gradient_of_the_real_exercise_is_what_a_nudge_says() -> None:
     assert (costs[0] - costs[1]) / 2e-5 == pytest.approx(derivative, rel=1e-5)
 
 
+def test_from_the_courses_files_to_a_verdict(tmp_path: Path) -> None:
+    thetas, x, y = exercise_4(50)
+    io.savemat(tmp_path / "ex4weights.mat", {"Theta1": thetas[0], "Theta2": thetas[1]})
+    io.savemat(tmp_path / "ex4data1.mat", {"X": x, "y": y.astype(np.uint8)})
+    weights, data = io.loadmat(tmp_path / "ex4weights.mat"), io.loadmat(tmp_path / "ex4data1.mat")
+    read = [weights["Theta1"], weights["Theta2"]]
+    found = deltas(read, data["X"], data["y"], lam=1)
+    assert found.J.data == pytest.approx(deltas(thetas, x, y, lam=1).J.data, rel=1e-14)
+    d = [np.array(found.D[1]), np.array(found.D[2])]
+    assert check_gradient(read, data["X"], data["y"], d, lam=1).right
+    for gradient, theta in zip(d, thetas):
+        gradient[:, 0] += theta[:, 0] / 50
+    wrong = check_gradient(read, data["X"], data["y"], d, lam=1)
+    assert wrong.mistakes == ["lambda on the bias"]
+
+
 def test_many_examples_need_sigmoids_and_the_courses_cost() -> None:
     thetas, x, y = exercise_4(20)
     model = MLP(400, [25, 10], activation="tanh")
@@ -598,10 +713,18 @@ def test_saturated_outputs_are_refused_among_many_too() -> None:
 
 def test_an_example_of_the_real_exercise_can_be_stepped_through() -> None:
     found = deltas(*exercise_4(20))
+    played = found.stepper(1)
+    assert any(line.startswith("Delta1(25,400) += a1(400) * ") for line in additions(played))
+    assert "... and 10,013 more" in str(played)
+    page = played.html()
+    assert len(page) < 3_000_000
+    first = page[: page.index("</svg>")]
+    shown = re.findall('class="name"[^>]*>([^<]*)<', first)
+    assert sorted(shown) == ["a1", "cost", "layer 2", "layer 3"]
+    assert "Theta1(3,7)" in page
+    assert "neurons" not in page
     with pytest.raises(ValueError, match="allow it with limit="):
-        found.stepper(1)
-    lines = str(found.stepper(1, limit=100_000)).splitlines()
-    assert any(line.startswith("Delta1(25,400) += a1(400) * ") for line in lines)
+        found.stepper(1, limit=10_000)
 
 
 # By hand ------------------------------------------------------------------------------------------
@@ -631,8 +754,8 @@ def test_an_example_is_written_out_a_delta_a_line() -> None:
         "delta of layer 2: Theta2' * delta3 .* g'(z2)",
         "what example 1 adds to Delta1",
         "what example 1 adds to Delta2",
-        "D1, when all 3 examples were added",
-        "D2, when all 3 examples were added",
+        "D1 = Delta1 / m, all examples added (m = 3)",
+        "D2 = Delta2 / m, all examples added (m = 3)",
     ]
     with pytest.raises(IndexError, match="the examples count from 1 to 3"):
         course().by_hand(4)

@@ -13,7 +13,7 @@ import micrograd as mg
 from micrograd import Value, program
 from micrograd.nn import MLP, Module
 from micrograd.programs.api import Program
-from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.paths import Path
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.trace.captures import References

@@ -22,6 +22,8 @@ from random_cases.failures import failure, report
 import micrograd as mg
 from micrograd import Value, nn, ops
 from micrograd.programs import Program
+from micrograd.programs.lower import steps
+from micrograd.programs.lower.ragged import as_list, as_table, by_length
 
 SEED = 20260101
 MOST = 80  # cases, among which a fault must show
@@ -39,7 +41,7 @@ def test_what_must_occur_occurs() -> None:
         *("bias shared", "bias shifted", "shifted inputs", "several results", "one result"),
         *("nested inputs", "integers", "ragged", "ifs", "ifs on parameters", "loops", "inner grad"),
         *("inner grad of all", "argument left out", "ordinary network", "neuron", "object arrays"),
-        "factors far from 1",
+        *("factors far from 1", "sums of unlike lengths"),
     }
 
 
@@ -134,6 +136,43 @@ def test_a_wrong_rule_is_found(
 
     monkeypatch.setattr(Program, "__call__", wrong)
     assert any(numbers_of_failures())
+
+
+def no_cell_is_empty(terms: Any) -> Any:
+    table, empty = as_table(terms)
+    return table, empty[:0]
+
+
+def a_cell_more_is_empty(terms: Any) -> Any:
+    table, empty = as_table(terms)
+    return table, np.append(empty, 0)
+
+
+def members_begin_late(terms: Any) -> Any:
+    listed, starts = as_list(terms)
+    return listed, np.minimum(starts + 1, len(listed.positions) - 1)
+
+
+def pieces_change_places(terms: Any) -> Any:
+    pieces = list(by_length(terms))
+    return [(piece, places[::-1]) for piece, places in pieces]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("as_table", no_cell_is_empty),
+        ("as_table", a_cell_more_is_empty),
+        ("as_list", members_begin_late),
+        ("by_length", pieces_change_places),
+    ],
+)
+def test_a_wrong_sum_of_unlike_length_is_found(
+    name: str, wrong: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, name, wrong)
+    of_kind = (i for i in range(400) if "sums of unlike lengths" in cases.draw(SEED, i).kinds)
+    assert any(failure(SEED, i) for i in of_kind)
 
 
 def one_row_is_off(result: Any) -> None:

@@ -19,7 +19,6 @@ from micrograd import Value, toposort
 from micrograd.explain import deltas, nudge
 from micrograd.explain.examples import mazur, ng_ex4
 from micrograd.graph.steps import backward_steps
-from micrograd.nn import MLP
 from micrograd.optim import SGD
 
 PAGES = Path(__file__).parents[1] / "docs" / "backpropagation"
@@ -79,6 +78,27 @@ def test_each_page_has_its_parts(page: int) -> None:
 def test_each_page_has_a_picture_that_says_what_it_shows(page: int) -> None:
     text = text_of(page)
     assert "    alt: " in text or "\ngraph(" in text  # a diagram says it itself
+
+
+@pytest.mark.parametrize("page", range(1, 11))
+def test_each_page_shows_one_cell_to_run_and_folds_the_others(page: int) -> None:
+    cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", text_of(page), re.M | re.S)
+    folded = [re.search(r"tags: \[(remove-input|hide-input|hide-cell)\]", cell) for cell in cells]
+    assert folded.count(None) == 1
+    assert folded[0]  # the picture comes before the code
+
+
+@pytest.mark.parametrize("page", [2, 3])
+def test_every_box_of_a_diagram_has_a_name(page: int) -> None:
+    (code,) = re.findall(
+        r"^:tags: \[remove-input\]\n(.*?^graph\(\w+\)$)", text_of(page), re.M | re.S
+    )
+    before, _, root = code.rpartition("\ngraph(")
+    drawn: dict[str, Any] = {}
+    exec(before, drawn)
+    order = toposort(drawn[root.rstrip(")")])
+    assert len(order) >= 6
+    assert all(v.label for v in order)
 
 
 def answers(page: int) -> list[float]:
@@ -232,14 +252,19 @@ def test_6_accumulator() -> None:
     says("6", "0.429 - 0.729 + 0.218", f"{w.grad:.4f}", f"{w.grad:.3f}", f"{w.grad / 3:.6g}")
 
 
+def work(root: Value) -> tuple[int, int]:
+    """Count the operations forward and the additions backward."""
+    return sum(v.op is not None for v in toposort(root)), len(backward_steps(root))
+
+
 def test_7_backward() -> None:
     assert len(WEIGHTS) + 1 == 19
     says("7", "19 forward passes", f"{25 * 401 + 10 * 26 + 1:,}", "about 3,400 times")
-    model = MLP(400, [25, 10], activation="sigmoid")
-    total: Any = sum(-a.sigmoid().log() for a in model([0.5] * 400))
-    forward = sum(v.op is not None for v in toposort(total))
-    ratio = 10_286 * forward / (forward + len(backward_steps(total)))
-    assert 3_400 <= ratio < 3_450
+    digits = deltas([np.zeros((25, 401)), np.zeros((10, 26))], [[0.5] * 400], [1]).cost(1)
+    forward, back = work(digits)
+    assert 3_400 <= 10_286 * forward / (forward + back) < 3_450
+    forward, back = work(NET.cost(1))
+    says("7", f"the {forward} operations and {back} additions")
     assert answers(7) == [5 * 4 + 3 * 6, 39]
 
 

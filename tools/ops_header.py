@@ -1,17 +1,21 @@
 """Write micrograd/native/_ops.h and _rules.h: the table of operations in C, for the C core.
 
-_ops.h has the rows as functions of doubles; _rules.h has the rules as functions that record Values.
-Each function is what a row says when it is called on Formulas. Run it after a change to the
-table: `python tools/ops_header.py`; a test compares the files with what this makes.
+_ops.h has the rows as functions of doubles, and the docstrings of engine.py and operators.py for
+what C takes over; _rules.h has the rules as functions that record Values. Each function is what a
+row says when it is called on Formulas. Run it after a change to the table or to these docstrings:
+`MICROGRAD_PURE=1 python tools/ops_header.py`; a test compares the files with what this makes.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from micrograd import ops
+from micrograd import engine, ops
 from micrograd.derivatives.chain_rule import simpler
 from micrograd.ops import Op
 from micrograd.symbolic.formula import (
@@ -19,6 +23,7 @@ from micrograd.symbolic.formula import (
     Formula,
     c_definitions,
     c_function,
+    c_rule,
     c_value,
     of_rule,
     operand_names,
@@ -29,17 +34,17 @@ NATIVE = Path(__file__).parent.parent / "micrograd" / "native"
 GENERATED = "/* Generated from the table in ops.py by tools/ops_header.py: change that. */"
 
 
-def slopes(op: Op) -> list[str]:
-    """Return the row's local derivatives as C expressions, one per operand."""
-    return [of_rule(op, position).c() for position in range(len(op.derivatives))]
-
-
 def fits(op: Op) -> bool:
     """Tell whether the C core can take the row: one or two operands, the same bits as Python."""
     if len(op.derivatives) > 2 or None in op.derivatives:
         return False
-    words = re.findall(r"[a-z]+", " ".join([c_value(op), *slopes(op)]))
-    return DIFFER_IN_C.isdisjoint(words)
+    text = " ".join([c_value(op), *slopes(op)]).replace("_value", " ")
+    return DIFFER_IN_C.isdisjoint(re.findall(r"[a-z]+", text))
+
+
+def slopes(op: Op) -> list[str]:
+    """Return the row's local derivatives as C functions, one per operand."""
+    return [c_rule(op, position) for position in range(len(op.derivatives))]
 
 
 ROWS = [op for op in ops.TABLE.values() if fits(op)]
@@ -47,11 +52,7 @@ ROWS = [op for op in ops.TABLE.values() if fits(op)]
 
 def header() -> str:
     """Return the text of _ops.h."""
-    rules = [
-        c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], slope)
-        for op in ROWS
-        for position, slope in enumerate(slopes(op))
-    ]
+    rules = [slope for op in ROWS for slope in slopes(op)]
     methods = [op for op in ROWS if hasattr(Operators, op.name)]
     lists = [
         _list(f"{kind}_{what}", [op for op in chosen if len(op.derivatives) == arity])
@@ -63,7 +64,20 @@ def header() -> str:
         "/* The values of all rows. */\n" + c_definitions(),
         "/* The local derivatives of the rows that the C core takes over. */\n" + "\n".join(rules),
         "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
+        "/* What help() says of what C takes over. */\n" + "\n".join(docs(methods)),
     )
+
+
+def docs(methods: list[Op]) -> list[str]:
+    """Return the docstrings of what C takes over; those of functions with their parameters."""
+    names = [op.name for op in methods]
+    functions = {name: getattr(engine.Value, name) for name in (*names, "backward", "_apply")}
+    texts = {n: inspect.getdoc(getattr(engine.Value, n)) or "" for n in ("data", "grad", "parents")}
+    for name, function in {**functions, "toposort": engine.toposort}.items():
+        parameters = [str(p).split(":")[0] for p in inspect.signature(function).parameters.values()]
+        signature = ", ".join(parameters).replace("self", "$self").replace(", /", "")
+        texts[name] = f"{name}({signature})\n--\n\n{inspect.getdoc(function)}"
+    return [f"#define DOC_{name} {json.dumps(text)}" for name, text in texts.items()]
 
 
 def _text(*parts: str) -> str:
@@ -105,7 +119,7 @@ def rules_header() -> str:
                 recorded.append(f"[ROW_{op.name}][{position}] = {op.name}_rule_{position},")
         if op in ops.KINKS:
             condition = f"{ops.KINKS[op][0](*map(Formula, names)).c()} != 0.0"
-            kinks.append(c_function(f"{op.name}_kink", names, condition))
+            kinks.append(c_function(f"{op.name}_kink", [*names, "none"][:2], condition))
     assert ops.power.derivatives[0] is not None
     of_number = ops.power.derivatives[0](Formula("x"), Exponent(2.0), Formula("out"))
     functions.append(_function("power_of_number_rule_0", _steps(of_number, ["x"])))
@@ -167,5 +181,7 @@ def _steps(formula: Formula, names: list[str]) -> list[str]:
 FILES = {NATIVE / "_ops.h": header, NATIVE / "_rules.h": rules_header}
 
 if __name__ == "__main__":
+    if engine.core != "python":
+        sys.exit("the docstrings are those of engine.py: set MICROGRAD_PURE=1 in the environment")
     for path, text in FILES.items():
         path.write_text(text(), encoding="utf-8")

@@ -24,6 +24,7 @@ OPERATORS = PACKAGE / "value" / "operators.py"
 STUB = PACKAGE / "__init__.pyi"
 
 WIDTH = 100
+LONGEST = 40  # the parts of a rule that can still be read
 
 
 @contextmanager
@@ -42,8 +43,11 @@ def docstring(op: Op, indent: str) -> str:
     names = operand_names(op)
     call = f"{op.name}({', '.join(names)})"
     with plain_rules():
-        slopes = [of_rule(op, i).text() if rule else "" for i, rule in enumerate(op.derivatives)]
+        rules = [of_rule(op, i) if rule else None for i, rule in enumerate(op.derivatives)]
+        slopes = [r.text() if r is not None and r.size <= LONGEST else "" for r in rules]
     told = [f"{slope} by {name}" for slope, name in zip(slopes, names) if slope]
+    if any(rule is not None and rule.size > LONGEST for rule in rules):
+        return f'{indent}"""Return {call}; its derivative is computed in steps."""'
     if not told:
         return f'{indent}"""Return {call}, which has no derivative."""'
     what = "derivative is" if len(told) == 1 else "derivatives are"
@@ -74,7 +78,7 @@ def stub() -> str:
     for name, home in micrograd._LAZY_FUNCTIONS.items():
         lazy.setdefault(home, []).append(name)
     lazy["engine"], lazy["explain"], lazy["graph"] = ["Value", "toposort"], ["examples"], ["scopes"]
-    lazy["ops"], lazy["value.selection"] = ["Op"], ["max as max", "min as min", "take"]
+    lazy["ops"], lazy["value.selection"] = ["Op"], ["max as max", "min as min", "logsumexp", "take"]
     imports = [_import("micrograd", list(micrograd._LAZY_MODULES))]
     imports += [_import(f"micrograd.{home}", names) for home, names in sorted(lazy.items())]
     rows = [f"{op.name}: Op\n{docstring(op, '')}" for op in ops.TABLE.values() if _is_public(op)]
@@ -104,7 +108,7 @@ def _import(module: str, names: list[str]) -> str:
     line = f"from {module} import {', '.join(names)}"
     if len(line) > WIDTH:
         line = f"from {module} import (\n    " + ",\n    ".join(names) + ",\n)"
-    return "\n".join([*renamed, line])
+    return "\n".join(sorted([*renamed, line]))
 
 
 def _is_public(op: Op) -> bool:

@@ -84,7 +84,8 @@ def _adds_up(node: Value, interior: set[Value]) -> bool:
 def module_names(values: Iterable[Value]) -> list[str]:
     """Name the module that recorded each Value, or else its scope; "" outside of any.
 
-    A part of a module is named by its path, as in `MLP.layers[0].neurons[1]`.
+    A part of a module is named by its path, as in `MLP.layers[0].neurons[1]`, or as it calls itself
+    in `course_name`.
     """
     scopes = [scope_of(v) for v in values]
     lines = {scope: enclosing_modules(scope) for scope in dict.fromkeys(scopes)}
@@ -97,6 +98,9 @@ def module_names(values: Iterable[Value]) -> list[str]:
             names[scope] = scope.path if scope else ""
             continue
         part, root = line[0], line[-1]
+        if called := getattr(part, "course_name", ""):
+            names[scope] = called
+            continue
         path = paths[root].get(part, type(part).__name__)
         names[scope] = f"{titles[root]}.{path}" if path else titles[root]
     return [names[scope] for scope in scopes]

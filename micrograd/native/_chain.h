@@ -74,14 +74,9 @@ static Value *power_of_number(Site *a, Value *x, double exponent) {
 /* Tell whether the slopes of a node are a choice there. */
 static inline int at_kink(Value *v) {
     Value *x = (Value *)v->first, *y = (Value *)v->second;
-    (void)y;
     switch (v->code) {
-#define ARGUMENTS_sign x->data
-#define ARGUMENTS_abs x->data
-#define ARGUMENTS_maximum x->data, y->data
-#define ARGUMENTS_minimum x->data, y->data
-#define ARGUMENTS_power x->data, y->data
-#define KINK(name) case ROW_##name: return name##_kink(ARGUMENTS_##name) != 0.0;
+#define KINK(name) \
+    case ROW_##name: return name##_kink(x->data, v->shape == TWO ? y->data : 0.0) != 0.0;
         KINK_ROWS(KINK)
     }
     return 0;

@@ -211,6 +211,61 @@ static Value *erfc_rule_0(Site *a) {
     return last(a);
 }
 
+static Value *exp2_rule_0(Site *a) {
+    (void)(
+        step(a, constant(a, 0.6931471805599453)) &&
+        step(a, multiply_node(a->s, a->out, a->t[0])));
+    return last(a);
+}
+
+static Value *logit_rule_0(Site *a) {
+    (void)(
+        step(a, constant(a, 1.0)) &&
+        step(a, constant(a, 1.0)) &&
+        step(a, subtract_node(a->s, a->t[1], a->x)) &&
+        step(a, multiply_node(a->s, a->x, a->t[2])) &&
+        step(a, divide_node(a->s, a->t[0], a->t[3])));
+    return last(a);
+}
+
+static Value *xlogy_rule_0(Site *a) {
+    (void)(
+        step(a, log_node(a->s, a->y)));
+    return last(a);
+}
+
+static Value *ndtr_rule_0(Site *a) {
+    (void)(
+        step(a, negative_node(a->s, a->x)) &&
+        step(a, multiply_node(a->s, a->t[0], a->x)) &&
+        step(a, constant(a, 2.0)) &&
+        step(a, divide_node(a->s, a->t[1], a->t[2])) &&
+        step(a, exp_node(a->s, a->t[3])) &&
+        step(a, constant(a, 2.5066282746310002)) &&
+        step(a, divide_node(a->s, a->t[4], a->t[5])));
+    return last(a);
+}
+
+static Value *ndtri_rule_0(Site *a) {
+    (void)(
+        step(a, constant(a, 2.5066282746310002)) &&
+        step(a, multiply_node(a->s, a->out, a->out)) &&
+        step(a, constant(a, 2.0)) &&
+        step(a, divide_node(a->s, a->t[1], a->t[2])) &&
+        step(a, exp_node(a->s, a->t[3])) &&
+        step(a, multiply_node(a->s, a->t[0], a->t[4])));
+    return last(a);
+}
+
+static Value *erfinv_rule_0(Site *a) {
+    (void)(
+        step(a, multiply_node(a->s, a->out, a->out)) &&
+        step(a, exp_node(a->s, a->t[0])) &&
+        step(a, constant(a, 1.1283791670955126)) &&
+        step(a, divide_node(a->s, a->t[1], a->t[2])));
+    return last(a);
+}
+
 static Value *power_of_number_rule_0(Site *a) {
     (void)(
         step(a, constant(a, a->exponent)) &&
@@ -246,6 +301,12 @@ static Value *(*const rules[N_CODES][2])(Site *) = {
     [ROW_softplus][0] = softplus_rule_0,
     [ROW_erf][0] = erf_rule_0,
     [ROW_erfc][0] = erfc_rule_0,
+    [ROW_exp2][0] = exp2_rule_0,
+    [ROW_logit][0] = logit_rule_0,
+    [ROW_xlogy][0] = xlogy_rule_0,
+    [ROW_ndtr][0] = ndtr_rule_0,
+    [ROW_ndtri][0] = ndtri_rule_0,
+    [ROW_erfinv][0] = erfinv_rule_0,
     [POWER_OF_NUMBER][0] = power_of_number_rule_0,
 };
 
@@ -263,13 +324,25 @@ static const char flat[N_CODES][2] = {
     [ROW_minimum][0] = 1,
     [ROW_minimum][1] = 1,
     [ROW_relu][0] = 1,
+    [ROW_floor][0] = 1,
+    [ROW_ceil][0] = 1,
+    [ROW_trunc][0] = 1,
+    [ROW_round][0] = 1,
+    [ROW_mod][0] = 1,
+    [ROW_mod][1] = 1,
 };
 
 /* Where a slope is a choice. */
-static inline double sign_kink(double x) { return (double)(x == 0.0) != 0.0; }
-static inline double abs_kink(double x) { return (double)(x == 0.0) != 0.0; }
+static inline double sign_kink(double x, double none) { (void)none; return (double)(x == 0.0) != 0.0; }
+static inline double abs_kink(double x, double none) { (void)none; return (double)(x == 0.0) != 0.0; }
 static inline double maximum_kink(double x, double y) { return (double)(x == y) != 0.0; }
 static inline double minimum_kink(double x, double y) { return (double)(x == y) != 0.0; }
 static inline double power_kink(double x, double y) { (void)y; return (double)(x == 0.0) != 0.0; }
+static inline double floor_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) != 0.0; }
+static inline double ceil_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) != 0.0; }
+static inline double trunc_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) * (1.0 - (double)(x == 0.0)) != 0.0; }
+static inline double round_kink(double x, double none) { (void)none; return (double)(x - floor_value(x) == 0.5) != 0.0; }
+static inline double mod_kink(double x, double y) { return (double)(mod_value(x, y) == 0.0) != 0.0; }
+static inline double xlogy_kink(double x, double y) { return (double)(x == 0.0) * (double)(y == 0.0) != 0.0; }
 
-#define KINK_ROWS(ROW) ROW(sign) ROW(abs) ROW(maximum) ROW(minimum) ROW(power)
+#define KINK_ROWS(ROW) ROW(sign) ROW(abs) ROW(maximum) ROW(minimum) ROW(power) ROW(floor) ROW(ceil) ROW(trunc) ROW(round) ROW(mod) ROW(xlogy)

@@ -18,7 +18,7 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.lift.groups import Lifted
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.executor import Executable

@@ -10,13 +10,14 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
-from micrograd.ops import Op
-from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, names_in, write
+from micrograd.ops import Op, Steps
+from micrograd.symbolic.languages import LATEX, PYTHON, TEXT, C, Language, names_in, write
 from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
@@ -212,19 +213,69 @@ _C_VALUES = {
     "minimum": "x < y || x != x ? x : y",
     "power": "pow(x, y)",
     "cbrt": "cbrt(x)",
+    "floor": "floor(x)",
+    "ceil": "ceil(x)",
+    "trunc": "trunc(x)",
+    "round": "rint(x)",
+    "mod": "fmod(x, y) == 0.0 ? copysign(0.0, y) : "
+    "(fmod(x, y) < 0.0) == (y < 0.0) ? fmod(x, y) : fmod(x, y) + y",
+    "copysign": "copysign(x, y)",
+    "gamma": "tgamma(x)",
+    "lgamma": "lgamma(x)",
 }
 
 # Python's math computes these with an algorithm of its own: C may differ in the last bit.
-DIFFER_IN_C = frozenset({"hypot", "cbrt"})
+DIFFER_IN_C = frozenset({"hypot", "cbrt", "gamma", "lgamma", "polygamma"})
 
 
-def c_value(op: Op) -> str:
-    """Return the value of an operation of the table as a C expression in its operands.
+def of_value_of(op: Op) -> Formula:
+    """Return the value of an operation as `of_row` does, and of one with `Steps` all of these.
 
-    >>> c_value(ops.softplus)
-    'maximum_value(x, 0.0) + log1p(exp(-fabs(x)))'
+    Its parts may occur in many places: `in_steps` writes each once.
+
+    >>> of_value_of(ops.TABLE["ndtri"]).size > 1_000_000
+    True
     """
-    return _C_VALUES[op.name] if op.name in _C_VALUES else of_row(op).c()
+    if not isinstance(op.value, Steps):
+        return of_row(op)
+    return _formula(op.value.function(*map(Formula, operand_names(op))))
+
+
+def in_steps(formula: Formula, language: Language) -> tuple[list[tuple[str, str]], str]:
+    """Return names and texts of the parts that occur more than once, and the text of the rest.
+
+    >>> shared = Formula("x").tanh()
+    >>> in_steps(shared * shared, C)
+    ([('t1', 'tanh(x)')], 't1 * t1')
+    """
+    parts = _parts_once(formula)
+    uses = Counter(id(x) for node in parts for x in node.args)
+    written: dict[int, Formula] = {}
+    steps: list[tuple[str, str]] = []
+    for node in parts:
+        new = node
+        if node.op is not None:
+            operands = tuple([written[id(x)] for x in node.args])
+            new = operands[0]._apply(node.op, operands)
+            if uses[id(node)] > 1:
+                steps.append((f"t{len(steps) + 1}", write(new, language)))
+                new = Formula(steps[-1][0])
+        written[id(node)] = new
+    return steps, write(written[id(formula)], language)
+
+
+def _parts_once(formula: Formula) -> list[Formula]:
+    """List the parts of a formula, each once, operands first."""
+    order: dict[int, Formula] = {}
+    todo = [(formula, False)]
+    while todo:
+        node, ready = todo.pop()
+        if ready:
+            order[id(node)] = node
+        elif id(node) not in order:
+            todo.append((node, True))
+            todo += [(x, False) for x in node.args]
+    return list(order.values())
 
 
 def c_definitions() -> str:
@@ -233,17 +284,42 @@ def c_definitions() -> str:
     >>> print(c_definitions().splitlines()[0])
     static inline double add_value(double x, double y) { return x + y; }
     """
-    return "\n".join(
-        c_function(f"{op.name}_value", operand_names(op), c_value(op)) for op in ops.TABLE.values()
-    )
+    return "\n".join(map(c_value, ops.TABLE.values()))
 
 
-def c_function(name: str, parameters: Sequence[str], expression: str) -> str:
+def c_value(op: Op) -> str:
+    """Return the C function that computes the value of an operation of the table.
+
+    >>> c_value(ops.relu)
+    'static inline double relu_value(double x) { return maximum_value(x, 0.0); }'
+    """
+    names = operand_names(op)
+    if op.name in _C_VALUES:
+        return c_function(f"{op.name}_value", names, _C_VALUES[op.name])
+    steps, result = in_steps(of_value_of(op), C)
+    return c_function(f"{op.name}_value", names, result, steps)
+
+
+def c_rule(op: Op, position: int) -> str:
+    """Return the C function that computes a local derivative, of the operands and `out`.
+
+    >>> c_rule(ops.exp, 0)
+    'static inline double exp_slope_0(double x, double out) { (void)x; return out; }'
+    """
+    steps, result = in_steps(of_rule(op, position), C)
+    return c_function(f"{op.name}_slope_{position}", [*operand_names(op), "out"], result, steps)
+
+
+def c_function(
+    name: str, parameters: Sequence[str], expression: str, steps: Sequence[tuple[str, str]] = ()
+) -> str:
     """Return the definition of a C function of doubles that returns an expression.
 
     >>> c_function("half", ["x"], "x / 2.0")
     'static inline double half(double x) { return x / 2.0; }'
     """
-    unused = "".join(f"(void){p}; " for p in parameters if not re.search(rf"\b{p}\b", expression))
+    body = [*(f"const double {step} = {text};" for step, text in steps), f"return {expression};"]
+    used = " ".join(body)
+    unused = [f"(void){p};" for p in parameters if not re.search(rf"\b{p}\b", used)]
     declared = ", ".join(f"double {p}" for p in parameters)
-    return f"static inline double {name}({declared}) {{ {unused}return {expression}; }}"
+    return f"static inline double {name}({declared}) {{ {' '.join(unused + body)} }}"

@@ -8,8 +8,8 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.symbolic.formula import of_row, of_rule, operand_names
-from micrograd.symbolic.languages import C, Language, write
+from micrograd.symbolic.formula import Formula, in_steps, of_rule, of_value_of, operand_names
+from micrograd.symbolic.languages import C, Language
 
 # Operations whose value is a function with a condition, or one of `Math` by another name.
 _VALUES = {
@@ -17,6 +17,12 @@ _VALUES = {
     "sign": "x !== x ? x : (x > 0) - (x < 0)",
     "maximum": "x > y || x !== x ? x : y",
     "minimum": "x < y || x !== x ? x : y",
+    "round": "Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)",
+    "mod": "x % y === 0 || x % y < 0 === y < 0 ? x % y : x % y + y",
+    "copysign": "(x < 0 || Object.is(x, -0)) === (y < 0 || Object.is(y, -0)) ? x : -x",
+    "gamma": "x < 0.5 ? Math.PI / Math.sin(Math.PI * x) / gammaAbove(1 - x) : gammaAbove(x)",
+    "lgamma": "x < 0.5 ? Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) "
+    "- lgammaAbove(1 - x) : lgammaAbove(x)",
     "power": "x === 1 ? 1 : Math.pow(x, y)",
     "erf": "Math.abs(x) < 2 ? erfSeries(x) : Math.sign(x) * (1 - erfcFraction(Math.abs(x)))",
     "erfc": "x < -2 ? 2 - erfcFraction(-x) : x < 2 ? 1 - erfSeries(x) : erfcFraction(x)",
@@ -33,6 +39,18 @@ const erfcFraction = (x) => {
   for (let n = 100; n > 0; n--) rest = x + n / 2 / rest;
   return Math.exp(-x * x) / rest / Math.sqrt(Math.PI);
 };
+"""
+
+# Stirling's series, from x + 15 on; the product that leads there is divided out.
+_GAMMA = """
+const lgammaAbove = (x) => {
+  let product = 1;
+  for (; x < 15; x++) product *= x;
+  const s = 1 / (x * x);
+  const series = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x;
+  return (x - 0.5) * Math.log(x) - x + Math.log(2 * Math.PI) / 2 + series - Math.log(product);
+};
+const gammaAbove = (x) => Math.exp(lgammaAbove(x));
 """
 
 
@@ -75,6 +93,7 @@ def javascript(used: Iterable[Op]) -> str:
     body = "".join(f"{name}: {text},\n" for name, text in values.items())
     table = "".join(f"{name}: {text},\n" for name, text in rules.items())
     helpers = _ERF.lstrip() if {"erf", "erfc"} & values.keys() else ""
+    helpers += _GAMMA.lstrip() if {"gamma", "lgamma"} & values.keys() else ""
     return f"{helpers}const F = {{\n{body}}};\nconst RULES = {{\n{table}}};"
 
 
@@ -83,18 +102,24 @@ def _called(text: str) -> list[str]:
 
 
 def _rules(op: Op) -> str:
-    parameters = ", ".join([*operand_names(op), "out"])
+    parameters = [*operand_names(op), "out"]
     rules = [
-        "null" if rule is None else f"({parameters}) => {write(of_rule(op, i), JAVASCRIPT)}"
+        "null" if rule is None else _function(parameters, of_rule(op, i))
         for i, rule in enumerate(op.derivatives)
     ]
     return f"[{', '.join(rules)}]"
 
 
 def _value(op: Op) -> str:
-    formula = of_row(op)
+    parameters = operand_names(op)
+    formula = of_value_of(op)
     text = _VALUES.get(op.name, "")
     if not text and formula.op is op and op.name not in JAVASCRIPT.spellings:
-        name = op.name.replace("arc", "a")
-        text = f"Math.{name}({', '.join(operand_names(op))})"
-    return f"({', '.join(operand_names(op))}) => {text or write(formula, JAVASCRIPT)}"
+        text = f"Math.{op.name.replace('arc', 'a')}({', '.join(parameters)})"
+    return f"({', '.join(parameters)}) => {text}" if text else _function(parameters, formula)
+
+
+def _function(parameters: list[str], formula: Formula) -> str:
+    steps, result = in_steps(formula, JAVASCRIPT)
+    body = "".join(f"const {name} = {text}; " for name, text in steps)
+    return f"({', '.join(parameters)}) => {f'{{ {body}return {result}; }}' if body else result}"

@@ -277,7 +277,15 @@ _LATEX_FUNCTIONS = {
     "cosh",
     "tanh",
 }
-_LATEX_NAMES = {"sigmoid": r"\sigma", "maximum": r"\max", "minimum": r"\min"}
+_LATEX_NAMES = {
+    "sigmoid": r"\sigma",
+    "maximum": r"\max",
+    "minimum": r"\min",
+    "gamma": r"\Gamma",
+    "digamma": r"\psi",
+    "ndtr": r"\Phi",
+    "ndtri": r"\Phi^{-1}",
+}
 
 
 def latex_function(op: Op) -> str:
@@ -304,7 +312,10 @@ LATEX = Language(
         "exp": _Spelling("e^{{{0}}}", POWER),
         "sqrt": _Spelling(r"\sqrt{{{0}}}"),
         "cbrt": _Spelling(r"\sqrt[3]{{{0}}}"),
+        "exp2": _Spelling("2^{{{0}}}", POWER),
         "abs": _Spelling(r"\left|{0}\right|"),
+        "floor": _Spelling(r"\left\lfloor {0} \right\rfloor"),
+        "ceil": _Spelling(r"\left\lceil {0} \right\rceil"),
         "log2": _Spelling(r"\log_{{2}}\left({0}\right)"),
         "log10": _Spelling(r"\log_{{10}}\left({0}\right)"),
         "less": _Spelling("[{0} < {1}]"),

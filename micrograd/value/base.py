@@ -71,6 +71,10 @@ class ValueBase(Operators["Value"]):
     def data(self, number: Any) -> None:
         self._number = to_float(number, "data")  # type: ignore[misc]
 
+    @data.deleter
+    def data(self) -> None:
+        raise AttributeError("the data of a Value cannot be deleted")
+
     @property
     def grad(self) -> float:
         """The derivative of the last `backward()`'s root with respect to this Value."""
@@ -80,11 +84,15 @@ class ValueBase(Operators["Value"]):
     def grad(self, number: Any) -> None:
         self._grad = to_float(number, "grad")  # type: ignore[misc]
 
+    @grad.deleter
+    def grad(self) -> None:
+        raise AttributeError("the grad of a Value cannot be deleted: to reset it, write v.grad = 0")
+
     def __float__(self) -> float:
         raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the "
-            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or v.data for the "
-            "bare number"
+            "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or `from micrograd "
+            "import math` for `import math`; or v.data for the bare number"
         )
 
     def __int__(self) -> int:
@@ -102,7 +110,7 @@ class ValueBase(Operators["Value"]):
     def __round__(self, digits: int | None = None) -> float:
         raise _number_lost(
             'round(v) would drop the gradient of a Value: print it with f"{v:.2f}", or write '
-            "round(v.data, 2) for the bare number"
+            "round(v.data, 2) for the bare number; micrograd.round(v) is an operation, and flat"
         )
 
     def __getitem__(self, index: Any) -> Any:
@@ -192,6 +200,10 @@ class ValueBase(Operators["Value"]):
     @property
     def _prev(self) -> OperandSet:
         return OperandSet(self.parents)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:  # as microgpt calls them
+        return self.parents
 
     @property
     def _op(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from micrograd import ops
 from micrograd.ops import Op
+from micrograd.special import elementary, gammas, normal, rounding
 
 Result = TypeVar("Result")
 
@@ -50,7 +51,9 @@ class Operators(Generic[Result]):
     def __rtruediv__(self, other: Any) -> Result:
         return self._apply(ops.divide, (other, self))
 
-    def __pow__(self, exponent: Any) -> Result:
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Result:
+        if modulus is not None:
+            return NotImplemented
         return self._apply(ops.power, (self, exponent))
 
     def __rpow__(self, base: Any) -> Result:
@@ -61,6 +64,12 @@ class Operators(Generic[Result]):
 
     def __abs__(self) -> Result:
         return self._apply(ops.abs, (self,))
+
+    def __mod__(self, other: Any) -> Result:
+        return self._apply(rounding.mod, (self, other))
+
+    def __rmod__(self, other: Any) -> Result:
+        return self._apply(rounding.mod, (other, self))
 
     def exp(self) -> Result:
         """Return exp(x); its derivative is out, where out is the result."""
@@ -224,3 +233,87 @@ class Operators(Generic[Result]):
         Its derivatives are where(c, 1, 0) by x and where(c, 0, 1) by y.
         """
         return self._call(ops.where, x, y)
+
+    def floor(self) -> Result:
+        """Return floor(x); its derivative is 0."""
+        return self._apply(rounding.floor, (self,))
+
+    def ceil(self) -> Result:
+        """Return ceil(x); its derivative is 0."""
+        return self._apply(rounding.ceil, (self,))
+
+    def trunc(self) -> Result:
+        """Return trunc(x); its derivative is 0."""
+        return self._apply(rounding.trunc, (self,))
+
+    def round(self) -> Result:
+        """Return round(x); its derivative is 0."""
+        return self._apply(rounding.round, (self,))
+
+    def exp2(self) -> Result:
+        """Return exp2(x); its derivative is out * 0.6931, where out is the result."""
+        return self._apply(elementary.exp2, (self,))
+
+    def logit(self) -> Result:
+        """Return logit(x); its derivative is 1 / (x * (1 - x))."""
+        return self._apply(elementary.logit, (self,))
+
+    def sinc(self) -> Result:
+        """Return sinc(x); its derivative is computed in steps."""
+        return self._apply(elementary.sinc, (self,))
+
+    def gamma(self) -> Result:
+        """Return gamma(x); its derivative is out * digamma(x), where out is the result."""
+        return self._apply(gammas.gamma, (self,))
+
+    def lgamma(self) -> Result:
+        """Return lgamma(x); its derivative is digamma(x)."""
+        return self._apply(gammas.lgamma, (self,))
+
+    def digamma(self) -> Result:
+        """Return digamma(x); its derivative is polygamma(1, x)."""
+        return self._apply(gammas.digamma, (self,))
+
+    def ndtr(self) -> Result:
+        """Return ndtr(x); its derivative is exp(-x * x / 2) / 2.507."""
+        return self._apply(normal.ndtr, (self,))
+
+    def log_ndtr(self) -> Result:
+        """Return log_ndtr(x); its derivative is computed in steps."""
+        return self._apply(normal.log_ndtr, (self,))
+
+    def ndtri(self) -> Result:
+        """Return ndtri(p).
+
+        Its derivative is 2.507 * exp(out * out / 2), where out is the result.
+        """
+        return self._apply(normal.ndtri, (self,))
+
+    def erfinv(self) -> Result:
+        """Return erfinv(x); its derivative is exp(out * out) / 1.128, where out is the result."""
+        return self._apply(normal.erfinv, (self,))
+
+    # The names that Python's math and NumPy's round ask for.
+    __floor__, __ceil__, __trunc__, rint = floor, ceil, trunc, round
+
+    def mod(self, y: Any) -> Result:
+        """Return mod(x, y).
+
+        Its derivatives are 1 by x and round((out - x) / y) by y, where out is the result.
+        """
+        return self._call(rounding.mod, y)
+
+    def copysign(self, y: Any) -> Result:
+        """Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
+        return self._call(rounding.copysign, y)
+
+    def xlogy(self, y: Any) -> Result:
+        """Return xlogy(x, y).
+
+        Its derivatives are log(y) by x and x / (y + float(x == 0) * float(y == 0)) by y.
+        """
+        return self._call(elementary.xlogy, y)
+
+    def polygamma(self, x: Any) -> Result:
+        """Return polygamma(n, x); its derivative is polygamma(n + 1, x) by x."""
+        return self._call(gammas.polygamma, x)

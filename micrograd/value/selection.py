@@ -1,4 +1,4 @@
-"""Choose among Values: the one at an index, the largest, the smallest."""
+"""Choose among Values: the one at an index, the largest, the smallest, and softly the largest."""
 
 from __future__ import annotations
 
@@ -122,6 +122,45 @@ def _extreme(make: Callable[[int], Extreme], values: list[Any]) -> Any:
     if not values:
         raise ValueError("max and min take at least one value, got none")
     return make(len(values))(*values)
+
+
+def logsumexp(values: Iterable[Any]) -> Any:
+    """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
+
+    It never overflows. Its slopes are the softmax of the values. Raises ValueError where there are
+    none.
+
+    >>> from micrograd import Value
+    >>> x = [Value(1000.0), Value(1000.0)]
+    >>> out = logsumexp(x)
+    >>> out.backward()
+    >>> print(f"{out:.4f} {x[0].grad:.4f} {x[1].grad:.4f}")
+    1000.6931 0.5000 0.5000
+    """
+    operands = list(values)
+    if not operands:
+        raise ValueError("logsumexp takes at least one value, got none")
+    return logsumexp_of(len(operands))(*operands)
+
+
+@cache
+def logsumexp_of(count: int) -> Selection:
+    """Return the operation on `count` operands."""
+
+    def rule(j: int) -> Rule:
+        return lambda *operands: ops.exp(operands[j] - operands[-1])
+
+    op = Selection("logsumexp", _log_of_sum, *map(rule, range(count)))
+    op.make = logsumexp_of
+    return op
+
+
+def _log_of_sum(*values: Any) -> Any:
+    largest = reduce(ops.maximum, values)
+    is_finite = ops.less(ops.abs(largest), float("inf"))
+    shift = ops.where(is_finite, largest, 0.0)  # two infinities have no difference
+    total: Any = sum(ops.exp(ops.where(is_finite, x, 0.0) - shift) for x in values)
+    return ops.where(is_finite, ops.log(total) + shift, largest)
 
 
 @cache

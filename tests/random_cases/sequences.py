@@ -230,6 +230,49 @@ def attention(w: Writer, x: Rows) -> State:
     return w.rows(f"[[{mixed} {each}] for i in range({t})]", t, heads * d, cost)
 
 
+# What row i of {x}, of {t} rows, sums over, as pairs of a place and a row.
+SEEN = (
+    "list(enumerate({x}))[: i + 1]",
+    "list(enumerate({x}))[i:]",
+    "list(enumerate({x}))[max(0, i - 1) : i + 2]",
+    "[(k, {x}[k]) for k in range({t}) if k != i or {t} == 1]",
+    "list(enumerate({x}[::-1]))[i // 2 :]",
+    "[(k, {x}[k]) for k in range({t}) if (k - i) % 2 == 0]",
+    "list(enumerate({x}))[: i % 2 + 1]",
+)
+
+
+def unlike_lengths(w: Writer, x: Rows) -> State:
+    """Sum over as many rows as the place says: prefixes, neighbours, all others."""
+    t, n = x.length, x.width
+    if not w.affords(5 * t * t * n):
+        return pool(w, x)
+    w.kind("sums of unlike lengths")
+    seen = w.pick(*SEEN).format(x=x.name, t=t)
+    term = w.pick(
+        f"{w.values(t)}[k] * row[j]",
+        f"{w.values(2 * t)}[k - i + {t}] * row[j]",
+        f"{w.values(t, n)}[i][j] * row[j]",
+        f"{x.name}[i][j] * row[j]",
+        "mg.tanh(row[j])",
+        "row[j]",
+        f"mg.exp(-(row[j] - {x.name}[i][{n - 1} - j]) ** 2)",
+        f"row[j] * row[{n - 1} - j]",
+    )
+    terms = w.let(
+        f"[[[{term} for k, row in {seen}] for j in range({n})] for i in range({t})]", 3 * t * t * n
+    )
+    of = w.pick(
+        "mg.tanh(sum(c))",
+        "sum(c) / len(c)",
+        "sum(v * v for v in c) / (1 + sum(c) ** 2)",
+        "mg.max(c) - 0.3 * sum(c)",
+        "sum(mg.exp(v - mg.stop_gradient(mg.max(c))) for v in c) - c[-1]",
+        "mg.min([mg.tanh(v) for v in c])",
+    )
+    return w.rows(f"[[{of} for c in cs] for cs in {terms}]", t, n, 2 * t * t * n)
+
+
 def positions(w: Writer, x: Rows) -> State:
     """Add or multiply a parameter per element, row or column."""
     w.kind("positions")
@@ -274,6 +317,7 @@ STEPS = {
     image: 2,
     recurrent: 4,
     attention: 3,
+    unlike_lengths: 4,
     positions: 2,
     rowwise: 3,
     turn: 1,

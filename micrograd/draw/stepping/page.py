@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.stepping import animation, static
 from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.page_data import page_data, used_operations
+from micrograd.draw.stepping.story import Moment
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
 from micrograd.symbolic.javascript import javascript
@@ -65,10 +66,14 @@ def stepper(
 
 
 class Stepper:
-    """The result of `stepper()`: a page, an animated picture, and a text of the same steps."""
+    """The result of `stepper()`: a page, an animated picture, and a text of the same steps.
+
+    With a `story`, that is what the page and the text tell, as long as no folded box is open.
+    """
 
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
         self.narration = narration
+        self.story: Sequence[Moment] = ()
         self._fold = fold
 
     @cached_property
@@ -94,17 +99,24 @@ class Stepper:
 
     def html(self) -> str:
         """Return the page, which needs nothing but itself."""
-        return self._page(static.tables(self.narration, MOST_ROWS))
+        return self._page(self._tables(MOST_ROWS))
+
+    def _tables(self, most: int, inline: bool = False) -> str:
+        tables = static.tables(self.narration, most, inline)
+        # Without a script the story is all there is, so it is not cut.
+        most = len(self.story) * most if inline else most
+        return static.in_words(self.story, most, inline) + tables if self.story else tables
 
     def _page(self, tables: str) -> str:
-        data = json.dumps(page_data(self._views), separators=(",", ":"), ensure_ascii=False)
+        found = page_data(self._views, self.story)
+        data = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
         return _PAGE.format(
             title=safe(self._alt),
             style=picture.style() + picture.style_sheet(__package__, "stepper.css"),
             picture=self._views.first.embedded(self._alt, "-1"),
             tables=tables,
             narration=static.within_script(data),
-            script=_script(self.narration),
+            script=_script(self.narration, told=bool(self.story)),
         )
 
     def svg(self) -> str:
@@ -122,8 +134,8 @@ class Stepper:
             drawn = self._views.first
         except RuntimeError as error:  # no Graphviz
             return {"text/plain": f"{self}\n({error})"}
-        svg, tables = drawn.svg(self._alt), static.tables(self.narration, FEW_ROWS, inline=True)
-        page = self._page(static.tables(self.narration, 0))  # its script fills them
+        svg, tables = drawn.svg(self._alt), self._tables(FEW_ROWS, inline=True)
+        page = self._page(self._tables(0))  # its script fills them
         bundle: dict[str, str | bytes] = {
             "text/html": static.output(svg, self._alt, tables, page),
             "image/png": drawn.png(),
@@ -149,6 +161,8 @@ class Stepper:
         )
 
     def __str__(self) -> str:
+        if self.story:
+            return "\n\n".join("\n".join([m.title, *static.lines(m)]) for m in self.story)
         narration = self.narration
         forward = [narration.forward_line(v) for v in narration.values if v.parents]
         backward = [
@@ -192,13 +206,13 @@ to open it; click the number of a leaf to edit it, or drag it.</p>
 """
 
 
-def _script(narration: Narration) -> str:
-    """Return the script, without comments and indentation."""
-    files = ("model.js", "drawing.js", "stepper.js", "words.js")
+def _script(narration: Narration, told: bool) -> str:
+    """Return the script, without comments and indentation; `told` adds what a story needs."""
+    files = ("model.js", "drawing.js", "stepper.js", *["story.js"] * told, "words.js")
     texts = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in files)
     lines = [line.strip() for text in texts for line in text.splitlines()]
     body = [line for line in lines if line and not line.startswith("//")]
-    table = javascript(used_operations(narration))
+    table = re.sub(r"([,:;]) ", r"\1", javascript(used_operations(narration)))  # it holds no text
     return _squeezed("\n".join(['(() => {\n"use strict";', table, *body, "})();"]))
 
 
@@ -207,4 +221,7 @@ def _squeezed(script: str) -> str:
     script = re.sub(r" (=>|[!=]==|&&|\|\||\?\??|:|[<>]=?|[-+*/]=) ", r"\1", script)
     script = re.sub(r"\{ (?=[\w\[.])|(?<=[\w\])\"]) (?=\})", lambda m: m[0].strip(), script)
     script = re.sub(r"(?<=[\w\]]) = (?=[\w(\[{\"`+$!-])", "=", script)
-    return re.sub(r"(?<=[;{,])\n|(?<=\)) (?=\{)", "", re.sub(r"\b(if|for) \(", r"\1(", script))
+    script = re.sub(r"(?<=[;{,])\n|(?<=\)) (?=\{)", "", re.sub(r"\b(if|for) \(", r"\1(", script))
+    script = re.sub(r"\([\w\[\]{}:, ]+\)(?==>|\{)", lambda m: m[0].replace(", ", ","), script)
+    script = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", script)
+    return re.sub(r"(?<=\)) (?=return )", "", script).replace(";}", "}")

@@ -8,10 +8,13 @@ that `symbolic.javascript` writes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from micrograd import ops
 from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.story import Moment, story_data
 from micrograd.draw.stepping.views import Part, Views
 from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
@@ -22,14 +25,18 @@ from micrograd.symbolic.languages import TEXT, UNARY, write
 _FIRST = 1e15  # an operand within a template; no number in a formula is as large
 
 
-def page_data(views: Views) -> dict[str, Any]:
+def page_data(views: Views, story: Sequence[Moment] = ()) -> dict[str, Any]:
     """Return the data of a page, fit for JSON."""
     narration = views.narration
     kinds = _Kinds(narration)
+    told = {"story": story_data(story, views.index)} if story else {}
     return {
+        **told,
         "values": [_value(views, kinds, v) for v in narration.values],
         "ops": kinds.found,
-        "gradients": {views.index[v]: s for v, s in narration.given_gradients.items()},
+        "gradients": {
+            views.index[v]: s for v, s in narration.given_gradients.items() if v in views.index
+        },
         "own": _own_steps(views),
         "parts": [_part(views, part) for part in views.parts],
         "layouts": views.layouts,
@@ -76,10 +83,21 @@ class _Kinds:
         self.narration = narration
         self.found: list[list[Any]] = []
         self._places: dict[tuple[Any, ...], int] = {}
+        self._alike: dict[tuple[Any, ...], int] = {}
 
     def index(self, v: Value) -> int:
         """Return the place of the way in which a Value was made."""
         known = _in_table(v)
+        if not known or v.op is None or _has_conditions(v.op):
+            return self._find(v, known)
+        # Where no number decides, Values alike are made in one way, which is written once.
+        names = {x: i for i, x in reversed(list(enumerate(v.parents)))}
+        alike = v.op, v._op, *(names[x] if isinstance(x, Value) else repr(x) for x in v.args)
+        if alike not in self._alike:
+            self._alike[alike] = self._find(v, known)
+        return self._alike[alike]
+
+    def _find(self, v: Value, known: bool) -> int:
         numbers = [None if isinstance(x, Value) else _exact(float(x)) for x in v.args]
         rules = [_rule(v, position) for position in range(len(v.parents))] if known else []
         made = _made(v)
@@ -128,6 +146,7 @@ def _placeholder(x: Any) -> tuple[str, int]:
     return f"⟨{int(x - _FIRST)}⟩", UNARY
 
 
+@cache
 def _has_conditions(op: Op) -> bool:
     """Tell whether a rule of an operation depends on a condition, and so on the numbers."""
     found = [of_rule(op, i) for i, rule in enumerate(op.derivatives) if rule is not None]

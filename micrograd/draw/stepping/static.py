@@ -12,7 +12,9 @@ from itertools import islice
 from micrograd.draw.diagram.placing import safe
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping.narration import Narration
+from micrograd.draw.stepping.story import Moment, cut_off, text
 
+_WORDS = ["what", "with numbers"]
 _CELL = 'style="padding:2px 10px;text-align:left"'
 
 
@@ -49,6 +51,19 @@ def tables(narration: Narration, most: int, inline: bool = False) -> str:
         most,
         cell,
     )
+
+
+def in_words(story: Sequence[Moment], most: int, inline: bool = False) -> str:
+    """Return a story as a table, a row per line; open where no script plays it."""
+    cell = f" {_CELL}" if inline else ""
+    rows = [(m.title * (n == 0), line) for m in story for n, line in enumerate(lines(m))]
+    table = _folding(f"In words: {len(story)} steps", _WORDS, rows, len(rows), most, cell)
+    return table.replace("<details>", "<details open>", 1) if inline else table
+
+
+def lines(moment: Moment) -> list[str]:
+    """Write the lines of a moment, and how many are left out."""
+    return [*map(text, moment.lines), *filter(None, [cut_off(moment)])]
 
 
 def _folding(

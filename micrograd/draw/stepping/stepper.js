@@ -9,8 +9,8 @@ const SIGNS = { "+": "positive", 0: "zero", "-": "negative" };
 // What happens: numbers run forward, a 1 is put in at the root, gradients run back. `then` are the
 // events that must wait for one.
 const events = [{ kind: "start" }], making = new Map(), shares = new Map(), arrived = new Map();
-const link = (first, e) => first && (first.then.push(e), e.waits++);
-const happen = (e) => (events.push(Object.assign(e, { then: [], waits: 0, place: events.length })), e);
+const link = (first, e) => first && (first.then.push(e), e.needs.push(first), e.waits++);
+const happen = (e) => (events.push(Object.assign(e, { then: [], needs: [], waits: 0, place: events.length })), e);
 V.forEach((v, value) => {
   if (!v.op) return;
   const e = happen({ kind: "forward", value, get number() { return v.data; } });
@@ -28,14 +28,14 @@ for (const step of steps) {
 }
 events.push({ kind: "end" });
 
-let view, home, moments, at = 0, timer = 0, flight = 0, linking = 0, predicting = false;
+let view, home, moments, mark = events[0], at = 0, timer, flight, linking, predicting = false;
 const guesses = new Map(); // event -> the sign that the reader chose
 
 // Each part that opens has a picture. What happens in a folded part happens in its box, and what
 // lies outside of a picture elsewhere: all that can happen there before anything else, at once.
 const lineOf = (i) => { const line = []; for (let g = V[i].part; g >= 0; g = G[g].parent) line.push(g); return line; };
 function open(part) {
-  const here = moments?.[at].at(-1), inView = new Set(D.views[part][1]);
+  const inView = new Set(D.views[part][1]);
   home = V.map((v, i) => ["v" + i, ...lineOf(i).map((g) => "g" + g)].find((key) => inView.has(key)));
   if (!$(`svg[data-view="${part}"]`, stage)) stage.insertAdjacentHTML("beforeend", drawPart(part));
   for (const svg of $$("svg", stage)) {
@@ -51,15 +51,16 @@ function open(part) {
     e.elsewhere = "number" in e && !e.head;
     e.folded = e.elsewhere || e.head?.[0] === "g" || e.tail?.[0] === "g";
   }
-  moments = [];
-  for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
+  moments = D.story && part < 0 ? storyMoments() : [];
+  if (!moments.length) for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
     const last = moments.at(-1)?.[0];
     if (e.folded && "number" in e && last.kind === kind && last.folded && last.head === e.head && last.tail === e.tail) moments.at(-1).push(e);
     else moments.push([e]);
   }
   slider.max = moments.length - 1;
   $("[data-do=fold]").hidden = part < 0;
-  at = Math.max(0, moments.findIndex((m) => m.includes(here)));
+  const [here, near] = [mark, mark.last].map((e) => moments.findIndex((m) => m.includes(e)));
+  at = Math.max(0, here < 0 ? near : here);
   show();
 }
 function arranged(list) {
@@ -89,7 +90,9 @@ function prepare(node) {
 const box = (key) => $(`[data-box="${key}"]`, view);
 const arrow = (tail, head, position) => $(`[data-arrow="${tail}-${head}${tail[0] + head[0] === "vv" ? "-" + position : ""}"]`, view);
 const name = (key) => (key[0] === "g" ? G : V)[key.slice(1)].name;
-const unanswered = ([e]) => predicting && !e.folded && "number" in e && sign(e.number) && !guesses.has(e);
+// Of a story, signs of what it names are asked for, and of nothing on the way to it.
+const asked = (e) => predicting && !e.folded && "number" in e && (!D.story || e.operand in D.gradients) && sign(e.number) && !guesses.has(e);
+const unanswered = (moment) => asked(moment.at(-1));
 
 function show(moving = false) {
   cancelAnimationFrame(flight);
@@ -104,23 +107,24 @@ function show(moving = false) {
     if (past.kind === "backward") grad.set(past.operand, past.step.total);
   }
   for (const node of $$("[data-box]", view)) write(node, data, grad, secret && e);
-  view.dataset.phase = e.kind;
+  const phase = (panel.dataset.phase = view.dataset.phase = e.phase ?? e.kind);
   if (e.head) box(e.head).classList.add("now");
-  if (e.kind === "forward") moment.forEach(bringOperands);
-  if (e.kind === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
+  if (phase === "forward") moment.forEach(bring);
+  if (phase === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
   tell(moment, e, secret);
   follow(e);
 }
 
 // A box has a row per quantity: the data or the gradients of one Value, or of several in a part.
+// Only what changes is written, since the browser lays out again what is.
 function write(node, data, grad, secret) {
   const key = node.dataset.box;
   const said = rowsOf(key).map(([caption, what, values], r) => {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
     const many = values.length > 6; // as in views.py
     const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
-    const slot = $(`[data-row="${r}"]`, node);
-    slot.textContent = text + (many ? " \u2026" : "");
+    const slot = $(`[data-row="${r}"]`, node), full = text + (many ? " \u2026" : "");
+    if (slot.textContent !== full) slot.textContent = full;
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });
@@ -128,8 +132,8 @@ function write(node, data, grad, secret) {
   node.setAttribute("aria-label", `${name(key)}: ${said.join("; ")}${more}`);
 }
 
-function bringOperands(e) {
-  V[e.value].from.forEach((operand, position) => {
+function bring(e) {
+  V[e.value]?.from.forEach((operand, position) => {
     const line = e.head && home[operand] && home[operand] !== e.head && arrow(home[operand], e.head, position);
     if (!line) return;
     line.classList.add("flow");
@@ -148,7 +152,7 @@ function passOn(moment, e, secret, data, grad, moving) {
     const middle = path.getPointAtLength(length / 2);
     move(chip(`\u00d7 ${secret ? "?" : number(e.step.local)}`, "rule"), middle.x, middle.y);
   }
-  const pill = chip(`+= ${!single ? moment.length + " times" : secret ? "?" : number(e.number)}`, "add");
+  const pill = chip(e.told ? V[e.operand].grad : `+= ${!single ? moment.length + " times" : secret ? "?" : number(e.number)}`, "add");
   const corner = target.transform.baseVal[0].matrix, size = $(".shape", target).getBBox(), sheet = view.viewBox.baseVal;
   const half = pill.getBBox().width / 2, x = Math.max(half, Math.min(sheet.width - half, corner.e + size.width / 2));
   const y = Math.min(sheet.height - 11, corner.f + size.height + 6);
@@ -177,10 +181,11 @@ function chip(text, kind) {
 }
 const move = (g, x, y) => g.setAttribute("transform", `translate(${x} ${y})`);
 
-// Where the picture is wider than its place, what happens is brought to the middle.
+// Where the picture is wider than its place, what happens is brought to the middle; of a box that is
+// wider, too, the numbers, which stand on the right.
 function follow(e) {
   if (!e.head) return;
-  const [a, b] = [e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
+  const [a, b] = [e.told && e.tail ? e.tail : e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
   const off = (low, high, size) => (a[low] + a[high] + b[low] + b[high]) / 4 - place[low] - place[size] / 2;
-  stage.scrollBy({ left: off("left", "right", "width"), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
+  stage.scrollBy({ left: Math.max(off("left", "right", "width"), b.right - place.right), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
 }

@@ -287,7 +287,7 @@ class Views:
         ):
             for v in box.values:
                 if v in given:
-                    named.setdefault((re.split(r"[(\[]", given[v])[0], slot), []).append(v)
+                    named.setdefault((_stem(given[v]), slot), []).append(v)
         rows = [(stem, slot, values) for (stem, slot), values in named.items()]
         return rows or [("data", "data", outputs), ("grad", "grad", outputs)]
 
@@ -297,9 +297,31 @@ def _folded(narration: Narration, fold: int | str | None) -> Folding:
     if fold is None:
         return fold_outline(narration.outline, most=len(narration.values))
     if isinstance(fold, str):
-        return fold_outline(narration.outline, BOXES, fold)
+        by_name = fold_outline(narration.outline, len(narration.values), fold)
+        few = _stems_folded(by_name, narration)
+        return few if len(few.boxes) <= BOXES else fold_outline(narration.outline, BOXES, fold)
     # As many arrows as can still be told apart.
     return fold_outline(narration.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
+
+
+def _stems_folded(folding: Folding, narration: Narration) -> Folding:
+    """Fold leaves that were named alike, such as a1(1) to a1(400), where they are many."""
+    alike: dict[str, list[Box]] = {}
+    for box in folding.boxes:
+        v = box.values[0]
+        if not box.folded and not v.parents and v in narration.given:
+            alike.setdefault(_stem(narration.given[v]), []).append(box)
+    many = {stem: boxes for stem, boxes in alike.items() if len(boxes) > ALL}
+    folded = {box for boxes in many.values() for box in boxes}
+    boxes = [box for box in folding.boxes if box not in folded]
+    for stem, leaves in many.items():
+        boxes.append(Box([box.values[0] for box in leaves], pattern=stem))
+    return Folding(folding.outline, boxes)
+
+
+def _stem(name: str) -> str:
+    """Return a name without its subscripts."""
+    return re.split(r"[(\[]", name)[0]
 
 
 def _arrow(arrow: Arrow, path: str, local: Arrow) -> list[object]:

@@ -8,7 +8,8 @@ const card = (caption, ...content) => make("div", make("small", caption), make("
 const times = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 const stories = {
-  start: () => `The leaves have their data. ${times(V.filter((v) => v.op).length, "operation")} forward, then ${times(steps.length, "addition")} backward.`,
+  start: () => `The leaves have their data. ${times(V.filter((v) => v.op).length, "operation")} forward, then ${times(steps.length, "addition")} backward` +
+    (D.story ? preface() : "."),
   forward: (e, secret) => `${V[e.value].name} is computed: ${made(V[e.value])}${secret ? "" : ` is ${number(e.number)}`}.`,
   seed: () => `The backward pass begins: ${V[root].name} rises by 1 per unit of itself.`,
   backward(e, secret) {
@@ -39,6 +40,7 @@ function folded(moment, e) {
 
 function cards(e, secret) {
   const shown = (x) => (secret ? "?" : number(x)), v = V[e.value];
+  if (e.told) return storyCards(e, secret);
   if (e.kind === "forward") return [card(v.name, `${made(v)} = `, filled(v) === made(v) ? "" : `${filled(v)} = `, shown(e.number))];
   if (e.kind === "seed") return [card(v.grad, "1")];
   if (!e.step) return [];
@@ -53,21 +55,21 @@ function cards(e, secret) {
 
 // Why a product has its sign.
 function why(e) {
+  if (e.told) return `Why? ${line(e.told.why)}`;
   const s = e.step, what = (x) => SIGNS[sign(x)] ?? "not a number";
   if (!s || s.local === null) return "";
   return `Why? The local derivative ${number(s.local)} is ${what(s.local)}, what arrives, ${number(s.upstream)}, is ${what(s.upstream)}: their product is ${what(s.product)}.`;
 }
 
 function tell(moment, e, secret) {
-  const alike = moments.filter(([first]) => first.kind === e.kind), n = `${alike.indexOf(moment) + 1} of ${alike.length}`;
-  const title = { start: "Start", forward: `Forward ${n}`, seed: "Seed", backward: `Backward ${n}`, end: "Done" }[e.kind];
-  let text = e.folded ? folded(moment, e) : stories[e.kind](e, secret);
+  const alike = moments.filter((m) => m.at(-1).kind === e.kind), n = `${alike.indexOf(moment) + 1} of ${alike.length}`;
+  const title = { start: "Start", told: `Step ${n}`, forward: `Forward ${n}`, seed: "Seed", backward: `Backward ${n}`, end: "Done" }[e.kind];
+  let text = e.told ? storyWords(e, secret) : e.folded ? folded(moment, e) : stories[e.kind](e, secret);
   const guess = predicting && guesses.get(e), right = guess === sign(e.number ?? 0);
   if (guess) text = right ? `Right. ${text}` : `No, it is ${SIGNS[sign(e.number)]}. ${text} ${why(e)}`;
-  panel.dataset.phase = e.kind;
   $("#cards").replaceChildren(...(e.folded ? [] : cards(e, secret)));
   $("#question").hidden = !secret;
-  if (secret) $("#question span").textContent = `What sign has ${e.step ? "what is added to " + V[e.operand].grad : V[e.value].name}?`;
+  if (secret) $("#question span").textContent = `What sign has ${e.ask ?? (e.step ? "what is added to " + V[e.operand].grad : V[e.value].name)}?`;
   $("#words").textContent = text;
   $("#phase").textContent = title;
   slider.value = at;
@@ -75,12 +77,13 @@ function tell(moment, e, secret) {
   for (const what in moves) $(`[data-do=${what}]`).disabled = at === inside(moves[what]());
 }
 
-// The tables, after an edit.
+// The tables: an open one after an edit, a folded one when it is opened.
 function tabulate() {
   const local = (s) => (s.local === null ? "" : number(s.local));
-  const rows = [V.filter((v) => v.op).map((v) => [v.name, made(v), filled(v), number(v.data)]),
-    steps.map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
-  $$("details tbody").forEach((body, i) => body.replaceChildren(...rows[i].slice(0, 200).map((row) => make("tr", ...row.map((text) => make("td", text))))));
+  const rows = [() => V.filter((v) => v.op).map((v) => [v.name, made(v), filled(v), number(v.data)]),
+    () => steps.map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
+  if (D.story) rows.unshift(storyRows);
+  $$("details").forEach((table, i) => table.open && $("tbody", table).replaceChildren(...rows[i]().slice(0, 200).map((row) => make("tr", ...row.map((text) => make("td", text))))));
 }
 
 // Edit a leaf: type a number, or drag it to the left and right.
@@ -145,7 +148,7 @@ function reset() {
 // Predict first: nothing goes on until the sign of the hidden number has been chosen.
 function answer(choice) {
   if (!unanswered(moments[at])) return;
-  guesses.set(moments[at][0], choice);
+  guesses.set(moments[at].at(-1), choice);
   show(true);
 }
 const inside = (to) => Math.max(0, Math.min(moments.length - 1, to));
@@ -154,6 +157,7 @@ function go(to, moving = false) {
   if (first >= 0 && to > first) to = first;
   if (first >= 0 && at === first && to === first) $("#question button").focus();
   at = inside(to);
+  mark = moments[at].at(-1);
   show(moving);
   clearTimeout(linking);
   if (parent === window) linking = setTimeout(() => history.replaceState(null, "", `#step=${at}`), 300);
@@ -167,7 +171,7 @@ function play(on) {
 function tick() {
   if (at === moments.length - 1 && timer) return play(false);
   if (!unanswered(moments[at])) go(at === moments.length - 1 ? 0 : at + 1, true);
-  timer = setTimeout(tick, moments[at][0].kind === "backward" ? 2600 : 1500);
+  timer = setTimeout(tick, D.story ? 4000 : view.dataset.phase === "backward" ? 2600 : 1500);
 }
 function visit(key) { // a part opens; a Value's box leads to its next moment, round and round
   if (opens(key)) return open(+key.slice(1));
@@ -216,10 +220,10 @@ document.addEventListener("click", (click) => {
 slider.addEventListener("input", () => { play(false); go(+slider.value); });
 const linked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1] ?? 0);
 addEventListener("hashchange", () => linked() !== at && go(linked()));
-addEventListener("beforeprint", () => $$("details").forEach((table) => (table.open = true)));
+$$("details").forEach((table) => (table.ontoggle = tabulate));
+addEventListener("beforeprint", () => { $$("details").forEach((table) => (table.open = true)); tabulate(); });
 
 $$("#bar, #panel, #keys").forEach((part) => (part.hidden = false));
-tabulate();
 open(-1);
 if (linked()) go(linked());
 if (parent !== window) {

@@ -1,11 +1,18 @@
-"""One example written out as by hand: every z, a, delta, Delta and D with its numbers."""
+"""One example written out as by hand: every z, a, delta, Delta and D with its numbers.
+
+The same moments are the story that the stepper of an example tells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
+from micrograd.draw.stepping import story
+from micrograd.draw.stepping.story import Line, Number, Products
+from micrograd.engine import Value
 from micrograd.explain.course.notation import entry
 
 if TYPE_CHECKING:
@@ -13,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 12  # of a step that are shown
 _MOST_TERMS = 6  # of a sum
+
+Pair = tuple[Number, Number]
 
 
 class Moment(NamedTuple):
@@ -45,102 +54,202 @@ class ByHand:
         )
 
 
-def moments(found: Deltas, i: int) -> list[Moment]:
+def written(found: Deltas, i: int) -> ByHand:
     """Write out example i, from 1: forward layer by layer, deltas backward, then Delta and D."""
-    last = found.L
-    forward = [
-        Moment(title, list(lines))
-        for level in range(2, last + 1)
-        for title, lines in (
-            (f"z of layer {level}: weighted sums", _z(found, i, level)),
-            (f"a of layer {level}: g of these", _a(found, i, level)),
-        )
-    ]
-    cost = entry("cost", i)
-    deltas = [Moment(f"delta of layer {last}, the outputs", list(_output_deltas(found, i)))]
-    deltas += [
-        Moment(f"delta of layer {level}: Theta{level}' * delta{level + 1} .* g'(z{level})", lines)
-        for level in range(last - 1, 1, -1)
-        for lines in [list(_hidden_deltas(found, i, level))]
-    ]
-    sums = [
-        Moment(f"what example {i} adds to Delta{level}", list(_additions(found, i, level)))
-        for level in range(1, last)
-    ]
-    averages = [
-        Moment(f"D{level}, when all {found.m:,} examples were added", list(_averages(found, level)))
-        for level in range(1, last)
-    ]
-    total = Moment("the cost", [f"{cost} = {_number(found.costs[i - 1])}"])
-    return [*forward, total, *deltas, *sums, *averages]
+    return ByHand([Moment(m.title, list(map(story.text, m.lines))) for m in _moments(found, i)])
 
 
-def _z(found: Deltas, i: int, level: int) -> Iterator[str]:
-    below = found.a[level - 1][i]
-    for k, row in enumerate(found.Theta[level - 1], start=1):
-        yield f"{entry(f'z{level}', k)} = {_sum(zip(row, below))} = {_number(found.z[level][i, k])}"
-
-
-def _a(found: Deltas, i: int, level: int) -> Iterator[str]:
-    for k, z in enumerate(found.z[level][i], start=1):
-        yield f"{entry(f'a{level}', k)} = g({_number(z)}) = {_number(found.a[level][i, k])}"
-
-
-def _output_deltas(found: Deltas, i: int) -> Iterator[str]:
-    last = found.L
-    for k, delta in enumerate(found.delta[last][i], start=1):
-        name, a = entry(f"delta{last}", k), found.a[last][i, k]
-        if found.recording.loss is None:
-            y = found.recording.labels[i - 1][k - 1]
-            how = f"a{last}({k}) - y({k}) = {_number(a)} - {_number(y)}"
+def told(found: Deltas, i: int) -> list[story.Moment]:
+    """Return the same as a story: a moment per delta, and of long steps the beginning."""
+    moments: list[story.Moment] = []
+    for moment in _moments(found, i):
+        if moment.title.startswith("delta"):
+            moments += _one_by_one(moment, i)
         else:
-            how = f"dcost/da{last}({k}) * g'(z{last}({k}))"
-        yield f"{name} = {how} = {_number(delta)}"
+            cut = moment._replace(lines=moment.lines[:_MOST_LINES])
+            moments.append(cut._replace(more=len(moment.lines) - len(cut.lines)))
+    return [_asking(m) if m.title.startswith("what") else m for m in moments]
 
 
-def _hidden_deltas(found: Deltas, i: int, level: int) -> Iterator[str]:
-    above = found.delta[level + 1][i]
-    for j, (delta, slope) in enumerate(zip(found.delta[level][i], found.slopes(i, level)), start=1):
-        paths = _sum((row[j], d) for row, d in zip(found.Theta[level], above))
-        yield f"{entry(f'delta{level}', j)} = ({paths}) * {_number(slope)} = {_number(delta)}"
+def _moments(found: Deltas, i: int) -> Iterator[story.Moment]:
+    one, last = _Example(found, i), found.L
+    for level in range(2, last + 1):
+        title, lines = f"z of layer {level}: weighted sums", list(one.sums(level))
+        yield story.Moment(title, "forward", one.z(level), lines)
+        title, lines = f"a of layer {level}: g of these", list(one.outputs(level))
+        yield story.Moment(title, "forward", one.a(level), lines)
+    yield story.Moment("the cost", "forward", [found.cost(i)], [one.cost()])
+    lines = list(one.output_deltas())
+    yield story.Moment(f"delta of layer {last}, the outputs", "backward", one.z(last), lines)
+    for level in range(last - 1, 1, -1):
+        title = f"delta of layer {level}: Theta{level}' * delta{level + 1} .* g'(z{level})"
+        yield story.Moment(title, "backward", one.z(level), list(one.hidden_deltas(level)))
+    for level in range(1, last):
+        title, lines = f"what example {i} adds to Delta{level}", list(one.additions(level))
+        yield story.Moment(title, "backward", one.weights(level), lines)
+    for level in range(1, last):
+        title = f"D{level} = Delta{level} / m, all examples added (m = {found.m:,})"
+        lines = list(one.averages(level))
+        yield story.Moment(title, "end", [], lines, edited=f"{title}, at other weights: {_ALONE}")
 
 
-def _additions(found: Deltas, i: int, level: int) -> Iterator[str]:
-    before, after = found.after(i - 1).Delta[level], found.after(i).Delta[level]
-    for k, delta in enumerate(found.delta[level + 1][i], start=1):
-        for j, a in enumerate(found.a[level][i]):
-            name = entry(f"Delta{level}", k, j)
-            product = f"{_number(delta)} * {_number(a)} = {_number(delta * a)}"
-            yield (f"{name} += {product}: {_number(before[k, j])} becomes {_number(after[k, j])}")
+_ALONE = "that takes all examples, and this page computes one. Reset the numbers to see it."
 
 
-def _averages(found: Deltas, level: int) -> Iterator[str]:
-    for k, row in enumerate(found.D[level], start=1):
-        for j, d in enumerate(row):
-            how = f"{_number(found.Delta[level][k, j])} / {found.m}"
-            if found.lam and j:
-                theta = _number(found.Theta[level][k, j])
-                how += f" + {_number(found.lam)} / {found.m} * {theta}"
-            yield f"{entry(f'D{level}', k, j)} = {how} = {_number(d)}"
+class _Example:
+    """The lines of one example, counted from 1."""
+
+    def __init__(self, found: Deltas, i: int) -> None:
+        self.found, self.i = found, i
+
+    def z(self, level: int) -> list[Value]:
+        """Return the z of a layer."""
+        units = range(1, len(self.found.z[level][self.i]) + 1)
+        return [self.found.z[level].value(self.i, k) for k in units]
+
+    def a(self, level: int) -> list[Value]:
+        """Return the a of a layer, without the bias unit."""
+        return list(self.found.recording.passed(self.i - 1).a[level - 1])
+
+    def weights(self, level: int) -> list[Value]:
+        """Return the weights from a layer to the next, row by row."""
+        return [w for unit in self.found.recording.network.units[level - 1] for w in unit.theta]
+
+    def cost(self) -> Line:
+        """Write the cost."""
+        cost = self.found.cost(self.i)
+        return Line([f"{entry('cost', self.i)} = ", _data(cost)])
+
+    def sums(self, level: int) -> Iterator[Line]:
+        """Write each z of a layer."""
+        below = self._with_bias(level - 1)
+        units = self.found.recording.network.units[level - 2]
+        for k, (unit, z) in enumerate(zip(units, self.z(level)), start=1):
+            products = _products(list(zip(map(_data, unit.theta), below)))
+            yield Line([f"{entry(f'z{level}', k)} = ", products, " = ", _data(z)])
+
+    def outputs(self, level: int) -> Iterator[Line]:
+        """Write each a of a layer."""
+        for k, (z, a) in enumerate(zip(self.z(level), self.a(level)), start=1):
+            yield Line([f"{entry(f'a{level}', k)} = g(", _data(z), ") = ", _data(a)])
+
+    def output_deltas(self) -> Iterator[Line]:
+        """Write each delta of the last layer."""
+        found, last = self.found, self.found.L
+        factors = found.output_factors(self.i)
+        for k, (z, a) in enumerate(zip(self.z(last), self.a(last)), start=1):
+            delta = self._delta(last, k)
+            if found.recording.loss is None:
+                how = f"a{last}({k}) - y({k}) = "
+                y = Number(found.recording.labels[self.i - 1][k - 1])
+                parts: list[story.Part] = [_data(a), " - ", y]
+            else:
+                how = f"dcost/da{last}({k}) * g'(z{last}({k})) = "
+                by_a, slope = factors[k - 1]
+                parts = [Number(by_a, "grad", a), " * ", _slope(slope, z, a)]
+            yield Line([f"{entry(f'delta{last}', k)} = {how}", *parts, " = ", delta])
+
+    def hidden_deltas(self, level: int) -> Iterator[Line]:
+        """Write each delta of a layer below the last."""
+        found = self.found
+        above = [self._delta(level + 1, k) for k in range(1, len(self.z(level + 1)) + 1)]
+        units = found.recording.network.units[level - 1]
+        slopes = found.slopes(self.i, level)
+        for j, (z, a) in enumerate(zip(self.z(level), self.a(level)), start=1):
+            paths = _products([(_data(u.theta[j]), d) for u, d in zip(units, above)])
+            slope = _slope(slopes[j - 1], z, a)
+            name = entry(f"delta{level}", j)
+            yield Line([f"{name} = (", paths, ") * ", slope, " = ", self._delta(level, j)])
+
+    def additions(self, level: int) -> Iterator[Line]:
+        """Write what is added to each accumulator of a layer."""
+        before, after = (self.found.after(n).Delta[level] for n in (self.i - 1, self.i))
+        activations = self._with_bias(level)
+        for k in range(1, len(before) + 1):
+            delta = self._delta(level + 1, k)
+            for j, a in enumerate(activations):
+                product = Number(delta.x * a.x, "total", [(delta, a)])
+                start = f"{entry(f'Delta{level}', k, j)} += "
+                then = f": {_number(before[k, j])} becomes {_number(after[k, j])}"
+                if not math.isclose(before[k, j] + product.x, after[k, j], abs_tol=1e-9):
+                    then += ", with what the same weight adds in its other places"
+                yield Line([start, delta, " * ", a, " = ", product], then)
+
+    def averages(self, level: int) -> Iterator[Line]:
+        """Write each entry of D, which needs all examples."""
+        found = self.found
+        for k, row in enumerate(found.D[level], start=1):
+            for j, d in enumerate(row):
+                how = f"{_number(found.Delta[level][k, j])} / {found.m}"
+                if found.lam and j:
+                    theta = _number(found.Theta[level][k, j])
+                    how += f" + {_number(found.lam)} / {found.m} * {theta}"
+                yield Line([f"{entry(f'D{level}', k, j)} = {how} = ", Number(d)])
+
+    def _with_bias(self, level: int) -> list[Number]:
+        return [Number(1.0), *map(_data, self.a(level))]
+
+    def _delta(self, level: int, k: int) -> Number:
+        z = self.found.z[level].value(self.i, k)
+        return Number(self.found.delta[level][self.i, k], "grad", z)
 
 
-def _sum(pairs: Iterable[tuple[float, float]]) -> str:
-    """Write a sum of products, with the signs between them."""
-    text = ""
-    terms = list(pairs)
-    for n, (x, y) in enumerate(terms):
-        if n == _MOST_TERMS and len(terms) > _MOST_TERMS + 1:
-            return f"{text} + {len(terms) - n} more"
-        product = f"{_number(abs(x))}*{_number(abs(y))}"
-        minus = (x < 0) != (y < 0)
-        text += (" - " if minus else " + ") + product
-        if n == 0:
-            text = f"-{product}" if minus else product
-    return text
+def _one_by_one(moment: story.Moment, i: int) -> Iterator[story.Moment]:
+    """Split the deltas of a layer into moments, each of which asks for its sign."""
+    for z, line in zip(moment.values, moment.lines):
+        delta = line.parts[-1]
+        assert isinstance(delta, Number)
+        hundredth = Number(delta.x / 100, "total", [(Number(0.01), delta)])
+        z_rises = f"If {z.label} rises by 0.01, {entry('cost', i)} changes by about "
+        words = Line([z_rises, hundredth, "."])
+        yield moment._replace(values=[z], lines=[line], asks=0, why=_why(line), meaning=words)
+
+
+def _why(line: Line) -> Line:
+    """Say what the sign of a delta comes from: its factors, or a and y."""
+    how = line.parts[1:-2]
+    paths, slope = how[0], how[-1]
+    if isinstance(paths, Products) and not paths.more:
+        total = Number(sum(x.x * y.x for x, y in paths.pairs), "total", paths.pairs)
+        return Line(["The paths add up to ", total, ", and g' is ", slope, "."])
+    if isinstance(paths, Products):
+        return Line(["Its factors are ", paths, " and ", slope, "."])
+    minus = " - " in how
+    return Line(["It is output minus label, " if minus else "Its factors are ", *how, "."])
+
+
+def _asking(moment: story.Moment) -> story.Moment:
+    """Ask for the sign of one addition: where it can, one whose sign is not that of its delta."""
+    signs = [
+        (n, delta.x < 0, a.x < 0)
+        for n, line in enumerate(moment.lines)
+        for delta, a in [(line.parts[1], line.parts[3])]
+        if isinstance(delta, Number) and isinstance(a, Number) and delta.x * a.x
+    ]
+    if not signs:
+        return moment
+    asks = next((n for n, _, turned in signs if turned), signs[-1][0])
+    _, delta, _, a, *_ = moment.lines[asks].parts
+    why = Line(["The delta is ", delta, ", and what it meets is ", a, "."])
+    return moment._replace(asks=asks, why=why)
+
+
+def _data(v: Value) -> Number:
+    return Number(v.data, "data", v)
+
+
+def _slope(slope: float, z: Value, a: Value) -> Number:
+    return Number(slope) if a is z else Number(slope, "slope", (z, a))
+
+
+def _products(pairs: list[Pair]) -> Products:
+    if len(pairs) <= _MOST_TERMS + 1:
+        return Products(pairs)
+    return Products(pairs[:_MOST_TERMS], len(pairs) - _MOST_TERMS)
 
 
 def _number(x: float) -> str:
-    return f"{x + 0.0:.4g}"
+    return story.text(Line([Number(x)]))
 
 
 def _first(lines: Sequence[str]) -> list[str]:

@@ -166,9 +166,9 @@ class ByProgram:
 
     @cached_property
     def by_outputs(self) -> Array:
-        """The derivative of the first example's cost with respect to each output."""
+        """The derivatives of the costs with respect to the outputs."""
         with np.errstate(all="ignore"):
-            factors: Array = self.delta[-1][:1] / self.slopes[-1][:1]
+            factors: Array = self.delta[-1] / self.slopes[-1]
         return factors
 
     def after(self, i: int) -> list[Array]:

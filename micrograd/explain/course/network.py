@@ -35,6 +35,7 @@ class Unit(Neuron):
     b: Value
     w: list[Value]
     z: Value
+    course_name = ""  # what tables call it
 
     def __init__(self, theta: list[Value], g: Callable[[Value], Value]) -> None:
         self.theta = theta
@@ -61,6 +62,9 @@ class Network(MLP):
         ]  # their neurons exist already
         for layer, neurons in zip(self.layers, units):
             layer.neurons = list(neurons)
+        for level, neurons in enumerate(units, start=2):
+            for k, unit in enumerate(neurons, start=1):
+                unit.course_name = f"layer {level}, unit {k}"
         self.units = units
 
     def forward(self, row: Sequence[float]) -> Pass:
@@ -94,6 +98,9 @@ def network_of(model: Any, sigmoid_outputs: bool) -> Network:
         raise ValueError("the model has no layers: give an MLP or matrices [Theta1, Theta2, ...]")
     for level, layer in enumerate(units, start=1):
         _check_theta(f"Theta{level}", layer, len(units[level - 2]) if level > 1 else None)
+        for k, unit in enumerate(layer, start=1):
+            for j, w in enumerate(unit.theta):
+                w.label = w.label or entry(f"Theta{level}", k, j)
     return Network(units)
 
 
@@ -119,10 +126,7 @@ def _thetas(matrices: Any) -> list[list[list[Value]]]:
     try:
         return [
             [
-                [
-                    x if isinstance(x, Value) else Value(x, label=entry(f"Theta{level}", k, j))
-                    for j, x in enumerate(row)
-                ]
+                [x if isinstance(x, Value) else Value(x) for x in row]
                 for k, row in enumerate(_as_rows(theta), start=1)
             ]
             for level, theta in enumerate(matrices, start=1)

@@ -81,7 +81,7 @@ def _factors(found: Deltas) -> Table:
     outputs = found.a[found.L][1]
     rows: list[list[Cell]] = [
         [str(k), by_a, slope, by_a * slope]
-        for k, (by_a, slope) in enumerate(found.output_factors, start=1)
+        for k, (by_a, slope) in enumerate(found.output_factors(1), start=1)
     ]
     header = ["unit", "dcost/da", "g'(z)", "product"]
     targets = as_targets(found.recording.labels[0], len(outputs))

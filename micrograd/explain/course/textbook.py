@@ -16,7 +16,7 @@ import numpy as np
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.explain.course import sections
-from micrograd.explain.course.by_hand import ByHand, moments
+from micrograd.explain.course.by_hand import ByHand, told, written
 from micrograd.explain.course.derivatives import ByEngine, ByProgram, Check
 from micrograd.explain.course.network import Network, examples_of, network_of, targets_of
 from micrograd.explain.course.notation import BySuperscript, Matrix, Section, entry
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # Weights times examples that are recorded one by one, in about 500 bytes each. More than these are
 # computed by a program, and single examples are recorded when they are asked for.
 MOST_RECORDED = 200_000
+
+# Steps of a page that `Deltas.stepper` allows: an example of the course's digits has 63,000.
+MOST_STEPS = 100_000
 
 
 def deltas(
@@ -51,7 +54,8 @@ def deltas(
     cross-entropy of sigmoid outputs (a linear last layer gets its sigmoid here), averaged over the
     m examples, plus lam/(2m) times the sum of the squared weights, biases left out. Otherwise
     `loss(outputs, label)` returns one example's cost from what the last layer returns (a single
-    Value if it has one unit) and its row or element of `Y`. All grads are left as they were.
+    Value if it has one unit) and its row or element of `Y`. All grads are left as they were;
+    weights without a label get the course's name, such as "Theta1(3,7)".
 
     Few examples are recorded as graphs; if weights times examples are more than 200,000, J is
     computed by a program, which needs sigmoid units and the course's cost. Raises ValueError if
@@ -157,7 +161,7 @@ class Deltas:
         delta2(1) = (-2*0.1466) * 0.105 = -0.03078
         """
         self._place(example, 1)
-        return ByHand(moments(self, example))
+        return written(self, example)
 
     def slopes(self, i: int, layer: int) -> list[float]:
         """Return the g'(z) of a layer, from 2, in example i.
@@ -168,16 +172,17 @@ class Deltas:
         found: list[float] = self._found.slopes[layer - 2][self._place(i, 1)].tolist()
         return found
 
-    def stepper(self, example: int, limit: int | None = None) -> Stepper:
+    def stepper(self, example: int, limit: int = MOST_STEPS) -> Stepper:
         """Play example i, from 1, forward and backward in the stepper, folded by layer.
 
-        The box of a layer shows its a and z, their deltas, its Theta, and what this example adds
-        to the accumulator Delta; it opens down to every single `+=`. `limit` is the most steps
-        that the page may have, as in `draw.stepper`.
+        It tells what `by_hand` writes: layer by layer, a moment per delta, then Delta, then D. The
+        box of a layer shows its a and z, their deltas, its Theta, and what this example adds to the
+        accumulator Delta; it opens down to every single `+=`. `limit` is the most steps that the
+        page may have, as in `draw.stepper`.
 
         >>> played = deltas([[[0.0, 1.0]]], [[2.0]], [1]).stepper(1)
-        >>> print(str(played).splitlines()[-4])
-        Delta1(1,0) += 1 * delta2(1) = 1 * -0.1192 = -0.1192, now -0.1192
+        >>> print(str(played).splitlines()[-5])
+        Delta1(1,1) += -0.1192 * 2 = -0.2384: 0 becomes -0.2384
         """
         from micrograd.draw import stepper  # pictures load when they are asked for
 
@@ -197,8 +202,9 @@ class Deltas:
                 for j, w in enumerate(unit.theta):
                     names[w] = entry(f"Theta{level}", k, j)
                     gradients[w] = entry(f"Delta{level}", k, j)
-        options = {} if limit is None else {"limit": limit}
-        return stepper(cost, fold="Layer, cost", names=names, gradients=gradients, **options)
+        played = stepper(cost, fold="Layer, cost", names=names, gradients=gradients, limit=limit)
+        played.story = told(self, example)
+        return played
 
     @property
     def data(self) -> dict[str, Any]:
@@ -219,10 +225,14 @@ class Deltas:
         """The cost of each example, as numbers."""
         return self._found.costs
 
-    @property
-    def output_factors(self) -> list[tuple[float, float]]:
-        """Return dcost/da and g'(z) of each output unit, in example 1."""
-        return list(zip(self._found.by_outputs[0].tolist(), self.slopes(1, self.L)))
+    def output_factors(self, i: int) -> list[tuple[float, float]]:
+        """Return dcost/da and g'(z) of each output unit, in example i.
+
+        >>> deltas([[[0.0, 1.0]]], [[0.0]], [1]).output_factors(1)
+        [(-2.0, 0.25)]
+        """
+        by_outputs = self._found.by_outputs[self._place(i, 1)].tolist()
+        return list(zip(by_outputs, self.slopes(i, self.L)))
 
     def sections(self) -> list[Section]:
         """Return the equations in the order of the algorithm, each with the numbers it yields.

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from micrograd import ops
-from micrograd.programs.lift.groups import INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.lift.groups import INPUT, PARAMETERS, Group, Terms
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.regularity import nest
 
 
@@ -77,6 +78,8 @@ def _absorb_bias(lifted: Lifted, group: Group, ones: set[int]) -> None:
 def _is_product(groups: list[Group], terms: Terms) -> bool:
     """Return whether parameters multiply something that varies, and several of these are summed."""
     if len(terms.groups) != 2 or terms.sign < 0 or terms.positions.shape[1] < 2:
+        return False
+    if terms.counts is not None:
         return False
     weight, source = [groups[g] for g in terms.groups]
     return weight.kind == PARAMETERS and source.varies and not source.gradient

@@ -15,18 +15,20 @@ from micrograd.programs.lift.sums import Flat, Term
 if TYPE_CHECKING:
     from micrograd.programs.lift.groups import Group
 
-# Makes a node of a sum, which may be summed over the examples.
-MakeSum = Callable[[Sequence[Term], bool], int]
+# Makes nodes of sums of terms, which may be summed over the examples.
+MakeSums = Callable[[Sequence[list[Term]], bool], list[int]]
 
 
 class Reverse:
     """What arrives at nodes: `adjoints` has the node that holds it, once it is complete."""
 
-    def __init__(self, flat: Flat, slopes: Slopes, varies: list[bool], make_sum: MakeSum) -> None:
+    def __init__(
+        self, flat: Flat, slopes: Slopes, varies: Sequence[bool], make_sums: MakeSums
+    ) -> None:
         self.adjoints: dict[int, int] = {}
         self._flat, self._slopes = flat, slopes
         self._varies = varies
-        self._make_sum = make_sum
+        self._make_sums = make_sums
         self._arrived: dict[int, list[Term]] = {}
 
     def start(self, output: int, seed: int) -> None:
@@ -36,28 +38,41 @@ class Reverse:
     def walk(self, groups: Sequence[Group]) -> None:
         """Pass on what arrives from group to group, consumers first."""
         for group in reversed(groups):
-            if group.terms:
-                for i in group.members:
-                    arrived = self._arrived.pop(i, None)
-                    if arrived is not None:
-                        self._pass_on(i, arrived)
+            nodes = [i for i in group.members if i in self._arrived] if group.terms else []
+            edges = [list(self._edges(i)) for i in nodes]
+            if all(len(own) == 1 and own[0].node is None for own in edges):
+                for i, [(operand, sign, _)] in zip(nodes, edges):
+                    # Its terms go where it would go alone.
+                    terms = self._arrived.pop(i)
+                    self._add(operand, terms if sign > 0 else [(-s, f) for s, f in terms])
+                continue
+            for i, own in zip(self._complete(nodes), edges):
+                for operand, sign, node in own:
+                    self._add(operand, [(sign, (i,) if node is None else (node, i))])
 
-    def gradient(self, parameter: int) -> int | None:
-        """Return the node that has what arrived at a parameter, if anything did."""
-        arrived = self._arrived.pop(parameter, None)
-        return None if arrived is None else self._adjoint(parameter, arrived)
+    def arrived_at(self, leaves: Sequence[int]) -> dict[int, int]:
+        """Return where the sums of what arrived at leaves stand, by the places of these."""
+        places = [k for k, i in enumerate(leaves) if i in self._arrived]
+        return dict(zip(places, self._complete([leaves[k] for k in places])))
 
-    def _pass_on(self, i: int, arrived: list[Term]) -> None:
-        edges = list(self._edges(i))
-        if len(edges) == 1 and edges[0].node is None:
-            # Its terms go where it would go alone.
-            [(operand, sign, _)] = edges
-            self._add(operand, arrived if sign > 0 else [(-s, f) for s, f in arrived])
-            return
-        adjoint = self.adjoints[i] = self._adjoint(i, arrived)
-        for operand, sign, node in edges:
-            factors = (adjoint,) if node is None else (node, adjoint)
-            self._add(operand, [(sign, factors)])
+    def _complete(self, nodes: Sequence[int]) -> list[int]:
+        """Add up all that arrived at some nodes, which vary all or none; return where it stands."""
+        arrived = [self._arrived.pop(i) for i in nodes]
+        if nodes and not self._varies[nodes[0]]:
+            arrived = self._over_examples(arrived)
+        sums = self._make_sums(arrived, False)
+        self.adjoints.update(zip(nodes, sums))
+        return sums
+
+    def _over_examples(self, arrived: Sequence[list[Term]]) -> list[list[Term]]:
+        """Sum what varies over the examples."""
+        varying: list[list[Term]] = [[] for _ in arrived]
+        shared: list[list[Term]] = [[] for _ in arrived]
+        for terms, some, others in zip(arrived, varying, shared):
+            for term in terms:
+                (some if any(self._varies[x] for x in term[1]) else others).append(term)
+        totals = iter(self._make_sums([terms for terms in varying if terms], True))
+        return [[(1, (next(totals),)), *o] if s else o for s, o in zip(varying, shared)]
 
     def _edges(self, i: int) -> Iterator[Slope]:
         """Yield what a node passes on to its operands."""
@@ -87,21 +102,3 @@ class Reverse:
         longer, shorter = (before, terms) if len(before) > len(terms) else (terms, before)
         longer += shorter
         self._arrived[i] = longer
-
-    def _adjoint(self, i: int, terms: Sequence[Term]) -> int:
-        """Return the node that has the sum of all that arrived."""
-        if self._varies[i]:
-            return self._sum(terms)
-        varying: list[Term] = []
-        shared: list[Term] = []
-        for term in terms:
-            (varying if any(self._varies[x] for x in term[1]) else shared).append(term)
-        if varying:
-            shared.insert(0, (1, (self._make_sum(varying, True),)))
-        return self._sum(shared)
-
-    def _sum(self, terms: Sequence[Term]) -> int:
-        [(sign, factors), *others] = terms
-        if sign > 0 and len(factors) == 1 and not others:
-            return factors[0]
-        return self._make_sum(terms, False)

@@ -35,16 +35,18 @@ def is_square(tape: Tape, i: int) -> bool:
 class Sum:
     """Terms to be added up, or of which the maximum or minimum is taken.
 
-    A term's sign counts relative to `sign`; `dense` says that a parameter multiplies what varies.
+    A term's sign counts relative to `sign`; `dense` says that a parameter multiplies what varies,
+    `is_open` that it was written with `sum()` or `max()`, of which others may have more terms.
     """
 
-    __slots__ = ("combine", "dense", "sign", "terms")
+    __slots__ = ("combine", "dense", "is_open", "sign", "terms")
 
-    def __init__(self, combine: Op, terms: list[Term], dense: bool = False, sign: int = 1) -> None:
+    def __init__(self, combine: Op, terms: list[Term], dense: bool = False) -> None:
         self.combine: Op = combine
         self.terms: list[Term] = terms
         self.dense: bool = dense
-        self.sign: int = sign
+        self.sign: int = 1
+        self.is_open: bool = combine is not ops.add
 
 
 class Flat:
@@ -106,9 +108,9 @@ class Flat:
     def _factor(self, x: int) -> tuple[int, int]:
         """Return `x` as a sign and the node that has it: of `-y`, that is y."""
         found = self.sums[x]
-        if found is not None and len(found.terms) == 1:
+        if found is not None and len(found.terms) == 1 and not found.is_open:
             sign, factors = found.terms[0]
-            if len(factors) == 1 and found.combine is ops.add:
+            if len(factors) == 1:
                 return sign * found.sign, factors[0]
         return 1, x
 
@@ -142,6 +144,10 @@ class Flat:
     def _add(self, i: int, op: Op) -> Sum:
         x, y = self._operands[i]
         x, y = self.same[x], self.same[y]
+        if op is ops.add and self._tape.constants.get(x) == 0:
+            begun = self._part(y, i)
+            begun.is_open = True
+            return begun
         sign = -1 if op is ops.subtract else 1
         left, right = self._part(x, i), self._part(y, i)
         mixed = left.dense != right.dense

@@ -19,7 +19,7 @@ from micrograd.symbolic.formula import of_row
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from micrograd.programs.lower.plan import Storage
+    from micrograd.programs.lower.operands import Storage
     from micrograd.programs.lower.strides import Step
 
 LINE = 8  # numbers in a line of the processor's cache

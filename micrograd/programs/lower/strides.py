@@ -24,7 +24,7 @@ class View(NamedTuple):
 class Step(NamedTuple):
     """One call: what it does, where the result goes, on what."""
 
-    kind: str  # "row", "product", "outer", "sum", "einsum", "take" or "put"
+    kind: str  # "row", "product", "outer", "sum", "segments", "einsum", "take", "put" or "clear"
     out: View
     operands: tuple[View, ...]
     detail: Any = None

@@ -18,10 +18,12 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, Lifted
+from micrograd.programs.lift.groups import CONSTANTS, INPUT
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE, aligned
-from micrograd.programs.lower.plan import Plan, Storage
+from micrograd.programs.lower.operands import Storage
+from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
@@ -213,6 +215,14 @@ class Workspace:
             once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
             return [(np.multiply, (array[once], times, out))]
         return [(getattr(np, op.name).reduce, (array, axes, None, out))]
+
+    def _segments(self, step: Step) -> Any:
+        [source] = step.operands
+        out = self._array(step.out)
+        return [(np.add.reduceat, (self._array(source), step.detail, 0, None, out))]
+
+    def _clear(self, step: Step) -> Any:
+        return [(self.buffers[step.out.storage].__setitem__, (step.detail, 0.0))]
 
     def _einsum(self, step: Step) -> Any:
         arrays = [self._array(v) for v in step.operands]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from micrograd import ops
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Lifted, Terms
+from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Terms
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.show.indexing import index_text, is_matrix, order_text
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import ParameterNames

@@ -23,9 +23,9 @@ from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
 
-# What leaves a number as it is: the operation, the position of the number, the number.
+# What leaves a number as it is: the operation, the position of the number, the number. `0 + x` is
+# not among them: Python's sum() begins with it, and so a sum of one term is seen to be a sum.
 _IDENTITIES = {
-    (ops.add, 0, 0.0),
     (ops.add, 1, 0.0),
     (ops.subtract, 1, 0.0),
     (ops.multiply, 0, 1.0),
