@@ -14,6 +14,7 @@ from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.draw.scene.theme import INK, LIGHT, PAPER, SOFT, WRONG
 from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
+from micrograd.value.identity import IdentityDict
 
 if TYPE_CHECKING:
     import graphviz
@@ -116,7 +117,9 @@ class Sheet:
     def _formula(self, arrow: Arrow) -> str:
         """Write the rule with the names of the operands, which need not be identifiers."""
         around = (*arrow.consumer.parents, arrow.consumer)
-        stand_ins = {v: f"v{i}_" for i, v in enumerate(around) if self.outline.name(v)}
+        stand_ins = IdentityDict(
+            (v, f"v{i}_") for i, v in enumerate(around) if self.outline.name(v)
+        )
         formula = local_formula(arrow.consumer, arrow.position, stand_ins)
         text = "" if formula is None else formula.python()
         return _short(
