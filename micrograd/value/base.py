@@ -53,6 +53,7 @@ class ValueBase(Operators["Value"]):
     _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
     _is_variable: bool = False  # a derivative is being taken by this leaf
+    _is_answer: bool = False  # a function that takes derivatives has returned it
 
     _set_attribute = object.__setattr__  # the setting itself, whatever strict mode does before
 
@@ -242,6 +243,8 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> bool:
         result = tracer.compare(v, other, comparison)
     elif comparison not in (operator.eq, operator.ne) or other is v or is_number(other):
         refuse_masked(other, "what a Value is compared with")
+        if hooks.on_compare is not None:
+            hooks.on_compare(v, other)
         number = other._number if isinstance(other, ValueBase) else other
         result = comparison(v._number, number)
     return result  # type: ignore[no-any-return]
