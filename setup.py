@@ -47,7 +47,7 @@ ENGINE = Extension(
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )
 
-# The C core needs the GIL, which a free-threaded Python would switch on for it: there, Python's is used.
+# The C core needs the GIL, which a free-threaded Python would switch on to load it: none is built.
 WITHOUT = os.environ.get("MICROGRAD_PURE") or sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
