@@ -21,15 +21,16 @@ from micrograd.value.selection import Extreme
 Factors = tuple[int, ...]
 Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
 
-LINEAR = (ops.add, ops.subtract, ops.negative, ops.multiply)  # in each operand
+SUMS = (ops.add, ops.subtract, ops.negative)
 
 
 def is_square(tape: Tape, i: int) -> bool:
     """Return whether a node is a product with itself."""
-    x, *others = tape.operands[i]
-    if tape.ops[i] is ops.power:
-        return tape.constants.get(others[0]) == 2
-    return tape.ops[i] is ops.multiply and others == [x]
+    op = tape.ops[i]
+    if op is not ops.multiply and op is not ops.power:
+        return False
+    x, y = tape.operands[i]
+    return x == y if op is ops.multiply else tape.constants.get(y) == 2
 
 
 class Sum:
