@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from micrograd import ops
 from micrograd.ops import Op
+from micrograd.programs.lift.running import written_out
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Extreme
 
@@ -65,6 +66,7 @@ class Flat:
         self.same: list[int] = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
+        self._written_out = written_out(tape, self._uses)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
             ops.add: self._add,
             ops.subtract: self._add,
@@ -145,6 +147,8 @@ class Flat:
     def _add(self, i: int, op: Op) -> Sum:
         x, y = self._operands[i]
         x, y = self.same[x], self.same[y]
+        if i in self._written_out:
+            return self._written(x, y)
         if op is ops.add and self._tape.constants.get(x) == 0:
             begun = self._part(y, i)
             begun.is_open = True
@@ -157,6 +161,14 @@ class Flat:
         if mixed and right.dense and self._varies[x]:
             right = Sum(ops.add, [(1, (y,))])
         return self._joined(left, right, sign)
+
+    def _written(self, x: int, y: int) -> Sum:
+        """Return the sum of all that x adds up, and y, which is a node of its own."""
+        before = self.sums[x]  # of 0, with which sums begin, there is none
+        terms = [(s * before.sign, f) for s, f in before.terms] if before is not None else []
+        written = Sum(ops.add, [*terms, (1, (y,))])
+        written.is_open = True
+        return written
 
     def _part(self, x: int, consumer: int) -> Sum:
         if self.sums[x] is None:
