@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,36 @@ def mixture_contestants(n: int) -> tuple[Contestants, Vector]:
     return contestants, mixture.parameters
 
 
+def lennard_jones_on_scalars(x: Vector) -> Any:
+    total = 0.0
+    for (a, b, c), (u, v, w) in combinations(zip(x[::3], x[1::3], x[2::3]), 2):
+        inverse = 1 / ((a - u) ** 2 + (b - v) ** 2 + (c - w) ** 2) ** 3
+        total = total + 4 * inverse * (inverse - 1)
+    return total
+
+
+def lennard_jones_on_arrays(x: Vector) -> Any:
+    atoms = x.reshape(-1, 3)
+    first, second = np.triu_indices(len(atoms), 1)
+    inverse = 1 / ((atoms[first] - atoms[second]) ** 2).sum(axis=1) ** 3
+    return (4 * inverse * (inverse - 1)).sum()
+
+
+def scattered_atoms(n: int) -> Vector:
+    rng = np.random.default_rng(3)
+    grid = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3)
+    return (1.2 * grid[:n] + rng.uniform(-0.1, 0.1, (n, 3))).ravel()
+
+
+def of_functions(on_scalars: Any, on_arrays: Any) -> Contestants:
+    """Differentiate the same function, written on scalars and on arrays."""
+    return {
+        "micrograd": micrograd.hessian(on_scalars),
+        "autograd": autograd.hessian(on_arrays),
+        "JAX": jax.hessian(on_arrays),
+    }
+
+
 def compare(title: str, contestants: Contestants, x: Vector) -> None:
     """Check that all agree, then time them in turn."""
     results = {name: np.asarray(f(x)) for name, f in contestants.items()}
@@ -110,14 +140,16 @@ def compare(title: str, contestants: Contestants, x: Vector) -> None:
 
 
 def main() -> None:
-    """Compare on Rosenbrock in 100 variables and on mixtures of 5 Gaussians over many points."""
+    """Compare on Rosenbrock, on 30 atoms, and on mixtures of 5 Gaussians over many points."""
     jax.config.update("jax_enable_x64", True)
-    contestants: Contestants = {
-        "micrograd": micrograd.hessian(rosenbrock_on_scalars),
-        "autograd": autograd.hessian(rosenbrock_on_arrays),
-        "JAX": jax.hessian(rosenbrock_on_arrays),
-    }
-    compare("Rosenbrock, n = 100", contestants, np.linspace(-1.0, 1.2, 100))
+    rosenbrock = of_functions(rosenbrock_on_scalars, rosenbrock_on_arrays)
+    for n in (100, 1000):
+        compare(f"Rosenbrock, n = {n}", rosenbrock, np.linspace(-1.0, 1.2, n))
+    sparse = micrograd.hessian(rosenbrock_on_scalars, sparse=True)
+    found = {"micrograd": lambda x: sparse(x).toarray(), "dense": rosenbrock["micrograd"]}
+    compare("Rosenbrock, n = 1000, sparse", found, np.linspace(-1.0, 1.2, 1000))
+    atoms = of_functions(lennard_jones_on_scalars, lennard_jones_on_arrays)
+    compare("Lennard-Jones, n = 90", atoms, scattered_atoms(30))
     for n in (1, 10, 100, 1000):
         compare(f"mixture, K = 5, d = 2, {n} points", *mixture_contestants(n))
 

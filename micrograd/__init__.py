@@ -66,7 +66,7 @@ from micrograd.ops import (
 from micrograd.special.elementary import exp2, logit, sinc, xlogy
 from micrograd.special.gammas import digamma, gamma, lgamma, polygamma
 from micrograd.special.normal import erfinv, log_ndtr, ndtr, ndtri
-from micrograd.special.rounding import ceil, floor, mod, trunc
+from micrograd.special.rounding import ceil, copysign, floor, mod, trunc
 from micrograd.special.rounding import round as round
 from micrograd.value.selection import logsumexp, take
 from micrograd.value.selection import max as max
@@ -74,14 +74,17 @@ from micrograd.value.selection import min as min
 from micrograd.value.words.elsewhere import IN_MICROGRAD, missing
 
 if TYPE_CHECKING:
-    from micrograd import draw, explain, losses, nn, optim, programs
+    from micrograd import draw, explain, losses, math, nn, optim, programs
     from micrograd.derivatives import (
         check_grads,
+        fixed_point,
         grad,
         hessian,
         hvp,
+        implicit_root,
         jacobian,
         jvp,
+        solve,
         value_and_grad,
     )
     from micrograd.draw import draw_dot
@@ -108,6 +111,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
@@ -124,6 +128,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fixed_point",
     "floor",
     "gamma",
     "grad",
@@ -131,6 +136,7 @@ __all__ = [
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
@@ -146,6 +152,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
     "mod",
@@ -170,6 +177,7 @@ __all__ = [
     "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",
@@ -186,14 +194,16 @@ __all__ = [
 ]
 
 # These load when they are first used, so that `import micrograd` stays quick.
-_LAZY_MODULES = ("draw", "explain", "losses", "nn", "optim", "programs")
+_LAZY_MODULES = ("draw", "explain", "losses", "math", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "derivatives",
     "draw_dot": "draw",
+    "fixed_point": "derivatives",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
     "ieee": "graph.modes",
+    "implicit_root": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "load": "files",
@@ -201,6 +211,7 @@ _LAZY_FUNCTIONS = {
     "no_grad": "graph.modes",
     "save": "files",
     "scope": "graph.scopes",
+    "solve": "derivatives",
     "source_lines": "graph.modes",
     "strict": "graph.strict",
     "value_and_grad": "derivatives",

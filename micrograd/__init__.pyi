@@ -9,8 +9,19 @@
 0.9051 0.5421
 """
 
-from micrograd import draw, explain, losses, nn, optim, programs
-from micrograd.derivatives import check_grads, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from micrograd import draw, explain, losses, math, nn, optim, programs
+from micrograd.derivatives import (
+    check_grads,
+    fixed_point,
+    grad,
+    hessian,
+    hvp,
+    implicit_root,
+    jacobian,
+    jvp,
+    solve,
+    value_and_grad,
+)
 from micrograd.draw import draw_dot
 from micrograd.engine import Value, toposort
 from micrograd.explain import examples
@@ -145,6 +156,8 @@ mod: Op
 
 Its derivatives are 1 by x and round((out - x) / y) by y, where out is the result.
 """
+copysign: Op
+"""Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
 exp2: Op
 """Return exp2(x); its derivative is out * 0.6931, where out is the result."""
 logit: Op
@@ -187,6 +200,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "check_grads",
+    "copysign",
     "core",
     "cos",
     "cosh",
@@ -203,6 +217,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fixed_point",
     "floor",
     "gamma",
     "grad",
@@ -210,6 +225,7 @@ __all__ = [
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
@@ -225,6 +241,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "losses",
+    "math",
     "maximum",
     "minimum",
     "mod",
@@ -249,6 +266,7 @@ __all__ = [
     "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",

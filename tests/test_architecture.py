@@ -20,7 +20,7 @@ FILES = {
 
 # A room imports what stands before it; `ops` imports nothing.
 ROOMS = [
-    "ops", "special", "value", "engine", "native", "symbolic", "graph", "derivatives",
+    "ops", "special", "math", "value", "engine", "native", "symbolic", "graph", "derivatives",
     "nn", "losses", "optim", "files", "programs", "draw", "explain",
 ]  # fmt: skip
 
@@ -56,7 +56,16 @@ EXCEPTIONS = {
 }
 
 # The lesson and what people build with it. Python looks for `__main__.py` here and nowhere else.
-TOP = {"__init__.py", "__main__.py", "ops.py", "engine.py", "nn.py", "losses.py", "optim.py"}
+TOP = {
+    "__init__.py",
+    "__main__.py",
+    "ops.py",
+    "engine.py",
+    "nn.py",
+    "losses.py",
+    "optim.py",
+    "math.py",
+}
 
 LONGEST = 400  # lines
 

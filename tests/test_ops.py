@@ -72,6 +72,7 @@ DOMAINS: dict[str, list[tuple[float, float]]] = {
     "trunc": [BETWEEN],
     "round": [BETWEEN],
     "mod": [BETWEEN, (1.1, 1.4)],
+    "copysign": [POSITIVE, POSITIVE],
     "exp2": [REAL],
     "logit": [(0.05, 0.95)],
     "sinc": [REAL],

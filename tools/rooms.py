@@ -36,6 +36,7 @@ FLOORS = {
     },
     "the lesson": {"engine.py": "records a graph, walks it backward: the chain rule"},
     "underneath": {"value/": "operators, text, comparisons, errors, copies"},
+    "for numbers and Values": {"math.py": "the names of Python's math"},
     "the rest of the table": {"special/": "rounding, gamma functions, the normal distribution"},
     "the table": {"ops.py": "each operation, its value and its derivatives, written once"},
 }

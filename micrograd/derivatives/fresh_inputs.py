@@ -10,13 +10,11 @@ from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
-from micrograd.ops import Op
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number, refuse_masked, to_float
-
-identity: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
 
@@ -128,10 +126,10 @@ class Call:
 
     def _check(self, outputs: Sequence[Entry]) -> None:
         own = {id(v) for v in self.variables}
-        others = {id(v) for v in sweeps.nodes_behind(outputs) if v._is_variable} - own
-        if others and not others <= {
-            id(v) for call in list(_running.values()) for v in call.variables
-        }:
+        nodes = sweeps.nodes_behind(outputs)
+        others = {id(v) for v in nodes if v._is_variable} - own
+        running = {id(v) for call in list(_running.values()) for v in call.variables}
+        if not others <= running or (any(v.op is tied for v in nodes) and _were_kept(outputs)):
             raise ValueError(
                 f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
                 "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
@@ -144,9 +142,28 @@ class Call:
             for variable, original in zip(self.variables, self.originals):
                 tie(variable, original)
             entries = distinct(entries, self.variables)
+            if isinstance(self.result, Value):
+                self.result._is_answer = True
         if self.shape is None and shape == ():
             return entries[0]
         return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
+
+
+def _were_kept(outputs: Sequence[Entry]) -> bool:
+    """Return whether outputs use what an earlier call computed, other than by its answers."""
+    todo = [y for y in outputs if isinstance(y, Value)]
+    seen = set(map(id, todo))
+    while todo:
+        v = todo.pop()
+        if v._is_answer:
+            continue
+        if v.op is tied:
+            return True
+        for x in v.parents:
+            if id(x) not in seen:
+                seen.add(id(x))
+                todo.append(x)
+    return False
 
 
 @prefer_c
@@ -192,7 +209,7 @@ def tie(leaf: Any, original: Any) -> None:
     if isinstance(leaf, Value) and leaf._is_variable:
         leaf._is_variable = False  # in C it is no attribute of its own
     if isinstance(original, Value):
-        leaf.op, leaf.args = identity, (original,)
+        leaf.op, leaf.args = tied, (original,)
 
 
 def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
@@ -233,6 +250,8 @@ def distinct(
         value: Any = entry if isinstance(entry, Value) else Value(entry)
         if is_old or id(value) in seen:
             value = identity(value)
+        if value.op is not None:
+            value._is_answer = True
         seen.add(id(value))
         values.append(value)
     return values

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from micrograd.derivatives import chain_rule
+from micrograd.derivatives import sparse as coloured
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
 from micrograd.engine import Value
@@ -145,12 +146,16 @@ def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     return value_and_gradient
 
 
-def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of `f(x, *args, **kwargs)` by x.
 
     For m results (a sequence or an array of Values) and n numbers in x its shape is (m, n);
     in general that of the results followed by that of x. It is computed forward for m > n and
     in reverse otherwise. Raises TypeError when a result is not a Value.
+
+    With `sparse` it is a SciPy array of shape (m, n), with entries only where the graph leads from
+    an x to a result. Few sweeps find them all where each result depends on few x. It raises
+    TypeError where the derivatives would be Values.
 
     >>> jacobian(lambda x: [x[0] * x[1], x[0] + x[1], x[0] ** 2])([3.0, 4.0])
     array([[4., 3.],
@@ -162,6 +167,8 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
     @enable_grad()
     def jacobian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
+        if sparse:
+            return coloured.jacobian(call)
         outputs, shape = call.outputs()
         rows, as_values = call.derivatives(outputs)
         return call.shaped([entry for row in rows for entry in row], shape, as_values)
@@ -169,12 +176,16 @@ def jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
     return jacobian_of_f
 
 
-def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., Any]:
     """Return a function that computes the Hessian of `f(x, *args, **kwargs)` by x.
 
     For n numbers in x its shape is (n, n), in general that of x twice; it is symmetric to the
     last bit. Raises TypeError when `f` returns no Value, or more than one.
 
+    With `sparse` it is a SciPy array of shape (n, n), as for `jacobian`.
+
+    >>> hessian(lambda x: (x[1:] * x[:-1]).sum(), sparse=True)([1.0] * 1000).nnz
+    1998
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 4.0])
     array([[8., 6.],
            [6., 0.]])
@@ -184,7 +195,12 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
     @enable_grad()
     def hessian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
         call = Call(f, x, args, kwargs)
+        if sparse:
+            return coloured.hessian(call)
         slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)
+        full = coloured.filled_hessian(call, slopes)
+        if full is not None:
+            return call.shaped(full, call.shape or ())
         rows, as_values = call.derivatives(slopes)
         for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
             for j in range(i):

@@ -258,10 +258,13 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
     State *s = needed(state_of(type));
     if (!s) return NULL;
-    if (is_exact(type)) return (PyObject *)new_leaf(s, 0.0);
+    double unset;
+    memcpy(&unset, &UNSET, sizeof(unset));
+    if (is_exact(type)) return (PyObject *)new_leaf(s, unset);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
     if (!v) return NULL;
     v->tracked = 1;
+    v->data = unset;
     if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
     return (PyObject *)v;
 }

@@ -84,21 +84,41 @@ BINARY_ROWS(BINARY)
     }
 UNARY_ROWS(UNARY)
 
-/* The same as methods, which get an argument that is not used. */
+/* Call a method of the Value in Python, for a call that C does not take: the error is Python's. Borrows
+ * everything; the caller owns the result. */
+static PyObject *call_as_python(PyObject *self, const char *name, PyObject *const *args, Py_ssize_t n,
+                                PyObject *names) {
+    State *s = needed(state_of(Py_TYPE(self)));
+    PyObject *method = s ? PyObject_GetAttrString(PYTHON(s, engine, Value), name) : NULL;
+    Py_ssize_t size = n + (names ? PyTuple_GET_SIZE(names) : 0);
+    PyObject **all = method ? PyMem_Malloc((size + 1) * sizeof(PyObject *)) : NULL, *result = NULL;
+    if (all) {
+        all[0] = self;
+        memcpy(all + 1, args, size * sizeof(PyObject *));
+        result = PyObject_Vectorcall(method, all, n + 1, names);
+    }
+    else if (method) PyErr_NoMemory();
+    PyMem_Free(all);
+    Py_XDECREF(method);
+    return result;
+}
+
+/* The same as methods. */
 #define UNARY_METHOD(name)                                                                        \
-    static PyObject *name##_method(PyObject *self, PyObject *Py_UNUSED(ignored)) {                \
-        return name##_operator(self);                                                             \
+    static PyObject *name##_method(PyObject *self, PyObject *const *args, Py_ssize_t n,           \
+                                   PyObject *names) {                                             \
+        return n || names ? call_as_python(self, #name, args, n, names) : name##_operator(self);  \
     }
 UNARY_METHODS(UNARY_METHOD)
 
 /* x.maximum(y) and so on: call the Op where an operator would return NotImplemented. */
 #define BINARY_METHOD(name)                                                                       \
-    static PyObject *name##_method(PyObject *self, PyObject *y) {                                 \
-        PyObject *out = name##_operator(self, y);                                                 \
-        if (out != Py_NotImplemented) return out;                                                 \
-        Py_DECREF(out);                                                                           \
-        State *s = needed(state_of(Py_TYPE(self)));                                               \
-        return s ? PyObject_CallFunctionObjArgs(s->rows[ROW_##name], self, y, NULL) : NULL;       \
+    static PyObject *name##_method(PyObject *self, PyObject *const *args, Py_ssize_t n,           \
+                                   PyObject *names) {                                             \
+        PyObject *out = n == 1 && !names ? name##_operator(self, args[0]) : NULL;                 \
+        if (out ? out != Py_NotImplemented : n == 1 && !names) return out;                        \
+        Py_XDECREF(out);                                                                          \
+        return call_as_python(self, #name, args, n, names);                                       \
     }
 BINARY_METHODS(BINARY_METHOD)
 
@@ -121,9 +141,9 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
 }
 
 /* Value._apply(op, operands): what an Op calls when it gets Values. Borrows everything. */
-static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n) {
-    if (n != 2 || !PyTuple_Check(args[1]))
-        return PyErr_Format(PyExc_TypeError, "_apply takes a row and the tuple of its operands");
+static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    if (n != 2 || names || !PyTuple_Check(args[1]))
+        return call_as_python(self, "_apply", args, n, names);
     State *s = needed(state_of(Py_TYPE(self)));
     if (!s) return NULL;
     PyObject *known = PyDict_GetItemWithError(s->codes, args[0]);

@@ -51,6 +51,7 @@ static inline double ceil_value(double x) { return ceil(x); }
 static inline double trunc_value(double x) { return trunc(x); }
 static inline double round_value(double x) { return rint(x); }
 static inline double mod_value(double x, double y) { return fmod(x, y) == 0.0 ? copysign(0.0, y) : (fmod(x, y) < 0.0) == (y < 0.0) ? fmod(x, y) : fmod(x, y) + y; }
+static inline double copysign_value(double x, double y) { return copysign(x, y); }
 static inline double exp2_value(double x) { return power_value(2.0, x); }
 static inline double logit_value(double x) { const double t1 = (double)(fabs(x - 0.5) < 0.2); const double t2 = where_value(t1, x, 0.5); return where_value(t1, log1p((2.0 * t2 - 1.0) / (1.0 - t2)), log(x / (1.0 - x))); }
 static inline double sinc_value(double x) { return where_value((double)(x == 0.0), 1.0, sin(3.141592653589793 * x) / (3.141592653589793 * where_value((double)(x == 0.0), 1.0, x))); }
@@ -128,3 +129,51 @@ static inline double erfinv_slope_0(double x, double out) { (void)x; return exp(
 #define BINARY_ROWS(ROW) ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(maximum) ROW(minimum) ROW(power) ROW(logaddexp) ROW(mod) ROW(xlogy)
 #define UNARY_METHODS(ROW) ROW(sign) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(sin) ROW(cos) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc) ROW(floor) ROW(ceil) ROW(trunc) ROW(round) ROW(exp2) ROW(logit) ROW(sinc) ROW(ndtr) ROW(log_ndtr) ROW(ndtri) ROW(erfinv)
 #define BINARY_METHODS(ROW) ROW(maximum) ROW(minimum) ROW(logaddexp) ROW(mod) ROW(xlogy)
+
+/* What help() says of what C takes over. */
+#define DOC_data "The number itself."
+#define DOC_grad "The derivative of the last `backward()`'s root with respect to this Value."
+#define DOC_parents "The Values among the operands, in order; `a + a` has two."
+#define DOC_sign "sign($self)\n--\n\nReturn sign(x); its derivative is 0."
+#define DOC_maximum "maximum($self, other)\n--\n\nReturn maximum(x, y).\n\nIts derivatives are 0.5 + 0.5 * sign(x - y) by x and 0.5 + 0.5 * sign(y - x) by y."
+#define DOC_minimum "minimum($self, other)\n--\n\nReturn minimum(x, y).\n\nIts derivatives are 0.5 - 0.5 * sign(x - y) by x and 0.5 - 0.5 * sign(y - x) by y."
+#define DOC_relu "relu($self)\n--\n\nReturn relu(x); its derivative is sign(out), where out is the result."
+#define DOC_exp "exp($self)\n--\n\nReturn exp(x); its derivative is out, where out is the result."
+#define DOC_expm1 "expm1($self)\n--\n\nReturn expm1(x); its derivative is exp(x)."
+#define DOC_log "log($self)\n--\n\nReturn log(x); its derivative is 1 / x."
+#define DOC_log1p "log1p($self)\n--\n\nReturn log1p(x); its derivative is 1 / (1 + x)."
+#define DOC_log2 "log2($self)\n--\n\nReturn log2(x); its derivative is 1 / (x * 0.6931)."
+#define DOC_log10 "log10($self)\n--\n\nReturn log10(x); its derivative is 1 / (x * 2.303)."
+#define DOC_sqrt "sqrt($self)\n--\n\nReturn sqrt(x); its derivative is 0.5 / out, where out is the result."
+#define DOC_sin "sin($self)\n--\n\nReturn sin(x); its derivative is cos(x)."
+#define DOC_cos "cos($self)\n--\n\nReturn cos(x); its derivative is -sin(x)."
+#define DOC_tan "tan($self)\n--\n\nReturn tan(x); its derivative is 1 + out * out, where out is the result."
+#define DOC_arcsin "arcsin($self)\n--\n\nReturn arcsin(x); its derivative is 1 / sqrt((1 - x) * (1 + x))."
+#define DOC_arccos "arccos($self)\n--\n\nReturn arccos(x); its derivative is -1 / sqrt((1 - x) * (1 + x))."
+#define DOC_arctan "arctan($self)\n--\n\nReturn arctan(x); its derivative is 1 / (1 + x * x)."
+#define DOC_sinh "sinh($self)\n--\n\nReturn sinh(x); its derivative is cosh(x)."
+#define DOC_cosh "cosh($self)\n--\n\nReturn cosh(x); its derivative is sinh(x)."
+#define DOC_tanh "tanh($self)\n--\n\nReturn tanh(x); its derivative is 1 - out * out, where out is the result."
+#define DOC_arccosh "arccosh($self)\n--\n\nReturn arccosh(x); its derivative is 1 / (sqrt(x - 1) * sqrt(x + 1))."
+#define DOC_arctanh "arctanh($self)\n--\n\nReturn arctanh(x); its derivative is 1 / ((1 - x) * (1 + x))."
+#define DOC_sigmoid "sigmoid($self)\n--\n\nReturn sigmoid(x); its derivative is out * (1 - out), where out is the result."
+#define DOC_softplus "softplus($self)\n--\n\nReturn softplus(x); its derivative is sigmoid(x)."
+#define DOC_logaddexp "logaddexp($self, other)\n--\n\nReturn logaddexp(x, y).\n\nIts derivatives are sigmoid(x - y) by x and sigmoid(y - x) by y."
+#define DOC_erf "erf($self)\n--\n\nReturn erf(x); its derivative is 1.128 * exp(-x * x)."
+#define DOC_erfc "erfc($self)\n--\n\nReturn erfc(x); its derivative is -1.128 * exp(-x * x)."
+#define DOC_floor "floor($self)\n--\n\nReturn floor(x); its derivative is 0."
+#define DOC_ceil "ceil($self)\n--\n\nReturn ceil(x); its derivative is 0."
+#define DOC_trunc "trunc($self)\n--\n\nReturn trunc(x); its derivative is 0."
+#define DOC_round "round($self)\n--\n\nReturn round(x); its derivative is 0."
+#define DOC_mod "mod($self, y)\n--\n\nReturn mod(x, y).\n\nIts derivatives are 1 by x and round((out - x) / y) by y, where out is the result."
+#define DOC_exp2 "exp2($self)\n--\n\nReturn exp2(x); its derivative is out * 0.6931, where out is the result."
+#define DOC_logit "logit($self)\n--\n\nReturn logit(x); its derivative is 1 / (x * (1 - x))."
+#define DOC_sinc "sinc($self)\n--\n\nReturn sinc(x); its derivative is computed in steps."
+#define DOC_xlogy "xlogy($self, y)\n--\n\nReturn xlogy(x, y).\n\nIts derivatives are log(y) by x and x / (y + float(x == 0) * float(y == 0)) by y."
+#define DOC_ndtr "ndtr($self)\n--\n\nReturn ndtr(x); its derivative is exp(-x * x / 2) / 2.507."
+#define DOC_log_ndtr "log_ndtr($self)\n--\n\nReturn log_ndtr(x); its derivative is computed in steps."
+#define DOC_ndtri "ndtri($self)\n--\n\nReturn ndtri(p).\n\nIts derivative is 2.507 * exp(out * out / 2), where out is the result."
+#define DOC_erfinv "erfinv($self)\n--\n\nReturn erfinv(x); its derivative is exp(out * out) / 1.128, where out is the result."
+#define DOC_backward "backward($self)\n--\n\nLeave in every `v.grad` of this graph the derivative of self with respect to v.\n\nA leaf adds it to what its grad holds already, until that is set to 0; the other Values\nstart afresh. When a local derivative cannot be computed, that is raised, and the leaves'\ngrads are as before.\n\n>>> x = Value(3.0)\n>>> (x * x * x).backward()\n>>> x.grad\n27.0"
+#define DOC__apply "_apply($self, op, operands)\n--\n\nCompute an operation on the data of its operands, and record the result as a node.\n\nAs in the original, a number among the operands becomes a leaf, but a number exponent stays\na number."
+#define DOC_toposort "toposort(*roots)\n--\n\nList every Value that the roots are made of, operands before their consumers.\n\n>>> a, b = Value(2.0, label=\"a\"), Value(3.0, label=\"b\")\n>>> [v.label or v._op for v in toposort(a * b + a)]\n['a', 'b', '*', '+']"

@@ -301,7 +301,7 @@ static int fit_directions(PyObject *directions, Py_ssize_t n) {
     return 1;
 }
 
-enum { LARGEST = 1 << 22 }; /* numbers in the storage of one sweep; more are taken in turns */
+enum { LARGEST = 1 << 18 }; /* numbers in the storage of one sweep: they fit the cache; more are taken in turns */
 
 /* Sweep for all outputs, or for all directions (None: the variables) if there are any. Return the
  * rows, None for a variable of another call, or NotImplemented where Python has to do it. */
@@ -316,7 +316,7 @@ static PyObject *run_sweeps(State *s, Sweep *w, int own, PyObject *directions) {
         Py_RETURN_NOTIMPLEMENTED;
     Py_ssize_t n = !directions ? w->n_outputs
                    : directions == Py_None ? w->n_variables : PyList_GET_SIZE(directions);
-    Py_ssize_t most = Py_MAX(1, LARGEST / (w->n_places + 1));
+    Py_ssize_t most = Py_MAX(8, LARGEST / (w->n_places + 1));
     w->numbers = PyMem_Malloc((size_t)(w->n_places * Py_MIN(n, most) + 1) * sizeof(double));
     if (!w->numbers) return PyErr_NoMemory();
     PyObject *rows = PyList_New(0);
@@ -335,7 +335,9 @@ static PyObject *engine_sweep(PyObject *module, PyObject *const *args, PyObject 
     PyObject *rows = NULL;
     w.outputs = PySequence_Tuple(args[0]);
     w.variables = PySequence_Tuple(args[1]);
+    s->walking++;
     if (w.outputs && w.variables) rows = run_sweeps(s, &w, args[2] == Py_True, directions);
+    s->walking--;
     free_sweep(&w);
     return rows;
 }

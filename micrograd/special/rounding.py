@@ -1,4 +1,4 @@
-"""Rounding, and the remainder of a division: flat pieces with jumps between them."""
+"""Rounding, the remainder of a division, and signs: functions with jumps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.ops import KINKS, Op, equal
+from micrograd.ops import KINKS, OF_TWO, Op, equal, sign
 
 
 def _rounded(f: Callable[[float], int]) -> Callable[[float], float]:
@@ -26,6 +26,9 @@ round: Op = Op("round", _rounded(builtins.round), lambda x, out: 0.0)
 # The remainder has the sign of y, as Python's and NumPy's do.
 mod = Op("mod",         lambda x, y: x % y,      lambda x, y, out: 1.0,
                                                  lambda x, y, out: round((out - x) / y), symbol="%")
+
+# The sign of y on x: without a slope in y, whose sign is all that counts.
+copysign: Op = Op("copysign", math.copysign,     lambda x, y, out: sign(x) * copysign(1.0, y), None)
 # fmt: on
 
 
@@ -35,10 +38,11 @@ def _is_whole(x: Any) -> Any:
 
 KINKS.update(
     {
-        floor: (_is_whole, (0,)),
-        ceil: (_is_whole, (0,)),
-        trunc: (lambda x: _is_whole(x) * (1.0 - equal(x, 0)), (0,)),
-        round: (lambda x: equal(x - floor(x), 0.5), (0,)),
-        mod: (lambda x, y: equal(mod(x, y), 0), (0, 1)),
+        floor: {(0, 0): _is_whole},
+        ceil: {(0, 0): _is_whole},
+        trunc: {(0, 0): lambda x: _is_whole(x) * (1.0 - equal(x, 0))},
+        round: {(0, 0): lambda x: equal(x - floor(x), 0.5)},
+        copysign: {(0, 0): lambda x, y: equal(x, 0)},
+        mod: dict.fromkeys(OF_TWO, lambda x, y: equal(mod(x, y), 0)),
     }
 )

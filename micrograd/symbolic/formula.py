@@ -219,6 +219,7 @@ _C_VALUES = {
     "round": "rint(x)",
     "mod": "fmod(x, y) == 0.0 ? copysign(0.0, y) : "
     "(fmod(x, y) < 0.0) == (y < 0.0) ? fmod(x, y) : fmod(x, y) + y",
+    "copysign": "copysign(x, y)",
     "gamma": "tgamma(x)",
     "lgamma": "lgamma(x)",
 }

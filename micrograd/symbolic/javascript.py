@@ -19,6 +19,7 @@ _VALUES = {
     "minimum": "x < y || x !== x ? x : y",
     "round": "Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)",
     "mod": "x % y === 0 || x % y < 0 === y < 0 ? x % y : x % y + y",
+    "copysign": "(x < 0 || Object.is(x, -0)) === (y < 0 || Object.is(y, -0)) ? x : -x",
     "gamma": "x < 0.5 ? Math.PI / Math.sin(Math.PI * x) / gammaAbove(1 - x) : gammaAbove(x)",
     "lgamma": "x < 0.5 ? Math.log(Math.PI / Math.abs(Math.sin(Math.PI * x))) "
     "- lgammaAbove(1 - x) : lgammaAbove(x)",

@@ -51,7 +51,9 @@ class Operators(Generic[Result]):
     def __rtruediv__(self, other: Any) -> Result:
         return self._apply(ops.divide, (other, self))
 
-    def __pow__(self, exponent: Any) -> Result:
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Result:
+        if modulus is not None:
+            return NotImplemented
         return self._apply(ops.power, (self, exponent))
 
     def __rpow__(self, base: Any) -> Result:
@@ -300,6 +302,10 @@ class Operators(Generic[Result]):
         Its derivatives are 1 by x and round((out - x) / y) by y, where out is the result.
         """
         return self._call(rounding.mod, y)
+
+    def copysign(self, y: Any) -> Result:
+        """Return copysign(x, y); its derivative is sign(x) * copysign(1, y) by x."""
+        return self._call(rounding.copysign, y)
 
     def xlogy(self, y: Any) -> Result:
         """Return xlogy(x, y).

@@ -101,7 +101,7 @@ def test_an_edited_leaf_changes_everything_as_in_python(name: str, show: Show) -
     assert list(grads(page, "data").values()) == [shown(v.data) for v in order]
     assert list(grads(page).values()) == [shown(v.grad) for v in order]
     page.locator("summary").first.click()
-    assert shown(root.data) in page.locator("table").first.inner_text()
+    expect(page.locator("table").first).to_contain_text(shown(root.data))
     page.click("[data-do=reset]")
     fresh = toposort(WORKS[name]())
     assert list(grads(page, "data").values()) == [shown(v.data) for v in fresh]
@@ -121,6 +121,34 @@ def test_dragging_a_number_changes_it_and_says_what_became_of_the_root(show: Sho
     assert grads(page, "data")["v1"] == "3"  # 2, and 50 pixels of a hundredth of it
     assert text(page, "#words").startswith("x1 is 3, out is -0.9")
     assert "(it was 0.7071)" in text(page, "#words")
+
+
+def test_only_what_changes_is_written_and_folded_tables_wait(show: Show) -> None:
+    page = show(stepper(neuron()), reduced_motion="reduce")
+    page.keyboard.press("End")
+    before = {slot: grads(page, slot) for slot in ("data", "grad")}
+    page.evaluate(WATCH)
+    type_number(page, "v0", 5.0)
+    after = {slot: grads(page, slot) for slot in ("data", "grad")}
+    changed = {key for slot in after for key, x in after[slot].items() if x != before[slot][key]}
+    assert "v0" in changed
+    assert set(page.evaluate("written")) == changed
+    page.locator("summary").first.click()
+    expect(page.locator("table").first).to_contain_text(after["data"]["v9"])
+    assert "table" in page.evaluate("written")
+    page.evaluate("written.clear()")
+    type_number(page, "v0", 5.0)
+    assert set(page.evaluate("written")) == {"table"}
+
+
+WATCH = """() => {
+    window.written = []
+    written.clear = () => { written.length = 0 }
+    new MutationObserver((changes) => changes.forEach(({ target }) => {
+        if (target.closest?.("[data-slot]")) written.push(target.parentNode.dataset.box)
+        if (target.localName === "tbody") written.push("table")
+    })).observe(document.body, { childList: true, subtree: true })
+}"""
 
 
 def test_what_leads_to_a_function_of_ones_own_cannot_be_edited(show: Show) -> None:

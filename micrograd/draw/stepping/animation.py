@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from micrograd.draw.diagram.picture import Picture, shape
+from micrograd.draw.diagram.placing import LETTER, LINE, PAD, TOP, safe
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping.narration import Narration
-from micrograd.draw.stepping.picture import LETTER, LINE, PAD, TOP, Picture, safe, shape
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
 from micrograd.graph.steps import Step

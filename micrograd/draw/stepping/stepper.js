@@ -91,8 +91,8 @@ const box = (key) => $(`[data-box="${key}"]`, view);
 const arrow = (tail, head, position) => $(`[data-arrow="${tail}-${head}${tail[0] + head[0] === "vv" ? "-" + position : ""}"]`, view);
 const name = (key) => (key[0] === "g" ? G : V)[key.slice(1)].name;
 // Of a story, signs of what it names are asked for, and of nothing on the way to it.
-const asked = (e) => !e.folded && "number" in e && (!D.story || e.operand in D.gradients);
-const unanswered = (moment) => predicting && asked(moment.at(-1)) && sign(moment.at(-1).number) && !guesses.has(moment.at(-1));
+const asked = (e) => predicting && !e.folded && "number" in e && (!D.story || e.operand in D.gradients) && sign(e.number) && !guesses.has(e);
+const unanswered = (moment) => asked(moment.at(-1));
 
 function show(moving = false) {
   cancelAnimationFrame(flight);
@@ -109,21 +109,22 @@ function show(moving = false) {
   for (const node of $$("[data-box]", view)) write(node, data, grad, secret && e);
   const phase = (panel.dataset.phase = view.dataset.phase = e.phase ?? e.kind);
   if (e.head) box(e.head).classList.add("now");
-  if (phase === "forward") moment.forEach(bringOperands);
+  if (phase === "forward") moment.forEach(bring);
   if (phase === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
   tell(moment, e, secret);
   follow(e);
 }
 
 // A box has a row per quantity: the data or the gradients of one Value, or of several in a part.
+// Only what changes is written, since the browser lays out again what is.
 function write(node, data, grad, secret) {
   const key = node.dataset.box;
   const said = rowsOf(key).map(([caption, what, values], r) => {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
     const many = values.length > 6; // as in views.py
     const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
-    const slot = $(`[data-row="${r}"]`, node);
-    slot.textContent = text + (many ? " \u2026" : "");
+    const slot = $(`[data-row="${r}"]`, node), full = text + (many ? " \u2026" : "");
+    if (slot.textContent !== full) slot.textContent = full;
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });
@@ -131,7 +132,7 @@ function write(node, data, grad, secret) {
   node.setAttribute("aria-label", `${name(key)}: ${said.join("; ")}${more}`);
 }
 
-function bringOperands(e) {
+function bring(e) {
   V[e.value]?.from.forEach((operand, position) => {
     const line = e.head && home[operand] && home[operand] !== e.head && arrow(home[operand], e.head, position);
     if (!line) return;
@@ -180,10 +181,11 @@ function chip(text, kind) {
 }
 const move = (g, x, y) => g.setAttribute("transform", `translate(${x} ${y})`);
 
-// Where the picture is wider than its place, what happens is brought to the middle.
+// Where the picture is wider than its place, what happens is brought to the middle; of a box that is
+// wider, too, the numbers, which stand on the right.
 function follow(e) {
   if (!e.head) return;
   const [a, b] = [e.told && e.tail ? e.tail : e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
   const off = (low, high, size) => (a[low] + a[high] + b[low] + b[high]) / 4 - place[low] - place[size] / 2;
-  stage.scrollBy({ left: off("left", "right", "width"), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
+  stage.scrollBy({ left: Math.max(off("left", "right", "width"), b.right - place.right), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
 }

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from micrograd.draw.diagram import parts, picture, placing
+from micrograd.draw.diagram.parts import Arrow, Frame, Row
+from micrograd.draw.diagram.picture import Picture
 from micrograd.draw.folding.levels import BOXES
 from micrograd.draw.folding.levels import fold as fold_outline
 from micrograd.draw.scene.boxes import Box, Folding
 from micrograd.draw.scene.labels import number
 from micrograd.draw.scene.names import shapes
 from micrograd.draw.scene.outline import Group, Outline
-from micrograd.draw.stepping import parts, picture
 from micrograd.draw.stepping.narration import Narration
-from micrograd.draw.stepping.parts import Arrow, Frame, Row
-from micrograd.draw.stepping.picture import Picture
 from micrograd.engine import Value
 
 MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
@@ -206,9 +206,9 @@ class Views:
         place = {key: f"b{i}" for i, key in enumerate(keys)}
         boxes = [self._box(key, part)._replace(key=place[key]) for key in keys]
         local = [Arrow(f"a{i}", place[a.tail], place[a.head], a.port) for i, a in enumerate(arrows)]
-        name = picture.shortened(self.parts[part].name)
+        name = placing.shortened(self.parts[part].name)
         frame = Frame("0", f"{name:{len(name) + -len(name) % 12}}", [place[k] for k in inside], [])
-        source = picture.layout_source(boxes, local, [frame])
+        source = placing.source(boxes, local, [frame])
         self.shown[part] = (self._known.setdefault(source, len(self.layouts)), keys)
         if len(self.layouts) == len(self._known):
             return 0

@@ -77,13 +77,13 @@ function tell(moment, e, secret) {
   for (const what in moves) $(`[data-do=${what}]`).disabled = at === inside(moves[what]());
 }
 
-// The tables, after an edit.
+// The tables: an open one after an edit, a folded one when it is opened.
 function tabulate() {
   const local = (s) => (s.local === null ? "" : number(s.local));
-  const rows = [V.filter((v) => v.op).map((v) => [v.name, made(v), filled(v), number(v.data)]),
-    steps.map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
-  if (D.story) rows.unshift(storyRows());
-  $$("details tbody").forEach((body, i) => body.replaceChildren(...rows[i].slice(0, 200).map((row) => make("tr", ...row.map((text) => make("td", text))))));
+  const rows = [() => V.filter((v) => v.op).map((v) => [v.name, made(v), filled(v), number(v.data)]),
+    () => steps.map((s) => [V[s.operand].grad, ruleOf(s) || local(s), local(s), `${V[s.consumer].grad} = ${number(s.upstream)}`, number(s.product), number(s.total)])];
+  if (D.story) rows.unshift(storyRows);
+  $$("details").forEach((table, i) => table.open && $("tbody", table).replaceChildren(...rows[i]().slice(0, 200).map((row) => make("tr", ...row.map((text) => make("td", text))))));
 }
 
 // Edit a leaf: type a number, or drag it to the left and right.
@@ -220,10 +220,10 @@ document.addEventListener("click", (click) => {
 slider.addEventListener("input", () => { play(false); go(+slider.value); });
 const linked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1] ?? 0);
 addEventListener("hashchange", () => linked() !== at && go(linked()));
-addEventListener("beforeprint", () => $$("details").forEach((table) => (table.open = true)));
+$$("details").forEach((table) => (table.ontoggle = tabulate));
+addEventListener("beforeprint", () => { $$("details").forEach((table) => (table.open = true)); tabulate(); });
 
 $$("#bar, #panel, #keys").forEach((part) => (part.hidden = false));
-tabulate();
 open(-1);
 if (linked()) go(linked());
 if (parent !== window) {

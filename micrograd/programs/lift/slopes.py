@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Union
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.programs.lift.sums import SUMS, is_square
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.numbers import is_number
@@ -58,6 +59,8 @@ class Slopes:
                 if not is_number(slope) or abs(slope) not in (0, 1):
                     node = tape.index_of(slope)
                     assert node is not None
+                    while isinstance(tape.ops[node], Choice):  # nobody differentiates it again
+                        node = tape.operands[node][0]
                     found.append((x, 1, node))
                 elif slope:
                     found.append((x, int(slope), None))
