@@ -48,7 +48,7 @@ bench: $(VENV)/test.installed $(VENV)/peers.made ## time it beside the original,
 	$(BIN)/python benchmarks/run.py --original $(VENV)/original/bin/python --xad $(VENV)/xad/bin/python
 
 ops: $(VENV)/test.installed ## write what is made of the table, after a change to it: C, docstrings, stubs
-	$(BIN)/python tools/ops_header.py
+	MICROGRAD_PURE=1 $(BIN)/python tools/ops_header.py
 	$(BIN)/python tools/stubs.py
 
 sanitize: $(VENV)/test.installed ## run the tests under sanitizers, and a short run under valgrind

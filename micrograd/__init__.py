@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from micrograd.engine import Value, core, toposort
+from micrograd.native.products import dot
 from micrograd.ops import (
     Op,
     abs,  # noqa: F401
@@ -77,11 +78,14 @@ if TYPE_CHECKING:
     from micrograd import draw, explain, losses, math, nn, optim, programs
     from micrograd.derivatives import (
         check_grads,
+        fixed_point,
         grad,
         hessian,
         hvp,
+        implicit_root,
         jacobian,
         jvp,
+        solve,
         value_and_grad,
     )
     from micrograd.draw import draw_dot
@@ -114,6 +118,7 @@ __all__ = [
     "cosh",
     "digamma",
     "divide",
+    "dot",
     "draw",
     "draw_dot",
     "equal",
@@ -125,6 +130,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fixed_point",
     "floor",
     "gamma",
     "grad",
@@ -132,6 +138,7 @@ __all__ = [
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
@@ -172,6 +179,7 @@ __all__ = [
     "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",
@@ -192,10 +200,12 @@ _LAZY_MODULES = ("draw", "explain", "losses", "math", "nn", "optim", "programs")
 _LAZY_FUNCTIONS = {
     "check_grads": "derivatives",
     "draw_dot": "draw",
+    "fixed_point": "derivatives",
     "grad": "derivatives",
     "hessian": "derivatives",
     "hvp": "derivatives",
     "ieee": "graph.modes",
+    "implicit_root": "derivatives",
     "jacobian": "derivatives",
     "jvp": "derivatives",
     "load": "files",
@@ -203,6 +213,7 @@ _LAZY_FUNCTIONS = {
     "no_grad": "graph.modes",
     "save": "files",
     "scope": "graph.scopes",
+    "solve": "derivatives",
     "source_lines": "graph.modes",
     "strict": "graph.strict",
     "value_and_grad": "derivatives",

@@ -10,7 +10,18 @@
 """
 
 from micrograd import draw, explain, losses, math, nn, optim, programs
-from micrograd.derivatives import check_grads, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from micrograd.derivatives import (
+    check_grads,
+    fixed_point,
+    grad,
+    hessian,
+    hvp,
+    implicit_root,
+    jacobian,
+    jvp,
+    solve,
+    value_and_grad,
+)
 from micrograd.draw import draw_dot
 from micrograd.engine import Value, toposort
 from micrograd.explain import examples
@@ -19,6 +30,7 @@ from micrograd.graph import scopes
 from micrograd.graph.modes import ieee, no_grad, source_lines
 from micrograd.graph.scopes import scope
 from micrograd.graph.strict import strict
+from micrograd.native.products import dot
 from micrograd.ops import Op
 from micrograd.programs import program
 from micrograd.value.selection import logsumexp, take
@@ -81,8 +93,8 @@ log10: Op
 power: Op
 """Return power(x, y).
 
-Its derivatives are y * (x + float(x == 0) * float(y == 0)) ** (y - 1) by x and out *
-log(where(float(x < 0), nan, x + float(x == 0))) by y, where out is the result.
+Its derivatives are y * x ** (y - 1) by x and out * log(where(float(x < 0), nan, x + float(x == 0)))
+by y, where out is the result.
 """
 sqrt: Op
 """Return sqrt(x); its derivative is 0.5 / out, where out is the result."""
@@ -195,6 +207,7 @@ __all__ = [
     "cosh",
     "digamma",
     "divide",
+    "dot",
     "draw",
     "draw_dot",
     "equal",
@@ -206,6 +219,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fixed_point",
     "floor",
     "gamma",
     "grad",
@@ -213,6 +227,7 @@ __all__ = [
     "hvp",
     "hypot",
     "ieee",
+    "implicit_root",
     "jacobian",
     "jvp",
     "less",
@@ -253,6 +268,7 @@ __all__ = [
     "sinc",
     "sinh",
     "softplus",
+    "solve",
     "source_lines",
     "sqrt",
     "stop_gradient",

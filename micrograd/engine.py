@@ -119,8 +119,6 @@ class Value(ValueBase):
         """The Values among the operands, in order; `a + a` has two."""
         return tuple([x for x in self.args if isinstance(x, Value)])
 
-    _children = parents  # the names that microgpt has
-
     @property
     def _local_grads(self) -> tuple[float, ...]:
         return custom_nodes.local_grads(self)

@@ -6,6 +6,7 @@ or softmax, never overflow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -48,14 +49,28 @@ def binary_cross_entropy(logit: Any, label: Any) -> Any:
     >>> print(f"{binary_cross_entropy(0.0, 1):.6f}")
     0.693147
     """
-    if _is_scalar(label) and not label * (1 - label) >= 0:
-        raise ValueError(
-            f"binary_cross_entropy: a label is from 0 to 1, got {label!r}; "
-            "map -1 to 0 ((y + 1) / 2), or use hinge"
-        )
     if is_number(label) and label in (0, 1):  # even where the other term is infinite
         return ops.softplus(-logit if label else logit)
+    if not _is_scalar(label):
+        return _at_any_logit(logit, label)
+    # Programs like it best to ask once: with an infinite logit, the right side is nan.
+    if not label * (1 - label) >= 0 * logit:
+        if not label * (1 - label) >= 0:
+            raise ValueError(
+                f"binary_cross_entropy: a label is from 0 to 1, got {label!r}; "
+                "map -1 to 0 ((y + 1) / 2), or use hinge"
+            )
+        return _at_any_logit(logit, label)
     return ops.softplus(logit) - label * logit
+
+
+def _at_any_logit(logit: Any, label: Any) -> Any:
+    """Return the cross-entropy of two classes without a class of weight 0, whatever its logit."""
+    is_infinite = ops.equal(ops.abs(logit), math.inf)
+    is_one = is_infinite * ops.equal(label, 1)
+    is_zero = is_infinite * ops.equal(label, 0)
+    linear = label * ops.where(is_one + is_zero, 0.0, logit)
+    return ops.softplus(ops.where(is_one, -logit, logit)) - linear
 
 
 def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
@@ -83,10 +98,10 @@ def _is_scalar(label: Any) -> bool:
     return is_number(label) or isinstance(label, Value)
 
 
-def _are_probabilities(weights: list[Any]) -> bool:
+def _are_probabilities(weights: list[Any], plus: Any = 0.0) -> bool:
     """Ask whether all are at least 0 and sum to 1, in one comparison, as programs like it best."""
     total, size = sum(weights), sum(map(abs, weights))
-    return bool(abs(total - 1) + abs(size - 1) <= 2e-9)
+    return bool(abs(total - 1) + abs(size - 1) + plus <= 2e-9)
 
 
 def _expected_logit(logits: list[Any], label: Any) -> Any:
@@ -107,12 +122,28 @@ def _expected_logit(logits: list[Any], label: Any) -> Any:
             f"cross_entropy: got {len(weights)} probabilities for {len(logits)} logits; "
             "give one per class"
         )
-    if all(map(_is_scalar, weights)) and not _are_probabilities(weights):
+    # A class that has no weight adds nothing, even if its logit is minus infinity.
+    if all(map(is_number, weights)):
+        _check_probabilities(weights, label)
+        return sum(y * z for y, z in zip(weights, logits) if y != 0)
+    if all(map(_is_scalar, weights)):
+        if _are_probabilities(weights, 0 * sum(logits)):  # which is nan if one is infinite
+            return sum(y * z for y, z in zip(weights, logits))
+        _check_probabilities(weights, label)
+    return sum(y * _if_weighed(z, y) for y, z in zip(weights, logits))
+
+
+def _if_weighed(logit: Any, weight: Any) -> Any:
+    """Return 0 in place of an infinite logit whose weight is 0."""
+    is_infinite = ops.equal(ops.abs(logit), math.inf)
+    return ops.where(is_infinite * ops.equal(weight, 0), 0.0, logit)
+
+
+def _check_probabilities(weights: list[Any], label: Any) -> None:
+    if not _are_probabilities(weights):
         raise ValueError(
             f"cross_entropy: a label's probabilities are at least 0 and sum to 1, got {label!r}"
         )
-    # A class that has no weight adds nothing, even if its logit is minus infinity.
-    return sum(y * z for y, z in zip(weights, logits) if not (is_number(y) and y == 0))
 
 
 def __getattr__(name: str) -> Any:

@@ -300,15 +300,19 @@ erfc = Op("erfc",              math.erfc,                lambda x, out: -ERF_SLO
 # fmt: on
 
 # At a kink or jump the rules above choose a slope, which holds for a first derivative only: to
-# differentiate it again is an error. Each of these says where that is and which operands have it.
-# (relu is not among them: at 0 it is its left side, in all orders.)
-KINKS: dict[Op, tuple[Rule, tuple[int, ...]]] = {
-    sign: (lambda x: equal(x, 0), (0,)),
-    abs: (lambda x: equal(x, 0), (0,)),
-    maximum: (equal, (0, 1)),
-    minimum: (equal, (0, 1)),
-    hypot: (lambda x, y: equal(hypot(x, y), 0), (0, 1)),
-    power: (lambda x, y: equal(x, 0), (1,)),
+# differentiate it again is an error. Under (i, j) stands where that is, of the slope by operand i
+# differentiated by operand j. (relu is not among them: at 0 it is its left side, in all orders.)
+OF_TWO = ((0, 0), (0, 1), (1, 0), (1, 1))
+KINKS: dict[Op, dict[tuple[int, int], Rule]] = {
+    sign: {(0, 0): lambda x: equal(x, 0)},
+    abs: {(0, 0): lambda x: equal(x, 0)},
+    maximum: dict.fromkeys(OF_TWO, equal),
+    minimum: dict.fromkeys(OF_TWO, equal),
+    hypot: dict.fromkeys(OF_TWO, lambda x, y: equal(hypot(x, y), 0)),
+    power: {
+        **dict.fromkeys(OF_TWO[1:3], lambda x, y: equal(x, 0) * (equal(y, 0) + equal(y, 1))),
+        (1, 1): lambda x, y: equal(x, 0) * equal(y, 0),
+    },
 }
 
 # special/ adds the functions that fewer people need.
@@ -369,7 +373,8 @@ def _is_scalar(x: Any) -> bool:
 def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     """Compute an operation on arrays of the namespace `xp` (NumPy's, say), by IEEE arithmetic."""
     if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
-        return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
+        with xp.errstate(all="ignore"):  # what Python's numbers cannot do, they raise themselves
+            return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
     if _in_table(op) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)
     if _in_table(op) and not isinstance(op.value, BuiltinFunctionType):

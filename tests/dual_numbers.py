@@ -70,11 +70,11 @@ cos: Callable[[Any], Any] = function(math.cos, lambda x: -sin(x))
 tanh: Callable[[Any], Any] = function(math.tanh, lambda x: 1.0 - tanh(x) * tanh(x))
 
 
-def maximum(x: Any, y: Any) -> Any:
-    """Return the larger one; at a tie, each counts for a half."""
-    if number(x) == number(y):
-        return (x + y) * 0.5
-    return x if number(x) > number(y) else y
+def largest(*values: Any) -> Any:
+    """Return the largest one; at a tie, those that are count equally."""
+    highest = max(map(number, values))
+    [first, *others] = [x for x in values if number(x) == highest]
+    return sum(others, first) * (1 / (1 + len(others)))
 
 
 def gradient(f: Callable[[list[Any]], Any], at: list[float]) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import math
 import operator
 import pickle
@@ -135,6 +136,186 @@ BAD_CALLS: list[Callable[[Any], Any]] = [
 ]
 
 
+PUBLIC = ("data", "grad", "parents", "label", "_op", "_prev", "_children", "_backward", "note")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("make", [lambda mg: mg.Value(1.0), lambda mg: mg.Value(2.0) * 3])
+def test_attributes_are_set_and_deleted_alike(name: str, make: Any) -> None:
+    for x in (None, (), 3, 2.5, "x", math.sin):
+
+        def change(mg: Any) -> Any:
+            v = make(mg)
+            setattr(v, name, x)
+            return repr(getattr(v, name)), repr(v)
+
+        on_both(change)
+    on_both(lambda mg: delattr(make(mg), name))
+    on_both(lambda mg: getattr(make(mg), "nonsense"))  # noqa: B009
+
+
+WRONG = [(), (1,), (1, 2), (1, 2, 3), ("a",), (None, None)]
+
+
+def method_names(mg: Any) -> list[str]:
+    names = {name for kind in mg.Value.__mro__ for name in vars(kind) if not name.startswith("__")}
+    names -= {"_track", "_set_attribute"}  # not for users
+    return sorted(name for name in names if callable(getattr(mg.Value, name, None)))
+
+
+def call(name: str, *args: Any, **named: Any) -> str:
+    *args, mg = args  # type: ignore[assignment]
+    return repr(getattr(mg.Value(0.5), name)(*args, **named))
+
+
+def test_methods_are_the_same_and_refuse_the_same_calls() -> None:
+    names = on_both(method_names)
+    assert {"exp", "backward", "maximum", "node", "_apply"} <= set(names)
+    for name in names:
+        for args in WRONG:
+            on_both(partial(call, name, *args))
+        on_both(partial(call, name, other=2.0))
+        on_both(partial(call, name, nonsense=2.0))
+
+
+def test_signatures_and_docstrings_are_the_same() -> None:
+    """A C function cannot show annotations, nor that `self` may be passed by name."""
+
+    def shown(mg: Any) -> Any:
+        functions = {name: getattr(mg.Value, name) for name in method_names(mg)}
+        functions |= {"toposort": mg.toposort, "Value": mg.Value}
+        parameters = {
+            name: [(p.name, p.default) for p in inspect.signature(function).parameters.values()]
+            for name, function in functions.items()
+        }
+        docs = {name: inspect.getdoc(function) for name, function in functions.items()}
+        attributes = ("data", "grad", "parents", "op", "args", *PUBLIC[4:8])
+        return parameters, docs, [inspect.getdoc(vars_of(mg.Value)[name]) for name in attributes]
+
+    def vars_of(kind: type) -> dict[str, Any]:
+        return {name: x for base in reversed(kind.__mro__) for name, x in vars(base).items()}
+
+    on_both(shown)
+
+
+CALLS: list[Callable[[Any], Any]] = [
+    lambda mg: pow(mg.Value(2.0), 2, 3),
+    lambda mg: pow(2, mg.Value(2.0), 3),
+    lambda mg: mg.toposort(a=1),
+    lambda mg: mg.toposort(),
+    lambda mg: mg.Value(2.0)._apply(mg.ops.add, [mg.Value(1.0), 2.0]),
+    lambda mg: mg.Value(2.0)._apply(mg.ops.add, (mg.Value(1.0), "a")),
+    lambda mg: mg.Value(data=2.0),
+    lambda mg: mg.Value(1, 2, 3, 4, 5),
+    lambda mg: mg.Value(1.0, label="x", nonsense=1),
+    lambda mg: mg.Value(2.0) // 2,
+    lambda mg: mg.Value(2.0) % 2,
+    lambda mg: divmod(mg.Value(2.0), 2),
+    lambda mg: mg.Value(2.0) @ mg.Value(2.0),
+    lambda mg: mg.Value(2.0)[0],
+    lambda mg: list(mg.Value(2.0)),
+    lambda mg: mg.Value(2.0)(),
+    lambda mg: len(mg.Value(2.0)),
+    lambda mg: int(mg.Value(2.0)),
+    lambda mg: complex(mg.Value(2.0)),
+    lambda mg: round(mg.Value(2.0)),
+    lambda mg: mg.Value(2.0) < None,
+    lambda mg: mg.Value(2.0) < "a",
+    lambda mg: sorted([mg.Value(2.0), "a"]),
+    lambda mg: bool(mg.Value(0.0)),
+    lambda mg: format(mg.Value(2.0), "nonsense"),
+    lambda mg: mg.Value(6.0, (mg.Value(2.0),), "*").backward(),
+    lambda mg: setattr(mg.Value(6.0, (mg.Value(2.0),)), "_local_grads", (1.0, 2.0)),
+]
+
+
+@pytest.mark.parametrize("call", range(len(CALLS)))
+def test_calls_of_every_kind_end_the_same(call: int) -> None:
+    on_both(lambda mg: repr(CALLS[call](mg)))
+
+
+def subclasses(mg: Any) -> dict[str, Any]:
+    class OwnBackward(mg.Value):  # type: ignore[misc]
+        def _backward(self) -> None:
+            for x in self.parents:
+                x.grad += 100.0
+
+    class OwnStep(mg.Value):  # type: ignore[misc]
+        def _pass_on(self) -> None:
+            for x in self.parents:
+                x.grad += 100.0
+
+    class OwnClosure(mg.Value):  # type: ignore[misc]
+        _closure = staticmethod(lambda: None)
+
+    class Uninitialised(mg.Value):  # type: ignore[misc]
+        def __init__(self, x: float) -> None:
+            self.x = x
+
+    class OwnApply(mg.Value):  # type: ignore[misc]
+        def _apply(self, op: Any, operands: Any) -> Any:
+            return type(self)(super()._apply(op, operands).data)
+
+    return {k.__name__: k for k in (OwnBackward, OwnStep, OwnClosure, Uninitialised, OwnApply)}
+
+
+USES: list[Callable[[Any, Any], Any]] = [
+    lambda mg, v: v.data,
+    lambda mg, v: v.grad,
+    lambda mg, v: (v.parents, v.args, v.op),
+    lambda mg, v: v + 1,
+    lambda mg, v: 1 + v,
+    lambda mg, v: mg.Value(1.0) * v,
+    lambda mg, v: v.exp(),
+    lambda mg, v: v < 1,
+    lambda mg, v: v.backward(),
+    lambda mg, v: (v * v).backward() or v.grad,
+    lambda mg, v: mg.toposort(v * 2)[0].data,
+    lambda mg, v: [x.grad for x in (v,) if (v * 3).backward() is None],
+    lambda mg, v: copy.copy(v).data,
+    lambda mg, v: copy.deepcopy(v * 2).data,
+]
+
+
+@pytest.mark.parametrize("name", sorted(subclasses(python)))
+def test_subclasses_behave_alike(name: str) -> None:
+    def used(use: Any, mg: Any) -> str:
+        return repr(use(mg, subclasses(mg)[name](2.0)))
+
+    for use in USES:
+        on_both(partial(used, use))
+    if name == "Uninitialised":
+        return
+
+    def node(mg: Any, **more: Any) -> Any:
+        a = mg.Value(2.0)
+        v = subclasses(mg)[name](3.0, (a,), **more)
+        (v * 2).backward()
+        return a.grad, v.grad
+
+    on_both(node)
+    on_both(lambda mg: node(mg, local_grads=(5.0,)))
+
+
+def test_operations_and_operands_may_be_set_anew_on_both() -> None:
+    def change(mg: Any) -> Any:
+        a, b = mg.Value(2.0), mg.Value(3.0)
+        p = a * b
+        q = p * 2
+        seen = []
+        for op, args in ((mg.ops.add, (a, b)), (mg.ops.tanh, (b,)), (mg.ops.power, (a, 3))):
+            p.op = op
+            p.args = args
+            a.grad = b.grad = 0.0
+            q.backward()
+            seen.append((a.grad, b.grad, p.op.name, p._op, len(p.parents)))
+        p.__init__(5.0)
+        q.backward()
+        return seen, p.parents, p.grad, p.data
+
+    on_both(change)
+
+
 def closed(mg: Any) -> Any:
     v = mg.Value(1.0) + 1
     v._backward = lambda: None
@@ -216,7 +397,8 @@ def test_the_attributes_are_the_same() -> None:
 
 def test_pickles_pass_from_one_core_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def use(mg: Any) -> None:
-        for name in ("engine", "ops", "value.copying"):
+        monkeypatch.setitem(sys.modules, "micrograd", mg)  # or pickle would import another one
+        for name in ("engine", "ops", "value", "value.copying"):
             module = operator.attrgetter(name)(mg)
             monkeypatch.setitem(sys.modules, f"micrograd.{name}", module)
 

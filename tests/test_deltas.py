@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import io
 from test_tables import Tags
 
 from micrograd import Value, examples, losses, ops, toposort
 from micrograd.draw import Stepper
 from micrograd.draw.stepping.story import text
-from micrograd.explain import contributions, deltas
+from micrograd.explain import check_gradient, contributions, deltas
 from micrograd.explain.course import formulas, textbook
 from micrograd.explain.course.notation import Equation
 from micrograd.explain.course.textbook import Deltas
@@ -538,6 +539,22 @@ def test_the_story_has_a_moment_per_delta() -> None:
     ]
 
 
+def test_a_wrong_sign_is_explained_by_what_the_delta_is_made_of() -> None:
+    def why(found: Deltas, place: int) -> str:
+        moment = [moment for moment in found.stepper(1).story if moment.why][place]
+        assert moment.why
+        return text(moment.why)
+
+    example = examples.mazur()
+    assert why(course(), 3) == "It is output minus label, 0.9366 - 1."
+    assert why(course(), 4) == "The paths add up to 3.178, and g' is 0.2498."
+    assert why(course(), 6) == "The delta is 0.7939, and what it meets is -0.4161."
+    squared = deltas(example.model, example.X, example.y, loss=example.loss)
+    assert why(squared, 0) == "Its factors are 0.7414 * 0.1868."
+    wide = why(deltas(*exercise_4(20)), 10)
+    assert re.fullmatch(r"Its factors are .* \+ 4 more and 0\.\d+\.", wide)
+
+
 def test_hosts_without_scripts_are_told_the_story() -> None:
     output = course().stepper(1)._repr_mimebundle_()
     html, plain = str(output["text/html"]), str(output["text/plain"])
@@ -660,6 +677,22 @@ def test_the_gradient_of_the_real_exercise_is_what_a_nudge_says() -> None:
         thetas[0][2, 7] = nudged + by
         costs.append(deltas(thetas, x, y, lam=1.0).J.data)
     assert (costs[0] - costs[1]) / 2e-5 == pytest.approx(derivative, rel=1e-5)
+
+
+def test_from_the_courses_files_to_a_verdict(tmp_path: Path) -> None:
+    thetas, x, y = exercise_4(50)
+    io.savemat(tmp_path / "ex4weights.mat", {"Theta1": thetas[0], "Theta2": thetas[1]})
+    io.savemat(tmp_path / "ex4data1.mat", {"X": x, "y": y.astype(np.uint8)})
+    weights, data = io.loadmat(tmp_path / "ex4weights.mat"), io.loadmat(tmp_path / "ex4data1.mat")
+    read = [weights["Theta1"], weights["Theta2"]]
+    found = deltas(read, data["X"], data["y"], lam=1)
+    assert found.J.data == pytest.approx(deltas(thetas, x, y, lam=1).J.data, rel=1e-14)
+    d = [np.array(found.D[1]), np.array(found.D[2])]
+    assert check_gradient(read, data["X"], data["y"], d, lam=1).right
+    for gradient, theta in zip(d, thetas):
+        gradient[:, 0] += theta[:, 0] / 50
+    wrong = check_gradient(read, data["X"], data["y"], d, lam=1)
+    assert wrong.mistakes == ["lambda on the bias"]
 
 
 def test_many_examples_need_sigmoids_and_the_courses_cost() -> None:

@@ -71,3 +71,22 @@ def test_every_promise_is_held_by_a_test_that_is_there() -> None:
         for given, test in names:
             path = given or path  # `::test` is in the file before
             assert f"def {test}" in (ROOT / path).read_text("utf-8"), (path, test)
+
+
+PROMISES = (DOCS / "promises.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (?!promise)([^-].*) \| (.*) \|$", PROMISES, re.M)
+
+
+def test_there_are_promises() -> None:
+    assert len(ROWS) > 30
+
+
+@pytest.mark.parametrize(("promise", "tests"), ROWS)
+def test_the_tests_that_hold_a_promise_are_there(promise: str, tests: str) -> None:
+    named = re.findall(r"`(tests/\w+\.py)?(?:::(test_\w+))?`", tests)
+    assert named, f"no test holds: {promise}"
+    file = ""
+    for path, name in named:
+        file = path or file  # a test alone is in the file before it
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in text if name else "def test_" in text or "TestCase" in text

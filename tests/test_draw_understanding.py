@@ -237,10 +237,10 @@ def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
 
 
 def test_derivatives_are_shown_where_they_are_legible_or_said_to_be_hidden() -> None:
-    model = MLP(2, [2, 1])
-    shown = graph(model([1.0, 2.0]), derivatives=True)
+    shown = graph(Neuron(3)([1.0, 2.0, 3.0]), derivatives=True)
     assert not any(box.folded for box in shown.folding.boxes)
     assert "folded away" not in shown.source
+    model = MLP(2, [2, 1])
     hidden = graph(model([1.0, 2.0]), derivatives=True, fold=8)
     assert "The local derivatives on" in hidden.source
     assert "arrows are folded away" in hidden.source

@@ -89,7 +89,8 @@ AT: list[tuple[Any, list[float]]] = [
     (lambda v: mg.exp(-(mg.hypot(v[0], v[1]) ** 2)), [0.0, 0.0]),
     (lambda v: v[0] ** v[1], [0.0, 1.0]),
     (lambda v: v[0] ** v[1], [0.0, 0.0]),
-    (lambda v: v[0] ** v[1], [0.0, 2.0]),
+    (lambda v: mg.max([v[0], 2 * v[0], v[0] - 1]) ** 2, [0.0]),
+    (lambda v: mg.min([v[0], v[1], 1.5]) ** 2, [1.5, 2.0]),
 ]
 
 
@@ -116,12 +117,79 @@ def test_where_there_is_no_kink_at_zero_second_derivatives_are_right() -> None:
     for n, expected in ((0, 0.0), (1, 0.0), (2, 2.0), (3, 0.0)):
         assert grad(grad(lambda x, n=n: x**n))(0.0) == expected
     assert grad(grad(lambda x: x ** Value(2.0)))(0.0) == 2.0
+    assert hessian(lambda v: v[0] ** v[1])([0.0, 2.0]).tolist() == [[2.0, 0.0], [0.0, 0.0]]
+    assert grad(grad(lambda y: Value(0.0) ** y))(1.0) == 0.0
+    x, y = Value(0.0), Value(3.0)
+    assert grad(grad(x**y, x), y).data == grad(grad(x**y, y), x).data == 0.0
+    assert grad(grad(lambda x: x ** Value(1.0)))(0.0) == 0.0
     assert hessian(lambda v: mg.relu(v[0]) * v[1])([0.0, 1.0]).tolist() == [[0.0, 0.0]] * 2
     assert grad(grad(lambda x: x * mg.maximum(x, 5.0)))(1.0) == 0.0
     assert hessian(lambda v: mg.hypot(v[0], v[1]))([3.0, 0.0]).tolist() == [
         [0.0, 0.0],
         [0.0, 1 / 3],
     ]
+
+
+def repeated(f: Any, order: int) -> Any:
+    for _ in range(order):
+        f = grad(f)
+    return f
+
+
+SPECIAL = [0.0, 0.5, 1.0, -1.0, 2.0]  # on the special points of a row, or beside them
+IN_PROGRAMS = [
+    *(lambda x, row=row: row(x) for row in (abs, mg.sign, mg.relu, mg.cbrt, mg.softplus)),
+    *(lambda x, row=row: row(x, 0.5) for row in (mg.maximum, mg.minimum, mg.logaddexp)),
+    *(lambda x, row=row: row([x, 2 * x, 0.5]) for row in (mg.max, mg.min)),
+    *(lambda x, n=n: x**n for n in (0, 1, 2, 3, 0.5, 1.5, -1, Value(1.0), Value(2.0))),
+    *(lambda x, n=n: n**x for n in (Value(0.0), 0.0, 2.0)),
+    lambda x: x**x,
+    lambda x: (x * x) ** (x + 1),
+    lambda x: mg.hypot(x, 0.0),
+    lambda x: x * mg.hypot(x, 2 * x),
+    lambda x: mg.arctan2(x, x * x),
+    lambda x: x * abs(x),
+    lambda x: abs(x) ** 2,
+    lambda x: mg.exp(-(mg.hypot(x, x) ** 2)),
+    lambda x: mg.where(x > 0.5, x * x, x**3),
+    lambda x: mg.where(x > 0.5, abs(x) + 1, x**x) * x,
+    lambda x: mg.maximum(mg.log(x), -1.0) ** 2 * mg.where(x > 1, x, mg.log(x)),
+    lambda x: mg.maximum(x * x, mg.stop_gradient(x)),
+    *(lambda x, row=row: row(x) for row in (mg.sqrt, mg.log, mg.log1p, mg.log2, mg.log10)),
+    *(lambda x, row=row: row(x) for row in (mg.arcsin, mg.arccos, mg.arctanh, mg.arccosh)),
+    *(lambda x, row=row: row(x) for row in (mg.tan, mg.sigmoid, mg.erf, mg.arcsinh, mg.tanh)),
+]
+
+
+@pytest.mark.parametrize("f", IN_PROGRAMS)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_a_program_has_a_number_only_where_a_graph_has_the_same(f: Any, order: int) -> None:
+    derivative = repeated(f, order)
+    found = mg.program(derivative)(SPECIAL).data
+    for number, x in zip(found, SPECIAL):
+        expected = number_of(derivative, x)
+        if expected is None:
+            assert not math.isfinite(number), x
+        else:
+            assert number == pytest.approx(expected, rel=1e-12, abs=1e-14, nan_ok=True), x
+
+
+def number_of(derivative: Any, x: float) -> float | None:
+    try:
+        expected = derivative(Value(x))
+    except (TypeError, ArithmeticError, ValueError):
+        return None
+    return float(getattr(expected, "data", expected))
+
+
+@pytest.mark.parametrize("f", [abs, mg.sign, lambda x: mg.maximum(x, -x), lambda x: mg.hypot(x, 0)])
+def test_a_program_has_no_gradient_of_a_slope_that_is_a_choice(f: Any) -> None:
+    w = Value(3.0)
+    slope = mg.program(lambda x: grad(lambda t: f(w * t))(x))
+    slope([1.0, -2.0]).sum().backward()
+    assert math.isfinite(w.grad)
+    slope([1.0, 0.0]).sum().backward()
+    assert math.isnan(w.grad)
 
 
 @pytest.mark.parametrize("op", [mg.logaddexp, mg.maximum, mg.minimum])
@@ -135,6 +203,23 @@ def test_equal_infinities_share_the_slope(op: Any) -> None:
     assert grad(lambda v: op(v[0], v[1]))([inf, inf]).tolist() == [0.5, 0.5]
     assert grad(lambda v: op(v[0], v[1]))([-inf, -inf]).tolist() == [0.5, 0.5]
     assert grad(lambda v: op(v[0], v[1]))([2.0, 2.0]).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: mg.where(x > 0, mg.sqrt(x), 0.0 * x),
+        lambda x: mg.where(x > 0, mg.sqrt(x) * mg.sin(x), x),
+        lambda x: mg.maximum(mg.sqrt(x), 1e-3),
+        lambda x: mg.max([mg.cbrt(x), 1e-3, x]),
+        lambda x: mg.where(x > 0, mg.hypot(x, 0.0) ** 0.5, x * x),
+        grad(lambda x: mg.where(x > 0, abs(x), x * x)),
+        grad(lambda x: mg.where(x >= 0, x**3, abs(x) * x)),
+    ],
+)
+def test_in_a_program_a_slope_of_zero_passes_nothing_on(f: Any) -> None:
+    slopes = mg.program(grad(f))([0.0, 0.25]).data
+    assert slopes == pytest.approx([grad(f)(0.0), grad(f)(0.25)], rel=1e-14)
 
 
 @pytest.mark.parametrize("op", [lambda v: mg.max(v), lambda v: mg.maximum(*v)])

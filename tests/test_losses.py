@@ -76,6 +76,40 @@ def test_infinite_logits_have_their_loss(
     assert [z.grad for z in inputs] == slopes
 
 
+AT_INFINITY: list[tuple[Any, list[float], list[float], float, list[float]]] = [
+    (cross_entropy, [0.0, -INF], [1, 0], 0.0, [0.0, 0.0]),
+    (cross_entropy, [0.0, 0.0, -INF], [0.5, 0.5, 0], math.log(2), [0.0] * 3),
+    (cross_entropy, [0.0, -INF], [0, 1], INF, [1.0, -1.0]),
+    (cross_entropy, [-INF, 1.0, 1.0], [0, 0, 1], math.log(2), [0.0, 0.5, -0.5]),
+    (lambda z, y: binary_cross_entropy(z[0], y[0]), [INF], [1], 0.0, [0.0]),
+    (lambda z, y: binary_cross_entropy(z[0], y[0]), [-INF], [0], 0.0, [0.0]),
+    (lambda z, y: binary_cross_entropy(z[0], y[0]), [-INF], [1], INF, [-1.0]),
+    (lambda z, y: binary_cross_entropy(z[0], y[0]), [INF], [0], INF, [1.0]),
+    (lambda z, y: hinge(z[0], y[0]), [INF], [1], 0.0, [0.0]),
+]
+
+
+@pytest.mark.parametrize(("loss", "logits", "label", "value", "slopes"), AT_INFINITY)
+@pytest.mark.parametrize("kind", ["numbers", "array", "Values", "program"])
+def test_infinite_logits_have_their_loss_whatever_a_label_is(
+    kind: str, loss: Any, logits: list[float], label: list[float], value: float, slopes: Any
+) -> None:
+    inputs = [Value(0.0) for _ in logits]
+
+    def of(z: Any, y: Any) -> Any:
+        return loss([w + v for w, v in zip(inputs, z)], y)
+
+    if kind == "program":  # with an ordinary row beside
+        usual = [0.25 * k for k in range(len(logits))]
+        out: Any = program(of)([usual, logits], [label, label])[1]
+    else:
+        made = {"numbers": list, "array": np.array, "Values": lambda y: [*map(Value, y)]}[kind]
+        out = of(logits, made(label))  # type: ignore[operator]
+    assert out.data == pytest.approx(value, rel=1e-15)
+    out.backward()
+    assert [w.grad for w in inputs] == pytest.approx(slopes, rel=1e-15)
+
+
 @pytest.mark.parametrize("label", [-1, 1])
 @given(score=st.floats(-5, 5).filter(lambda score: abs(score) != 1))
 def test_hinge_is_the_margin_that_is_missing(score: float, label: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from micrograd.programs import ProgramError
 
 DOMAIN = (ArithmeticError, ValueError)
 w = Value(0.5)
+silent = contextlib.suppress
 
 
 def of_a_kind(x: Any) -> Any:
@@ -66,8 +68,22 @@ def in_an_inner_function(x: Any) -> Any:
     return w * safe(x)
 
 
+def suppressed(x: Any) -> Any:
+    y = w
+    with contextlib.suppress(ValueError):
+        y = mg.log(x)
+    return y
+
+
+def suppressed_by_another_name(x: Any) -> Any:
+    with silent(KeyError, ArithmeticError):
+        return 1 / x
+    return w
+
+
 HANDLERS = [
     of_a_kind, of_several, of_a_name, of_anything, bare, in_a_helper, in_an_inner_function,
+    suppressed, suppressed_by_another_name,
 ]  # fmt: skip
 
 
@@ -75,6 +91,15 @@ HANDLERS = [
 def test_a_handler_of_arithmetic_errors_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(ProgramError, match=r"arithmetic error.*test_programs_errors\.py.*ask"):
         program(function)([2.0, -1.0])
+
+
+def test_other_errors_may_be_suppressed() -> None:
+    def looked_up(x: Any) -> Any:
+        with contextlib.suppress(KeyError):
+            return {1: w}[2] * x
+        return w * x
+
+    assert program(looked_up)([2.0]).data.tolist() == [1.0]
 
 
 def test_a_closure_is_found() -> None:

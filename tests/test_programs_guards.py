@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eager_loop import assert_same, values
+from eager_loop import assert_same, by_loop, by_program, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -334,3 +334,31 @@ def test_numbers_of_constants_and_texts_of_parameters_may_be_read(
 
     assert printing([1.0]).data.tolist() == [6.0]
     assert capsys.readouterr().out == "Value(data=3.0, grad=0.0) 3.00\n"
+
+
+def rounded(k: int, seed: int) -> tuple[Any, list[Value], Any]:
+    """Make two sums of products that are equal but for rounding, in a third of the rows."""
+    rng = np.random.default_rng(seed)
+    w = [Value(v) for v in rng.choice([0.1, 0.2, 0.3, 0.7], k)]
+    x = rng.integers(-2, 3, (400, k)) / 2
+    x[::3, : k // 2] = -x[::3, k // 2 :]
+
+    def f(v: Any) -> Any:
+        z = sum(a * b for a, b in zip(w, v))
+        u = sum(a * b for a, b in zip(reversed(w), v))
+        root = (z - u) ** 1.5 if z - u >= 0 else -((u - z) ** 1.5)
+        return root + (z**1.5 if z >= 0 else (-z) ** 1.5) + (u**1.5 if u > 0 else (-u) ** 1.5)
+
+    return f, w, x
+
+
+@pytest.mark.parametrize("k", [8, 64, 100])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_path_computes_what_its_guards_compared(k: int, seed: int) -> None:
+    f, w, x = rounded(k, seed)
+    traced = program(f)
+    for rows in (x, x[:200], x):  # the rows part anew in each call
+        looped = by_loop(f, [rows], [w])
+        ran = by_program(traced, [rows], [w])
+        np.testing.assert_allclose(ran.data, looped.data, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(ran.grads[0], looped.grads[0], rtol=1e-6, atol=1e-6)

@@ -88,6 +88,19 @@ def test_each_page_shows_one_cell_to_run_and_folds_the_others(page: int) -> None
     assert folded[0]  # the picture comes before the code
 
 
+@pytest.mark.parametrize("page", [2, 3])
+def test_every_box_of_a_diagram_has_a_name(page: int) -> None:
+    (code,) = re.findall(
+        r"^:tags: \[remove-input\]\n(.*?^graph\(\w+\)$)", text_of(page), re.M | re.S
+    )
+    before, _, root = code.rpartition("\ngraph(")
+    drawn: dict[str, Any] = {}
+    exec(before, drawn)
+    order = toposort(drawn[root.rstrip(")")])
+    assert len(order) >= 6
+    assert all(v.label for v in order)
+
+
 def answers(page: int) -> list[float]:
     """Read the answers of a page's exercises."""
     return [float(x) for x in re.findall(r"^:answer: (.*)$", text_of(page), re.M)]

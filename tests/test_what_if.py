@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd import Op, Value, exp, log, minimum, sqrt, stop_gradient, toposort
+from micrograd import Op, Value, exp, grad, log, minimum, sqrt, stop_gradient, toposort
 from micrograd.explain import nudge, step
 from micrograd.explain.examples import mazur, ng_ex4
+from micrograd.explain.what_if.descent import _directions
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.graph.steps import totals
 from micrograd.nn import MLP, Layer, Module, Neuron
@@ -275,6 +277,26 @@ def test_the_two_ways_to_the_random_directions_agree() -> None:
     one, other = step(model, loss, 0.3), step(model, by_hand, 0.3)
     assert one.random == pytest.approx(other.random, rel=1e-9, abs=1e-12)
     assert [m.real for m in one.rates] == pytest.approx([m.real for m in other.rates], rel=1e-9)
+
+
+@pytest.mark.parametrize("core_reads", [lambda v: v, lambda v: v.data])
+@pytest.mark.parametrize("at", [7.0, 5.75, 14.0])
+def test_each_figure_of_a_loss_with_an_if_is_what_it_gives(core_reads: Any, at: float) -> None:
+    w, v = Value(3.0), Value(2.0)
+
+    def loss() -> Value:
+        return w * w + v if core_reads(w * v) < at else 40 - w * w - v
+
+    found = step([w, v], loss, rate=0.5)
+    places = np.array([[3.0], [2.0]]) + _directions(2, 0.5 * found.slope)
+    for place, change in zip(places.T, found.random):
+        w.data, v.data = place.tolist()
+        assert change == pytest.approx(loss().data - found.before, rel=1e-9, abs=1e-9)
+    w.data, v.data = 3.0, 2.0
+    slopes = grad(loss(), [w, v])
+    for move in found.rates:
+        w.data, v.data = 3.0 - move.rate * slopes[0].data, 2.0 - move.rate * slopes[1].data
+        assert move.real == pytest.approx(loss().data)
 
 
 def test_a_loss_with_an_if_is_called_for_every_step() -> None:

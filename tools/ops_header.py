@@ -1,17 +1,21 @@
 """Write micrograd/native/_ops.h and _rules.h: the table of operations in C, for the C core.
 
-_ops.h has the rows as functions of doubles; _rules.h has the rules as functions that record Values.
-Each function is what a row says when it is called on Formulas. Run it after a change to the
-table: `python tools/ops_header.py`; a test compares the files with what this makes.
+_ops.h has the rows as functions of doubles, and the docstrings of engine.py and operators.py for
+what C takes over; _rules.h has the rules as functions that record Values. Each function is what a
+row says when it is called on Formulas. Run it after a change to the table or to these docstrings:
+`MICROGRAD_PURE=1 python tools/ops_header.py`; a test compares the files with what this makes.
 """
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from micrograd import ops
+from micrograd import engine, ops
 from micrograd.derivatives.chain_rule import simpler
 from micrograd.ops import Op
 from micrograd.symbolic.formula import (
@@ -60,7 +64,20 @@ def header() -> str:
         "/* The values of all rows. */\n" + c_definitions(),
         "/* The local derivatives of the rows that the C core takes over. */\n" + "\n".join(rules),
         "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
+        "/* What help() says of what C takes over. */\n" + "\n".join(docs(methods)),
     )
+
+
+def docs(methods: list[Op]) -> list[str]:
+    """Return the docstrings of what C takes over; those of functions with their parameters."""
+    names = [op.name for op in methods]
+    functions = {name: getattr(engine.Value, name) for name in (*names, "backward", "_apply")}
+    texts = {n: inspect.getdoc(getattr(engine.Value, n)) or "" for n in ("data", "grad", "parents")}
+    for name, function in {**functions, "toposort": engine.toposort}.items():
+        parameters = [str(p).split(":")[0] for p in inspect.signature(function).parameters.values()]
+        signature = ", ".join(parameters).replace("self", "$self").replace(", /", "")
+        texts[name] = f"{name}({signature})\n--\n\n{inspect.getdoc(function)}"
+    return [f"#define DOC_{name} {json.dumps(text)}" for name, text in texts.items()]
 
 
 def _text(*parts: str) -> str:
@@ -101,7 +118,8 @@ def rules_header() -> str:
                 functions.append(_function(f"{op.name}_rule_{position}", steps))
                 recorded.append(f"[ROW_{op.name}][{position}] = {op.name}_rule_{position},")
         if op in ops.KINKS:
-            condition = f"{ops.KINKS[op][0](*map(Formula, names)).c()} != 0.0"
+            places = [where(*map(Formula, names)).c() for where in ops.KINKS[op].values()]
+            condition = " || ".join(f"{place} != 0.0" for place in dict.fromkeys(places))
             kinks.append(c_function(f"{op.name}_kink", [*names, "none"][:2], condition))
     assert ops.power.derivatives[0] is not None
     of_number = ops.power.derivatives[0](Formula("x"), Exponent(2.0), Formula("out"))
@@ -164,5 +182,7 @@ def _steps(formula: Formula, names: list[str]) -> list[str]:
 FILES = {NATIVE / "_ops.h": header, NATIVE / "_rules.h": rules_header}
 
 if __name__ == "__main__":
+    if engine.core != "python":
+        sys.exit("the docstrings are those of engine.py: set MICROGRAD_PURE=1 in the environment")
     for path, text in FILES.items():
         path.write_text(text(), encoding="utf-8")

@@ -5,6 +5,19 @@ stands on sweeps.py (numbers) and chain_rule.py (Values).
 """
 
 from micrograd.derivatives.finite_differences import check_grads
+from micrograd.derivatives.implicit import fixed_point, implicit_root
+from micrograd.derivatives.linear import solve
 from micrograd.derivatives.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
 
-__all__ = ["check_grads", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad"]
+__all__ = [
+    "check_grads",
+    "fixed_point",
+    "grad",
+    "hessian",
+    "hvp",
+    "implicit_root",
+    "jacobian",
+    "jvp",
+    "solve",
+    "value_and_grad",
+]

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Union
 
+from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, traced_slopes
 from micrograd.derivatives.sweeps import (
     Step,
     adjoints,
@@ -27,7 +28,7 @@ from micrograd.derivatives.sweeps import (
 )
 from micrograd.engine import Value
 from micrograd.native import takeover
-from micrograd.ops import KINKS, Op
+from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
@@ -155,12 +156,16 @@ def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
 
 def _reverse(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None:
     """Pass on to the operands what each node's rise gives the output, outputs first."""
+    unreached = Unreached() if hooks.tracer_here() is not None else None
     for node, positions in reversed(steps):
         adjoint = found.get(id(node))
         if adjoint is not None:
             arrived = [adjoint] * len(positions)
             for i, slope, entry in _products(slopes, node, positions, arrived):
-                _add(found, node.args[i], slope, entry)
+                pair = slope, entry
+                if unreached is not None:
+                    pair = unreached.passed(node, i, slope, entry)
+                _add(found, node.args[i], *pair)
 
 
 def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None:
@@ -242,10 +247,10 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
     """Return the local derivatives of `node` with respect to operands, as Values or as numbers."""
     if node.op is None:
         return _given_slopes(node, positions)
-    rules = node.op.derivatives
+    if hooks.tracer_here() is not None:
+        return traced_slopes(node, positions, simpler(node.op)[0])
     arguments: list[Any] = [*node.args, node]
-    tracing = hooks.tracer_here() is not None  # a number would be that of one row
-    flat, numbers = ((), ()) if tracing else simpler(node.op)
+    flat, numbers = simpler(node.op)
     for i in numbers:
         if isinstance(arguments[i], Value):
             arguments[i] = arguments[i].data
@@ -255,42 +260,12 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
             slopes += slopes_at(node, [i])
             continue
         try:
-            slopes.append(rules[i](*arguments))  # type: ignore[misc]
+            slopes.append(node.op.derivatives[i](*arguments))  # type: ignore[misc]
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
-    kink = None if tracing or node.op not in KINKS else _Kink.of(node)
-    return slopes if kink is None else [slope + kink for slope in slopes]
-
-
-class _Kink(Value):
-    """A zero that makes a slope depend on operands by which it cannot be differentiated."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, node: Value) -> _Kink | None:
-        """Return that zero for the slopes of a node, if it is at a kink of its operation."""
-        where, positions = KINKS[node.op]  # type: ignore[index]
-        operands = [node.args[i] for i in positions if isinstance(node.args[i], Value)]
-        if not operands or not where(*[x.data if isinstance(x, Value) else x for x in node.args]):
-            return None
-        return cls(0.0, operands, node.op.name)  # type: ignore[union-attr]
-
-    @property
-    def _why_no_derivative(self) -> str:  # type: ignore[override]
-        at = ", ".join(f"{v.label}={v.data!r}" if v.label else repr(v.data) for v in self.parents)
-        return (
-            f"cannot differentiate again: {self._op} has a kink or jump where its operands are "
-            f"{at}. Its slope there is a choice, and a second derivative does not exist. Keep the "
-            "operands away from this point"
-        )
-
-    @property
-    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
-        return self._refuse
-
-    def _refuse(self) -> None:
-        raise TypeError(self._why_no_derivative)
+    if not kinks_of(node.op):
+        return slopes
+    return [chosen(slope, node, i) for i, slope in zip(positions, slopes)]
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,7 @@ from typing import Any
 from micrograd.engine import Value, toposort
 from micrograd.graph.steps import additions_by_hand
 from micrograd.native import takeover
+from micrograd.ops import Op
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after
 from micrograd.value.numbers import to_float
@@ -23,6 +24,9 @@ from micrograd.value.numbers import to_float
 # A node, and the positions of those operands through which a variable reaches it.
 Step = tuple[Value, tuple[int, ...]]
 Rows = list[list[float]]
+identity = Op("identity", lambda x: x, lambda x, out: 1.0)
+# What ties a new input of a function to the Value in whose place it was given.
+tied = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 
 def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:

@@ -69,7 +69,7 @@ def _check(nodes: list[Value]) -> None:
     for module in _modules_of(nodes):
         _check_module(module)
     for v in nodes:
-        if not v.parents and v._grad != 0:
+        if not v.parents and v._grad != 0 and not v._is_plain_number:
             raise _error(
                 f"{v.label or 'a leaf'} still has the gradient {v._grad} of an earlier pass, to "
                 "which this one would be added: set it to 0 first, with model.zero_grad() say"

@@ -34,7 +34,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     }
     if ((v->used || (op && !known)) && hang(s, v) < 0) return -1;
     double exponent;
-    if (code == ROW_power && values == 1 && is_value(PyTuple_GET_ITEM(operands, 0)) &&
+    if (code == ROW_power && n == 2 && values == 1 && is_value(PyTuple_GET_ITEM(operands, 0)) &&
         plain_number(PyTuple_GET_ITEM(operands, 1), &exponent)) {
         code = POWER_OF_NUMBER;
     }
@@ -61,6 +61,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
 /* Get args, or parents if `only_values` is set. The caller owns the tuple. */
 static PyObject *get_operands(PyObject *self, void *only_values) {
     Value *v = (Value *)self;
+    if (is_unset(v)) return unset_error(self, "args");
     PyObject *inlined[2] = {v->first, v->second};
     if (v->shape != MANY) return new_tuple(inlined, v->shape, only_values != NULL);
     return new_tuple(((PyTupleObject *)v->first)->ob_item, Py_SIZE(v->first), only_values != NULL);
@@ -69,6 +70,7 @@ static PyObject *get_operands(PyObject *self, void *only_values) {
 /* Get op. The caller owns the result. */
 static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;
+    if (is_unset(v)) return unset_error(self, "op");
     int named = v->shape == MANY || v->shape == LEAF;
     State *s = needed(state_of(Py_TYPE(self)));
     if (!s) return NULL;
@@ -76,16 +78,50 @@ static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     return Py_NewRef(op ? op : Py_None);
 }
 
-/* Set op (if `is_op` is set) or args of a leaf. op is set first, and waits in the place of the second
- * operand. Borrows what is set. */
+/* Refuse to set or delete an attribute: the error is that of the property in Python. */
+static int refuse_as_python(PyObject *self, PyObject *x, void *name) {
+    State *s = needed(state_of(Py_TYPE(self)));
+    PyObject *property = s ? PyObject_GetAttrString(PYTHON(s, engine, Value), name) : NULL;
+    if (property) Py_TYPE(property)->tp_descr_set(property, self, x);
+    Py_XDECREF(property);
+    return -1;
+}
+
+/* Set op (if `is_op` is set) or args of a node that has operands already. Borrows what is set. */
+static int change_making(State *s, Value *v, PyObject *x, int is_op) {
+    if (s->walking || v->hides) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "op and args of a node cannot be changed while derivatives are taken");
+        return -1;
+    }
+    PyObject *op = is_op ? Py_NewRef(x) : get_op((PyObject *)v, NULL);
+    PyObject *args = is_op ? get_operands((PyObject *)v, NULL) : Py_NewRef(x);
+    PyObject *first = v->first, *second = v->second;
+    int failed = !op || !args || hang(s, v) < 0;
+    if (!failed) {
+        v->code = NO_ROW;
+        v->shape = LEAF;
+        v->first = v->second = NULL;
+        failed = set_operands(s, v, op == Py_None ? NULL : op, args) < 0;
+        Py_XDECREF(first);
+        Py_XDECREF(second);
+    }
+    Py_XDECREF(op);
+    Py_XDECREF(args);
+    return -failed;
+}
+
+/* Set op (if `is_op` is set) or args. To make a node of a leaf, op is set first, and waits in the place of
+ * the second operand. Borrows what is set. */
 static int set_making(PyObject *self, PyObject *x, void *is_op) {
     Value *v = (Value *)self;
-    if (!x || v->shape != LEAF || (!is_op && !PyTuple_Check(x))) {
-        PyErr_SetString(PyExc_AttributeError, "op, then args, a tuple, are set to make a node");
+    if (!x || (!is_op && !PyTuple_Check(x))) {
+        PyErr_SetString(PyExc_AttributeError, "op is an operation and args a tuple; they stay");
         return -1;
     }
     State *s = needed(state_of(Py_TYPE(self)));
     if (!s) return -1;
+    if (v->shape != LEAF) return change_making(s, v, x, is_op != NULL);
     if (is_op) {
         int known = can_cycle(x) ? PyDict_Contains(s->codes, x) : 1;
         if (known < 0 && forget(PyExc_TypeError) < 0) return -1; /* not even hashable */
@@ -109,6 +145,7 @@ static inline State *tracing(PyObject *self) {
 /* Get _number or _grad. The caller owns the result. */
 static PyObject *get_raw(PyObject *self, void *name) {
     Value *v = (Value *)self;
+    if (is_unset(v)) return unset_error(self, which_of(name) == DATA ? "_number" : "_grad");
     if (v->bound) look_at_all(state_of(Py_TYPE(self)));
     return PyFloat_FromDouble(*number_of(self, which_of(name)));
 }
@@ -126,7 +163,7 @@ static int set_number(PyObject *self, PyObject *number, void *name) {
     double x;
     if (!s) return -1;
     if (!number) {
-        PyErr_Format(PyExc_AttributeError, "the %s of a Value cannot be deleted", name);
+        refuse_as_python(self, NULL, name);
         return -1;
     }
     if (as_double(s, number, name, &x) < 0) return -1;
@@ -216,7 +253,8 @@ static PyObject *value_richcompare(PyObject *self, PyObject *other, int op) {
     State *s = state_of(Py_TYPE(self));
     int of_values = is_value(other);
     double y = 0.0;
-    if (tracing(self) || !(of_values || plain_number(other, &y))) {
+    int unset = is_unset((Value *)self) || (of_values && is_unset((Value *)other));
+    if (tracing(self) || unset || !(of_values || plain_number(other, &y))) {
         if (!s || !s->type) Py_RETURN_NOTIMPLEMENTED; /* Python shuts down */
         return PyObject_CallFunction(PYTHON(s, base, compared), "OOi", self, other, op);
     }

@@ -42,6 +42,8 @@
 
 #include "_chain.h"
 
+#include "_dot.h"
+
 #include "_pattern.h"
 
 #include "_bulk.h"
@@ -50,32 +52,27 @@
 
 /* The type Value ---------------------------------------------------------------------------- */
 
-#define METHOD1(name) {#name, name##_method, METH_NOARGS, ROW_DOC},
-#define METHOD2(name) {#name, name##_method, METH_O, ROW_DOC},
-#define ROW_DOC "Apply this operation to self."
+#define METHOD(name, function, doc)                                                                \
+    {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, doc},
+#define OPERATION(name) METHOD(#name, name##_method, DOC_##name)
 static PyMethodDef value_methods[] = {
-    {"backward", value_backward, METH_NOARGS,
-     "Leave in every `v.grad` of this graph the derivative of self with respect to v."},
-    {"_apply", (PyCFunction)(void (*)(void))value_apply, METH_FASTCALL,
-     "Compute an operation on the data of its operands, and record the result as a node."},
+    METHOD("backward", value_backward, DOC_backward)
+    METHOD("_apply", value_apply, DOC__apply)
     {"_set_attribute", value_set_attribute, METH_VARARGS, "Set an attribute."},
     {"_track", value_track, METH_NOARGS, "Make this Value visible to the garbage collector."},
-    UNARY_METHODS(METHOD1) BINARY_METHODS(METHOD2)
+    UNARY_METHODS(OPERATION) BINARY_METHODS(OPERATION)
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef value_getset[] = {
-    {"data", get_number, set_number, "The number itself.", "data"},
-    {"grad", get_number, set_number,
-     "The derivative of the last `backward()`'s root with respect to this Value.", "grad"},
+    {"data", get_number, set_number, DOC_data, "data"},
+    {"grad", get_number, set_number, DOC_grad, "grad"},
     {"_is_variable", get_variable, set_variable, NULL, NULL},
     {"_number", get_raw, set_number, NULL, "data"},
     {"_grad", get_raw, set_number, NULL, "grad"},
-    {"op", get_op, set_making, "The operation that made this node; None for a leaf.", "op"},
-    {"args", get_operands, set_making,
-     "All operands in order, a number that stayed one (the 3 of `x**3`) among them.", NULL},
-    {"parents", get_operands, NULL,
-     "The Values among the operands, in order; `a + a` has two.", "values"},
+    {"op", get_op, set_making, NULL, "op"},
+    {"args", get_operands, set_making, NULL, NULL},
+    {"parents", get_operands, refuse_as_python, DOC_parents, "parents"},
     {"_is_plain_number", get_plain, set_plain, NULL, NULL},
     {"_forgot", get_forgot, set_forgot, NULL, NULL},
     {"_attributes", get_attributes, NULL, NULL, NULL},
@@ -150,11 +147,13 @@ static int take(State *s, int index, PyObject *source, const char *name) {
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
-    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *base = NULL, *custom_nodes = NULL;
+    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *products = NULL, *base = NULL;
+    PyObject *custom_nodes = NULL;
     PyObject *hooks = NULL, *ops = NULL;
     int failed = !(engine = PyImport_ImportModule("micrograd.engine")) ||
                  !(gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles")) ||
                  !(bulk = PyImport_ImportModule("micrograd.native.bulk")) ||
+                 !(products = PyImport_ImportModule("micrograd.native.products")) ||
                  !(base = PyImport_ImportModule("micrograd.value.base")) ||
                  !(custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes")) ||
                  !(hooks = PyImport_ImportModule("micrograd.value.hooks")) ||
@@ -166,6 +165,7 @@ static int engine_exec(PyObject *module) {
     OBJECTS(TAKE)
     failed = failed || !(s->type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &value_spec, bases));
+    failed = failed || !(s->apply = _PyType_Lookup(s->type, PYTHON(s, name, _apply)));
     failed = failed || !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &block_spec, NULL));
     failed = failed || !(in_scope = PyType_FromModuleAndSpec(module, &in_scope_spec, NULL));
@@ -175,7 +175,7 @@ static int engine_exec(PyObject *module) {
                  PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0 ||
                  PyModule_AddObjectRef(module, "in_scope", in_scope) < 0;
     }
-    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, custom_nodes, hooks, ops, table, Value, bases, in_scope};
+    PyObject *borrowed[] = {engine, gc_cycles, bulk, products, base, custom_nodes, hooks, ops, table, Value, bases, in_scope};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }
@@ -216,8 +216,7 @@ static void engine_free(void *module) {
 #define BULK_METHOD(source, name)                                                                  \
     {#name, (PyCFunction)(void (*)(void))bulk_##name, METH_FASTCALL, "See micrograd/native/bulk.py."},
 static PyMethodDef engine_methods[] = {
-    {"toposort", (PyCFunction)(void (*)(void))engine_toposort, METH_FASTCALL,
-     "List every Value that the roots are made of, operands before their consumers."},
+    METHOD("toposort", engine_toposort_of, DOC_toposort)
     {"adjoints", (PyCFunction)(void (*)(void))engine_adjoints, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
@@ -226,6 +225,9 @@ static PyMethodDef engine_methods[] = {
      "Tell of each Value whether the roots are made of it."},
     {"pattern", (PyCFunction)(void (*)(void))engine_pattern, METH_FASTCALL,
      "See micrograd/derivatives/sparse.py."},
+    {"dot", (PyCFunction)(void (*)(void))engine_dot, METH_FASTCALL | METH_KEYWORDS,
+     "dot($module, ws, xs, start=0)\n--\n\n"
+     "Return `start + ws[0] * xs[0] + ws[1] * xs[1] + ...`, added from left to right."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},

@@ -145,6 +145,13 @@ static PyObject *engine_toposort(PyObject *Py_UNUSED(module), PyObject *const *r
     return result;
 }
 
+/* toposort(*roots) as Python calls it. */
+static PyObject *engine_toposort_of(PyObject *module, PyObject *const *roots, Py_ssize_t n, PyObject *names) {
+    if (!names) return engine_toposort(module, roots, n);
+    State *s = needed(PyModule_GetState(module));
+    return s ? PyObject_Vectorcall(PYTHON(s, engine, toposort), roots, n, names) : NULL;
+}
+
 /* Take the step of a node that hides its leaves: collect pairs of a block and the gradients to add to it,
  * until nothing can fail any more. Borrows the node. */
 static int collect(State *s, Walk *w, Value *v) {
@@ -256,7 +263,9 @@ static int check_nodes(State *s, Walk *w, PyObject *root) {
 }
 
 /* Value.backward(). The caller's reference to the root keeps the graph alive. */
-static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+static PyObject *value_backward(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names) {
+    if (n || names || is_unset((Value *)self))
+        return call_as_python(self, "backward", args, n, names);
     State *s = needed(state_of(Py_TYPE(self)));
     if (!s) return NULL;
     look(s, s->hung);
@@ -275,7 +284,9 @@ static PyObject *value_backward(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     }
     else {
         trim(s);
+        s->walking++;
         failed = check_nodes(s, &w, self) < 0 ? -1 : pass_back(s, &w, (Value *)self, before);
+        s->walking--;
     }
     PyMem_Free(before);
     Py_CLEAR(w.collected);

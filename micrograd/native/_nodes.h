@@ -241,12 +241,21 @@ static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Convert `x` to a double; `what` names it in error messages. Borrows both. */
-static int as_double(State *s, PyObject *x, const char *what, double *result) {
+/* Convert a float, or an int that a float holds exactly; false for anything else. Borrows it. */
+static inline int plain_number(PyObject *x, double *result) {
     if (PyFloat_CheckExact(x)) {
         *result = PyFloat_AS_DOUBLE(x);
-        return 0;
+        return 1;
     }
+    if (!PyLong_CheckExact(x)) return 0;
+    *result = PyLong_AsDouble(x);
+    if (*result == -1.0 && PyErr_Occurred()) return forget(PyExc_OverflowError), 0;
+    return fabs(*result) < 9007199254740992.0; /* 2**53 */
+}
+
+/* Convert `x` to a double; `what` names it in error messages. Borrows both. */
+static int as_double(State *s, PyObject *x, const char *what, double *result) {
+    if (plain_number(x, result)) return 0;
     PyObject *number = PyObject_CallFunction(PYTHON(s, engine, to_float), "Os", x, what);
     if (!number) return -1;
     *result = PyFloat_AsDouble(number);
@@ -258,10 +267,13 @@ static int as_double(State *s, PyObject *x, const char *what, double *result) {
 static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw)) {
     State *s = needed(state_of(type));
     if (!s) return NULL;
-    if (is_exact(type)) return (PyObject *)new_leaf(s, 0.0);
+    double unset;
+    memcpy(&unset, &UNSET, sizeof(unset));
+    if (is_exact(type)) return (PyObject *)new_leaf(s, unset);
     Value *v = (Value *)type->tp_alloc(type, 0); /* tracks it */
     if (!v) return NULL;
     v->tracked = 1;
+    v->data = unset;
     if (s->marking && mark(s, v) < 0) Py_CLEAR(v);
     return (PyObject *)v;
 }

@@ -56,9 +56,10 @@ typedef struct {
     X(bulk, read_data) X(bulk, write_data) X(bulk, read_grads) X(bulk, write_grads)               \
     X(bulk, add_grads)
 #define OBJECTS(X)                                                                                \
+    X(engine, Value) X(engine, toposort)                                                           \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
     X(custom_nodes, refuse_without_rule) X(hooks, _forgetful) X(hooks, _framed) X(hooks, forgets)                                     \
-    X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
+    X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(products, dot) X(name, _apply)                \
     X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module) X(name, derivatives)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
@@ -68,6 +69,7 @@ typedef struct Block Block;
 
 typedef struct {
     PyTypeObject *type;         /* Value; all objects in this struct are owned */
+    PyObject *apply;            /* Value's own `_apply`; borrowed from the type */
     PyTypeObject *block_type;
     Block *ahead;               /* borrowed: the block with numbers newer than its leaves' */
     uint64_t changes[2];        /* number of changes to data and to grads of bound Values */
@@ -81,6 +83,7 @@ typedef struct {
     Py_ssize_t n_alive, peak, keep;
     Py_ssize_t n_freed;         /* since memory was last returned to Python, see trim */
     uint64_t walks;
+    int walking;                /* number of backward passes and sweeps that run, within each other */
     Walk spare;                 /* memory of the last walk, for the next one */
     Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
     int modal;                  /* a mode is on: new Values may have to forget their operands */
@@ -113,6 +116,21 @@ static inline State *state_of(PyTypeObject *type) {
     PyObject *module = ((PyHeapTypeObject *)value_type(type))->ht_module;
     State *s = module ? (State *)PyModule_GetState(module) : NULL;
     return s && s->type ? s : NULL;
+}
+
+/* The data of a Value whose __init__ has not run: a nan that no computation gives. */
+static const uint64_t UNSET = 0x7ff8766172677261;
+
+static inline int is_unset(Value *v) {
+    uint64_t bits;
+    memcpy(&bits, &v->data, sizeof(bits));
+    return bits == UNSET;
+}
+
+/* Raise the error of Python for an attribute that is not there yet. */
+static PyObject *unset_error(PyObject *self, const char *name) {
+    return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s'",
+                        ((PyHeapTypeObject *)Py_TYPE(self))->ht_type.tp_name, name);
 }
 
 /* Return a state for what cannot do without one; NULL, with an error, during shutdown. */

@@ -335,7 +335,9 @@ static PyObject *engine_sweep(PyObject *module, PyObject *const *args, PyObject 
     PyObject *rows = NULL;
     w.outputs = PySequence_Tuple(args[0]);
     w.variables = PySequence_Tuple(args[1]);
+    s->walking++;
     if (w.outputs && w.variables) rows = run_sweeps(s, &w, args[2] == Py_True, directions);
+    s->walking--;
     free_sweep(&w);
     return rows;
 }

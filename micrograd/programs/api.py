@@ -256,9 +256,9 @@ class Program:
         if version is None or not version.references.unchanged():
             with uncollected():
                 version = _Version(References(self.function), {})
-                for function in version.references.functions:
-                    refuse_hidden_truths(function)
-                refuse_hidden_errors(version.references.first, version.references.functions)
+                first, functions = version.references.first, version.references.functions
+                refuse_hidden_truths(first, functions)
+                refuse_hidden_errors(first, functions)
                 self._known.version = version
         integers = tuple([name for name, x in arguments.items() if x.is_integer])
         key = (tuple(arguments), structures, integers)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # What one row is: the lengths of an array, or, where they differ, what its parts are.
 Structure = tuple[Union[int, "Structure"], ...]
 FLOAT64 = np.dtype(np.float64)
+_INTEGERS = (int, np.integer, np.bool_)  # and truths, which count as 0 and 1
 
 
 class Argument:
@@ -28,7 +29,7 @@ class Argument:
         self.n: int = len(array)
         self.structures: list[Structure] = [array.shape[1:]]
         self.which: Array | None = None  # the structure of each row, where there are several
-        self.is_integer: bool = array.dtype.kind in "iu"
+        self.is_integer: bool = array.dtype.kind in "iub"
         self._columns = _examples_last(array.astype(np.float64, copy=False))
 
     def columns(self, rows: Array | None = None) -> Array:
@@ -104,9 +105,7 @@ def _is_nested(array: Array) -> bool:
 def _from_objects(array: Array) -> Array:
     """Convert objects that are all integers, as pandas may hold them, or as they are large."""
     elements = array.reshape(-1).tolist()
-    if elements and all(
-        isinstance(x, (int, np.integer)) and x.__class__ is not bool for x in elements
-    ):
+    if elements and all(isinstance(x, _INTEGERS) for x in elements):
         fit = all(-(2**63) <= x < 2**63 for x in elements)
         return array.astype(np.int64 if fit else np.float64)
     return array
@@ -120,8 +119,7 @@ def _ragged(what: str, rows: list[Any]) -> Argument:
     depths = {_depth(row) for row in rows}
     if len(depths) > 1:
         raise ValueError(f"{what} has rows of unlike depth: nest the lists of all rows alike")
-    integers = all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in numbers)
-    return Ragged(rows, integers)
+    return Ragged(rows, all(isinstance(x, _INTEGERS) for x in numbers))
 
 
 def _numbers(row: Any) -> Iterator[Any]:

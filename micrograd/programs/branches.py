@@ -122,12 +122,28 @@ class Paths:
     # Dividing the rows -----------------------------------------------------------------------
 
     def _divide(self, inputs: Inputs, numbers: Array) -> list[Part]:
-        """Run each row on the path on which all its guards hold; trace what is not known."""
+        """Run each row on the path on which all its guards hold; trace what is not known.
+
+        A comparison of numbers that differ by rounding may come out otherwise on each of two
+        paths, which compute in different orders. Such rows run node by node, as in the loop.
+        """
+        parts, left = self._share_out(inputs, np.arange(len(numbers)), numbers, exact=False)
+        if len(left):
+            parts += self._share_out(inputs, left, numbers, exact=True)[0]
+        biggest = max(parts, key=lambda part: len(numbers) if part.rows is None else len(part.rows))
+        if self._first is None or self._first not in [part.path for part in parts]:
+            self._first = biggest.path
+        return parts
+
+    def _share_out(
+        self, inputs: Inputs, everything: Array, numbers: Array, exact: bool
+    ) -> tuple[list[Part], Array]:
+        """Run some rows, each on its path; return those for which each path is the other's."""
         n = len(numbers)
         parts: list[Part] = []
-        everything = np.arange(n)
         todo: list[Todo] = [(self._first, everything)]
         tried: dict[Path, Array] = {}
+        left = np.zeros(n, bool)
         forgot, traced = False, 0
         while todo:
             path, rows = todo.pop()
@@ -141,28 +157,30 @@ class Paths:
                         full = len(self.found) >= MOST_PATHS
                         raise _too_many(self._lines(), MOST_PATHS if full else MOST_BRANCHES)
                     parts, todo, rows, forgot = [], [], everything, True
+                    left[:] = False
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
             before = tried.setdefault(path, np.zeros(n, bool))
-            part, others = self._run(path, inputs, rows, before, numbers)
-            before[rows] = True
-            parts += part
-            todo += others
-        biggest = max(parts, key=lambda part: n if part.rows is None else len(part.rows))
-        if self._first is None or self._first not in [part.path for part in parts]:
-            self._first = biggest.path
-        return parts
+            if not exact:
+                left[rows[before[rows]]] = True
+                rows = rows[~before[rows]]
+            if len(rows):
+                part, others = self._run(path, inputs, rows, before, numbers, exact)
+                before[rows] = True
+                parts += part
+                todo += others
+        return parts, np.flatnonzero(left)
 
     def _run(
-        self, path: Path, inputs: Inputs, rows: Array, tried: Array, numbers: Array
+        self, path: Path, inputs: Inputs, rows: Array, tried: Array, numbers: Array, exact: bool
     ) -> tuple[list[Part], list[Todo]]:
         """Run a path on those of the rows that take it; give the others with the path to try.
 
-        A row for which the path was `tried` before stays: a comparison came out otherwise on
-        another path, by a rounding error.
+        A row for which the path was `tried` before stays.
         """
         others: list[Todo] = []
         n = len(tried)
-        program = path.conditions if path.divides else path.program
+        whole: Any = path.exact if exact else path.program
+        program: Any = path.conditions if path.divides and not exact else whole
         while True:
             some = inputs if len(rows) == n else _select(inputs, rows)
             values, state, differs = program.forward(some, len(rows))
@@ -170,11 +188,12 @@ class Paths:
                 differs[tried[rows]] = len(path.truths)
                 if (differs == len(path.truths)).all():
                     differs = None
-            if differs is None and program is path.program:
+            if differs is None and program is whole:
                 path.check_indices(inputs, rows, numbers)
-                return [Part(path, None if len(rows) == n else rows, values, state)], others
+                part = Part(path, None if len(rows) == n else rows, values, program, state)
+                return [part], others
             program.give_back(state)
-            program = path.program
+            program = whole
             path.divides = differs is not None and len(rows) > 1
             if differs is not None:
                 others += self._others(path, rows, differs)

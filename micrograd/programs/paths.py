@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of, scope_of
 from micrograd.programs.lift.slopes import Slopes
-from micrograd.programs.run.executor import Executable, State
+from micrograd.programs.run.careful import NodeByNode
+from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
 from micrograd.programs.trace.recording import Index
 from micrograd.programs.trace.tape import Tape
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+Runnable = Union[Executable, NodeByNode]
 Inputs = Mapping[str, "Array"]  # by argument: one row per scalar, one column per example
 
 
@@ -67,6 +69,11 @@ class Path:
         """Plan the guards alone, to tell the rows apart before anything else is computed."""
         return self._executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
 
+    @cached_property
+    def exact(self) -> NodeByNode:
+        """Compute every node by itself, in the order of the function."""
+        return NodeByNode(self.tape, self.outputs, self.program.block, self.program.parameters)
+
     def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
         """Raise IndexError if one of these rows has an index that is out of range."""
         for index in self.indices:
@@ -89,7 +96,8 @@ class Part(NamedTuple):
     path: Path
     rows: Array | None
     values: Array
-    state: State
+    program: Runnable
+    state: Any
 
 
 def joined(parts: list[Part], n: int) -> Result:
@@ -104,7 +112,7 @@ def joined(parts: list[Part], n: int) -> Result:
             )
         data[slice(None) if part.rows is None else part.rows] = part.values.T
     operands = {id(p): p for part in parts for p in part.path.operands}
-    node = Call.of(tuple(operands.values()), [part.path.program for part in parts])
-    node.runs = [Run(part.path.program, part.rows, part.state) for part in parts]
+    node = Call.of(tuple(operands.values()), [part.program for part in parts])
+    node.runs = [Run(part.program, part.rows, part.state) for part in parts]
     node.shape = (n,) if width is None else (n, width)
     return Result(data.reshape(node.shape), Lease(node))

@@ -6,7 +6,21 @@ import math
 from functools import reduce
 from typing import Any
 
-from micrograd.ops import KINKS, LOG_2, Op, abs, cos, equal, less, log, log1p, power, sin, where
+from micrograd.ops import (
+    KINKS,
+    LOG_2,
+    OF_TWO,
+    Op,
+    abs,
+    cos,
+    equal,
+    less,
+    log,
+    log1p,
+    power,
+    sin,
+    where,
+)
 
 PI = math.pi
 
@@ -47,4 +61,4 @@ xlogy = Op("xlogy", lambda x, y: x * log(where(equal(x, 0) * equal(y, y), 1.0, y
                                              lambda x, y, out: x / (y + equal(x, 0) * equal(y, 0)))
 # fmt: on
 
-KINKS[xlogy] = (lambda x, y: equal(x, 0) * equal(y, 0), (0, 1))
+KINKS[xlogy] = dict.fromkeys(OF_TWO, lambda x, y: equal(x, 0) * equal(y, 0))

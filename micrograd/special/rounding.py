@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.ops import KINKS, Op, equal, sign
+from micrograd.ops import KINKS, OF_TWO, Op, equal, sign
 
 
 def _rounded(f: Callable[[float], int]) -> Callable[[float], float]:
@@ -38,11 +38,11 @@ def _is_whole(x: Any) -> Any:
 
 KINKS.update(
     {
-        floor: (_is_whole, (0,)),
-        ceil: (_is_whole, (0,)),
-        trunc: (lambda x: _is_whole(x) * (1.0 - equal(x, 0)), (0,)),
-        round: (lambda x: equal(x - floor(x), 0.5), (0,)),
-        copysign: (lambda x, y: equal(x, 0), (0,)),
-        mod: (lambda x, y: equal(mod(x, y), 0), (0, 1)),
+        floor: {(0, 0): _is_whole},
+        ceil: {(0, 0): _is_whole},
+        trunc: {(0, 0): lambda x: _is_whole(x) * (1.0 - equal(x, 0))},
+        round: {(0, 0): lambda x: equal(x - floor(x), 0.5)},
+        copysign: {(0, 0): lambda x, y: equal(x, 0)},
+        mod: dict.fromkeys(OF_TWO, lambda x, y: equal(mod(x, y), 0)),
     }
 )

@@ -53,6 +53,7 @@ class ValueBase(Operators["Value"]):
     _is_traced: bool = False  # it is an argument of a program that is traced
     _original: Value | None = None  # what a leaf stands for while a derivative is taken
     _is_variable: bool = False  # a derivative is being taken by this leaf
+    _is_answer: bool = False  # a function that takes derivatives has returned it
 
     _set_attribute = object.__setattr__  # the setting itself, whatever strict mode does before
 
@@ -71,6 +72,10 @@ class ValueBase(Operators["Value"]):
     def data(self, number: Any) -> None:
         self._number = to_float(number, "data")  # type: ignore[misc]
 
+    @data.deleter
+    def data(self) -> None:
+        raise AttributeError("the data of a Value cannot be deleted")
+
     @property
     def grad(self) -> float:
         """The derivative of the last `backward()`'s root with respect to this Value."""
@@ -79,6 +84,10 @@ class ValueBase(Operators["Value"]):
     @grad.setter
     def grad(self, number: Any) -> None:
         self._grad = to_float(number, "grad")  # type: ignore[misc]
+
+    @grad.deleter
+    def grad(self) -> None:
+        raise AttributeError("the grad of a Value cannot be deleted: to reset it, write v.grad = 0")
 
     def __float__(self) -> float:
         raise _number_lost(
@@ -194,6 +203,10 @@ class ValueBase(Operators["Value"]):
         return OperandSet(self.parents)
 
     @property
+    def _children(self) -> tuple[Value, ...]:  # as microgpt calls them
+        return self.parents
+
+    @property
     def _op(self) -> str:
         if self._symbol is not None:
             return self._symbol
@@ -230,6 +243,8 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> bool:
         result = tracer.compare(v, other, comparison)
     elif comparison not in (operator.eq, operator.ne) or other is v or is_number(other):
         refuse_masked(other, "what a Value is compared with")
+        if hooks.on_compare is not None:
+            hooks.on_compare(v, other)
         number = other._number if isinstance(other, ValueBase) else other
         result = comparison(v._number, number)
     return result  # type: ignore[no-any-return]

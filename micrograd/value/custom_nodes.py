@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from micrograd.value import hooks
@@ -154,7 +155,14 @@ def refuse_forgotten(root: Any, what: str) -> None:
 
 
 def _has_no_rule(v: Any) -> bool:
-    return v._given is None and v._closure is None and bool(v.parents)
+    if v._given is not None or v._closure is not None or not v.parents:
+        return False
+    return not any("_backward" in vars(k) or "_pass_on" in vars(k) for k in _above_value(type(v)))
+
+
+def _above_value(kind: type) -> Iterator[type]:
+    """Yield a subclass of Value and its bases, down to Value itself."""
+    return takewhile(lambda k: ValueBase not in k.__bases__, kind.__mro__)
 
 
 def _without_rule(node: Any) -> str:

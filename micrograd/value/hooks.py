@@ -5,6 +5,7 @@ These are global, and stay empty while nobody needs them:
 * `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
   each backward pass (graph/strict.py).
+* `set_on_compare(function)`: the function is called on both sides of each comparison (explain/).
 * `add_mode(mode)`: new Values forget their operands, or remember them again (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
   ordinary Values, reads their numbers, or computes where floats raise (programs/trace/).
@@ -130,3 +131,19 @@ tracers: dict[int, Tracer] = {}  # by the identifier of the thread
 def tracer_here() -> Tracer | None:
     """Return who answers for the Values that this thread uses, if it traces."""
     return tracers.get(threading.get_ident()) if tracers else None
+
+
+on_compare: Callable[[Any, Any], object] | None = None
+
+
+def set_on_compare(function: Callable[[Any, Any], object] | None) -> None:
+    """Call a function on a Value that any thread compares, and on what with; None ends that."""
+    global on_compare
+    on_compare = function
+    if function is None:
+        tracers.pop(_NO_THREAD, None)
+    else:
+        tracers[_NO_THREAD] = None  # type: ignore[assignment]  # the C core asks us if there is one
+
+
+_NO_THREAD = -1

@@ -12,7 +12,7 @@ def is_number(x: Any) -> bool:
     >>> is_number(3), is_number("3"), is_number([3.0])
     (True, False, False)
     """
-    if isinstance(x, (float, int)):
+    if issubclass(type(x), (float, int)):  # not what says so of itself
         return True
     if hasattr(x, "_apply") or isinstance(x, (list, tuple)):
         return False  # the common cases first: asking an abstract class takes long

@@ -51,7 +51,9 @@ class Operators(Generic[Result]):
     def __rtruediv__(self, other: Any) -> Result:
         return self._apply(ops.divide, (other, self))
 
-    def __pow__(self, exponent: Any) -> Result:
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Result:
+        if modulus is not None:
+            return NotImplemented
         return self._apply(ops.power, (self, exponent))
 
     def __rpow__(self, base: Any) -> Result:

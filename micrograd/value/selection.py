@@ -186,7 +186,6 @@ def _make_extreme(name: str, pairwise: Op, make: Callable[[int], Extreme], count
 
     op = Extreme(name, lambda *values: reduce(pairwise, values), *map(rule, range(count)))
     op.make, op.pairwise = make, pairwise
-    ops.KINKS[op] = (lambda *values: values.count(op.value(*values)) > 1, tuple(range(count)))
     return op
 
 

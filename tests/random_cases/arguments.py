@@ -23,6 +23,8 @@ class Argument(NamedTuple):
     given: str
     places: int = 0  # of the tables in which it holds indices, where it is one of integers
     is_ragged: bool = False  # whether examples have up to as many parts as the shape says
+    halves: bool = False  # whether its numbers are multiples of 1/2, which are equal now and then
+    missing: float = 0.0  # the share of examples in which one number is nan
 
     def declared(self) -> str:
         """Write it as in the signature."""
@@ -77,7 +79,9 @@ def _first(rng: random.Random) -> Argument:
         lambda: (size(6), size(3)),
         lambda: (2, size(2), 2),
     ]
-    return Argument("a", rng.choices(kinds, (2, 6, 2, 3, 3, 1))[0](), "positional")
+    shape = rng.choices(kinds, (2, 6, 2, 3, 3, 1))[0]()
+    halves, missing = rng.random() < 0.15, 0.2 * (rng.random() < 0.1)
+    return Argument("a", shape, "positional", halves=halves, missing=missing)
 
 
 def numbers(rng: Any, n: int, argument: Argument) -> Any:
@@ -86,10 +90,16 @@ def numbers(rng: Any, n: int, argument: Argument) -> Any:
     def example(shape: tuple[int, ...]) -> Any:
         if argument.places:
             return rng.integers(-argument.places, argument.places, shape)
+        if argument.halves:
+            return rng.integers(-3, 4, shape) / 2
         return rng.uniform(-1, 1, shape).astype(np.float32).astype(np.float64)
 
     if not argument.is_ragged:
-        return example((n, *argument.shape))
+        found = example((n, *argument.shape))
+        if argument.missing:
+            rows = np.flatnonzero(rng.random(n) < argument.missing)
+            found.reshape(n, -1)[rows, rng.integers(found[0].size, size=len(rows))] = np.nan
+        return found
     found = np.empty(n, object)
     for i in range(n):
         most, *rest = argument.shape

@@ -80,6 +80,7 @@ def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
     result = ending(w, state, targets)
     w.kind(f"parameters {w.holding}", *[f"argument {a.given}" for a in drawn])
     w.kind(*["nested inputs"] * any(len(a.shape) > 1 for a in drawn))
+    w.kind(*["missing numbers"] * any(a.missing for a in drawn))
     w.kind(*["integers"] * any(a.places for a in drawn), *["ragged"] * drawn[0].is_ragged)
     return _compiled(name, w, w.source(arguments.signature(drawn, w.declared()), result), drawn)
 
@@ -87,12 +88,16 @@ def draw(seed: int, number: int, without: frozenset[int] = frozenset()) -> Case:
 def _step(w: Writer, style: tuple[Steps, Steps], state: State) -> State:
     steps = style[isinstance(state, Rows)]
     step = w.rng.choices(list(steps), list(steps.values()))[0]
+    if w.exact and not isinstance(state, Rows) and w.chance(0.3):
+        step = scalars.ties
     return step(w, state)
 
 
 def _start(w: Writer, drawn: Sequence[Argument]) -> tuple[State, list[str]]:
     """Return what the first step gets, made of the first argument, and scalars of the others."""
     first, *others = drawn
+    w.exact = first.scalars() if first.halves else []
+    w.missing = first.missing > 0
     w.labels = [(a.scalars()[0], a.places) for a in others if a.places]
     others = [a for a in others if not a.places]
     targets = [x for a in others if a.given != "left out" for x in a.scalars()]

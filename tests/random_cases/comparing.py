@@ -72,6 +72,8 @@ class _Comparison:
     """One call by the program and by the loop."""
 
     def __init__(self, case: Case, number: int, call: Call) -> None:
+        if any(a.missing for a in case.arguments):
+            call = call._replace(reduction="present")
         self.case, self.number, self.call = case, number, call
         self._rng = case.rng(f"call {number}")
         numbers = np.random.default_rng(self._rng.getrandbits(64))
@@ -114,7 +116,7 @@ class _Comparison:
         found = np.concatenate([r.data for r in self.results])
         right = self.expected.data[self.which]
         self._compare("the result", found, right, 1.0)
-        terms = self.weights * right
+        terms = np.where(self.weights == 0, 0.0, self.weights * right)
         scale = np.sum(np.abs(terms)) + np.sum(np.abs(self.weights))
         self._compare("the reduction", self.root.data, np.sum(terms), scale)
         self._kept = [r.data.copy() for r in self.results]
@@ -158,7 +160,7 @@ def _compare(what: str, found: Any, right: Any, scale: float) -> None:
     if np.shape(found) != np.shape(right):
         raise WrongError(f"{what} has shape {np.shape(found)}, right {np.shape(right)}")
     tolerance = RELATIVE * _largest(right) + TINY * scale + 1e-300
-    wrong = ~(np.abs(found - right) <= tolerance)
+    wrong = ~((np.abs(found - right) <= tolerance) | (np.isnan(found) & np.isnan(right)))
     if np.any(wrong):
         first = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(wrong)))
         numbers = [float(np.atleast_1d(x)[first]) for x in (found, right)]
@@ -176,7 +178,8 @@ def _loop(case: Case, arrays: Sequence[Any], weights: Any, more: bool) -> Expect
         out = arguments.call(case.function, case.arguments, [_values(x) for x in row])
         for k, (v, weight) in enumerate(zip(_listed(out), np.ravel(given).tolist())):
             numbers[k] = v.data if isinstance(v, Value) else v
-            root = root + weight * v
+            if weight or numbers[k] == numbers[k]:
+                root = root + weight * v
     _zero(case)
     root.backward()
     grads = {name: np.array([p.grad for p in ps]) for name, ps in case.parameters.items()}
@@ -229,4 +232,4 @@ def _move(case: Case, rng: random.Random) -> None:
 
 
 def _largest(array: Any) -> float:
-    return float(np.max(np.abs(array), initial=0.0))
+    return float(np.max(np.abs(array), initial=0.0, where=~np.isnan(array)))

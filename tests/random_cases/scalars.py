@@ -133,6 +133,45 @@ def branches(w: Writer, x: Vector) -> Vector:
     return w.vector(f"[{', '.join(new + kept)}]", len(new) + len(kept), 0)
 
 
+# Of scalars that are equal in some rows: {2}, {3}, {4}; NUMBER stands for a multiple of 1/2.
+TIES = (
+    "mg.sin({0}) if {2} > {3} else mg.cos({1})",
+    "mg.sin({0}) if {2} >= {3} else mg.cos({1})",
+    "{0} if {2} == {3} else 0.3 * {1}",
+    "{0} if {2} + {3} <= NUMBER else 0.3 * {1}",
+    "{0} * 0.5 if 2 * {2} - {3} < {4} else mg.sin({1})",
+    "{0} * sum([{2} > {3}, {2} == {4}, {3} != NUMBER])",
+    "{0} * sorted([{2}, {3}, {4}])[1]",
+    "{0} * max({2}, {3}) + {1} * min({3}, {4})",
+    "{0} if {2} in (NUMBER, NUMBER) else {1}",
+    "mg.where({2} < {3}, {0}, 0.7 * {1}) + mg.where({3} <= NUMBER, {1}, 0.2)",
+    "{0} * mg.maximum({2}, {3})",
+)
+
+
+def ties(w: Writer, x: Vector) -> Vector:
+    """Write ifs on numbers that are equal in some rows, or that are but for rounding."""
+    if w.paths > 4 or not w.exact:
+        return x
+    w.kind("ties")
+    nodes = [f"{x.name}[{i}]" for i in range(x.width)] + _parameters(w)
+    if w.chance(0.3):
+        p, q = w.values(len(w.exact)), f"[{', '.join(w.exact)}]"
+        w.line(f"left = sum(u*v for u, v in zip({p}, {q}))")
+        w.line(f"right = sum(u*v for u, v in zip({p}[::-1], {q}[::-1]))")
+        w.paths *= 2
+        powers = "((left - right) ** 3.5 if left >= right else (right - left) ** 3.5)"
+        w.cost += 4 * len(w.exact)
+        return w.vector(f"[{w.rng.choice(nodes)} + {powers}]", 1, 8)
+    written = w.rng.choice(TIES)
+    w.paths *= 6 if "sorted" in written or "sum" in written else 3
+    chosen = [w.rng.choice(nodes) for _ in range(2)] + [w.rng.choice(w.exact) for _ in range(3)]
+    written = written.format(*chosen)
+    while "NUMBER" in written:
+        written = written.replace("NUMBER", str(w.rng.randint(-3, 3) / 2), 1)
+    return w.vector(f"[{written}, *{x.name}[1:]]", x.width, 9)
+
+
 def of_label(w: Writer, label: str, places: int) -> str:
     """Make a scalar of an argument of integers: a number, an entry of a table, a decision."""
     p, q = w.values(places), w.values()

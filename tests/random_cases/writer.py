@@ -54,6 +54,8 @@ class Writer:
         self.matrices: list[tuple[Matrix, int, int]] = []  # to be tied, with rows and columns
         self.pool: str | None = None  # a list from which many steps take
         self.first = "", 0  # the first argument and its length, where it is a list
+        self.exact: list[str] = []  # scalars of arguments that hold multiples of 1/2
+        self.missing = False  # whether some numbers are nan
         self.labels: list[tuple[str, int]] = []  # arguments of integers, and below what they are
         self.slopes = False  # whether all was differentiated already
         self.paths = 1  # through the ifs, at most

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.draw.diagram import layout
-from micrograd.draw.diagram.dot import Sheet, digraph, local_derivatives
+from micrograd.draw.diagram.dot import digraph
+from micrograd.draw.diagram.picture import draw, style
+from micrograd.draw.diagram.sheet import MANY_ARROWS, Sheet, local_derivatives
 from micrograd.draw.diagram.svg import accessible
 from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.folding.levels import fold as fold_outline
 from micrograd.draw.folding.patterns import PLURALS
+from micrograd.draw.scene import theme
 from micrograd.draw.scene.boxes import Folding, unfolded
 from micrograd.draw.scene.failed import failure
 from micrograd.draw.scene.labels import printable
@@ -117,7 +120,8 @@ class Diagram:
     def __init__(self, sheet: Sheet, rankdir: str | None = None) -> None:
         self._sheet = sheet
         self.folding: Folding = sheet.folding
-        self.digraph: Any = digraph(sheet, rankdir or sheet.best_rankdir, _notes(sheet))
+        self._rankdir = rankdir or sheet.best_rankdir
+        self.digraph: Any = digraph(sheet, self._rankdir, _notes(sheet))
 
     @property
     def source(self) -> str:
@@ -128,7 +132,16 @@ class Diagram:
     @cached_property
     def svg(self) -> str:
         """Return the picture as SVG. Raises RuntimeError without Graphviz."""
-        return self._accessible(layout.render(self.source, "svg").decode())
+        sheet = self._sheet
+        lines = sheet.lines()
+        drawn = draw(list(sheet.parts.values()), lines, way=sheet.way(self._rankdir))
+        return drawn.svg(
+            self.description,
+            legend=sheet.legend(),
+            notes=_notes(sheet),
+            title=self.title,
+            looks=" crowded" if len(lines) > MANY_ARROWS else "",
+        )
 
     def _accessible(self, drawn: str) -> str:
         sheet = self._sheet
@@ -189,7 +202,9 @@ class Diagram:
         except RuntimeError as error:
             return {"text/plain": f"{self.description}\n({error})"}
         alt = html.escape(f"{self.title}. {self.description}")
-        image = f'<img alt="{alt}" style="max-width:100%" src="data:image/svg+xml;base64,{code}">'
+        image = (
+            f'<img alt="{alt}" src="data:image/svg+xml;base64,{code}" {theme.IMAGE}>{theme.HOSTS}'
+        )
         bundle = {"text/html": image, "image/svg+xml": self.svg, "text/plain": self.description}
         wanted = set(bundle if include is None else include) - set(exclude or ())
         return {kind: data for kind, data in bundle.items() if kind in wanted}
@@ -253,8 +268,10 @@ def _page(title: str, svg: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title></head>\n"
-        f'<body style="margin:1rem;background:#fff">{svg}</body></html>\n'
+        f"<title>{html.escape(title)}</title>"
+        '<meta name="color-scheme" content="light dark">'
+        f"<style>{style()}body{{margin:1rem;background:var(--paper)}}</style></head>\n"
+        f'<body class="picture">{svg}</body></html>\n'
     )
 
 

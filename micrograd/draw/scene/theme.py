@@ -49,17 +49,32 @@ _DARK = {
 }  # fmt: skip
 
 
+# How a page says that it is light or dark: sites and steppers, JupyterLab, VS Code, marimo.
+_SAYS_LIGHT = "[data-theme=light],[data-jp-theme-light=true],.vscode-light,.light"
+_SAYS_DARK = "[data-theme=dark],[data-jp-theme-light=false],.vscode-dark,.dark"
+
+# A picture in an <img> takes the scheme of that element: the page's, else light, else the system's
+# where style sheets are allowed.
+IMAGE = 'class="micrograd-graph" style="max-width:100%;color-scheme:light"'
+HOSTS = (
+    "<style>@media (prefers-color-scheme:dark){.micrograd-graph{color-scheme:dark!important}}"
+    f":is({_SAYS_LIGHT}) .micrograd-graph{{color-scheme:light!important}}"
+    f":is({_SAYS_DARK}) .micrograd-graph{{color-scheme:dark!important}}"
+    "@media print{.micrograd-graph.micrograd-graph.micrograd-graph{color-scheme:light!important}}"
+    "</style>"
+)
+
+
 def variables() -> str:
-    """Return the colours as CSS variables: those of `data-theme` at the root, else of the system.
+    """Return the colours as CSS variables: those that the page around says, else of the system.
 
     >>> variables()[:34]
     '.picture{--paper:#FFFFFF;--ink:#1C'
     """
     light, dark = _declarations(_LIGHT, LIGHT), _declarations(_DARK, DARK)
-    system = ":root:not([data-theme=light])"
     return (
-        f".picture{{{light}}}:root[data-theme=dark] .picture{{{dark}}}"
-        f"@media (prefers-color-scheme:dark){{{system} .picture,{system}.picture{{{dark}}}}}"
+        f".picture{{{light}}}@media (prefers-color-scheme:dark){{.picture{{{dark}}}}}"
+        f":is({_SAYS_LIGHT}) .picture{{{light}}}:is({_SAYS_DARK}) .picture{{{dark}}}"
     )
 
 

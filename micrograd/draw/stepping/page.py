@@ -10,8 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from micrograd.draw.diagram import picture
+from micrograd.draw.diagram.placing import safe
 from micrograd.draw.folding.levels import BOXES, check_fold
-from micrograd.draw.stepping import animation, picture, static
+from micrograd.draw.stepping import animation, static
 from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.page_data import page_data, used_operations
 from micrograd.draw.stepping.story import Moment
@@ -109,8 +111,8 @@ class Stepper:
         found = page_data(self._views, self.story)
         data = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
         return _PAGE.format(
-            title=picture.safe(self._alt),
-            style=picture.style() + picture.style_sheet("stepper.css"),
+            title=safe(self._alt),
+            style=picture.style() + picture.style_sheet(__package__, "stepper.css"),
             picture=self._views.first.embedded(self._alt, "-1"),
             tables=tables,
             narration=static.within_script(data),

@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from micrograd.draw.diagram.placing import safe
 from micrograd.draw.scene.labels import number
 from micrograd.draw.stepping.narration import Narration
-from micrograd.draw.stepping.picture import safe
 from micrograd.draw.stepping.story import Moment, cut_off, text
 
 _WORDS = ["what", "with numbers"]

@@ -91,8 +91,8 @@ const box = (key) => $(`[data-box="${key}"]`, view);
 const arrow = (tail, head, position) => $(`[data-arrow="${tail}-${head}${tail[0] + head[0] === "vv" ? "-" + position : ""}"]`, view);
 const name = (key) => (key[0] === "g" ? G : V)[key.slice(1)].name;
 // Of a story, signs of what it names are asked for, and of nothing on the way to it.
-const asked = (e) => !e.folded && "number" in e && (!D.story || e.operand in D.gradients);
-const unanswered = (moment) => predicting && asked(moment.at(-1)) && sign(moment.at(-1).number) && !guesses.has(moment.at(-1));
+const asked = (e) => predicting && !e.folded && "number" in e && (!D.story || e.operand in D.gradients) && sign(e.number) && !guesses.has(e);
+const unanswered = (moment) => asked(moment.at(-1));
 
 function show(moving = false) {
   cancelAnimationFrame(flight);
@@ -109,7 +109,7 @@ function show(moving = false) {
   for (const node of $$("[data-box]", view)) write(node, data, grad, secret && e);
   const phase = (panel.dataset.phase = view.dataset.phase = e.phase ?? e.kind);
   if (e.head) box(e.head).classList.add("now");
-  if (phase === "forward") moment.forEach(bringOperands);
+  if (phase === "forward") moment.forEach(bring);
   if (phase === "backward" && e.head) passOn(moment, e, secret, data, grad, moving && !still.matches);
   tell(moment, e, secret);
   follow(e);
@@ -132,7 +132,7 @@ function write(node, data, grad, secret) {
   node.setAttribute("aria-label", `${name(key)}: ${said.join("; ")}${more}`);
 }
 
-function bringOperands(e) {
+function bring(e) {
   V[e.value]?.from.forEach((operand, position) => {
     const line = e.head && home[operand] && home[operand] !== e.head && arrow(home[operand], e.head, position);
     if (!line) return;
@@ -181,10 +181,11 @@ function chip(text, kind) {
 }
 const move = (g, x, y) => g.setAttribute("transform", `translate(${x} ${y})`);
 
-// Where the picture is wider than its place, what happens is brought to the middle.
+// Where the picture is wider than its place, what happens is brought to the middle; of a box that is
+// wider, too, the numbers, which stand on the right.
 function follow(e) {
   if (!e.head) return;
   const [a, b] = [e.told && e.tail ? e.tail : e.head, e.tail ?? e.head].map((key) => box(key).getBoundingClientRect()), place = stage.getBoundingClientRect();
   const off = (low, high, size) => (a[low] + a[high] + b[low] + b[high]) / 4 - place[low] - place[size] / 2;
-  stage.scrollBy({ left: off("left", "right", "width"), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
+  stage.scrollBy({ left: Math.max(off("left", "right", "width"), b.right - place.right), top: off("top", "bottom", "height"), behavior: still.matches ? "auto" : "smooth" });
 }

@@ -212,7 +212,10 @@ def _why(line: Line) -> Line:
     if isinstance(paths, Products) and not paths.more:
         total = Number(sum(x.x * y.x for x, y in paths.pairs), "total", paths.pairs)
         return Line(["The paths add up to ", total, ", and g' is ", slope, "."])
-    return Line(["Look at its factors: ", *how, "."])
+    if isinstance(paths, Products):
+        return Line(["Its factors are ", paths, " and ", slope, "."])
+    minus = " - " in how
+    return Line(["It is output minus label, " if minus else "Its factors are ", *how, "."])
 
 
 def _asking(moment: story.Moment) -> story.Moment:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from micrograd.engine import Value
+from micrograd.engine import Value, toposort
 from micrograd.explain.names import name_of
-from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, restoring_data, same
+from micrograd.explain.what_if.measure import (
+    Loss,
+    compared_values,
+    evaluate,
+    gradient_of,
+    restoring_data,
+    same,
+)
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
@@ -65,7 +73,7 @@ class Descent:
         )
         real = function.after(
             np.concatenate([against, _directions(len(gradient), rate * self.slope)], axis=1),
-            asked=(0, len(parts) + _RATES.index(10)),
+            printed=against.shape[1],
         )
         about = [*((name, rate) for name in parts), *(("all", rate * times) for times in _RATES)]
         lengths = np.linalg.norm(against, axis=0)
@@ -175,7 +183,8 @@ def step(
     other rates, up to some that are too large; and in 1,000 random directions (the same in every
     run) by a step of the same length. Afterwards they are as before. `parameters` is a Module,
     a dict from the name of each layer to its parameters, or a list. The recorded loss is evaluated
-    on arrays where possible, checked against two calls; otherwise `loss` is called for each step.
+    on arrays where possible, checked against calls for all that is printed; where `loss` compares
+    what moves, or those differ, it is called for each step.
     Raises TypeError if `loss` does not return a Value, ValueError if a parameter is not a leaf or
     none of them is used.
 
@@ -213,25 +222,33 @@ class _LossFunction:
         import numpy as np
 
         self.parameters, self._loss = parameters, loss
-        output = evaluate(loss, "step")
+        with compared_values() as compared:
+            output = evaluate(loss, "step")
         self.before: float = output.data
         self.gradient: NDArray[np.float64] = np.array(gradient_of(output, parameters, "step"))
         self._start = np.array([p.data for p in parameters])
-        try:
-            self._reevaluation: Reevaluation | None = Reevaluation(output, parameters)
-        except TypeError:
-            self._reevaluation = None
+        self._reevaluation: Reevaluation | None = None
+        moved = set(map(id, parameters))
+        if moved.isdisjoint(map(id, toposort(*compared))):  # else the graph depends on the place
+            with suppress(TypeError):
+                self._reevaluation = Reevaluation(output, parameters)
 
-    def after(self, moves: np.ndarray, asked: Sequence[int]) -> np.ndarray:
-        """Return the loss after each move (a column); call the user's loss for those in `asked`."""
+    def after(self, moves: np.ndarray, printed: int) -> np.ndarray:
+        """Return the loss after each move (a column).
+
+        The user's loss is called for the first ones, which are `printed`, and for those after which
+        the loss is the largest and the smallest.
+        """
         import numpy as np
 
         places = self._start[:, np.newaxis] + moves
         if self._reevaluation is not None:
             found = self._reevaluation.outputs(list(places))
-            # An `if` in the loss, or a random number, may make it another graph at other places.
+            found = np.where(np.isnan(found), math.inf, found)
+            # An `if` on .data, or a random number, may make it another graph at other places.
+            asked = [*range(printed), *(found.argmin(), found.argmax()) * bool(found.size)]
             if all(same(self._at(places[:, k]), found[k]) for k in asked):
-                return np.where(np.isnan(found), math.inf, found)
+                return found
         return np.array([self._at(place) for place in places.T])
 
     def _at(self, place: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from micrograd.derivatives.sweeps import adjoints
 from micrograd.engine import Value, toposort
 from micrograd.explain.names import name_of
 from micrograd.native.gc_pause import uncollected
+from micrograd.value.hooks import set_on_compare
 
 Loss = Callable[[], Value]
 
@@ -38,6 +39,17 @@ def evaluate(loss: Loss, who: str) -> Value:
             f"{output!r}"
         )
     return output
+
+
+@contextmanager
+def compared_values() -> Iterator[list[Value]]:
+    """List the Values that are compared in this block, on either side."""
+    found: list[Value] = []
+    set_on_compare(lambda *sides: found.extend(v for v in sides if isinstance(v, Value)))
+    try:
+        yield found
+    finally:
+        set_on_compare(None)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.programs.lift.sums import LINEAR, is_square
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.numbers import is_number
@@ -63,6 +64,8 @@ class Slopes:
                 if not is_number(slope) or abs(slope) not in (0, 1):
                     node = tape.index_of(slope)
                     assert node is not None
+                    while isinstance(tape.ops[node], Choice):  # nobody differentiates it again
+                        node = tape.operands[node][0]
                     found.append(Slope(x, 1, node))
                 elif slope:
                     found.append(Slope(x, int(slope), None))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Extreme
@@ -86,7 +87,10 @@ class Flat:
     def _count_uses(self, roots: list[int]) -> list[int]:
         operands, same = self._operands, self.same
         for i, op in enumerate(self._ops):
-            if op is ops.stop_gradient and not self._arrives[operands[i][0]]:
+            aliased = isinstance(op, Choice) and not self._arrives[i]
+            if op is ops.stop_gradient:
+                aliased = not self._arrives[operands[i][0]]
+            if aliased:
                 same[i] = same[operands[i][0]]
         uses = [0] * len(operands)
         for root in roots:

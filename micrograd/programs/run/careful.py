@@ -1,14 +1,16 @@
-"""Walk the reverse pass again, node by node, where a gradient came out infinite or nan.
+"""Compute node by node, on all rows at once, in the order of the function.
 
-A gradient of exactly zero passes nothing on, though a slope be infinite. The lifted equations
-multiply first and add up; where they met 0 * inf, the chain rule is walked once more, node by node
-on all rows at once, without what is zero.
+The lifted equations add up in another order. Where rounding decides a comparison, a row has to be
+computed as the loop does it, or a guard and its path disagree.
+
+They also multiply first and add up then. Where a gradient came out infinite or nan, the reverse
+pass is walked again: a gradient of exactly zero passes nothing on, though a slope be infinite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class Careful:
     def gradients(self, inputs: Mapping[str, Array], numbers: Array, seeds: Array) -> Array:
         """Compute the gradients of the parameters for seeds of shape (k, n)."""
         with np.errstate(all="ignore"):
-            values = self._values(inputs, numbers)
+            values = self.values(inputs, numbers)
             arrived: dict[int, Any] = {}
             for output, seed in zip(self._outputs, seeds):
                 self._add(arrived, output, seed)
@@ -48,7 +50,7 @@ class Careful:
                     self._pass_on(arrived, values, i, adjoint)
         return np.array([float(arrived.get(i, 0.0)) for i in self._parameters])
 
-    def _values(self, inputs: Mapping[str, Array], numbers: Array) -> dict[int, Any]:
+    def values(self, inputs: Mapping[str, Array], numbers: Array) -> dict[int, Any]:
         """Compute every node: a number where all rows share it, else an array of them."""
         tape = self._tape
         values: dict[int, Any] = dict(tape.constants)
@@ -79,6 +81,54 @@ class Careful:
         if not self._tape.varies[i]:  # all rows have a share in it
             adjoint = np.sum(adjoint)
         arrived[i] = arrived[i] + adjoint if i in arrived else adjoint
+
+
+class Given(NamedTuple):
+    """What a call is computed from, and computed again in its reverse pass."""
+
+    inputs: Mapping[str, Array]
+    numbers: Array  # the parameters' data
+    n: int
+
+
+class NodeByNode:
+    """A path that runs as an Executable does, but in the order of the function."""
+
+    def __init__(
+        self, tape: Tape, outputs: Sequence[int], block: Any, parameters: Sequence[Value]
+    ) -> None:
+        self.block = block
+        self.parameters = parameters
+        self._tape = tape
+        self._outputs = outputs
+        self._forward = Careful(tape, [*outputs, *tape.guards], parameters)
+        self._backward = Careful(tape, outputs, parameters)
+
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Given, Array | None]:
+        """Return the results, what `backward` needs, and the first guard of each row that differs.
+
+        See `Executable.forward`.
+        """
+        self.block.pull_data()
+        columns = {name: array.copy() for name, array in inputs.items()}  # the caller's own
+        given = Given(columns, np.array(self.block.data, float), n)
+        with np.errstate(all="ignore"):
+            values = self._forward.values(given.inputs, given.numbers)
+        out = np.empty((len(self._outputs), n))
+        for row, i in zip(out, self._outputs):
+            row[:] = values[i]
+        first = np.full(n, len(self._tape.guards))
+        for k, (i, truth) in reversed([*enumerate(self._tape.guards.items())]):
+            first[np.broadcast_to(values[i] != truth, n)] = k
+        return out, given, first if (first < len(self._tape.guards)).any() else None
+
+    def backward(self, given: Given, seeds: Array | float) -> Array:
+        """Return the gradients of the parameters for seeds of shape (k, n), or for one."""
+        seeds = np.broadcast_to(seeds, (len(self._outputs), given.n))
+        return self._backward.gradients(given.inputs, given.numbers, seeds)
+
+    def give_back(self, given: Given) -> None:
+        """Do nothing: no memory waits for the next call."""
 
 
 def _slope(rule: Callable[..., Any], arguments: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_row, operand_names
 from micrograd.value.selection import Chosen, Take
@@ -46,7 +47,7 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         return [(ufunc, (*operands, out))]
     if op is ops.where:
         return [(_where, (*operands, out))]
-    if op is ops.stop_gradient:
+    if op is ops.stop_gradient or isinstance(op, Choice):
         return [(np.copyto, (out, operands[0]))]
     formula = of_row(op) if ops.TABLE.get(op.name) is op else None
     if formula is None or formula.op is op:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from micrograd.programs.run.executor import Executable, State
+    from micrograd.programs.run.careful import NodeByNode
+    from micrograd.programs.run.executor import Executable
 
     Array = NDArray[Any]
 
@@ -53,9 +54,9 @@ class _Node(Value):
 class Run(NamedTuple):
     """A part of a call: its program, its rows (None for all), and what its reverse pass needs."""
 
-    program: Executable
+    program: Executable | NodeByNode
     rows: Array | None
-    state: State
+    state: Any
 
 
 class Call(_Node):
@@ -69,7 +70,7 @@ class Call(_Node):
     seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @classmethod
-    def of(cls, operands: tuple[Value, ...], programs: list[Executable]) -> Call:
+    def of(cls, operands: tuple[Value, ...], programs: Sequence[Executable | NodeByNode]) -> Call:
         """Make a node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
         node.again = False

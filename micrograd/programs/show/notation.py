@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.symbolic.languages import latex_function, latex_text
 from micrograd.value.selection import Chosen
@@ -121,6 +122,8 @@ class Style:
         """Write an operation."""
         if op in _EXTREMES:
             return self.extreme(op, operands)
+        if isinstance(op, Choice):
+            return operands[0]
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -217,6 +220,8 @@ class LaTeX(Style):
         """Write an operation."""
         if op in _EXTREMES:
             return self.extreme(op, operands)
+        if isinstance(op, Choice):
+            return operands[0]
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:

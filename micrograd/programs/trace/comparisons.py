@@ -50,6 +50,11 @@ class Comparison(Operators[Any]):
             return op(*[x._number() if isinstance(x, Comparison) else x for x in operands])
         return op(*[bool(x) if isinstance(x, Comparison) else x for x in operands])
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """What isinstance asks."""
+        return bool
+
     def __bool__(self) -> bool:
         self._decide(self)
         return self.truth is not self._negated

@@ -7,41 +7,61 @@ of Python's two, so the answer would be wrong.
 from __future__ import annotations
 
 import dis
+import itertools
 from collections.abc import Iterator
 from types import CodeType, FunctionType
+from typing import Any
 
+from micrograd.programs.trace.called import called, codes
 from micrograd.programs.trace.recording import ProgramError
 from micrograd.value.errors import described
 
+# Where a truth comes from that no traced function made.
+_FROM_OUTSIDE = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_ATTR", "LOAD_CONST"}
 
-def refuse_hidden_truths(function: FunctionType) -> None:
-    """Raise ProgramError where a function asks whether a comparison `is` true or false."""
-    for line in _lines(function.__code__):
-        place = described(function.__code__.co_filename, line)
-        raise ProgramError(
-            f"a program cannot see whether a comparison is True or False ({place}): leave `is` and "
-            "`match` out, `if x > 0` asks the same"
-        )
+
+def refuse_hidden_truths(first: Any, functions: list[FunctionType]) -> None:
+    """Raise ProgramError where the first of these, or what it calls, asks what `is` True."""
+    for function in called(first, functions):
+        for code in codes(function.__code__):
+            for line in _lines(code):
+                raise ProgramError(
+                    "a program cannot see whether a comparison is True or False "
+                    f"({described(code.co_filename, line)}): leave `is` and `match` out, "
+                    "`if x > 0` asks the same"
+                )
 
 
 def _lines(code: CodeType) -> Iterator[int]:
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    plain = _plain_variables(code, instructions)
     starts, line = dict(dis.findlinestarts(code)), 0
-    before: list[dis.Instruction] = []  # the latest three
-    compared = set()  # the variables that hold comparisons
-    for instruction in dis.get_instructions(code):
+    for k, instruction in enumerate(instructions):
         line = starts.get(instruction.offset) or line
-        name = instruction.argval
-        if before and before[-1].opname == "COMPARE_OP" and instruction.opname.startswith("STORE"):
-            compared.add(name[0] if isinstance(name, tuple) else name)
-        if instruction.opname == "IS_OP" and _is_bool(before[-1].argval):
-            holds = any(x.opname == "COMPARE_OP" for x in before)
-            if holds or (len(before) > 1 and before[-2].argval in compared):
-                yield line
-        before = [*before[-2:], instruction]
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _lines(constant)
+        if instruction.opname != "IS_OP":
+            continue
+        asked, constant = instructions[k - 2], instructions[k - 1]
+        if constant.argval == "bool":  # type(x > 0) is bool
+            yield line
+        is_truth = constant.argval is True or constant.argval is False
+        if is_truth and asked.opname not in _FROM_OUTSIDE and _names(asked)[-1] not in plain:
+            yield line
 
 
-def _is_bool(x: object) -> bool:
-    return x is True or x is False
+def _plain_variables(code: CodeType, instructions: list[dis.Instruction]) -> set[Any]:
+    """Return the local variables that hold nothing but what comes from outside."""
+    held: dict[Any, bool] = dict.fromkeys(code.co_varnames[: code.co_argcount], False)
+    held |= dict.fromkeys(code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount], False)
+    for before, i in itertools.pairwise(instructions):
+        if i.opname.startswith("STORE_FAST"):
+            stored = _names(i)[: 1 + (i.opname == "STORE_FAST_STORE_FAST")]
+            for name in stored:
+                plain = before.opname in _FROM_OUTSIDE and len(stored) == 1
+                held[name] = held.get(name, True) and plain
+    return {name for name, plain in held.items() if plain}
+
+
+def _names(instruction: dis.Instruction) -> tuple[Any, ...]:
+    """Return the variables of an instruction, of which Python 3.13 may join two."""
+    names = instruction.argval
+    return names if isinstance(names, tuple) else (names,)

@@ -1,4 +1,4 @@
-"""Look-ups by an argument that holds integers: sets and dicts find it as they find those."""
+"""An argument that holds integers or truths: sets, dicts and `if` take it for what it is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from micrograd.value import hooks
 
 
 class IntegerInput(Value):
-    """A leaf for an integer, whose hash is the integer's while a function is traced."""
+    """A leaf for an integer, whose hash and truth are the integer's while a function is traced."""
 
     __slots__ = ("_hash",)
 
     _hash: int
+
+    def __bool__(self) -> bool:
+        return hooks.tracer_here() is None or bool(self != 0)
 
     def __hash__(self) -> int:
         if hooks.tracer_here() is None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd import ops
-from micrograd.derivatives.fresh_inputs import identity
+from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value, toposort
 from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
@@ -236,7 +236,7 @@ class _Graph:
                 raise _kept()
         else:
             args = v.args
-            if op is identity:
+            if op is identity or op is tied:
                 return index[id(args[0])]
             if v._closure is not None:
                 self._check_known(v)

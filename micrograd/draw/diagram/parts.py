@@ -15,7 +15,7 @@ class Row(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box that stands for one Value, or for all of a folded part."""
+    """A box that stands for one Value, or for all of a folded part; a name may have lines."""
 
     key: str
     kind: str
@@ -24,16 +24,23 @@ class Box(NamedTuple):
     notes: Sequence[str]  # lines without numbers
     rows: Sequence[Row]
     tooltip: str
+    looks: str = ""  # "root", "loud" and "many" draw it so
+    number: int = 10  # letters of a number, as in -1.234e-05, so that the box need not grow
 
 
 class Arrow(NamedTuple):
-    """An arrow from an operand to a port of its consumer; `single` if both are single Values."""
+    """An arrow from an operand to a port of its consumer; `single` if both are single Values.
+
+    `label` has the lines of the text on it, `tooltip` says where it leads.
+    """
 
     key: str
     tail: str
     head: str
     port: int = 0
     single: bool = True
+    label: Sequence[str] = ()
+    tooltip: str = ""
 
 
 class Frame(NamedTuple):

@@ -1,0 +1,175 @@
+"""Slopes that need care: at kinks and jumps, and in all rows of a program at once.
+
+Where a slope is a choice, no number comes out when it is differentiated again. On a graph that is
+an error. In a program, no error could tell a row from the others: there it is nan in the row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from micrograd import ops
+from micrograd.derivatives.sweeps import identity, tied
+from micrograd.engine import Value
+from micrograd.ops import KINKS, Op, Rule
+from micrograd.value import hooks
+from micrograd.value.identity import IdentityDict
+from micrograd.value.selection import Extreme, Take
+
+
+def chosen(slope: Any, node: Value, i: int) -> Any:
+    """Return the slope of a node by operand `i`, as one that refuses to be differentiated again.
+
+    Only where the node is at a kink, and by the operands that have it, it refuses.
+    """
+    assert node.op is not None
+    kinks = {j: where for (of, j), where in kinks_of(node.op).items() if of == i}
+    if not any(isinstance(node.args[j], Value) for j in kinks):
+        return slope
+    if hooks.tracer_here() is not None:
+        return choice(node.op, i)(slope, *node.args)
+    numbers = [x.data if isinstance(x, Value) else x for x in node.args]
+    operands = [
+        node.args[j]
+        for j, where in kinks.items()
+        if isinstance(node.args[j], Value) and where(*numbers)
+    ]
+    return slope + _Kink(0.0, operands, node.op.name) if operands else slope
+
+
+@cache
+def kinks_of(op: Op) -> Mapping[tuple[int, int], Rule]:
+    """Return where the slope by one operand has no derivative by another, by their positions."""
+    if isinstance(op, Extreme):
+        pairs = [(i, j) for i in range(op.count) for j in range(op.count)]
+        return dict.fromkeys(pairs, lambda *values: _are_several(op, values))
+    return KINKS.get(op, {})
+
+
+def _are_several(op: Op, values: tuple[Any, ...]) -> Any:
+    """Return whether more than one of the values is the largest, or the smallest."""
+    out = op(*values)
+    return ops.less(1.0, sum(ops.equal(x, out) for x in values))
+
+
+class _Kink(Value):
+    """A zero that makes a slope depend on operands by which it cannot be differentiated."""
+
+    __slots__ = ()
+
+    @property
+    def _why_no_derivative(self) -> str:  # type: ignore[override]
+        at = ", ".join(f"{v.label}={v.data!r}" if v.label else repr(v.data) for v in self.parents)
+        return (
+            f"cannot differentiate again: {self._op} has a kink or jump where its operands are "
+            f"{at}. Its slope there is a choice, and a second derivative does not exist. Keep the "
+            "operands away from this point"
+        )
+
+    @property
+    def _closure(self) -> Callable[[], object]:  # type: ignore[override]
+        return self._refuse
+
+    def _refuse(self) -> None:
+        raise TypeError(self._why_no_derivative)
+
+
+class Choice(Op):
+    """A slope, its first operand, that depends on the others only at kinks: by nan."""
+
+    __slots__ = ()
+
+    def _dispatch(self, operands: tuple[Any, ...]) -> Any:
+        slope = operands[0]
+        return slope if hasattr(slope, "__array_namespace__") else super()._dispatch(operands)
+
+
+@cache
+def choice(op: Op, i: int) -> Choice:
+    """Return the operation that makes a choice of the slope of `op` by operand `i`."""
+
+    def rule(where: Rule) -> Rule:
+        def slope(_: Any, *operands_and_out: Any) -> Any:
+            operands = operands_and_out[:-1]
+            # It is nan in all orders: its own derivative is none, either.
+            return made(ops.where(where(*operands), math.nan, 0.0), *operands)
+
+        return slope
+
+    kinks = {j: where for (of, j), where in kinks_of(op).items() if of == i}
+    rules = [rule(kinks[j]) if j in kinks else None for j in range(len(op.derivatives))]
+    made = Choice(f"slope of {op.name}", lambda slope, *_: slope, lambda *_: 1.0, *rules)
+    return made
+
+
+# While a program is traced, slopes hold for all rows, also where a graph would raise --------------
+
+# Their slopes are numbers where they are not defined themselves.
+_UNDEFINED = (ops.log, ops.log1p, ops.log2, ops.log10, ops.arctanh)
+_CHOOSING = (ops.where, ops.maximum, ops.minimum)
+# Finite where their operands are.
+_TAME = {
+    *(ops.add, ops.subtract, ops.multiply, ops.negative, ops.sign, ops.abs, ops.relu, ops.hypot),
+    *(ops.where, ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal, identity, tied),
+    *(ops.sin, ops.cos, ops.tanh, ops.arctan, ops.erf, ops.erfc, ops.stop_gradient),
+    *(ops.sigmoid, ops.softplus, ops.logaddexp, ops.arcsinh),
+}
+
+
+def traced_slopes(node: Value, positions: Sequence[int], flat: Collection[int]) -> list[Any]:
+    """Return the local derivatives of a node as Values; those that are `flat` stay as they are."""
+    assert node.op is not None
+    slopes = []
+    for i in positions:
+        slope = node.op.derivatives[i](*node.args, node)  # type: ignore[misc]
+        if node.op in _UNDEFINED:
+            slope = slope * ops.where(ops.equal(node, node), 1.0, math.nan)
+        slopes.append(chosen(ops.stop_gradient(slope) if i in flat else slope, node, i))
+    return slopes
+
+
+class Unreached:
+    """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
+
+    What does not arrive passes nothing on there, though a slope be infinite. A zero that arrives is
+    another thing: it may vary.
+    """
+
+    def __init__(self) -> None:
+        self._wild: IdentityDict[Value, bool] = IdentityDict()
+        self._of: dict[int, Any] = {}  # by node: a truth; None where something arrives in all rows
+
+    def passed(self, node: Value, i: int, slope: Any, adjoint: Any) -> tuple[Any, Any]:
+        """Return a slope and what arrived, of which the product is passed on to operand `i`."""
+        here = self._of.get(id(node))
+        there = here
+        if node.op in _CHOOSING or isinstance(node.op, (Extreme, Take)):
+            passed_by = ops.equal(slope, 0.0)
+            there = passed_by if here is None else ops.less(0.0, here + passed_by)
+        operand = id(node.args[i])
+        if operand in self._of:
+            before = self._of[operand]
+            there = None if before is None or there is None else before * there
+        self._of[operand] = there
+        if here is None or not self._may_be_infinite(slope):
+            return slope, adjoint
+        return ops.where(here, 0.0, slope * adjoint), 1.0
+
+    def _may_be_infinite(self, slope: Any) -> bool:
+        """Return whether a number may be infinite or nan though the leaves are finite."""
+        if not isinstance(slope, Value):
+            return not math.isfinite(slope)
+        wild, todo = self._wild, [slope]
+        while todo:
+            v = todo[-1]
+            new = [x for x in v.args if isinstance(x, Value) and x not in wild]
+            if new:
+                todo += new
+                continue
+            wild[todo.pop()] = (v.op is not None and v.op not in _TAME) or any(
+                wild[x] if isinstance(x, Value) else not math.isfinite(x) for x in v.args
+            )
+        return wild[slope]
