@@ -8,9 +8,3 @@ document.querySelectorAll("iframe.live-neuron").forEach((frame) => frame.addEven
 new MutationObserver(tell).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
 tell();
-// Each is as high as what is in it.
-addEventListener("message", (event) => {
-  document.querySelectorAll("iframe.live-neuron").forEach((frame) => {
-    if (event.source === frame.contentWindow && event.data.height) frame.style.height = `${event.data.height}px`;
-  });
-});

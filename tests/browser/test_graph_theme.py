@@ -22,7 +22,7 @@ def bundle() -> dict[str, Any]:
     x = Value(2.0, label="x")
     y = (x * x).tanh()
     y.backward()
-    return graph(y)._repr_mimebundle_()
+    return graph(y)._repr_mimebundle_(include=["text/html", "image/svg+xml"])
 
 
 def paper(page: Page, selector: str, tmp_path: Any) -> tuple[int, ...]:
