@@ -31,7 +31,7 @@ def paper(page: Page, selector: str, tmp_path: Any) -> tuple[int, ...]:
     assert place
     path = tmp_path / "seen.png"
     corner = {"x": place["x"] + place["width"] / 2, "y": place["y"] + 4, "width": 4, "height": 4}
-    page.screenshot(path=path, clip=corner)  # type: ignore[arg-type]
+    page.screenshot(path=path, clip=corner)
     return tuple(round(255 * float(c)) for c in image.imread(path)[1, 1][:3])
 
 

@@ -343,7 +343,7 @@ def test_a_neuron_fits_a_phone_of_360_by_740(show: Show) -> None:
         assert shape["x"] >= stage["x"] - 1  # the stage follows, the page does not scroll
         assert shape["x"] + shape["width"] <= stage["x"] + stage["width"] + 1
     for button in page.locator("#bar button:visible").all():
-        assert button.bounding_box()["height"] >= 44  # type: ignore[index]
+        assert button.bounding_box()["height"] >= 44
     assert page.evaluate("scrollY") == 0
 
 
