@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from micrograd.engine import Value, core, toposort
+from micrograd.native.products import dot
 from micrograd.ops import (
     Op,
     abs,  # noqa: F401
@@ -117,6 +118,7 @@ __all__ = [
     "cosh",
     "digamma",
     "divide",
+    "dot",
     "draw",
     "draw_dot",
     "equal",

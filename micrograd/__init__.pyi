@@ -30,6 +30,7 @@ from micrograd.graph import scopes
 from micrograd.graph.modes import ieee, no_grad, source_lines
 from micrograd.graph.scopes import scope
 from micrograd.graph.strict import strict
+from micrograd.native.products import dot
 from micrograd.ops import Op
 from micrograd.programs import program
 from micrograd.value.selection import logsumexp, take
@@ -92,8 +93,8 @@ log10: Op
 power: Op
 """Return power(x, y).
 
-Its derivatives are y * (x + float(x == 0) * float(y == 0)) ** (y - 1) by x and out *
-log(where(float(x < 0), nan, x + float(x == 0))) by y, where out is the result.
+Its derivatives are y * x ** (y - 1) by x and out * log(where(float(x < 0), nan, x + float(x == 0)))
+by y, where out is the result.
 """
 sqrt: Op
 """Return sqrt(x); its derivative is 0.5 / out, where out is the result."""
@@ -206,6 +207,7 @@ __all__ = [
     "cosh",
     "digamma",
     "divide",
+    "dot",
     "draw",
     "draw_dot",
     "equal",

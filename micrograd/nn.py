@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import mul
 from typing import TYPE_CHECKING, Any, Union
 
 from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
+from micrograd.native.products import dot
 from micrograd.value.contents import Path, walk, written
 from micrograd.value.numbers import is_number, to_float
 from micrograd.value.words.elsewhere import IN_NN, missing
@@ -169,7 +169,7 @@ class Neuron(Module):
             )
         if inputs and inputs[0].__class__ is not Value and hasattr(inputs[0], "__len__"):
             _shared(inputs[0], x)  # raises for a row
-        return self.activate(sum(map(mul, w, inputs), self.b))
+        return self.activate(dot(w, inputs, self.b))
 
     def activate(self, z: Value) -> Value:
         """Apply the activation to the weighted sum z; without one, return z itself.

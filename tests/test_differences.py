@@ -17,6 +17,8 @@ POINTS = {1: (0.3,), 2: (0.7, 1.3), 3: (1.0, 0.7, 1.3)}
 
 
 def operands(row: Op) -> tuple[float, ...]:
+    if row.name == "polygamma":
+        return (1.0, 1.3)  # its first operand is a whole number
     return (1.7,) if row.name == "arccosh" else POINTS[len(row.derivatives)]
 
 

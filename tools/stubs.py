@@ -30,12 +30,13 @@ LONGEST = 40  # the parts of a rule that can still be read
 @contextmanager
 def plain_rules() -> Iterator[None]:
     """Leave out of the rules what sees to infinities, or to second derivatives, for readers."""
-    own = ops._gap, ops._size
+    own = ops._gap, ops._size, ops._base
     ops._gap, ops._size = operator.sub, operator.abs
+    ops._base = lambda x, y: x
     try:
         yield
     finally:
-        ops._gap, ops._size = own
+        ops._gap, ops._size, ops._base = own
 
 
 def docstring(op: Op, indent: str) -> str:
@@ -78,6 +79,7 @@ def stub() -> str:
     for name, home in micrograd._LAZY_FUNCTIONS.items():
         lazy.setdefault(home, []).append(name)
     lazy["engine"], lazy["explain"], lazy["graph"] = ["Value", "toposort"], ["examples"], ["scopes"]
+    lazy["native.products"] = ["dot"]
     lazy["ops"], lazy["value.selection"] = ["Op"], ["max as max", "min as min", "logsumexp", "take"]
     imports = [_import("micrograd", list(micrograd._LAZY_MODULES))]
     imports += [_import(f"micrograd.{home}", names) for home, names in sorted(lazy.items())]

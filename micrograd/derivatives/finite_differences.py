@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from micrograd.derivatives import chain_rule, sweeps
-from micrograd.derivatives.fresh_inputs import Call, array_of, name_of
+from micrograd.derivatives.fresh_inputs import Call, name_of
+from micrograd.derivatives.trees import Nested
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
 from micrograd.ops import Op
@@ -85,7 +86,7 @@ class _Check:
 
     def __init__(self, f: Callable[..., Any], x: Any, order: int, mode: str) -> None:
         self.f, self.order, self.mode = f, order, mode
-        self.outputs, variables, self.shape = self.derivatives(x)
+        self.outputs, variables, self.call = self.derivatives(x)
         self.point = [v.data for v in variables]
         self.slopes = _in_numbers(self.outputs, variables, mode)
         self.moved: dict[tuple[int, float], list[float]] = {}
@@ -95,19 +96,19 @@ class _Check:
             for i, output in enumerate(self.outputs):
                 self.compare(i, j, output, self.slopes[i][j])
 
-    def derivatives(self, x: Any) -> tuple[list[Value], list[Value], tuple[int, ...] | None]:
-        """Return the derivatives of the order below, the variables, and the shape of x."""
-        call = Call(self.f, x, (), {})
+    def derivatives(self, x: Any) -> tuple[list[Value], list[Value], Call]:
+        """Return the derivatives of the order below, the variables, and the call."""
+        call = Call(self.f, (x,), {})
         outputs = call.outputs()[0]
         for _ in range(self.order - 1):
             outputs = _derivatives(outputs, call.variables, self.mode)
-        return outputs, call.variables, call.shape
+        return outputs, call.variables, call
 
     def at(self, j: int, position: float) -> list[float]:
         """Return the outputs with the j-th number in x moved; nan where they cannot be computed."""
         if (j, position) not in self.moved:
             numbers = [*self.point[:j], position, *self.point[j + 1 :]]
-            x = numbers[0] if self.shape is None else array_of(numbers, self.shape, float)
+            x = self.call.in_form(numbers, (), float)
             try:
                 outputs = [v.data for v in self.derivatives(x)[0]]
             except ARITHMETIC_ERRORS:
@@ -185,10 +186,12 @@ class _Check:
         return text + _kink(steps[-2:])
 
     def input_name(self, j: int) -> str:
-        if self.shape is None:
+        if isinstance(self.call.shape, Nested):
+            return self.call.shape.names[j]
+        if self.call.shape is None:
             return "x"
         position: list[int] = []
-        for length in reversed(self.shape):
+        for length in reversed(self.call.shape):
             j, remainder = divmod(j, length)
             position.insert(0, remainder)
         return f"x[{', '.join(map(str, position))}]"

@@ -11,6 +11,7 @@ from typing import Any
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.sweeps import identity, tied
+from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
 from micrograd.value import hooks
@@ -21,6 +22,9 @@ _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, 
 
 class Call:
     """Call `f(x, ...)` on new Values in the place of x, and hold its result.
+
+    x is the argument at `argnums`; with several of these, the tuple of them. With `has_aux` the
+    function returns a pair, and the second of it is kept as it is.
 
     The new Values are marked. So it is seen from a graph alone whether it depends on other calls,
     whatever thread recorded it, and derivatives nest without being confused. Where x held Values,
@@ -34,10 +38,19 @@ class Call:
     originals: list[Any]
     at_values: bool
     variables: list[Value]
-    shape: tuple[int, ...] | None
+    shape: tuple[int, ...] | Nested | None
 
-    def __init__(self, f: Callable[..., Any], x: Any, args: Any, kwargs: Any) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Any,
+        argnums: int | tuple[int, ...] = 0,
+        has_aux: bool = False,
+    ) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
+        self.argnums, self.has_aux = argnums, has_aux
+        x = args[0] if argnums == 0 and args else self._chosen()
         self.shape, self.originals = _elements(x)  # None for the shape of one number
         if set(map(type, self.originals)) == {float}:
             self.at_values, self.variables = False, new_variables(self.originals)
@@ -48,12 +61,63 @@ class Call:
                 v._is_variable = True
         _running[id(self)] = self
         try:
-            self.result: Any = f(self._argument(self.variables), *args, **kwargs)
+            self.result: Any = self._run(self.variables)
         finally:
             del _running[id(self)]
+        self.aux: Any = None
+        if has_aux:
+            self.result, self.aux = self._pair(self.result)
 
-    def _argument(self, variables: list[Value]) -> Any:
-        return variables[0] if self.shape is None else array_of(variables, self.shape)
+    def _chosen(self) -> Any:
+        """Return the argument, or the tuple of arguments, that the derivative is taken by."""
+        several = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
+        for i in several:
+            if not 0 <= i < len(self.args):
+                raise TypeError(
+                    f"{name_of(self.f)} was called with {len(self.args)} positional argument(s), "
+                    f"and a derivative by argument {i} was asked for"
+                )
+        if not isinstance(self.argnums, tuple):
+            return self.args[self.argnums]
+        chosen = [self.args[i] for i in several]
+        return Nested(tuple([x if is_nested(x) else _as_block(x) for x in chosen]))
+
+    def _run(self, variables: list[Value]) -> Any:
+        """Call the function with these in the place of x."""
+        x: Any = variables[0] if self.shape is None else self.in_form(variables)
+        if self.argnums == 0:
+            return self.f(x, *self.args[1:], **self.kwargs)
+        given = list(self.args)
+        if isinstance(self.argnums, tuple):
+            for i, part in zip(self.argnums, x):
+                given[i] = part
+        else:
+            given[self.argnums] = x
+        return self.f(*given, **self.kwargs)
+
+    def _pair(self, result: Any) -> Any:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(
+                f"{name_of(self.f)} returned {result!r}: with has_aux=True it returns a pair, the "
+                "result to be differentiated and what else is wanted"
+            )
+        return result
+
+    def with_aux(self, derivative: Any, as_values: bool) -> Any:
+        """Return a derivative, with has_aux in a pair with what the function returned beside."""
+        if not self.has_aux:
+            return derivative
+        return derivative, self.aux if as_values else map_values(lambda v: v.data, self.aux)
+
+    def in_form(
+        self, entries: Sequence[Any], outer: tuple[int, ...] = (), kind: type = object
+    ) -> Any:
+        """Return entries, one for each number in x, in the form of x; `outer` is as in `shaped`."""
+        if isinstance(self.shape, Nested):
+            return self.shape.filled(entries, outer, kind)
+        if self.shape is None and outer == ():
+            return entries[0]
+        return array_of(entries, (*outer, *(self.shape or ())), kind)
 
     def scalar(self) -> Value:
         """Return the result, if it is one Value, or a number that does not depend on x."""
@@ -69,18 +133,27 @@ class Call:
             )
         return self._constant(result)
 
-    def outputs(self) -> tuple[list[Value], tuple[int, ...]]:
+    def outputs(self) -> tuple[list[Value], tuple[int, ...] | Nested]:
         """Return the results as a list of Values, and their shape; () if there is one."""
         result = self.result
         if isinstance(result, Value) or is_number(result):
             return [self.scalar()], ()
-        if isinstance(result, (str, bytes, dict)) or not hasattr(result, "__len__"):
-            raise _no_value(self.f, result)
-        array = _as_objects(result, f"the result of {name_of(self.f)}")
+        shape, entries = self._results(result)
         outputs = [
-            y if isinstance(y, Value) else self._constant(y, i) for i, y in enumerate(array.flat)
+            y if isinstance(y, Value) else self._constant(y, i) for i, y in enumerate(entries)
         ]
-        return outputs, array.shape
+        return outputs, shape
+
+    def _results(self, result: Any) -> tuple[tuple[int, ...] | Nested, list[Any]]:
+        """Return the form of several results, and all of them in a list."""
+        what = f"the result of {name_of(self.f)}"
+        if is_nested(result):
+            nested = Nested(result, what)
+            return nested, nested.leaves
+        if isinstance(result, (str, bytes)) or not hasattr(result, "__len__"):
+            raise _no_value(self.f, result)
+        array = _as_objects(result, what)
+        return array.shape, array.ravel().tolist()
 
     def _constant(self, y: Any, i: int | None = None) -> Value:
         """Return a result that is a number as a Value, whose derivatives are zeros.
@@ -100,9 +173,11 @@ class Call:
             Value(v._number + 1e-3 * math.sqrt(2 + k) * (abs(v._number) or 1.0))
             for k, v in enumerate(self.variables)
         ]
-        again = self.f(self._argument(moved), *self.args, **self.kwargs)
+        again = self._run(moved)
+        if self.has_aux:
+            again = self._pair(again)[0]
         if i is not None:
-            again = _as_objects(again, "the result").flat[i]
+            again = self._results(again)[1][i]
         return is_number(again) and (float(again) == float(y) or (math.isnan(again) and y != y))
 
     def derivatives(self, outputs: Sequence[Entry]) -> tuple[list[list[Any]], bool]:
@@ -136,17 +211,26 @@ class Call:
                 "number, .data, if it is meant as a constant"
             )
 
-    def shaped(self, entries: list[Any], shape: tuple[int, ...], as_values: bool = False) -> Any:
-        """Return the entries in an array of `shape` and then that of x; a single one as it is."""
+    def shaped(self, entries: Any, shape: tuple[int, ...] | Nested, as_values: bool = False) -> Any:
+        """Return the entries in an array of `shape` and then that of x; a single one as it is.
+
+        Where x is nested, that is a nesting of such arrays; where the shape is, one of those.
+        """
         if as_values:
             for variable, original in zip(self.variables, self.originals):
                 tie(variable, original)
             entries = distinct(entries, self.variables)
             if isinstance(self.result, Value):
                 self.result._is_answer = True
-        if self.shape is None and shape == ():
-            return entries[0]
-        return array_of(entries, (*shape, *(self.shape or ())), object if as_values else float)
+        kind = object if as_values else float
+        if not isinstance(shape, Nested):
+            return self.in_form(entries, shape, kind)
+        blocks, at, n = [], 0, len(self.variables)
+        for outer in shape.shapes:
+            end = at + n * math.prod(outer or ())
+            blocks.append(self.in_form(entries[at:end], outer or (), kind))
+            at = end
+        return shape.with_blocks(blocks)
 
 
 def _were_kept(outputs: Sequence[Entry]) -> bool:
@@ -175,7 +259,12 @@ def new_variables(numbers: list[float]) -> list[Value]:
     return variables
 
 
-def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
+def _as_block(x: Any) -> Any:
+    """Return a list as the array that it counts for; other things as they are."""
+    return _as_objects(x, "x") if isinstance(x, (list, tuple)) else x
+
+
+def _elements(x: Any) -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
     """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
     if x.__class__ is float or isinstance(x, Value):
         return None, [x]
@@ -186,8 +275,18 @@ def _elements(x: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
         return x.shape, x.ravel().tolist()
     if is_number(x):
         return None, [to_float(x, "x")]
-    if isinstance(x, (str, bytes, dict, set)) or not hasattr(x, "__len__"):
-        raise TypeError(f"x must be a number, or a sequence or an array of numbers; got {x!r}")
+    if isinstance(x, Nested) or is_nested(x):
+        nested = x if isinstance(x, Nested) else Nested(x)
+        numbers = [
+            e if isinstance(e, Value) else to_float(e, name)
+            for e, name in zip(nested.leaves, nested.names)
+        ]
+        return nested, numbers
+    if isinstance(x, (str, bytes, set)) or not hasattr(x, "__len__"):
+        raise TypeError(
+            f"x must be a number, a sequence or an array of numbers, or a nesting of these in "
+            f"lists, dicts and dataclasses; got {x!r}"
+        )
     array = _as_objects(x, "x")
     return array.shape, [e if isinstance(e, Value) else to_float(e, "x") for e in array.flat]
 
@@ -210,17 +309,6 @@ def tie(leaf: Any, original: Any) -> None:
         leaf._is_variable = False  # in C it is no attribute of its own
     if isinstance(original, Value):
         leaf.op, leaf.args = tied, (original,)
-
-
-def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
-    """Return a NumPy array of Values, or of floats, in this shape."""
-    import numpy as np
-
-    if kind is float:
-        return np.array(entries, dtype=float).reshape(shape)
-    array: Any = np.empty(shape, dtype=kind)
-    array.flat = entries
-    return array
 
 
 def _as_objects(nested: Any, what: str) -> Any:

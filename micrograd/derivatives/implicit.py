@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
-from micrograd.derivatives.fresh_inputs import Call, array_of, name_of
+from micrograd.derivatives.fresh_inputs import Call, name_of
 from micrograd.derivatives.linear import number_of, solve
 from micrograd.derivatives.sweeps import identity
-from micrograd.derivatives.trees import map_values
+from micrograd.derivatives.trees import Nested, array_of, map_values
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad, ieee
 from micrograd.value import hooks
@@ -77,9 +77,11 @@ class _Equations:
                 "for each row outside of the program"
             )
         self.f, self.given, self.args, self.name = f, given, args, name
-        call = Call(lambda x: x, x0, (), {})  # which knows what x may be
+        call = Call(lambda x: x, (x0,), {})  # which knows what x may be
         if call.at_values:
             raise TypeError(f"{name}: x0 is where the search begins, numbers and no Values")
+        if isinstance(call.shape, Nested):
+            raise TypeError(f"{name}: x0 is a number or an array of numbers, got {x0!r}")
         self.shape = call.shape
         self.start = [float(x) for x in call.originals]
         self.numbers = map_values(lambda v: v._number, args)

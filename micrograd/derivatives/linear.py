@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from micrograd.derivatives.fresh_inputs import array_of
+from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.value import hooks
 from micrograd.value.numbers import to_float

@@ -7,13 +7,15 @@ Values, a graph that can be differentiated again. On functions the names are JAX
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Union, overload
 
 from micrograd.derivatives import chain_rule
 from micrograd.derivatives import sparse as coloured
 from micrograd.derivatives.chain_rule import Entry
-from micrograd.derivatives.fresh_inputs import Call, array_of, distinct, leaf_for, tie
+from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, name_of, tie
+from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
 from micrograd.value.custom_nodes import refuse_forgotten
@@ -21,6 +23,8 @@ from micrograd.value.numbers import is_number, to_float
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+ArgNums = Union[int, tuple[int, ...]]
 
 # Of graphs -------------------------------------------------------------------------------------
 
@@ -32,8 +36,17 @@ def grad(output: Value, inputs: Sequence[Value], grad_output: Entry = ...) -> li
 @overload
 def grad(output: Value, inputs: NDArray[Any], grad_output: Entry = ...) -> NDArray[Any]: ...
 @overload
-def grad(output: Callable[..., Any]) -> Callable[..., Any]: ...
-def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
+def grad(
+    output: Callable[..., Any], *, argnums: ArgNums = ..., has_aux: bool = ...
+) -> Callable[..., Any]: ...
+def grad(
+    output: Any,
+    inputs: Any = None,
+    grad_output: Entry = 1.0,
+    *,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+) -> Any:
     """Return the gradient: of a Value with respect to others, or of a function as a function.
 
     `grad(output, inputs)`: the derivative of the Value `output` with respect to `inputs`, a Value
@@ -49,8 +62,12 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
 
     `grad(f)`: a function that returns the gradient of `f(x, *args, **kwargs)`, whose result is one
     Value, with respect to x: a float for a number x, an ndarray of its shape for a sequence or an
-    array of numbers. Where x holds Values, or `f` depends on the x of a `grad` around it, the
-    gradient is made of Values. Raises ValueError where `f` uses a Value kept from an earlier call.
+    array of numbers, and for a nesting of these (lists that differ in length, dicts, dataclasses,
+    tuples with names) the same nesting. `argnums` is the position of the argument that is x, or a
+    tuple of positions, for a tuple of gradients. With `has_aux`, `f` returns a pair, and so does
+    the gradient function: the gradient, and what `f` returned beside. Where x holds Values, or `f`
+    depends on the x of a `grad` around it, the gradient is made of Values. Raises ValueError where
+    `f` uses a Value kept from an earlier call.
 
     >>> grad(lambda x: x**4)(2.0)
     32.0
@@ -58,12 +75,13 @@ def grad(output: Any, inputs: Any = None, grad_output: Entry = 1.0) -> Any:
     48.0
     >>> grad(lambda x, scale: scale * (x * x).sum())([1.0, 2.0], scale=3.0)
     array([ 6., 12.])
+    >>> grad(lambda p, t: p["a"] * t ** p["b"])({"a": 2.0, "b": 3.0}, 1.0)
+    {'a': 1.0, 'b': 0.0}
     """
     if callable(output) and not isinstance(output, Value):
         if inputs is not None:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
-        differentiate = value_and_grad(output)
-        return lambda x, *args, **kwargs: differentiate(x, *args, **kwargs)[1]
+        return Derivative(_grad, output, argnums, has_aux)
     output = _as_values(output)
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
@@ -124,34 +142,83 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
 # Of functions ----------------------------------------------------------------------------------
 
 
-def value_and_grad(f: Callable[..., Any]) -> Callable[..., Any]:
+class Derivative:
+    """A derivative of a function, which is a function itself.
+
+    It has the name, the signature and the text of the function, and it pickles if that does.
+
+    >>> def cube(x):
+    ...     return x**3
+    >>> grad(cube).__name__, grad(cube)(2.0)
+    ('cube', 12.0)
+    """
+
+    def __init__(
+        self, compute: Callable[..., Any], f: Any, argnums: ArgNums, has_aux: bool, **options: Any
+    ) -> None:
+        name = compute.__name__.strip("_")
+        if not callable(f):
+            raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")
+        several = argnums if isinstance(argnums, tuple) else (argnums,)
+        if not several or not all(type(i) is int and i >= 0 for i in several):
+            raise TypeError(
+                f"{name}: argnums is the position of an argument, or a tuple of positions; got "
+                f"{argnums!r}"
+            )
+        self._compute, self._f, self._options = compute, f, options
+        self._argnums, self._has_aux = argnums, has_aux
+        functools.update_wrapper(self, f, updated=())
+
+    @enable_grad()
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = Call(self._f, args, kwargs, self._argnums, self._has_aux)
+        return self._compute(call, **self._options)
+
+    def __repr__(self) -> str:
+        return f"{self._compute.__name__.strip('_')}({name_of(self._f)})"
+
+
+def value_and_grad(
+    f: Callable[..., Any], *, argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes `f(x, *args, **kwargs)` and its gradient by x, as a pair.
 
-    Made for `scipy.optimize.minimize(value_and_grad(f), x0, args=..., jac=True)`. What x may be
-    and what comes back is as for `grad(f)`. Raises TypeError when `f` returns no Value, or more
-    than one.
+    Made for `scipy.optimize.minimize(value_and_grad(f), x0, args=..., jac=True)`. What x may be,
+    what `argnums` and `has_aux` mean, and what comes back is as for `grad(f)`; with `has_aux` it is
+    `((value, aux), gradient)`. Raises TypeError when `f` returns no Value, or more than one.
 
     >>> value_and_grad(lambda x: x[0] * x[1])([3.0, 4.0])
     (12.0, array([4., 3.]))
     """
-    _check_function(f, "value_and_grad")
-
-    @enable_grad()
-    def value_and_gradient(x: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = Call(f, x, args, kwargs)
-        output = call.scalar()
-        [gradient], as_values = call.derivatives([output])
-        return output if as_values else output.data, call.shaped(gradient, (), as_values)
-
-    return value_and_gradient
+    return Derivative(_value_and_grad, f, argnums, has_aux)
 
 
-def jacobian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., Any]:
+def _value_and_grad(call: Call) -> tuple[Any, Any]:
+    output = call.scalar()
+    [gradient], as_values = call.derivatives([output])
+    value = output if as_values else output.data
+    return call.with_aux(value, as_values), call.shaped(gradient, (), as_values)
+
+
+def _grad(call: Call) -> Any:
+    [gradient], as_values = call.derivatives([call.scalar()])
+    return call.with_aux(call.shaped(gradient, (), as_values), as_values)
+
+
+def jacobian(
+    f: Callable[..., Any],
+    *,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    sparse: bool = False,
+) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of `f(x, *args, **kwargs)` by x.
 
     For m results (a sequence or an array of Values) and n numbers in x its shape is (m, n);
-    in general that of the results followed by that of x. It is computed forward for m > n and
-    in reverse otherwise. Raises TypeError when a result is not a Value.
+    in general that of the results followed by that of x. Nested results give a nesting of
+    Jacobians, and each of those has the form of a nested x. A result that is a number has zeros. It
+    is computed forward for m > n and in reverse otherwise. `argnums` and `has_aux` are as for
+    `grad(f)`. Raises TypeError when a result is neither a Value nor a constant.
 
     With `sparse` it is a SciPy array of shape (m, n), with entries only where the graph leads from
     an x to a result. Few sweeps find them all where each result depends on few x. It raises
@@ -162,25 +229,31 @@ def jacobian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., An
            [1., 1.],
            [6., 0.]])
     """
-    _check_function(f, "jacobian")
-
-    @enable_grad()
-    def jacobian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
-        call = Call(f, x, args, kwargs)
-        if sparse:
-            return coloured.jacobian(call)
-        outputs, shape = call.outputs()
-        rows, as_values = call.derivatives(outputs)
-        return call.shaped([entry for row in rows for entry in row], shape, as_values)
-
-    return jacobian_of_f
+    return Derivative(_jacobian, f, argnums, has_aux, sparse=sparse)
 
 
-def hessian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., Any]:
+def _jacobian(call: Call, sparse: bool) -> Any:
+    if sparse:
+        return call.with_aux(coloured.jacobian(call), False)
+    outputs, shape = call.outputs()
+    rows, as_values = call.derivatives(outputs)
+    entries = [entry for row in rows for entry in row]
+    return call.with_aux(call.shaped(entries, shape, as_values), as_values)
+
+
+def hessian(
+    f: Callable[..., Any],
+    *,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    sparse: bool = False,
+) -> Callable[..., Any]:
     """Return a function that computes the Hessian of `f(x, *args, **kwargs)` by x.
 
     For n numbers in x its shape is (n, n), in general that of x twice; it is symmetric to the
-    last bit. Raises TypeError when `f` returns no Value, or more than one.
+    last bit. A nested x gives a nesting of nestings: `h["a"]["b"]` has the mixed derivatives.
+    `argnums` and `has_aux` are as for `grad(f)`. Raises TypeError when `f` returns no Value, or
+    more than one.
 
     With `sparse` it is a SciPy array of shape (n, n), as for `jacobian`.
 
@@ -190,24 +263,21 @@ def hessian(f: Callable[..., Any], *, sparse: bool = False) -> Callable[..., Any
     array([[8., 6.],
            [6., 0.]])
     """
-    _check_function(f, "hessian")
+    return Derivative(_hessian, f, argnums, has_aux, sparse=sparse)
 
-    @enable_grad()
-    def hessian_of_f(x: Any, *args: Any, **kwargs: Any) -> Any:
-        call = Call(f, x, args, kwargs)
-        if sparse:
-            return coloured.hessian(call)
-        slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)
-        full = coloured.filled_hessian(call, slopes)
-        if full is not None:
-            return call.shaped(full, call.shape or ())
+
+def _hessian(call: Call, sparse: bool) -> Any:
+    if sparse:
+        return call.with_aux(coloured.hessian(call), False)
+    slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)
+    entries, as_values = coloured.filled_hessian(call, slopes), False
+    if entries is None:
         rows, as_values = call.derivatives(slopes)
         for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
             for j in range(i):
                 rows[j][i] = row[j]
-        return call.shaped([entry for row in rows for entry in row], call.shape or (), as_values)
-
-    return hessian_of_f
+        entries = [entry for row in rows for entry in row]
+    return call.with_aux(call.shaped(entries, call.shape or (), as_values), as_values)
 
 
 # Input and output ----------------------------------------------------------------------------
@@ -273,8 +343,3 @@ def _check_output(output: Any, name: str) -> None:
             "or write a function and take its jacobian"
         )
     raise TypeError(f"{name} takes a Value that was computed from the inputs, got {output!r}")
-
-
-def _check_function(f: Any, name: str) -> None:
-    if not callable(f):
-        raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")

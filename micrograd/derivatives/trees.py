@@ -3,54 +3,116 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from micrograd.engine import Value
 from micrograd.value.numbers import is_number, refuse_masked
 
-# What takes something that is no leaf, and no nesting of them, with the path to it.
+# What takes something that is neither a number nor a nesting of them, with the path to it.
 Other = Callable[[Any, str], Any]
+_NUMBERS = ("f", "i", "u", "O")  # the kinds of arrays
 
 
-def map_leaves(f: Callable[[Any], Any], tree: Any, other: Other, path: str = "x") -> Any:
-    """Return the same nesting with f(leaf) for each number or Value in it, in order.
+def map_blocks(f: Other, tree: Any, other: Other, path: str = "x") -> Any:
+    """Return the same nesting with f(block, path) for each number, Value or array in it, in order.
 
     >>> def refuse(thing, path):
     ...     raise TypeError(f"{path} is {thing!r}")
-    >>> map_leaves(lambda x: 10 * x, {"w": [1.0, (2.0, 3)], "b": 4}, refuse)
-    {'w': [10.0, (20.0, 30)], 'b': 40}
+    >>> map_blocks(lambda x, path: path, {"w": [1.0, (2.0, 3)], "b": 4}, refuse)
+    {'w': ["x['w'][0]", ("x['w'][1][0]", "x['w'][1][1]")], 'b': "x['b']"}
     """
     if isinstance(tree, Value) or is_number(tree):
-        return f(tree)
+        return f(tree, path)
+    if getattr(getattr(tree, "dtype", None), "kind", "") in _NUMBERS:
+        return f(tree, path)
     if isinstance(tree, dict):
-        parts = {key: map_leaves(f, x, other, f"{path}[{key!r}]") for key, x in tree.items()}
+        parts = {key: map_blocks(f, x, other, f"{path}[{key!r}]") for key, x in tree.items()}
         return parts if type(tree) is dict else type(tree)(parts)
     if isinstance(tree, (list, tuple)):
-        items = [map_leaves(f, x, other, f"{path}[{i}]") for i, x in enumerate(tree)]
+        items = [map_blocks(f, x, other, f"{path}[{i}]") for i, x in enumerate(tree)]
         if hasattr(tree, "_fields"):
             return type(tree)(*items)  # a named tuple
         return type(tree)(items)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = [field.name for field in dataclasses.fields(tree) if field.init]
-        found = {n: map_leaves(f, getattr(tree, n), other, f"{path}.{n}") for n in names}
+        found = {n: map_blocks(f, getattr(tree, n), other, f"{path}.{n}") for n in names}
         return dataclasses.replace(tree, **found)
-    if getattr(getattr(tree, "dtype", None), "kind", "") in ("f", "i", "u", "O"):
-        return _map_array(f, tree, other, path)
     return other(tree, path)
 
 
-def _map_array(f: Callable[[Any], Any], array: Any, other: Other, path: str) -> Any:
-    """Map the elements of an array: the result holds floats, or else objects."""
+class Nested:
+    """A nesting of numbers and Values, taken apart: `leaves`, and the shapes of its blocks.
+
+    Raises TypeError for other things in it, with the path to them.
+
+    >>> nested = Nested({"w": [1.0, 2.0], "b": 3})
+    >>> nested.leaves, nested.filled([7.0, 8.0, 9.0])
+    ([1.0, 2.0, 3], {'w': [7.0, 8.0], 'b': 9.0})
+    """
+
+    def __init__(self, tree: Any, what: str = "x") -> None:
+        self.tree = tree
+        self.leaves: list[Any] = []
+        self.names: list[str] = []  # of the leaves
+        self.shapes: list[tuple[int, ...] | None] = []  # of the blocks; None for a number
+        map_blocks(self._note, tree, _refuse, what)
+
+    def _note(self, block: Any, path: str) -> None:
+        shape = None if isinstance(block, Value) else getattr(block, "shape", ())
+        if not shape:
+            self.shapes.append(None)
+            self.leaves.append(block)
+            self.names.append(path)
+            return
+        refuse_masked(block, path)
+        self.shapes.append(shape)
+        self.leaves += block.ravel().tolist()
+        places = itertools.product(*map(range, shape))
+        self.names += [f"{path}[{', '.join(map(str, place))}]" for place in places]
+
+    def with_blocks(self, blocks: Iterable[Any]) -> Any:
+        """Return the nesting with other things in the places of its blocks."""
+        left = iter(blocks)
+        return map_blocks(lambda *_: next(left), self.tree, _refuse)
+
+    def filled(
+        self, entries: Sequence[Any], outer: tuple[int, ...] = (), kind: type = object
+    ) -> Any:
+        """Return the nesting with `entries` for its leaves; with `outer`, an array of them each."""
+        rows, n, at = math.prod(outer), len(self.leaves), 0
+        blocks = []
+        for shape in self.shapes:
+            end = at + math.prod(shape or ())
+            part = [x for row in range(rows) for x in entries[row * n + at : row * n + end]]
+            is_one = shape is None and outer == ()
+            blocks.append(part[0] if is_one else array_of(part, (*outer, *(shape or ())), kind))
+            at = end
+        return self.with_blocks(blocks)
+
+
+def _refuse(thing: Any, path: str) -> Any:
+    raise TypeError(
+        f"{path} must be a number, or an array or a nesting of numbers; got {thing!r}. Give what "
+        "is not differentiated as another argument"
+    )
+
+
+def array_of(entries: Sequence[Any], shape: tuple[int, ...], kind: type = object) -> Any:
+    """Return a NumPy array of Values, or of floats, in this shape.
+
+    >>> array_of([1.0, 2.0], (2, 1), float).tolist()
+    [[1.0], [2.0]]
+    """
     import numpy as np
 
-    refuse_masked(array, path)
-    elements = array.ravel().tolist()
-    entries = [map_leaves(f, x, other, f"{path}[{i}]") for i, x in enumerate(elements)]
-    is_float = all(x.__class__ is float for x in entries)
-    result: Any = np.empty(array.shape, dtype=float if is_float else object)
-    result.flat = entries
-    return result
+    if kind is float:
+        return np.array(entries, dtype=float).reshape(shape)
+    array: Any = np.empty(shape, dtype=kind)
+    array.flat = entries
+    return array
 
 
 def map_values(f: Callable[[Value], Any], tree: Any) -> Any:
@@ -66,9 +128,15 @@ def map_values(f: Callable[[Value], Any], tree: Any) -> Any:
     is_known = isinstance(tree, (dict, list, tuple)) or hasattr(tree, "dtype")
     if not is_known and not dataclasses.is_dataclass(tree):
         return tree
-    return map_leaves(
-        lambda x: f(x) if isinstance(x, Value) else x, tree, lambda thing, _: map_values(f, thing)
-    )
+
+    def part(block: Any, path: str) -> Any:
+        if isinstance(block, Value):
+            return f(block)
+        if getattr(getattr(block, "dtype", None), "kind", "") != "O":
+            return block
+        return array_of([map_values(f, x) for x in block.ravel().tolist()], block.shape)
+
+    return map_blocks(part, tree, lambda thing, path: map_values(f, thing))
 
 
 def is_nested(x: Any) -> bool:

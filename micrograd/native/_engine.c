@@ -42,6 +42,8 @@
 
 #include "_chain.h"
 
+#include "_dot.h"
+
 #include "_pattern.h"
 
 #include "_bulk.h"
@@ -145,11 +147,13 @@ static int take(State *s, int index, PyObject *source, const char *name) {
 static int engine_exec(PyObject *module) {
     State *s = PyModule_GetState(module);
     PyObject *name = NULL, *table = NULL, *Value = NULL, *bases = NULL, *in_scope = NULL;
-    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *base = NULL, *custom_nodes = NULL;
+    PyObject *engine = NULL, *gc_cycles = NULL, *bulk = NULL, *products = NULL, *base = NULL;
+    PyObject *custom_nodes = NULL;
     PyObject *hooks = NULL, *ops = NULL;
     int failed = !(engine = PyImport_ImportModule("micrograd.engine")) ||
                  !(gc_cycles = PyImport_ImportModule("micrograd.native.gc_cycles")) ||
                  !(bulk = PyImport_ImportModule("micrograd.native.bulk")) ||
+                 !(products = PyImport_ImportModule("micrograd.native.products")) ||
                  !(base = PyImport_ImportModule("micrograd.value.base")) ||
                  !(custom_nodes = PyImport_ImportModule("micrograd.value.custom_nodes")) ||
                  !(hooks = PyImport_ImportModule("micrograd.value.hooks")) ||
@@ -161,6 +165,7 @@ static int engine_exec(PyObject *module) {
     OBJECTS(TAKE)
     failed = failed || !(s->type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &value_spec, bases));
+    failed = failed || !(s->apply = _PyType_Lookup(s->type, PYTHON(s, name, _apply)));
     failed = failed || !(s->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(
                              module, &block_spec, NULL));
     failed = failed || !(in_scope = PyType_FromModuleAndSpec(module, &in_scope_spec, NULL));
@@ -170,7 +175,7 @@ static int engine_exec(PyObject *module) {
                  PyModule_AddObjectRef(module, "Block", (PyObject *)s->block_type) < 0 ||
                  PyModule_AddObjectRef(module, "in_scope", in_scope) < 0;
     }
-    PyObject *borrowed[] = {engine, gc_cycles, bulk, base, custom_nodes, hooks, ops, table, Value, bases, in_scope};
+    PyObject *borrowed[] = {engine, gc_cycles, bulk, products, base, custom_nodes, hooks, ops, table, Value, bases, in_scope};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(borrowed); i++) Py_XDECREF(borrowed[i]);
     return failed ? -1 : 0;
 }
@@ -220,6 +225,9 @@ static PyMethodDef engine_methods[] = {
      "Tell of each Value whether the roots are made of it."},
     {"pattern", (PyCFunction)(void (*)(void))engine_pattern, METH_FASTCALL,
      "See micrograd/derivatives/sparse.py."},
+    {"dot", (PyCFunction)(void (*)(void))engine_dot, METH_FASTCALL | METH_KEYWORDS,
+     "dot($module, ws, xs, start=0)\n--\n\n"
+     "Return `start + ws[0] * xs[0] + ws[1] * xs[1] + ...`, added from left to right."},
     {"new_variables", engine_new_variables, METH_O, "See micrograd/derivatives/fresh_inputs.py."},
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},

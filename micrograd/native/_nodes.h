@@ -241,12 +241,21 @@ static int value_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-/* Convert `x` to a double; `what` names it in error messages. Borrows both. */
-static int as_double(State *s, PyObject *x, const char *what, double *result) {
+/* Convert a float, or an int that a float holds exactly; false for anything else. Borrows it. */
+static inline int plain_number(PyObject *x, double *result) {
     if (PyFloat_CheckExact(x)) {
         *result = PyFloat_AS_DOUBLE(x);
-        return 0;
+        return 1;
     }
+    if (!PyLong_CheckExact(x)) return 0;
+    *result = PyLong_AsDouble(x);
+    if (*result == -1.0 && PyErr_Occurred()) return forget(PyExc_OverflowError), 0;
+    return fabs(*result) < 9007199254740992.0; /* 2**53 */
+}
+
+/* Convert `x` to a double; `what` names it in error messages. Borrows both. */
+static int as_double(State *s, PyObject *x, const char *what, double *result) {
+    if (plain_number(x, result)) return 0;
     PyObject *number = PyObject_CallFunction(PYTHON(s, engine, to_float), "Os", x, what);
     if (!number) return -1;
     *result = PyFloat_AsDouble(number);

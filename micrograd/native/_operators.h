@@ -1,5 +1,11 @@
 /* The operators and methods of Value: the operations that have a C form. */
 
+/* Tell whether C may compute on an operand: it is a Value, or a subclass's that has no `_apply` of its own. */
+static inline int is_operand(State *s, PyObject *x) {
+    return Py_TYPE(x) == s->type ||
+           (value_type(Py_TYPE(x)) == s->type && _PyType_Lookup(Py_TYPE(x), PYTHON(s, name, _apply)) == s->apply);
+}
+
 /* Apply an operation in Python. Borrows the operands (`y` may be NULL); the caller owns the result. */
 static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *owner = is_value(x) ? x : y;
@@ -8,23 +14,11 @@ static PyObject *apply_in_python(int code, PyObject *x, PyObject *y) {
     PyObject *operands = y ? PyTuple_Pack(2, x, y) : PyTuple_Pack(1, x);
     if (!operands) return NULL;
     PyObject *op = s->rows[code], *result;
-    if (is_exact(Py_TYPE(owner)))
+    if (is_operand(s, owner))
         result = PyObject_CallFunctionObjArgs(PYTHON(s, Value, _apply), owner, op, operands, NULL);
     else result = PyObject_CallMethodObjArgs(owner, PYTHON(s, name, _apply), op, operands, NULL);
     Py_DECREF(operands);
     return result;
-}
-
-/* Convert a float, or an int that a float holds exactly; false for anything else. Borrows it. */
-static inline int plain_number(PyObject *x, double *result) {
-    if (PyFloat_CheckExact(x)) {
-        *result = PyFloat_AS_DOUBLE(x);
-        return 1;
-    }
-    if (!PyLong_CheckExact(x)) return 0;
-    *result = PyLong_AsDouble(x);
-    if (*result == -1.0 && PyErr_Occurred()) return forget(PyExc_OverflowError), 0;
-    return fabs(*result) < 9007199254740992.0; /* 2**53 */
 }
 
 /* Make a leaf of a plain number; NULL for anything else, and with an error for one that occurred, in
@@ -36,22 +30,35 @@ static inline Value *leaf_of_number(State *s, PyObject *x) {
     return v;
 }
 
+/* Return the state if C may compute on this operand alone; else NULL. */
+static inline State *take_one(PyObject *x) {
+    State *s = state_of(Py_TYPE(x));
+    return s && is_operand(s, x) ? s : NULL;
+}
+
+/* Get an operand as a Value, a new reference; NULL if C has none. */
+static inline Value *take_operand(State *s, PyObject *x) {
+    return is_operand(s, x) ? (Value *)Py_NewRef(x) : leaf_of_number(s, x);
+}
+
+/* take_pair for operands of which the first is no Value, or of a subclass. */
+static State *take_other_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
+    State *s = is_value(left) ? take_one(left) : take_one(right);
+    *x = s ? take_operand(s, left) : NULL;
+    *y = *x ? take_operand(s, right) : NULL;
+    if (*x && !*y) Py_CLEAR(*x);
+    return *y ? s : NULL;
+}
+
 /* Get two operands as Values, new references, and return the state; NULL if the operation is left to
  * Python, which an error keeps from it. Borrows both. */
 static inline State *take_pair(PyObject *left, PyObject *right, Value **x, Value **y) {
-    if (is_exact(Py_TYPE(left))) {
-        State *s = state_of(Py_TYPE(left));
-        if (!s) return NULL;
-        *y = Py_TYPE(right) == s->type ? (Value *)Py_NewRef(right) : leaf_of_number(s, right);
-        *x = *y ? (Value *)Py_NewRef(left) : NULL;
-        return *y ? s : NULL;
-    }
-    if (!is_exact(Py_TYPE(right))) return NULL;
-    State *s = state_of(Py_TYPE(right));
+    if (!is_exact(Py_TYPE(left))) return take_other_pair(left, right, x, y);
+    State *s = state_of(Py_TYPE(left));
     if (!s) return NULL;
-    *x = leaf_of_number(s, left);
-    *y = *x ? (Value *)Py_NewRef(right) : NULL;
-    return *x ? s : NULL;
+    *y = take_operand(s, right);
+    *x = *y ? (Value *)Py_NewRef(left) : NULL;
+    return *y ? s : NULL;
 }
 
 /* x + y and so on: an operator for each operation on two operands. */
@@ -74,7 +81,7 @@ BINARY_ROWS(BINARY)
 #define UNARY(name)                                                                               \
     static PyObject *name##_operator(PyObject *self) { \
         Value *x = (Value *)self;                                                                 \
-        State *s = is_exact(Py_TYPE(self)) ? state_of(Py_TYPE(self)) : NULL;                      \
+        State *s = take_one(self);                                                                \
         if (s) {                                                                                  \
             look(s, x->bound);                                                                    \
             double out = name##_value(x->data);                                                   \
@@ -126,7 +133,7 @@ BINARY_METHODS(BINARY_METHOD)
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus) {
     double exponent;
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    State *s = is_exact(Py_TYPE(left)) ? state_of(Py_TYPE(left)) : NULL;
+    State *s = is_value(left) ? take_one(left) : NULL;
     if (s && plain_number(right, &exponent)) {
         Value *x = (Value *)left;
         look(s, x->bound);
@@ -134,7 +141,7 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
         if (isfinite(out))
             return record(s, POWER_OF_NUMBER, (Value *)Py_NewRef(x), Py_NewRef(right), out);
     }
-    else if (is_exact(Py_TYPE(left)) && !is_value(right)) {
+    else if (s && !is_value(right)) {
         return apply_in_python(ROW_power, left, right);
     }
     return power_operator(left, right);
@@ -150,7 +157,7 @@ static PyObject *value_apply(PyObject *self, PyObject *const *args, Py_ssize_t n
     Py_ssize_t size = PyTuple_GET_SIZE(args[1]);
     PyObject *x = size ? PyTuple_GET_ITEM(args[1], 0) : NULL;
     PyObject *y = size == 2 ? PyTuple_GET_ITEM(args[1], 1) : NULL;
-    if (known && x && is_exact(Py_TYPE(x)) && (!y || is_exact(Py_TYPE(y)))) {
+    if (known && x && is_operand(s, x) && (!y || is_operand(s, y))) {
         long code = PyLong_AsLong(known);
         if (size != (code < N_UNARY ? 1 : 2)) code = NO_ROW;
         switch (code) {

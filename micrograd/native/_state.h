@@ -59,7 +59,7 @@ typedef struct {
     X(engine, Value) X(engine, toposort)                                                           \
     X(Value, __init__) X(Value, _apply) X(engine, to_float) X(base, compared)                     \
     X(custom_nodes, refuse_without_rule) X(hooks, _forgetful) X(hooks, _framed) X(hooks, forgets)                                     \
-    X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(name, _apply)                \
+    X(base, read_traced) X(hooks, tracers) X(gc_cycles, hung_late) X(products, dot) X(name, _apply)                \
     X(name, _backward) X(name, _closure) X(name, _given) X(name, _collect) X(name, _modules) X(name, _of_module) X(name, derivatives)     \
     BULK_FUNCTIONS(X)
 #define INDEX(source, object) PY_##source##_##object,
@@ -69,6 +69,7 @@ typedef struct Block Block;
 
 typedef struct {
     PyTypeObject *type;         /* Value; all objects in this struct are owned */
+    PyObject *apply;            /* Value's own `_apply`; borrowed from the type */
     PyTypeObject *block_type;
     Block *ahead;               /* borrowed: the block with numbers newer than its leaves' */
     uint64_t changes[2];        /* number of changes to data and to grads of bound Values */

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
-from micrograd.native import bulk, gc_cycles
+from micrograd.native import bulk, gc_cycles, products
 from micrograd.value import hooks
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,11 +38,20 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
             setattr(fast, name, attribute)
     fast.__name__ = "Value"  # in messages, without the module
     for name in bulk.FUNCTIONS:
-        setattr(bulk, name, getattr(c_core, name))
+        _replace(bulk, name)
     for name in ("set_on_new", "set_before_backward", "set_modal"):
-        setattr(hooks, name, getattr(c_core, name))
+        _replace(hooks, name)
+    _replace(products, "dot")
+    c_core.toposort.__module__ = toposort.__module__
     gc_cycles.watch(c_core.trim)
     return fast, c_core.toposort, "c"
+
+
+def _replace(module: ModuleType, name: str) -> None:
+    """Put a function of the C core into the place of Python's; pickles name that place."""
+    function = getattr(c_core, name)
+    function.__module__ = module.__name__
+    setattr(module, name, function)
 
 
 def prefer_c(function: Function) -> Function:
