@@ -93,7 +93,8 @@ class ValueBase(Operators["Value"]):
         raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write the "
             "operation instead, v.exp() or micrograd.exp(v) for math.exp(v), or `from micrograd "
-            "import math` for `import math`; or v.data for the bare number"
+            "import math` for `import math`; v.data for the bare number. An array of floats "
+            "holds no Values: make it with np.empty(n, dtype=object), or use a list"
         )
 
     def __int__(self) -> int:
