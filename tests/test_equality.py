@@ -158,6 +158,7 @@ def test_pictures_and_tables_tell_equal_values_apart() -> None:
             str(mg.draw_dot(out)),
             str(mg.explain.contributions(out, a)),
             str(mg.explain.diagnose(out)),
+            str(mg.explain.mistakes(out)),
         ]
 
-    assert shown(ByValue) == shown(Value)
+    assert shown(ByValue) == shown(Hashed) == shown(Value)

@@ -118,7 +118,8 @@ def rules_header() -> str:
                 functions.append(_function(f"{op.name}_rule_{position}", steps))
                 recorded.append(f"[ROW_{op.name}][{position}] = {op.name}_rule_{position},")
         if op in ops.KINKS:
-            condition = f"{ops.KINKS[op][0](*map(Formula, names)).c()} != 0.0"
+            places = [where(*map(Formula, names)).c() for where in ops.KINKS[op].values()]
+            condition = " || ".join(f"{place} != 0.0" for place in dict.fromkeys(places))
             kinks.append(c_function(f"{op.name}_kink", [*names, "none"][:2], condition))
     assert ops.power.derivatives[0] is not None
     of_number = ops.power.derivatives[0](Formula("x"), Exponent(2.0), Formula("out"))

@@ -13,6 +13,7 @@ from micrograd.engine import Value, toposort
 from micrograd.explain.membership import module_names, number_examples, parameter_path
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.symbolic.formula import Formula
+from micrograd.value.identity import IdentityDict, OperandSet
 from micrograd.value.words.tables import Cell, Table, format_cell
 
 MANY = 12  # contributions that are still shown one by one
@@ -246,7 +247,7 @@ class Contributions:
         return rf"$$ \frac{{\partial\,{output}}}{{\partial\,{v}}} = {terms}{dots} = {total} $$"
 
 
-def _contribution(step: Step, numbers: dict[Value, int], module: str) -> Contribution:
+def _contribution(step: Step, numbers: Mapping[Value, int], module: str) -> Contribution:
     # If v is a term of the outermost sum, v itself tells which example that is.
     example = numbers.get(step.consumer, numbers.get(step.operand))
     consumer, position, _, local, upstream, product, _ = step
@@ -303,10 +304,10 @@ def _expression(node: Value, position: int) -> str:
     return operands[0]._apply(node.op, tuple(operands)).text()
 
 
-def _names(node: Value, position: int) -> dict[Value, str]:
+def _names(node: Value, position: int) -> IdentityDict[Value, str]:
     """Name the operands of a node by their labels, those without one v, x, y, x3 ..."""
-    operands = dict.fromkeys(node.parents)
-    names = {operand: operand.label for operand in operands if operand.label}
+    operands = OperandSet(node.parents)
+    names = IdentityDict((operand, operand.label) for operand in operands if operand.label)
     names.setdefault(node.parents[position], "v")
     free = (name for name in chain("xy", map("x{}".format, count(3))) if name not in names.values())
     for operand in operands:

@@ -9,40 +9,41 @@ from micrograd.engine import Value
 from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.graph.steps import Step
 from micrograd.nn import Module
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 # Examples: the connected parts below the outermost sum -------------------------------------------
 
 
-def number_examples(output: Value, steps: list[Step]) -> dict[Value, int]:
+def number_examples(output: Value, steps: list[Step]) -> IdentityDict[Value, int]:
     """Return the number of the example that each node belongs to, from 1.
 
     An example is a term of the outermost sum that has inputs of its own. A node and its operands
     belong to the same term, apart from leaves, since all terms share the parameters. A single
     term is not an example among others: the result is empty then.
     """
-    interior = {step.consumer for step in steps}
+    interior = IdentitySet(step.consumer for step in steps)
     terms, users = _terms(output, steps, interior)
     with_inputs = {found.pop() for found in users.values() if len(found) == 1}
     numbers: dict[int, int] = {}
-    examples: dict[Value, int] = {}
-    for node, term in reversed(terms.items()):  # in the order in which they were recorded
+    examples: IdentityDict[Value, int] = IdentityDict()
+    for node, term in reversed(list(terms.items())):  # in the order in which they were recorded
         if term in with_inputs:
             examples[node] = numbers.setdefault(term, len(numbers) + 1)
-    return examples if len(numbers) > 1 else {}
+    return examples if len(numbers) > 1 else IdentityDict()
 
 
 def _terms(
-    output: Value, steps: list[Step], interior: set[Value]
-) -> tuple[dict[Value, int], dict[Value, set[int]]]:
+    output: Value, steps: list[Step], interior: IdentitySet[Value]
+) -> tuple[IdentityDict[Value, int], IdentityDict[Value, set[int]]]:
     """Return the term of each node below the outermost sum, and the terms that use each leaf.
 
     The outermost sum is everything from the output down that only adds, subtracts, or scales by
     leaves.
     """
-    terms: dict[Value, int] = {}
-    users: dict[Value, set[int]] = {}
+    terms: IdentityDict[Value, int] = IdentityDict()
+    users: IdentityDict[Value, set[int]] = IdentityDict()
     same: list[int] = []  # a term that is part of another points to that one
-    outer = {output}
+    outer = IdentitySet([output])
     for node, _, operand, *_ in steps:  # all consumers of a node come before the node itself
         term = terms.get(node)
         if term is None:
@@ -57,8 +58,8 @@ def _terms(
             same[_first(same, term)] = _first(same, terms[operand])
     found = [_first(same, term) for term in range(len(same))]
     return (
-        {node: found[term] for node, term in terms.items()},
-        {leaf: {found[term] for term in parts} for leaf, parts in users.items()},
+        IdentityDict((node, found[term]) for node, term in terms.items()),
+        IdentityDict((leaf, {found[term] for term in parts}) for leaf, parts in users.items()),
     )
 
 
@@ -68,7 +69,7 @@ def _first(same: list[int], term: int) -> int:
     return term
 
 
-def _adds_up(node: Value, interior: set[Value]) -> bool:
+def _adds_up(node: Value, interior: IdentitySet[Value]) -> bool:
     """Tell whether a node adds, subtracts, or scales by a leaf."""
     if node.op in (ops.add, ops.subtract, ops.negative):
         return True

@@ -337,7 +337,7 @@ static inline double sign_kink(double x, double none) { (void)none; return (doub
 static inline double abs_kink(double x, double none) { (void)none; return (double)(x == 0.0) != 0.0; }
 static inline double maximum_kink(double x, double y) { return (double)(x == y) != 0.0; }
 static inline double minimum_kink(double x, double y) { return (double)(x == y) != 0.0; }
-static inline double power_kink(double x, double y) { (void)y; return (double)(x == 0.0) != 0.0; }
+static inline double power_kink(double x, double y) { return (double)(x == 0.0) * ((double)(y == 0.0) + (double)(y == 1.0)) != 0.0 || (double)(x == 0.0) * (double)(y == 0.0) != 0.0; }
 static inline double floor_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) != 0.0; }
 static inline double ceil_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) != 0.0; }
 static inline double trunc_kink(double x, double none) { (void)none; return (double)(x == floor_value(x)) * (1.0 - (double)(x == 0.0)) != 0.0; }

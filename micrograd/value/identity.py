@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Set
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet, Set
 from typing import Any, TypeVar
 
 Key = TypeVar("Key")
@@ -46,6 +46,42 @@ class IdentityDict(MutableMapping[Key, Item]):
     def __repr__(self) -> str:
         pairs = ", ".join(f"{key!r}: {item!r}" for key, item in self._items.values())
         return f"IdentityDict({{{pairs}}})"
+
+
+class IdentitySet(MutableSet[Key]):
+    """A set that finds its elements by identity.
+
+    >>> a, b = [1], [1]
+    >>> found = IdentitySet([a, b, a])
+    >>> len(found), a in found, [1] in found
+    (2, True, False)
+    """
+
+    __slots__ = ("_elements",)
+
+    def __init__(self, elements: Iterable[Key] = ()) -> None:
+        self._elements = {id(x): x for x in elements}
+
+    def __contains__(self, x: object) -> bool:
+        return id(x) in self._elements
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._elements.values())
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def add(self, x: Key) -> None:
+        """Add an element, unless it is there."""
+        self._elements[id(x)] = x
+
+    def update(self, elements: Iterable[Key]) -> None:
+        """Add some elements."""
+        self._elements.update((id(x), x) for x in elements)
+
+    def discard(self, x: Key) -> None:
+        """Remove an element, if it is there."""
+        self._elements.pop(id(x), None)
 
 
 _READING = {

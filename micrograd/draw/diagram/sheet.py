@@ -15,6 +15,7 @@ from micrograd.draw.scene.labels import Writing, kind_of, number, printable, wri
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
+from micrograd.value.identity import IdentityDict
 
 # In a column of 960 pixels, text that is 12 pixels high is still 10, less a margin for estimates.
 WIDEST = 0.97 * 960 * 12 / 10
@@ -160,7 +161,9 @@ class Sheet:
     def _formula(self, arrow: Arrow) -> str:
         """Write the rule with the names of the operands, which need not be identifiers."""
         around = (*arrow.consumer.parents, arrow.consumer)
-        stand_ins = {v: f"v{i}_" for i, v in enumerate(around) if self.outline.name(v)}
+        stand_ins = IdentityDict(
+            (v, f"v{i}_") for i, v in enumerate(around) if self.outline.name(v)
+        )
         formula = local_formula(arrow.consumer, arrow.position, stand_ins)
         text = "" if formula is None else formula.python()
         return _short(

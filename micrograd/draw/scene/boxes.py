@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from micrograd.draw.scene.convex import quotient, topological
 from micrograd.draw.scene.outline import Group, Outline
 from micrograd.engine import Value
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 
 class Box:
@@ -60,13 +61,15 @@ class Folding:
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
         self.boxes: list[Box] = in_order(outline, list(boxes))
-        self.box_of: dict[Value, Box] = {v: box for box in self.boxes for v in box.values}
-        self._used: set[Value] | None = None
+        self.box_of: IdentityDict[Value, Box] = IdentityDict(
+            (v, box) for box in self.boxes for v in box.values
+        )
+        self._used: IdentitySet[Value] | None = None
 
     def exits(self, box: Box) -> list[Value]:
         """List the results in a box that other boxes use, or the roots."""
         if self._used is None:
-            self._used = set(self.outline.roots)
+            self._used = IdentitySet(self.outline.roots)
             for head in self.boxes:
                 for consumer in head.values:
                     self._used.update(x for x in consumer.parents if self.box_of[x] is not head)

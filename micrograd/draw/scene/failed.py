@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class Failure(NamedTuple):
     """The Values at the ends of an unfinished graph, their names, and where it broke."""
 
     roots: list[Value]
-    names: dict[Value, str]
+    names: Mapping[Value, str]
     where: str
 
 
@@ -52,5 +53,5 @@ def failure(error: BaseException) -> Failure:
 
 def _ends(values: list[Value]) -> list[Value]:
     """Return the Values that no other one was made from."""
-    used = {x for v in all_before(values) for x in v.parents}
-    return [v for v in values if v not in used]
+    used = {id(x) for v in all_before(values) for x in v.parents}
+    return [v for v in values if id(v) not in used]

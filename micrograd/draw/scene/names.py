@@ -15,9 +15,10 @@ from typing import Any
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of
 from micrograd.nn import Module
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 
-def names_of(given: Mapping[Any, Any] | None) -> dict[Value, str]:
+def names_of(given: Mapping[Any, Any] | None) -> IdentityDict[Value, str]:
     """Return the names of Values, from Value: name, or from name: what holds the Values.
 
     What holds them is a Value, a list, a tuple, a dict, an array or a Module; anything else is
@@ -27,7 +28,7 @@ def names_of(given: Mapping[Any, Any] | None) -> dict[Value, str]:
     >>> list(names_of({"w": w, "b": b}).values()), names_of({b: "offset"})[b]
     (['w[0]', 'w[1]', 'b'], 'offset')
     """
-    names: dict[Value, str] = {}
+    names: IdentityDict[Value, str] = IdentityDict()
     for key, held in (given or {}).items():
         if isinstance(key, Value):
             names[key] = held
@@ -62,13 +63,15 @@ def _held(path: str, thing: Any, around: set[int]) -> Iterator[tuple[str, Value]
         yield from _held(name, part, around | {id(thing)})
 
 
-def assigned_names(order: Sequence[Value]) -> dict[Value, str]:
+def assigned_names(order: Sequence[Value]) -> IdentityDict[Value, str]:
     """Name the results that a line `name = ...` assigned, recorded within `source_lines`.
 
     A line that ran several times numbers its results.
     """
-    lines = {v: line_of(v) for v in order if v.parents}
-    used_there = {x for v, line in lines.items() for x in v.parents if lines.get(x) == line}
+    lines = IdentityDict((v, line_of(v)) for v in order if v.parents)
+    used_there = IdentitySet(
+        x for v, line in lines.items() for x in v.parents if lines.get(x) == line
+    )
     found: dict[str, list[Value]] = {}
     for v, line in lines.items():
         if line is None:
@@ -76,7 +79,7 @@ def assigned_names(order: Sequence[Value]) -> dict[Value, str]:
         name, operation = _assignment(*line)
         if name and (v not in used_there or operation == v._op):
             found.setdefault(name, []).append(v)
-    names: dict[Value, str] = {}
+    names: IdentityDict[Value, str] = IdentityDict()
     for name, values in found.items():
         for i, v in enumerate(values, start=1):
             names[v] = name if len(values) == 1 else f"{name}{i}"

@@ -17,6 +17,7 @@ from micrograd.draw.scene.names import assigned_names, names_of
 from micrograd.engine import Value, toposort
 from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 
 class Kind(enum.Enum):
@@ -79,7 +80,7 @@ class Outline:
     [('x', 'input'), ('y', 'input'), ('*', 'result'), ('', 'constant'), ('+', 'result')]
     """
 
-    place: dict[Value, int]
+    place: IdentityDict[Value, int]
 
     def __init__(
         self, roots: Value | Sequence[Value], names: Mapping[Any, Any] | None = None
@@ -94,15 +95,17 @@ class Outline:
         self.order: list[Value] = all_before(self.roots)
         self._held = _held_leaves(self.order)
         self._names = names_of(names)
-        self.place = place = {v: i for i, v in enumerate(self.order)}
+        self.place = place = IdentityDict((v, i) for i, v in enumerate(self.order))
         self.operands: list[list[int]] = [
             [place[x] for x in v.parents] for v in self.order
         ]  # by their places
         self.groups: list[Group] = []  # outer ones first
-        self.home: dict[Value, Group | None] = {}  # the innermost group of each Value
-        self.kinds: dict[Value, Kind] = {}
-        self._paths: dict[Value, str] = {}  # of parameters, from their outermost modules
-        self._titles: dict[Value, str] = {}  # of these, where there are several
+        # The innermost group of each Value.
+        self.home: IdentityDict[Value, Group | None] = IdentityDict()
+        self.kinds: IdentityDict[Value, Kind] = IdentityDict()
+        # Of parameters: the path from the outermost module, and its title if there are several.
+        self._paths: IdentityDict[Value, str] = IdentityDict()
+        self._titles: IdentityDict[Value, str] = IdentityDict()
         self._assigned = assigned_names(self.order)
         self._make_groups()
         self._find_parameters()
@@ -151,7 +154,7 @@ class Outline:
                 same = id(group.scope if group.module is None else group.module)
                 outermost.setdefault(same, []).append(group)
         titles = tell_apart([groups[0].kind for groups in outermost.values()])
-        present = set(self.order)
+        present = IdentitySet(self.order)
         for groups, title in zip(outermost.values(), titles):
             paths, parameters = groups[0].scope.paths
             holders = self._name_groups(groups, paths, title)
@@ -184,7 +187,7 @@ class Outline:
                 group.title = title
 
     def _set_kinds(self) -> None:
-        entering: set[Value] = set()  # used by an operation in another scope
+        entering: IdentitySet[Value] = IdentitySet()  # used by an operation in another scope
         for v in self.order:
             home = self.home[v]
             if home is not None:
@@ -213,7 +216,7 @@ class Outline:
             if not number:
                 return
             pieces = convex_pieces(self.operands, groups)
-            self._split(dict(zip(self.order, pieces)), set(number), depth)
+            self._split(IdentityDict(zip(self.order, pieces)), set(number), depth)
             depth += 1
 
     def _split(self, piece: Mapping[Value, int], split: set[Group], depth: int) -> None:
@@ -269,22 +272,23 @@ def all_before(roots: Sequence[Value]) -> list[Value]:
     return toposort(*roots)
 
 
-def _held_leaves(order: list[Value]) -> set[Value]:
+def _held_leaves(order: list[Value]) -> IdentitySet[Value]:
     """Return the leaves that not only their operations hold, but also somebody else."""
     if not hasattr(sys, "getrefcount"):  # another Python than CPython counts no references
-        return {v for v in order if not v.parents}
+        return IdentitySet(v for v in order if not v.parents)
     alone = toposort(Value(0.0) + 0.0)[:1]
     spare = _spare_references(alone)[0]
-    return {v for v, more in zip(order, _spare_references(order)) if more > spare and not v.parents}
+    counted = zip(order, _spare_references(order))
+    return IdentitySet(v for v, more in counted if more > spare and not v.parents)
 
 
 def _spare_references(order: list[Value]) -> list[int]:
     """Count the references to each Value beyond those of the operations in `order`."""
     counts = [sys.getrefcount(v) for v in order]
-    operand_of: Counter[Value] = Counter()
+    operand_of: Counter[int] = Counter()  # by identity
     for v in order:
-        operand_of.update(v.parents)
-    return [count - operand_of[v] for count, v in zip(counts, order)]
+        operand_of.update(map(id, v.parents))
+    return [count - operand_of[id(v)] for count, v in zip(counts, order)]
 
 
 def _is_outermost(group: Group) -> bool:

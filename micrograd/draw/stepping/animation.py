@@ -15,6 +15,7 @@ from micrograd.draw.stepping.narration import Narration
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
 from micrograd.graph.steps import Step
+from micrograd.value.identity import IdentityDict
 
 HOLD, FORWARD, BACKWARD, END = 2.0, 1.2, 2.4, 5.0  # seconds: finished picture, steps, pause
 TRAVEL = 0.5  # the part of a backward step in which the product is on its way
@@ -55,7 +56,7 @@ class _Film:
         self.narration = narration
         self.drawn = drawn
         self.kinds = {box.key: box.kind for box in drawn.boxes}
-        self.keys = {v: f"v{i}" for i, v in enumerate(narration.values)}
+        self.keys = IdentityDict((v, f"v{i}") for i, v in enumerate(narration.values))
         self.rules: list[str] = []
         self.parts: list[str] = []
         self.captions: list[str] = []
@@ -73,7 +74,7 @@ class _Film:
         self._appear(root, "grad", self.now)
         self._scene("backward", f"{narration.gradients[root]} = 1", FORWARD, [root], [])
         final = {step.operand: step for step in narration.steps}
-        arrivals: dict[Value, tuple[float, Step]] = {}
+        arrivals: IdentityDict[Value, tuple[float, Step]] = IdentityDict()
         for step in narration.steps:
             arrived = self._backward(step)
             if step.operand in arrivals:

@@ -11,6 +11,7 @@ from micrograd.engine import Value
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.nn import Module
 from micrograd.symbolic.formula import Formula
+from micrograd.value.identity import IdentityDict
 
 # What is called by a letter and a number when it has no other name.
 _LETTERS = {
@@ -48,22 +49,23 @@ class Narration:
                     "names and gradients must be of Values (names of modules, too), as in "
                     f"names={{w: 'w'}}: got {named!r}"
                 )
-        self.given: dict[Any, str] = dict(names or {})  # of Values and of modules
-        self.given_gradients: dict[Value, str] = dict(gradients or {})
+        self.given: IdentityDict[Any, str] = IdentityDict(names or {})  # of Values and of modules
+        self.given_gradients: IdentityDict[Value, str] = IdentityDict(gradients or {})
         self.root = root
         self.outline: Outline = Outline(
-            root, {v: s for v, s in self.given.items() if isinstance(v, Value)}
+            root, IdentityDict((v, s) for v, s in self.given.items() if isinstance(v, Value))
         )
         self.values: list[Value] = self.outline.order
         self.steps: list[Step] = backward_steps(root)
-        self.names: dict[Value, str] = self._all_names()
-        self.gradients: dict[Value, str] = {v: f"{name}.grad" for v, name in self.names.items()}
+        self.names: IdentityDict[Value, str] = self._all_names()
+        self.gradients = IdentityDict((v, f"{name}.grad") for v, name in self.names.items())
         self.gradients.update(self.given_gradients)
-        self.totals: dict[Value, float] = {**dict.fromkeys(self.values, 0.0), root: 1.0}
+        self.totals = IdentityDict((v, 0.0) for v in self.values)
+        self.totals[root] = 1.0
         self.totals.update((step.operand, step.total) for step in self.steps)
 
-    def _all_names(self) -> dict[Value, str]:
-        names: dict[Value, str] = {}
+    def _all_names(self) -> IdentityDict[Value, str]:
+        names: IdentityDict[Value, str] = IdentityDict()
         counts = dict.fromkeys(_LETTERS.values(), 0)
         taken = {self.outline.name(v) for v in self.values}
         for v in self.values:

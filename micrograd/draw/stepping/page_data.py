@@ -21,6 +21,7 @@ from micrograd.graph.steps import local_formula
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.symbolic.languages import TEXT, UNARY, write
+from micrograd.value.identity import IdentityDict
 
 _FIRST = 1e15  # an operand within a template; no number in a formula is as large
 
@@ -91,7 +92,7 @@ class _Kinds:
         if not known or v.op is None or _has_conditions(v.op):
             return self._find(v, known)
         # Where no number decides, Values alike are made in one way, which is written once.
-        names = {x: i for i, x in reversed(list(enumerate(v.parents)))}
+        names = IdentityDict((x, i) for i, x in reversed(list(enumerate(v.parents))))
         alike = v.op, v._op, *(names[x] if isinstance(x, Value) else repr(x) for x in v.args)
         if alike not in self._alike:
             self._alike[alike] = self._find(v, known)
@@ -121,7 +122,7 @@ def _made(v: Value) -> str:
 
 def _rule(v: Value, position: int) -> str | None:
     """Return the template of a rule; the result stands behind the operands."""
-    names = {x: f"operand{i}_" for i, x in reversed(list(enumerate(v.parents)))}
+    names = IdentityDict((x, f"operand{i}_") for i, x in reversed(list(enumerate(v.parents))))
     formula = local_formula(v, position, {**names, v: f"operand{len(v.parents)}_"})
     return None if formula is None else _template(_numbered(formula))
 

@@ -21,6 +21,7 @@ from micrograd.draw.scene.names import shapes
 from micrograd.draw.scene.outline import Group, Outline
 from micrograd.draw.stepping.narration import Narration
 from micrograd.engine import Value
+from micrograd.value.identity import IdentityDict, IdentitySet, OperandSet
 
 MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
 MOST_DRAWN = 1_500  # boxes in all layouts of a page; parts beyond that stay folded
@@ -60,14 +61,16 @@ class Views:
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
         self.narration = narration
         self.outline: Outline = narration.outline
-        self.index: dict[Value, int] = {v: i for i, v in enumerate(narration.values)}
+        self.index = IdentityDict((v, i) for i, v in enumerate(narration.values))
         first = _folded(narration, fold)
         self.parts: list[Part] = []
-        self.home: dict[Value, int] = dict.fromkeys(narration.values, -1)  # the innermost part
+        self.home = IdentityDict((v, -1) for v in narration.values)  # the innermost part
         self._make_parts(first)
-        self.consumers: dict[Value, list[Value]] = {v: [] for v in narration.values}
+        self.consumers: IdentityDict[Value, list[Value]] = IdentityDict(
+            (v, []) for v in narration.values
+        )
         for v in narration.values:
-            for x in dict.fromkeys(v.parents):
+            for x in OperandSet(v.parents):
                 self.consumers[x].append(v)
         boxes = set(first.boxes)
         closed = {i for i, part in enumerate(self.parts) if part.box in boxes}
@@ -105,14 +108,14 @@ class Views:
     def _make_pattern(self, box: Box, parent: int) -> None:
         place = len(self.parts)
         self.parts.append(Part(box, parent, box.pattern))
-        self.home.update(dict.fromkeys(box.values, place))
+        self.home.update((v, place) for v in box.values)
         for inner in box.inner:
             if inner.pattern:
                 self._make_pattern(inner, place)
 
     def _used_outside(self) -> list[list[Value]]:
         """Return, for each part, the Values in it that others use; whoever asks uses the root."""
-        used: list[dict[Value, None]] = [{} for _ in self.parts]
+        used: list[IdentityDict[Value, None]] = [IdentityDict() for _ in self.parts]
         for v in self.narration.values:
             around = set(self.line(self.home[v]))
             for x in v.parents:
@@ -133,7 +136,7 @@ class Views:
         for i, part in enumerate(self.parts):
             around = top[part.parent] if part.parent >= 0 else -1
             top[i] = around if around >= 0 else -1 if i in opened else i
-        key = {}
+        key: IdentityDict[Value, str] = IdentityDict()
         for v, home in self.home.items():
             closed = top[home] if home >= 0 else -1
             key[v] = f"v{self.index[v]}" if closed < 0 else f"g{closed}"
@@ -179,14 +182,14 @@ class Views:
             if drawn > MOST_DRAWN:
                 return
 
-    def _inside(self, part: int) -> tuple[dict[str, None], dict[Value, str], list[Value]]:
+    def _inside(self, part: int) -> tuple[dict[str, None], IdentityDict[Value, str], list[Value]]:
         """Return the boxes in a part, the box of each Value in and around it, and the latter."""
         around = set(self.line(part))
         inside: dict[str, None] = {}
-        key: dict[Value, str] = {}
-        near = dict.fromkeys(self.parts[part].box.values)
+        key: IdentityDict[Value, str] = IdentityDict()
+        near = IdentitySet(self.parts[part].box.values)
         for v in self.parts[part].box.values:
-            near.update(dict.fromkeys((*v.parents, *self.consumers[v])))
+            near.update((*v.parents, *self.consumers[v]))
         values = sorted(near, key=self.index.__getitem__)
         for v in values:
             line = list(self.line(self.home[v]))
@@ -227,7 +230,10 @@ class Views:
     # Boxes and arrows ----------------------------------------------------------------------
 
     def _arrows(
-        self, values: Iterable[Value], key: dict[Value, str], inside: dict[str, None] | None = None
+        self,
+        values: Iterable[Value],
+        key: IdentityDict[Value, str],
+        inside: dict[str, None] | None = None,
     ) -> list[Arrow]:
         """Return an arrow per operand, or one between boxes that fold, if it touches `inside`."""
         found: dict[str, Arrow] = {}

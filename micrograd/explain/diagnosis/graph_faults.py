@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -34,6 +34,7 @@ from micrograd.graph.steps import Step, backward_steps
 from micrograd.native.gc_pause import uncollected
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
 
@@ -74,13 +75,15 @@ class _Examination:
     def __init__(self, root: Value) -> None:
         self.root = root
         self.nodes = toposort(root)
-        self.consumers: dict[Value, list[Value]] = {v: [] for v in self.nodes}
+        self.consumers: IdentityDict[Value, list[Value]] = IdentityDict((v, []) for v in self.nodes)
         for v in self.nodes:
             for operand in v.parents:
                 self.consumers[operand].append(v)
         self.leaves = [v for v in self.nodes if not v.parents]
         self.models = _models(self.nodes)
-        self.names = {p: name for model in self.models for name, p in model.named_parameters()}
+        self.names = IdentityDict(
+            (p, name) for model in self.models for name, p in model.named_parameters()
+        )
 
     def findings(self) -> list[Finding]:
         try:
@@ -133,7 +136,7 @@ class _Examination:
         return path
 
     def backward(self) -> Iterable[Finding]:
-        before: dict[Value, float] = {}
+        before: IdentityDict[Value, float] = IdentityDict()
         for step in self.steps:
             arrived = before.get(step.operand, 0.0)
             before[step.operand] = step.total
@@ -157,7 +160,7 @@ class _Examination:
         return f"{where}, the local derivative is {step.local}"
 
     def _after(self, step: Step) -> tuple[str, list[Value]]:
-        onward: dict[Value, Value] = {}
+        onward: IdentityDict[Value, Value] = IdentityDict()
         for later in self.steps:
             if not math.isfinite(later.product):
                 onward.setdefault(later.consumer, later.operand)
@@ -176,9 +179,9 @@ class _Examination:
     # What was done with the graph
 
     @cached_property
-    def outdated(self) -> dict[Value, float]:
+    def outdated(self) -> IdentityDict[Value, float]:
         """The nodes that would have another number if computed now, with that number."""
-        found = {}
+        found: IdentityDict[Value, float] = IdentityDict()
         for v in self.nodes:
             if v.op is None or v._closure is not None:
                 continue
@@ -196,8 +199,8 @@ class _Examination:
             return
         first = next(iter(self.outdated))
         changed = [x for x in self.leaves if self._all_outdated(x)]
-        explained = {v for x in changed for v in self.consumers[x]}
-        if self._all_outdated(first) and not explained.issuperset(self.consumers[first]):
+        explained = IdentitySet(v for x in changed for v in self.consumers[x])
+        if self._all_outdated(first) and not explained >= IdentitySet(self.consumers[first]):
             changed = []  # then its own number was changed
         changed = self._named(changed)
         culprit = changed[0] if changed else first
@@ -222,7 +225,7 @@ class _Examination:
         if not self.steps:
             return
         leaves = self._named(self.leaves)
-        totals = {step.operand: step.total for step in self.steps}
+        totals = IdentityDict((step.operand, step.total) for step in self.steps)
         advice = "Call backward() on the output, then look at the grads."
         if not any(v.grad for v in leaves) and (
             self.root.grad != 1 or any(totals.get(v) for v in leaves)
@@ -240,7 +243,7 @@ class _Examination:
             wrong = [v for v in leaves if not _close(v.grad, totals.get(v, 0.0))]
             yield from self._piled_up(wrong, totals)
 
-    def _piled_up(self, leaves: list[Value], totals: dict[Value, float]) -> Iterable[Finding]:
+    def _piled_up(self, leaves: list[Value], totals: Mapping[Value, float]) -> Iterable[Finding]:
         if not leaves or not all(math.isfinite(totals.get(v, 0.0)) for v in leaves):
             return
         v = leaves[0]
@@ -284,10 +287,13 @@ class _Examination:
 
     def _blocked(self, advice: str) -> Iterable[Finding]:
         """Find leaves whose every path leads to a ReLU that is off, and not all to the same."""
-        gates: dict[Value, set[Value]] = {}  # two of the first such ReLUs on its paths
+        # Two of the first such ReLUs on the paths of each Value.
+        gates: IdentityDict[Value, IdentitySet[Value]] = IdentityDict()
         for step in self.steps:
-            found = {step.consumer} if _off(step.consumer) else gates.get(step.consumer, set())
-            known = gates.setdefault(step.operand, set())
+            none = IdentitySet[Value]()
+            off = _off(step.consumer)
+            found = IdentitySet([step.consumer]) if off else gates.get(step.consumer, none)
+            known = gates.setdefault(step.operand, IdentitySet())
             if len(known) < 2:
                 known.update(found)
         open_leaves = self._reached([step for step in self.steps if not _off(step.consumer)])
@@ -298,8 +304,8 @@ class _Examination:
             relu = next(v for v in self.nodes if v in gates[blocked[0]])
             yield Finding(DEAD_RELU, relu, text, advice, [])
 
-    def _reached(self, steps: Sequence[Step]) -> set[Value]:
-        reached = {self.root}
+    def _reached(self, steps: Sequence[Step]) -> IdentitySet[Value]:
+        reached = IdentitySet([self.root])
         for step in steps:
             if step.consumer in reached:
                 reached.add(step.operand)
@@ -309,16 +315,16 @@ class _Examination:
         reached = self._reached(self.steps)
         cut_off = [v for v in self.leaves if v not in reached and self._is_meant(v)]
         if cut_off:
-            passing = {(step.operand, step.consumer) for step in self.steps}
+            passing = {(id(step.operand), id(step.consumer)) for step in self.steps}
             ways = pairwise(self._upward(cut_off[0]))
-            last = next(consumer for x, consumer in ways if (x, consumer) not in passing)
+            last = next(consumer for x, consumer in ways if (id(x), id(consumer)) not in passing)
             text = (
                 f"{join_names([self.name(v) for v in cut_off])}: no derivative passes through "
                 f"{expression(last)}"
             )
             advice = "A comparison, stop_gradient and a node without a rule pass nothing on."
             yield Finding(NO_DEPENDENCE, cut_off[0], text, advice, [])
-        nodes = set(self.nodes)
+        nodes = IdentitySet(self.nodes)
         unused = [(name, p) for p, name in self.names.items() if p not in nodes]
         if unused:
             text = f"{join_names([name for name, _ in unused])}: not used in this graph"

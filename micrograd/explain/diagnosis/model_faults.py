@@ -19,6 +19,7 @@ from micrograd.explain.diagnosis.findings import (
 )
 from micrograd.explain.names import expression
 from micrograd.nn import Module, Neuron, held_values
+from micrograd.value.identity import IdentityDict
 
 
 def faults_of_model(model: Module) -> list[Finding]:
@@ -62,9 +63,9 @@ def _neurons_without_grads(model: Module) -> Iterable[Finding]:
 def interior_parameters(model: Module) -> Iterable[Finding]:
     """Find Values in the model that were computed, and from none of its parameters."""
     parameters = model.named_parameters()
-    own = {p for _, p in parameters if not p.parents}
+    own = {id(p) for _, p in parameters if not p.parents}
     computed = [(name, v) for name, v in [*parameters, *held_values(model)] if v.parents]
-    wrong = {v: name for name, v in computed if own.isdisjoint(toposort(v))}
+    wrong = IdentityDict((v, name) for name, v in computed if own.isdisjoint(map(id, toposort(v))))
     if wrong:
         first = next(iter(wrong))
         text = (

@@ -28,6 +28,7 @@ from micrograd.explain.names import name_of
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.native.gc_pause import uncollected
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.identity import IdentityDict
 from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def mistakes(root: Value | Deltas) -> Mistakes:
 def _run(known: KnownMistake, root: Value, edges: Edges, expected: Grads) -> Mistake:
     if known is OLD_DATA:
         return _run_on_old_data(root, edges, expected)
-    counted = visits_of(root, edges) if known is NOT_VISITED else {}
+    counted = visits_of(root, edges) if known is NOT_VISITED else IdentityDict[Value, int]()
     for part in [_in_reach(edges, counted)] if counted else _parts(edges):
         found = _found(known, root, part)
         mistake = _first_wrong(known, expected, found, part)
@@ -147,18 +148,18 @@ def _found(known: KnownMistake, root: Value, edges: Edges) -> Grads:
 
 def _parts(edges: Edges) -> list[Edges]:
     """Yield the nodes next to the root, where most mistakes show already, then all of them."""
-    start = dict(islice(edges.items(), _START))
+    start = Edges(islice(edges.items(), _START))
     return [_closed(start), edges] if len(edges) > _START else [edges]
 
 
 def _closed(part: Edges) -> Edges:
     """Cut the edges to other nodes: the gradients of these nodes stay the same."""
-    return {node: [edge for edge in part[node] if edge[0] in part] for node in part}
+    return Edges((node, [edge for edge in part[node] if edge[0] in part]) for node in part)
 
 
-def _in_reach(edges: Edges, counted: dict[Value, int]) -> Edges:
+def _in_reach(edges: Edges, counted: IdentityDict[Value, int]) -> Edges:
     """Return the first nodes that together take at most MANY_VISITS."""
-    part: Edges = {}
+    part = Edges()
     taken = 0
     for node in edges:
         taken += counted[node]
@@ -173,7 +174,8 @@ def _run_on_old_data(root: Value, edges: Edges, grad: Grads) -> Mistake:
     moved = [leaf.data - _RATE * grad[leaf] for leaf in leaves]
     try:
         new = Reevaluation(root, leaves).everything(moved)
-        old = {**{node: node.data for node in new}, **dict(zip(leaves, moved))}
+        old = IdentityDict((node, node.data) for node in new)
+        old.update(zip(leaves, moved))
         for part in _parts(edges):
             expected = run_pass(right, root, _edges_on(part, new))
             found = run_pass(right, root, _edges_on(part, old))
@@ -185,9 +187,9 @@ def _run_on_old_data(root: Value, edges: Edges, grad: Grads) -> Mistake:
     return mistake
 
 
-def _edges_on(edges: Edges, data: dict[Value, float]) -> Edges:
+def _edges_on(edges: Edges, data: IdentityDict[Value, float]) -> Edges:
     """Return the edges with local derivatives on other data; operations made all nodes."""
-    found: Edges = {}
+    found = Edges()
     for node in edges:
         arguments = [data[x] if isinstance(x, Value) else x for x in node.args]
         arguments.append(data[node])

@@ -48,7 +48,7 @@ def _backward_by(wrong_pass: Pass) -> Callable[[Value], None]:
         edges = edges_of(root)
         if wrong_pass in NOT_VISITED.passes and sum(visits_of(root, edges).values()) > MANY_VISITS:
             raise TimeIsUp
-        grad = Grads(float, {v: v.grad for v in edges})
+        grad = Grads((v, v.grad) for v in edges)
         wrong_pass(root, edges, grad)
         for v in edges:
             v.grad = grad[v]
@@ -92,7 +92,7 @@ def _with_rule(op: Op, slopes: Callable[..., tuple[float, ...]]) -> Pass:
     """Make the pass of a class whose rule of one operation is wrong."""
 
     def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
-        changed = dict(edges)
+        changed = Edges(edges)
         for node in edges:
             if node.op is op:
                 numbers = [x.data if isinstance(x, Value) else x for x in node.args]

@@ -6,17 +6,28 @@ holds what earlier passes have left in the nodes. The graph itself is never chan
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.graph.steps import backward_steps
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 # For each node, its operands with the local derivatives. A node comes after all its consumers.
-Edges = dict[Value, list[tuple[Value, float]]]
-Grads = defaultdict[Value, float]
+Edges = IdentityDict[Value, list[tuple[Value, float]]]
+
+
+class Grads(IdentityDict[Value, float]):
+    """The gradients of Values, 0 at first."""
+
+    __slots__ = ()
+
+    def __getitem__(self, v: Value) -> float:
+        return super().__getitem__(v) if v in self else 0.0
+
+
 Pass = Callable[[Value, Edges, Grads], None]
 
 
@@ -43,7 +54,7 @@ def reset_interior(root: Value, edges: Edges, grad: Grads) -> None:
 def breadth_first(root: Value, edges: Edges, grad: Grads) -> None:
     """Use a queue from the root: a node passes on when it is met first, complete or not."""
     reset_interior(root, edges, grad)
-    queue, met = deque([root]), {root}
+    queue, met = deque([root]), IdentitySet([root])
     while queue:
         node = queue.popleft()
         for operand, slope in edges[node]:
@@ -56,7 +67,7 @@ def breadth_first(root: Value, edges: Edges, grad: Grads) -> None:
 def depth_first(root: Value, edges: Edges, grad: Grads) -> None:
     """Recurse, marking visited nodes, but pass on before the recursion has returned."""
     reset_interior(root, edges, grad)
-    stack, visited = [root], set()
+    stack, visited = [root], IdentitySet[Value]()
     while stack:
         node = stack.pop()
         if node not in visited:
@@ -80,7 +91,7 @@ def operands_as_a_set(root: Value, edges: Edges, grad: Grads) -> None:
     reset_interior(root, edges, grad)
     for node, operands in edges.items():
         arrived = grad[node]
-        for operand, slope in dict(reversed(operands)).items():  # each operand once
+        for operand, slope in IdentityDict(reversed(operands)).items():  # each once
             grad[operand] += slope * arrived
 
 
@@ -196,7 +207,7 @@ _COUNTED = 10**15  # visits beyond this are not counted
 def edges_of(root: Value) -> Edges:
     """Return the edges of a graph in the order of `backward()`, the leaves last."""
     steps = backward_steps(root)
-    edges: Edges = {root: [], **{step.consumer: [] for step in steps}}
+    edges: Edges = IdentityDict((v, []) for v in (root, *[step.consumer for step in steps]))
     for step in steps:
         slope = step.local
         if slope is None:  # a _backward assigned by hand tells only what it adds
@@ -206,9 +217,9 @@ def edges_of(root: Value) -> Edges:
     return edges
 
 
-def visits_of(root: Value, edges: Edges) -> dict[Value, int]:
+def visits_of(root: Value, edges: Edges) -> IdentityDict[Value, int]:
     """Count the visits of a recursion without a visited mark: the paths to each node."""
-    counted = dict.fromkeys(edges, 0)
+    counted = IdentityDict((v, 0) for v in edges)
     counted[root] = 1
     for node in edges:
         for operand, _ in edges[node]:
@@ -218,6 +229,6 @@ def visits_of(root: Value, edges: Edges) -> dict[Value, int]:
 
 def run_pass(backward_pass: Pass, root: Value, edges: Edges) -> Grads:
     """Return the gradients that a pass leaves if all were 0 before."""
-    grad = Grads(float)
+    grad = Grads()
     backward_pass(root, edges, grad)
     return grad

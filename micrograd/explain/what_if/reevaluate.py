@@ -11,6 +11,7 @@ from micrograd.explain.names import name_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.ops import Op
 from micrograd.value.errors import ARITHMETIC_ERRORS, forward_error
+from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import to_float
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Reevaluation:
     @uncollected()
     def __init__(self, output: Value, moved: Sequence[Value]) -> None:
         nodes = toposort(output)
-        self._position = {v: i for i, v in enumerate(nodes)}
+        self._position = IdentityDict((v, i) for i, v in enumerate(nodes))
         self._moved = [self._position.get(v) for v in moved]
         self._numbers: list[Any] = [v.data for v in nodes]
         # For each node to compute: where its number goes, its operation, where its operands are.
@@ -53,9 +54,9 @@ class Reevaluation:
         """Return the output for new data of the moved Values; raise what arithmetic raises."""
         return self._run(data)[len(self._position) - 1]
 
-    def everything(self, data: Sequence[float]) -> dict[Value, float]:
+    def everything(self, data: Sequence[float]) -> IdentityDict[Value, float]:
         """Return the data of every Value of the graph, for new data of the moved ones."""
-        return dict(zip(self._position, self._run(data)))
+        return IdentityDict(zip(self._position, self._run(data)))
 
     def _run(self, data: Sequence[float]) -> list[float]:
         numbers = self._start(data)
