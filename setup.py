@@ -3,6 +3,7 @@
 import glob
 import os
 import sys
+import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -46,7 +47,10 @@ ENGINE = Extension(
     extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
 )
 
+# The C core needs the GIL, which a free-threaded Python would switch on to load it: none is built.
+WITHOUT = os.environ.get("MICROGRAD_PURE") or sysconfig.get_config_var("Py_GIL_DISABLED")
+
 setup(
-    ext_modules=[] if os.environ.get("MICROGRAD_PURE") else [ENGINE],
+    ext_modules=[] if WITHOUT else [ENGINE],
     cmdclass={"build_ext": BuildWherePossible},
 )

@@ -23,6 +23,11 @@ def load(pure: bool) -> ModuleType:
         derivatives = importlib.import_module("micrograd.derivatives")
         for name in derivatives.__all__:  # which would load later, and from another copy
             setattr(module, name, getattr(derivatives, name))
+        for name in ("ieee", "no_grad", "scope", "strict"):
+            setattr(module, name, getattr(module, name))
+        for name in ("native.blocks", "value.hooks"):
+            part = importlib.import_module(f"micrograd.{name}")
+            setattr(module, name.rpartition(".")[2], part)
         return module
     finally:
         for name in [name for name in sys.modules if _is_ours(name)]:

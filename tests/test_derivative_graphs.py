@@ -128,3 +128,14 @@ def test_constants_and_other_outputs_take_no_part() -> None:
         assert [v.data for v in mg.grad(z * 2, [x, z])] == [0.0, 2.0]
         assert [v.data for v in mg.jvp([z, x], [x], [5.0])] == [0.0, 5.0]
         assert [v.data for v in mg.hvp(z + x, [x], [1.0])] == [0.0]
+
+
+def test_nothing_moves_nothing() -> None:
+    """A node without a rule is no obstacle where nothing moves its operands."""
+
+    def derive(mg: Any) -> Any:
+        x, z = mg.Value(3.0), mg.Value(2.0)
+        y = mg.Value(1.0, (x, x, x), "bare") + z
+        return described(mg, mg.jvp([y], [x, z], [0.0, 1.0]))
+
+    on_both(derive)

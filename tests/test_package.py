@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,20 @@ def test_the_citation_has_the_version_of_the_package() -> None:
     assert versions[0]
     assert versions[1]
     assert versions[0][1] == versions[1][1]
+
+
+def test_a_free_threaded_python_gets_the_python_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    setuptools = pytest.importorskip("setuptools")
+    path = Path(__file__).parent.parent / "setup.py"
+    if not path.is_file():
+        pytest.skip("setup.py is not part of what is installed")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.delenv("MICROGRAD_PURE", raising=False)
+    built: list[int] = []
+    monkeypatch.setattr(
+        setuptools, "setup", lambda **given: built.append(len(given["ext_modules"]))
+    )
+    for disabled in (None, 0, 1):
+        monkeypatch.setattr(sysconfig, "get_config_var", lambda name, found=disabled: found)
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {})
+    assert built == [1, 1, 0]

@@ -7,14 +7,15 @@ const ROUND = 21, DOWN = 66; // radius of a unit, distance between two
 function drawNetwork(svg, state) {
   const width = Math.max(320, Math.min(svg.parentNode.clientWidth, 760)), layers = state.layers;
   const last = layers.length - 1, tallest = Math.max(...layers.map((l, i) => l.a.length + (i < last)));
-  const height = tallest * DOWN + 24, step = (width - 2 * ROUND - 62) / last;
+  const room = layers.some((layer) => layer.more) ? 20 : 0; // for how many units are not drawn
+  const height = tallest * DOWN + 24 + room, step = (width - 2 * ROUND - 62) / last;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
   const x = (layer) => ROUND + 4 + layer * step;
   const y = (layer, k) => { // unit 0 is the bias
     const rows = layers[layer].a.length + (layer < last);
-    return (height - rows * DOWN) / 2 + (k - (layer === last) + 0.5) * DOWN;
+    return (height - room - rows * DOWN) / 2 + (k - (layer === last) + 0.5) * DOWN;
   };
   const isChosen = ([level, k, j]) => chosen(state.chosen, `Theta${level}`, [k, j]) !== "";
   const inOrder = [...state.edges].sort((one, other) => isChosen(one) - isChosen(other)); // on top
@@ -22,7 +23,7 @@ function drawNetwork(svg, state) {
   layers.forEach((layer, l) => {
     if (l < last) parts.push(square(x(l), y(l, 0)));
     layer.a.forEach((a, i) => parts.push(unit(l, i + 1, a, layer.delta[i], x(l), y(l, i + 1), state.chosen)));
-    if (layer.more) parts.push(words(x(l), height - 6, `+ ${layer.more}`, "delta"));
+    if (layer.more) parts.push(words(x(l), height - 6, `and ${layer.more} more`, "delta"));
   });
   state.y.forEach((label, i) => {
     const at = y(last, i + 1), there = chosen(state.chosen, "y", [i + 1]);

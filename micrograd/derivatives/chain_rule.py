@@ -172,6 +172,8 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
     """Collect from the operands how fast each node rises, variables first."""
     for node, positions in steps:
         moving = tuple([i for i in positions if id(node.args[i]) in found])
+        if not moving:
+            continue
         arrived = [found[id(node.args[i])] for i in moving]
         for _, slope, entry in _products(slopes, node, moving, arrived):
             _add(found, node, slope, entry)

@@ -25,7 +25,7 @@ static int take_float64(PyObject *x, Py_ssize_t n, int flags, Py_buffer *view) {
         return forget(PyErr_ExceptionMatches(PyExc_BufferError) ? PyExc_BufferError : PyExc_TypeError);
     }
     if (view->format && strcmp(view->format, "d") == 0 && view->ndim == 1 && view->len == n * 8 &&
-        (!n || (uintptr_t)view->buf % _Alignof(double) == 0)) return 1;
+        (!n || (uintptr_t)view->buf % sizeof(double) == 0)) return 1;
     PyBuffer_Release(view);
     return 0;
 }
