@@ -313,7 +313,17 @@ class Operators(Generic[Result]):
         return self._apply(normal.erfinv, (self,))
 
     # The names that Python's math and NumPy's round ask for.
-    __floor__, __ceil__, __trunc__, rint = floor, ceil, trunc, round
+    def __floor__(self) -> Result:
+        return self.floor()
+
+    def __ceil__(self) -> Result:
+        return self.ceil()
+
+    def __trunc__(self) -> Result:
+        return self.trunc()
+
+    def rint(self) -> Result:
+        return self.round()
 
     def mod(self, y: Any) -> Result:
         """Return mod(x, y).
