@@ -93,7 +93,7 @@ class ValueBase(Operators["Value"]):
         raise _number_lost(
             "float(v) and the functions of math would drop the gradient of a Value: write v.exp() "
             "for math.exp(v), or `from micrograd import math` for `import math`; v.data is the "
-            "bare number"
+            "bare number. For an array of Values, write np.empty(n, dtype=object), or a list"
         )
 
     def __int__(self) -> int:

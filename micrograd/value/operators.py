@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, TypeVar
 
 from micrograd import ops
@@ -70,6 +71,24 @@ class Operators(Generic[Result]):
 
     def __rmod__(self, other: Any) -> Result:
         return self._apply(rounding.mod, (other, self))
+
+    def __floordiv__(self, other: Any) -> Result:
+        return self._whole_quotient(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Result:
+        return self._whole_quotient(other, self)
+
+    def _whole_quotient(self, x: Any, y: Any) -> Result:
+        result: Result = rounding.round((x - rounding.mod(x, y)) / y)
+        return result
+
+    def radians(self) -> Result:
+        return self._apply(ops.multiply, (self, math.pi / 180))
+
+    def degrees(self) -> Result:
+        return self._apply(ops.multiply, (self, 180 / math.pi))
+
+    deg2rad, rad2deg = radians, degrees  # for NumPy, which has both names
 
     def exp(self) -> Result:
         """Return exp(x); its derivative is out, where out is the result."""
