@@ -1,4 +1,4 @@
-"""Draw the boxes that `scene` decided on, where Graphviz places them; PNG, PDF and DOT are Graphviz's.
+"""Draw the boxes that `scene` decided on, where Graphviz places them: SVG, PNG, PDF and DOT.
 
 May import `scene` and `folding`. Begin with graph_picture.py.
 """
