@@ -102,6 +102,33 @@ def ragged_means(n: int) -> Any:
     return loss, (n * (n + 1) // 2,)
 
 
+def running_means(n: int) -> Any:
+    """Average what came so far, and take a softmax over these averages."""
+
+    def loss(x: Any) -> Any:
+        y = [sum(w * a for w, a in zip(Q, x[: k + 1])) / (k + 1) for k in range(n)]
+        total = 0
+        for k in range(n):
+            powers = [(v - mg.stop_gradient(mg.max(y[: k + 1]))).exp() for v in y[: k + 1]]
+            total = total + sum(e / sum(powers) * b for e, b in zip(powers, x))
+        return total
+
+    return loss, (n,)
+
+
+def running_sums(n: int) -> Any:
+    """Use each partial sum."""
+
+    def loss(x: Any) -> Any:
+        total, out = 0, 0
+        for k in range(n):
+            total = total + Q[k] * x[k]
+            out = out + mg.tanh(total)
+        return out
+
+    return loss, (n,)
+
+
 def graph_attention(n: int) -> Any:
     """Attend to the neighbours in a graph that has no pattern."""
     edges = np.random.default_rng(n).random((n, n)) < 0.5
@@ -119,7 +146,10 @@ def graph_attention(n: int) -> Any:
     return loss, (n, 3)
 
 
-PROGRAMS = [pairs, forces, charges, padded_convolutions, causal, ragged_means, graph_attention]
+PROGRAMS = [
+    *(pairs, forces, charges, padded_convolutions, causal, ragged_means, graph_attention),
+    *(running_means, running_sums),
+]
 
 
 def count_lines(traced: Program) -> int:
@@ -142,6 +172,27 @@ def test_the_equations_do_not_grow(make: Callable[[int], Any]) -> None:
 def test_any_size_agrees_with_the_loop(make: Callable[[int], Any], n: int) -> None:
     function, shape = make(n)
     assert_agree(function, [RNG.normal(size=(3, *shape))], [*W, Q, [SCALE]])
+
+
+def test_a_sum_that_is_made_of_its_own_partial_sums_is_not_written_out() -> None:
+    def loss(x: Any) -> Any:
+        total: Any = 0
+        for k in range(6):
+            total = total + mg.tanh(Q[k] * x[k])
+            total = total + mg.tanh(Q[k] * x[k]) * total
+        return total * total
+
+    assert_agree(loss, [RNG.normal(size=(3, 6))], [Q])
+
+
+def test_running_sums_take_a_step_for_each_term() -> None:
+    def rows(n: int) -> int:
+        traced = program(running_sums(n)[0])
+        traced(np.ones((2, n)))
+        [paths] = traced._known.version.paths.values()  # type: ignore[union-attr]
+        return sum(paths.found[0].program.plan.memories)
+
+    assert rows(16) < 2.5 * rows(8)
 
 
 # A transformer -----------------------------------------------------------------------------------

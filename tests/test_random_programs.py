@@ -23,7 +23,7 @@ import micrograd as mg
 from micrograd import Value, nn, ops
 from micrograd.programs import Program
 from micrograd.programs.lower import steps
-from micrograd.programs.lower.ragged import as_list, as_table, by_length
+from micrograd.programs.lower.ragged import as_list, as_running, as_table, by_length
 
 SEED = 20260101
 MOST = 80  # cases, among which a fault must show
@@ -41,8 +41,8 @@ def test_what_must_occur_occurs() -> None:
         *("bias shared", "bias shifted", "shifted inputs", "several results", "one result"),
         *("nested inputs", "integers", "ragged", "ifs", "ifs on parameters", "loops", "inner grad"),
         *("inner grad of all", "argument left out", "ordinary network", "neuron", "object arrays"),
-        *("factors far from 1", "ties", "missing numbers"),
-        "sums of unlike lengths",
+        *("factors far from 1", "ties", "missing numbers", "sums of unlike lengths"),
+        "running sums",
     }
 
 
@@ -79,7 +79,7 @@ def changed(case: Case, name: str, change: Callable[[Value], Value]) -> Callable
 def planted(kind: str, change: Callable[[Value], Value]) -> Iterator[bool]:
     """Change each parameter of the first cases of a kind; yield whether it is found."""
     of_kind = (c for i in itertools.count() if kind in (c := cases.draw(SEED, i)).kinds)
-    for case in itertools.islice(of_kind, 3):
+    for case in itertools.islice(of_kind, 6):
         for name, held in case.held.items():
             if not isinstance(held, nn.Module):
                 wrong = functools.partial(mg.program, changed(case, name, change))
@@ -154,6 +154,14 @@ def members_begin_late(terms: Any) -> Any:
     return listed, np.minimum(starts + 1, len(listed.positions) - 1)
 
 
+def running_sums_go_one_step_too_far(terms: Any) -> Any:
+    found = as_running(terms)
+    if found is None:
+        return None
+    table, count, places = found
+    return table, count, (places + count) % len(table.positions)
+
+
 def pieces_change_places(terms: Any) -> Any:
     pieces = list(by_length(terms))
     return [(piece, places[::-1]) for piece, places in pieces]
@@ -165,6 +173,7 @@ def pieces_change_places(terms: Any) -> Any:
         ("as_table", no_cell_is_empty),
         ("as_table", a_cell_more_is_empty),
         ("as_list", members_begin_late),
+        ("as_running", running_sums_go_one_step_too_far),
         ("by_length", pieces_change_places),
     ],
 )
@@ -172,7 +181,8 @@ def test_a_wrong_sum_of_unlike_length_is_found(
     name: str, wrong: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, name, wrong)
-    of_kind = (i for i in range(400) if "sums of unlike lengths" in cases.draw(SEED, i).kinds)
+    kinds = {"sums of unlike lengths", "running sums"}
+    of_kind = (i for i in range(600) if kinds & set(cases.draw(SEED, i).kinds))
     assert any(failure(SEED, i) for i in of_kind)
 
 

@@ -25,7 +25,7 @@ def answer(request: str, data: Any = None) -> str:
         asked["data"] = bytes(data)
     try:
         return json.dumps(globals()[f"do_{asked.pop('do')}"](**asked))
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         return json.dumps({"error": str(error)})
 
 
@@ -71,6 +71,11 @@ def do_choose(name: str, subscripts: list[int]) -> dict[str, Any]:
 def do_look(example: int) -> dict[str, Any]:
     """Draw another example."""
     return _show_also(example=example)
+
+
+def do_by_hand() -> dict[str, Any]:
+    """Write the example out, each number in a line."""
+    return {"html": found.by_hand(now.example)._repr_html_()}
 
 
 def do_use(first: int, count: int) -> dict[str, Any]:

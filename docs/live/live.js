@@ -89,9 +89,11 @@ function show(found) {
   drawNetwork(at("network"), state);
   at("J").textContent = state.J.toFixed(5);
   at("cost").textContent = state.cost.toFixed(5);
-  at("tables").innerHTML = state.tables.join("");
+  at("tables").innerHTML = state.tables.map((table) => `<div>${table}</div>`).join("");
   for (const table of at("tables").querySelectorAll("table")) table.tabIndex = 0;
   fill(at("example"), Array.from({ length: state.count }, (_, i) => [i + 1, `example ${state.first + i}`]), state.example);
+  at("other").hidden = !state.layers.some((layer) => layer.more);
+  at("hand").open = false; // it is written out when it is opened
   const { first, count, examples } = state;
   at("range").hidden = examples <= count && first === 1;
   at("examples").textContent = `${count} of ${examples} examples, from`;
@@ -104,9 +106,10 @@ function show(found) {
 }
 
 function showChosen({ name, subscripts, label, number, lines, nudge }) {
-  const numbers = state.edges.map(([level, k, j]) => [`Theta${level}`, `${k},${j}`]);
+  const key = `${name}:${subscripts}`, numbers = state.edges.map(([level, k, j]) => [`Theta${level}`, `${k},${j}`]);
   numbers.push(...state.layers[0].a.map((_, i) => ["x", i + 1]), ...state.y.map((_, i) => ["y", i + 1]), ["lambda", ""]);
-  fill(at("chosen"), numbers.map(([n, s]) => [`${n}:${s}`, s === "" ? n : `${n}(${s})`]), `${name}:${subscripts}`);
+  if (!numbers.some(([n, s]) => `${n}:${s}` === key)) numbers.push([name, subscripts]); // of a unit that is not drawn
+  fill(at("chosen"), numbers.map(([n, s]) => [`${n}:${s}`, s === "" ? n : `${n}(${s})`]), key);
   const slider = at("slider"), box = at("number"), reach = name === "y" ? [0, 1] : name === "lambda" ? [0, 10] : [-5, 5];
   if (slider.dataset.of !== label) [slider.min, slider.max] = reach;
   slider.dataset.of = label;
@@ -134,6 +137,7 @@ const spot = (text) => { // "Theta2:1,0"
 };
 
 function change(text) {
+  if (waiting.some(({ request }) => request.do === "choose")) return; // it was meant for the number before
   const number = Number(String(text).replace(",", ".").replace("\u2212", "-"));
   if (String(text).trim() && Number.isFinite(number)) ask({ do: "change", ...spot(at("chosen").value), number }, show);
 }
@@ -180,6 +184,8 @@ function listen() {
   on("retry", "click", startPython);
   on("example", "change", () => ask({ do: "look", example: +at("example").value }, show));
   on("chosen", "change", () => ask({ do: "choose", ...spot(at("chosen").value) }, show));
+  on("name", "change", () => ask({ do: "choose", ...spot(at("name").value.replace(/[()\s]+/g, (s) => (s.includes("(") ? ":" : ""))) }, show));
+  on("hand", "toggle", () => at("hand").open && ask({ do: "by_hand" }, ({ html }) => { at("written").innerHTML = html; }));
   on("slider", "input", () => change(at("slider").value));
   on("number", "input", () => change(at("number").value));
   on("step", "click", () => ask({ do: "step", alpha: Number(at("alpha").value.replace(",", ".")) }, show));

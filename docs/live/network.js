@@ -7,14 +7,15 @@ const ROUND = 21, DOWN = 66; // radius of a unit, distance between two
 function drawNetwork(svg, state) {
   const width = Math.max(320, Math.min(svg.parentNode.clientWidth, 760)), layers = state.layers;
   const last = layers.length - 1, tallest = Math.max(...layers.map((l, i) => l.a.length + (i < last)));
-  const height = tallest * DOWN + 24, step = (width - 2 * ROUND - 62) / last;
+  const room = layers.some((layer) => layer.more) ? 20 : 0; // for how many units are not drawn
+  const height = tallest * DOWN + 24 + room, step = (width - 2 * ROUND - 62) / last;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
   const x = (layer) => ROUND + 4 + layer * step;
   const y = (layer, k) => { // unit 0 is the bias
     const rows = layers[layer].a.length + (layer < last);
-    return (height - rows * DOWN) / 2 + (k - (layer === last) + 0.5) * DOWN;
+    return (height - room - rows * DOWN) / 2 + (k - (layer === last) + 0.5) * DOWN;
   };
   const isChosen = ([level, k, j]) => chosen(state.chosen, `Theta${level}`, [k, j]) !== "";
   const inOrder = [...state.edges].sort((one, other) => isChosen(one) - isChosen(other)); // on top

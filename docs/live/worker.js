@@ -23,6 +23,13 @@ async function start() {
   postMessage({ ready: true });
 }
 
-// Where a part does not arrive, Pyodide may wait for ever, and say so nowhere else.
-addEventListener("unhandledrejection", ({ reason }) => postMessage({ failed: String(reason?.message ?? reason) }));
-start().catch((error) => postMessage({ failed: error.message }));
+// When its code does not arrive whole, Pyodide only logs that, and waits for ever.
+const failed = (error) => postMessage({ failed: String(error?.message ?? error) });
+const instantiate = WebAssembly.instantiateStreaming;
+WebAssembly.instantiateStreaming = (...code) => {
+  const made = instantiate(...code);
+  made.catch(failed);
+  return made;
+};
+addEventListener("unhandledrejection", ({ reason }) => failed(reason));
+start().catch(failed);

@@ -32,7 +32,8 @@ from micrograd.explain import deltas
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120_000  # for Python to start, on a busy machine
+PATIENCE = 120_000  # ms for what Python does, on a busy machine
+expect.set_options(timeout=PATIENCE)
 GRAVE = ["serious", "critical"]  # what axe may not find
 
 
@@ -83,7 +84,7 @@ def started(browser: Browser, address: str) -> Iterator[Page]:
 
 def start(page: Page, address: str) -> None:
     page.goto(f"{address}live.html")
-    expect(page.locator("#live-J")).to_have_text("7.40697", timeout=PATIENCE)
+    expect(page.locator("#live-J")).to_have_text("7.40697")
 
 
 @pytest.fixture
@@ -180,6 +181,7 @@ def test_keys_alone_choose_a_number_and_move_it(page: Page) -> None:
     expect(page.locator("#live-chosen")).to_have_value("lambda:")
     page.keyboard.press("Home")
     expect(page.locator("#live-chosen")).to_have_value("Theta1:1,0")
+    expect(page.locator("#live-number")).to_have_value("0.1")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#live-number")).to_have_value("0.11")
@@ -197,9 +199,13 @@ def test_a_step_of_gradient_descent(page: Page) -> None:
     expect(page.locator("#live-moved")).to_contain_text("J: 3.9673")
 
 
-def test_another_example_is_drawn(page: Page) -> None:
+def test_another_example_is_drawn_and_written_out(page: Page) -> None:
     page.select_option("#live-example", "2")
-    expect(page.locator("#live-cost")).to_have_text(f"{changed().costs[1]:.5f}")
+    found = changed()
+    expect(page.locator("#live-cost")).to_have_text(f"{found.costs[1]:.5f}")
+    page.click("#live-hand summary")
+    line = found.by_hand(2).data[-1].lines[0]
+    expect(page.locator("#live-written")).to_contain_text(line)
 
 
 # The reader's own --------------------------------------------------------------------------------
@@ -226,13 +232,20 @@ def test_mat_files_of_exercise_4_are_taken(page: Page, tmp_path: Path) -> None:
     savemat(tmp_path / "w.mat", {"Theta1": thetas[0], "Theta2": thetas[1]}, do_compression=True)
     savemat(tmp_path / "d.mat", {"X": x, "y": y}, do_compression=True)
     page.set_input_files("#live-files", [tmp_path / "w.mat", tmp_path / "d.mat"])
-    expect(page.locator("#live-read")).to_contain_text("X 40x400", timeout=PATIENCE)
+    expect(page.locator("#live-read")).to_contain_text("X 40x400")
     found = deltas(thetas, x[:2], y[:2])
     expect(page.locator("#live-J")).to_have_text(f"{found.J.data:.5f}")
     expect(page.locator("#live-examples")).to_have_text("2 of 40 examples, from")
     page.fill("#live-gradient", "\n\n".join(text_of(d) for d in found.Delta.values()))
     page.click("#live-check")
-    expect(page.locator("#live-verdict")).to_contain_text("1/m missing", timeout=PATIENCE)
+    expect(page.locator("#live-verdict")).to_contain_text("1/m missing")
+    page.fill("#live-name", "Theta1(12, 207)")
+    page.press("#live-name", "Enter")
+    line = f"Delta1(12,207) = {found.Delta[1][12, 207]:.4f}"
+    expect(page.locator("#live-lines")).to_contain_text(line)
+    page.fill("#live-name", "Theta1(12, 2000)")
+    page.press("#live-name", "Enter")
+    expect(page.locator("#live-status")).to_contain_text("columns 0 to 400, got [12, 2000]")
     page.fill("#live-first", "7")
     page.click("#live-use")
     expect(page.locator("#live-J")).to_have_text(f"{deltas(thetas, x[6:8], y[6:8]).J.data:.5f}")
@@ -255,7 +268,7 @@ def test_the_lab_is_graded(page: Page) -> None:
     page.fill("#live-code", MISTAKEN)
     page.fill("#live-operations", "+")
     page.click("#live-grading")
-    expect(page.locator("#live-grade")).to_contain_text("= for +=", timeout=PATIENCE)
+    expect(page.locator("#live-grade")).to_contain_text("= for +=")
     page.fill("#live-code", "class Value:\n    def __init__(self)\n")
     page.click("#live-grading")
     expect(page.locator("#live-grade")).to_contain_text("line 2: expected ':'")
@@ -275,7 +288,7 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
     page.emulate_media(color_scheme=scheme)
     page.click("#live-wrong")
     page.click("#live-grading")
-    expect(page.locator("#live-grade table")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#live-grade table")).to_be_visible()
     page.add_script_tag(path=live.packages() / "axe-core" / "axe.min.js")
     found = page.evaluate("axe.run()")["violations"]
     assert [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] in GRAVE] == []
@@ -305,16 +318,24 @@ def test_a_reader_is_told_what_to_do_when_python_does_not_load(
     page = fresh.new_page()
     page.route(f"**/{missing}", lambda route: route.abort())
     page.goto(f"{address}live.html")
-    expect(page.locator("#live-failed")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#live-failed")).to_be_visible()
     assert "Python could not be started here" in page.inner_text("#live-failed")
     page.unroute_all()
     page.click("#live-retry")
-    expect(page.locator("#live-J")).to_have_text("7.40697", timeout=PATIENCE)
+    expect(page.locator("#live-J")).to_have_text("7.40697")
     expect(page.locator("#live-failed")).to_be_hidden()
+
+
+def test_it_says_so_when_code_arrives_cut_off(fresh: BrowserContext, address: str) -> None:
+    page = fresh.new_page()
+    cut = {"body": b"\0asm\1\0\0\0\1\7", "content_type": "application/wasm"}
+    page.route("**/pyodide.asm.wasm", lambda route: route.fulfill(**cut))
+    page.goto(f"{address}live.html")
+    expect(page.locator("#live-why")).to_contain_text("WebAssembly")
 
 
 def test_opened_as_a_file_it_says_that_it_wants_a_server(fresh: BrowserContext, site: Path) -> None:
     page = fresh.new_page()
     page.goto((site / "live.html").as_uri())
-    expect(page.locator("#live-failed")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#live-failed")).to_be_visible()
     assert "python3 -m http.server" in page.inner_text("#live-failed")

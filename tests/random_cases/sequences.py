@@ -145,7 +145,7 @@ def image(w: Writer, x: Rows) -> State:
 def recurrent(w: Writer, x: Rows) -> State:
     """Run a recurrence over the rows: plain, gated, or running sums."""
     n, m = x.width, w.rng.randint(1, 4)
-    name = w.pick("plain", "plain", "gated", "sums")
+    name = w.pick("plain", "plain", "gated", "sums", "sums")
     gates = 1 if name == "plain" else 3
     while not w.affords(2 * x.length * m * (n + m) * gates) and m > 1:
         m -= 1
@@ -194,6 +194,18 @@ def _gated(w: Writer, h: str, n: int, m: int) -> None:
 
 def _running(w: Writer, x: Rows) -> State:
     columns = f"for column in zip(*{x.name})"
+    if w.chance(0.6):
+        w.kind("running sums")
+        seen = w.pick("column[: i + 1]", "column[: i + 1]", "column[i:]", "column[::-1][: i + 1]")
+        term = w.pick("v", f"{w.values(x.length)}[k] * v", "mg.tanh(v)", "v * v")
+        total = f"sum({term} for k, v in enumerate({seen}))"
+        of = w.pick("mg.tanh({})", "{} / (i + 1)", "{}", "mg.sin({}) * column[i]").format(total)
+        return w.rows(
+            f"[[{of} for i in range({x.length})] {columns}]",
+            x.width,
+            x.length,
+            2 * x.length * x.length * x.width,
+        )
     op = w.pick("operator.add", "lambda a, b: 0.5*a + b", "mg.maximum", "lambda a, b: mg.tanh(a*b)")
     return w.rows(
         f"[list(itertools.accumulate(column, {op})) {columns}]",

@@ -50,13 +50,14 @@ class Terms:
     `counts` are the numbers of terms of the members, in the end only where these are unlike.
     """
 
-    gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
+    __slots__ = ("_positions", "counts", "flat", "gathered", "groups", "position", "sign")
 
     def __init__(self, sign: int, groups: tuple[int, ...], position: Any = None) -> None:
         self.sign = sign
         self.groups = groups
         self.flat: list[int] = []  # the nodes, kept for a single term only
         self.counts: Any = []
+        self.gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
         self.position = position  # of all nodes
         self._positions: Any = None
 
@@ -86,9 +87,10 @@ class Terms:
 class Group:
     """Nodes of one kind: leaves of one origin, one row of the table, or sums of one form."""
 
-    name = ""  # of an argument, or the pattern of the parameters' names
-    gradient = False  # whether its members are the gradients of parameters
-    single = False  # whether there is one member, with one term of each type
+    __slots__ = (
+        *("gradient", "index", "kind", "members", "name", "op", "single", "summed", "terms"),
+        "varies",
+    )
 
     def __init__(self, index: int, kind: str, op: Op | None, varies: bool, summed: bool) -> None:
         self.index = index
@@ -96,6 +98,9 @@ class Group:
         self.op = op  # the row; how the terms of a sum are combined
         self.varies = varies
         self.summed = summed  # over the examples
+        self.name = ""  # of an argument, or the pattern of the parameters' names
+        self.gradient = False  # whether its members are the gradients of parameters
+        self.single = False  # whether there is one member, with one term of each type
         self.members: list[int] = []
         self.terms: list[Terms] = []
 

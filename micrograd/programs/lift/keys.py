@@ -139,27 +139,36 @@ class Keys:
 
         Sums of unlike length are one group here, too, and then a factor alone is such a sum.
         """
+        if len(sums) == 1:
+            return [self._make_sum(sums[0], self._by_type(sums[0], 1), summed)]
         factors = [self._by_type(terms, 1) for terms in sums]
         alike: dict[tuple[int, ...], list[int]] = {}
         for k, of_type in enumerate(factors):
             alike.setdefault(tuple(sorted(of_type)), []).append(k)
         nodes = [-1] * len(sums)
-        for types, chosen in alike.items():
+        for chosen in alike.values():
             counts = [self._counts(factors[k]) for k in chosen]
             ragged = len(set(counts)) > 1 and _are_alike([*zip(*counts)])
-            own = next(self._numbers) if ragged else None
-            for k, numbers in zip(chosen, counts):
-                if not (ragged or summed) and self._is_factor(types, numbers):
-                    [nodes[k]] = factors[k][types[0]]
-                    continue
-                key = (summed, types, own if ragged else numbers)
-                nodes[k] = self._node(not summed and self._vary(types))
-                self._put(nodes[k], self._add_terms(nodes[k], key, ops.add, factors[k], summed))
+            group = next(self._numbers) if ragged else None
+            for k in chosen:
+                nodes[k] = self._make_sum(sums[k], factors[k], summed, group)
         return nodes
 
-    def _is_factor(self, types: Sequence[int], counts: Sequence[int]) -> bool:
-        sign, groups = self._types[types[0]]
-        return counts == (1,) and sign > 0 and len(groups) == 1
+    def _make_sum(
+        self,
+        terms: Sequence[Term],
+        factors: Mapping[int, list[int]],
+        summed: bool,
+        ragged: int | None = None,
+    ) -> int:
+        """Return a node for a sum; `ragged` is the number of a group of unlike lengths."""
+        [(sign, own), *others] = terms
+        if ragged is None and not summed and not others and sign > 0 and len(own) == 1:
+            return own[0]
+        key = (summed, *sorted(factors), self._counts(factors) if ragged is None else ragged)
+        node = self._node(not summed and self._vary(factors))
+        self._put(node, self._add_terms(node, key, ops.add, factors, summed))
+        return node
 
     def _vary(self, types: Iterable[int]) -> bool:
         return any(self.groups[g].varies for t in types for g in self._types[t][1])

@@ -44,6 +44,7 @@ class Lifted:
         tape.columns[""] = len(outputs)
         reverse = Reverse(flat, slopes, keys.varies, keys.make_sums)
         forward = [*keys.groups]
+        self.forward: int = len(forward)  # groups, slopes among them; behind are the adjoints
         for k, output in enumerate(self.outputs[: len(outputs)]):
             if slopes.arrives[output]:
                 reverse.start(output, keys.add_seed(k))
@@ -78,7 +79,8 @@ class Lifted:
         single = len(group.members) == 1
         for terms in group.terms:
             terms.position = self.position
-            terms.groups = tuple([self._source.get(g, g) for g in terms.groups])
+            if self._source:
+                terms.groups = tuple([self._source.get(g, g) for g in terms.groups])
             single = single and len(terms.flat) == len(terms.groups)
         if _is_same(group):
             self._join_source(group)

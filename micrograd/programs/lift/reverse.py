@@ -6,7 +6,7 @@ multiplies the node by. At a node that all examples share, what varies is summed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from micrograd.programs.lift.slopes import Slope, Slopes
@@ -39,8 +39,8 @@ class Reverse:
         """Pass on what arrives from group to group, consumers first."""
         for group in reversed(groups):
             nodes = [i for i in group.members if i in self._arrived] if group.terms else []
-            edges = [list(self._edges(i)) for i in nodes]
-            if all(len(own) == 1 and own[0].node is None for own in edges):
+            edges = [self._edges(i) for i in nodes]
+            if all(len(own) == 1 and own[0][2] is None for own in edges):
                 for i, [(operand, sign, _)] in zip(nodes, edges):
                     # Its terms go where it would go alone.
                     terms = self._arrived.pop(i)
@@ -66,35 +66,42 @@ class Reverse:
 
     def _over_examples(self, arrived: Sequence[list[Term]]) -> list[list[Term]]:
         """Sum what varies over the examples."""
+        varies = self._varies
         varying: list[list[Term]] = [[] for _ in arrived]
         shared: list[list[Term]] = [[] for _ in arrived]
         for terms, some, others in zip(arrived, varying, shared):
             for term in terms:
-                (some if any(self._varies[x] for x in term[1]) else others).append(term)
+                factors = term[1]
+                one_varies = varies[factors[0]] or varies[factors[-1]]
+                (some if one_varies else others).append(term)
         totals = iter(self._make_sums([terms for terms in varying if terms], True))
         return [[(1, (next(totals),)), *o] if s else o for s, o in zip(varying, shared)]
 
-    def _edges(self, i: int) -> Iterator[Slope]:
-        """Yield what a node passes on to its operands."""
+    def _edges(self, i: int) -> list[Slope]:
+        """Return what a node passes on to its operands."""
+        slopes = self._slopes.of.get(i)
+        if slopes is not None:
+            same = self._flat.same
+            return [(same[x], sign, node) for x, sign, node in slopes]
+        edges: list[Slope] = []
         found = self._flat.sums[i]
-        if i in self._slopes.of:
-            for slope in self._slopes.of[i]:
-                yield slope._replace(operand=self._flat.same[slope.operand])
-        elif found is not None:
-            arrives, twice = self._slopes.arrives, self._slopes.twice
-            for own_sign, factors in found.terms:
-                sign = own_sign * found.sign
-                x, y = factors[0], factors[-1]
-                if len(factors) == 1:
-                    if arrives[x]:
-                        yield Slope(x, sign, None)
-                elif x == y and x in twice:
-                    yield Slope(x, sign, twice[x])
-                else:
-                    if arrives[x]:
-                        yield Slope(x, sign, y)
-                    if arrives[y]:
-                        yield Slope(y, sign, x)
+        if found is None:
+            return edges
+        arrives, twice = self._slopes.arrives, self._slopes.twice
+        for own_sign, factors in found.terms:
+            sign = own_sign * found.sign
+            x, y = factors[0], factors[-1]
+            if len(factors) == 1:
+                if arrives[x]:
+                    edges.append((x, sign, None))
+            elif x == y and x in twice:
+                edges.append((x, sign, twice[x]))
+            else:
+                if arrives[x]:
+                    edges.append((x, sign, y))
+                if arrives[y]:
+                    edges.append((y, sign, x))
+        return edges
 
     def _add(self, i: int, terms: list[Term]) -> None:
         """Add terms to what arrived so far; the shorter goes into the longer list."""

@@ -8,21 +8,16 @@ what else it is multiplied by, see reverse.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Union
 
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
-from micrograd.programs.lift.sums import LINEAR, is_square
+from micrograd.programs.lift.sums import SUMS, is_square
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.numbers import is_number
 
-
-class Slope(NamedTuple):
-    """What a node passes on to an operand is multiplied by: the sign, and a node if it is not 1."""
-
-    operand: int
-    sign: int
-    node: int | None
+# What a node passes on: to which operand, with which sign, and multiplied by which node, if any.
+Slope = tuple[int, int, Union[int, None]]
 
 
 class Slopes:
@@ -38,18 +33,18 @@ class Slopes:
         self._tape = tape
         for i, arrives in enumerate(self.arrives):
             op = tape.ops[i]
-            if not arrives or op is None:
+            if not arrives or op is None or op in SUMS:
                 continue
             if is_square(tape, i):
                 x = tape.operands[i][0]
                 self.twice[x] = tape.record(ops.multiply, (tape.constant(2.0), x))
-            elif op not in LINEAR:
+            elif op is not ops.multiply:
                 self.of[i] = self._rules(i)
         self.arrives += [False] * (len(tape.ops) - len(self.arrives))
 
     def nodes(self) -> list[int]:
         """Return the nodes of all slopes, as often as they are used."""
-        found = [s.node for slopes in self.of.values() for s in slopes if s.node is not None]
+        found = [node for slopes in self.of.values() for *_, node in slopes if node is not None]
         return [*found, *self.twice.values()]
 
     def _rules(self, i: int) -> list[Slope]:
@@ -57,7 +52,7 @@ class Slopes:
         tape, op, operands = self._tape, self._tape.ops[i], self._tape.operands[i]
         assert op is not None
         arguments = [tape.constants.get(x, tape.symbol(x)) for x in (*operands, i)]
-        found = []
+        found: list[Slope] = []
         for x, rule in zip(operands, op.derivatives):
             if self.arrives[x] and rule is not None:
                 slope = rule(*arguments)
@@ -66,9 +61,9 @@ class Slopes:
                     assert node is not None
                     while isinstance(tape.ops[node], Choice):  # nobody differentiates it again
                         node = tape.operands[node][0]
-                    found.append(Slope(x, 1, node))
+                    found.append((x, 1, node))
                 elif slope:
-                    found.append(Slope(x, int(slope), None))
+                    found.append((x, int(slope), None))
         return found
 
 

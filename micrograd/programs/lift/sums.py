@@ -16,21 +16,23 @@ from collections.abc import Callable, Iterable, Sequence
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
+from micrograd.programs.lift.running import written_out
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Extreme
 
 Factors = tuple[int, ...]
 Term = tuple[int, Factors]  # the sign, 1 or -1, and the nodes that are multiplied
 
-LINEAR = (ops.add, ops.subtract, ops.negative, ops.multiply)  # in each operand
+SUMS = (ops.add, ops.subtract, ops.negative)
 
 
 def is_square(tape: Tape, i: int) -> bool:
     """Return whether a node is a product with itself."""
-    x, *others = tape.operands[i]
-    if tape.ops[i] is ops.power:
-        return tape.constants.get(others[0]) == 2
-    return tape.ops[i] is ops.multiply and others == [x]
+    op = tape.ops[i]
+    if op is not ops.multiply and op is not ops.power:
+        return False
+    x, y = tape.operands[i]
+    return x == y if op is ops.multiply else tape.constants.get(y) == 2
 
 
 class Sum:
@@ -65,6 +67,7 @@ class Flat:
         self.same: list[int] = list(range(len(tape.ops)))
         self.sums: list[Sum | None] = [None] * len(tape.ops)
         self._uses = self._count_uses(roots)
+        self._written_out = written_out(tape, self._uses)
         flatten: dict[Op, Callable[[int, Op], Sum | None]] = {
             ops.add: self._add,
             ops.subtract: self._add,
@@ -148,6 +151,8 @@ class Flat:
     def _add(self, i: int, op: Op) -> Sum:
         x, y = self._operands[i]
         x, y = self.same[x], self.same[y]
+        if i in self._written_out:
+            return self._written(x, y)
         if op is ops.add and self._tape.constants.get(x) == 0:
             begun = self._part(y, i)
             begun.is_open = True
@@ -160,6 +165,14 @@ class Flat:
         if mixed and right.dense and self._varies[x]:
             right = Sum(ops.add, [(1, (y,))])
         return self._joined(left, right, sign)
+
+    def _written(self, x: int, y: int) -> Sum:
+        """Return the sum of all that x adds up, and y, which is a node of its own."""
+        before = self.sums[x]  # of 0, with which sums begin, there is none
+        terms = [(s * before.sign, f) for s, f in before.terms] if before is not None else []
+        written = Sum(ops.add, [*terms, (1, (y,))])
+        written.is_open = True
+        return written
 
     def _part(self, x: int, consumer: int) -> Sum:
         if self.sums[x] is None:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from micrograd.programs.lower.operands import Storage
+    from micrograd.programs.lower.plan import Plan
     from micrograd.programs.lower.strides import Step
 
 LINE = 8  # numbers in a line of the processor's cache
+MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
 
 
 def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
@@ -35,6 +37,32 @@ def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
         arrays.append(numbers[start : start + size].reshape(shape))
         start += -(-size // LINE) * LINE
     return arrays
+
+
+def allocate(plan: Plan, n: int) -> list[NDArray[Any]]:
+    """Make the buffers of the storages for `n` examples; what does not vary begins with zeros."""
+    own = [s for s in plan.storages if s.memory is None]
+    arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
+    memories = [next(arrays) for _ in plan.memories]
+    buffers = []
+    for storage in plan.storages:
+        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
+        if not storage.varies:
+            buffer = buffer[0]
+            buffer[:] = 0.0
+        elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
+            buffer = buffer[: storage.rows + storage.ones]
+        buffers.append(buffer)
+    return buffers
+
+
+def _shape(storage: Storage, n: int) -> tuple[int, int]:
+    rows = storage.rows + storage.ones
+    if not storage.varies:
+        return 1, rows
+    if not storage.by_example:
+        return rows, n
+    return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
 
 
 def share(

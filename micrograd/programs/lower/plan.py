@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.steps import Steps
 from micrograd.programs.lower.strides import Step
 
+FIRST, NEVER = -1, sys.maxsize
 SHORT = 8  # numbers of an example: to turn so few round costs less than to read them as given
 
 
@@ -22,14 +24,16 @@ class Plan:
 
     def __init__(self, lifted: Lifted, truths: Sequence[bool] = ()) -> None:
         self.constants: list[float] = list(lifted.tape.constants.values())
-        needed = _needed_for_outputs(lifted)
         ones = absorb(lifted)
         steps = Steps(lifted)
         for group in lifted.groups:
             storage = steps.add_storage(group)
             steps.storages[storage].ones |= group.index in ones
-            steps.steps = steps.forward if group.index in needed else steps.backward
-            if group.terms and group.members:
+        times = _times(lifted)
+        for group in sorted(lifted.groups, key=lambda group: times[group.index]):
+            time = times[group.index]
+            if group.terms and group.members and time < NEVER:
+                steps.steps = steps.forward if time == FIRST else steps.backward
                 steps.write(group)
         self.storages: list[Storage] = steps.storages
         self.gradients: int = steps.gradients
@@ -74,13 +78,24 @@ class Plan:
         return steps, needed | dict.fromkeys(copied, len(steps))
 
 
-def _needed_for_outputs(lifted: Lifted) -> set[int]:
-    needed = {lifted.group_of[i] for i in lifted.outputs}
+def _times(lifted: Lifted) -> list[int]:
+    """Return when each group is computed: for the outputs FIRST, else in the order of adjoints.
+
+    Slopes are computed just before they are needed, so that few are kept at a time.
+    """
+    times = [NEVER] * len(lifted.groups)
+    for i in lifted.gradients.values():
+        times[lifted.group_of[i]] = lifted.group_of[i]
+    for i in lifted.outputs:
+        times[lifted.group_of[i]] = FIRST
     for group in reversed(lifted.groups):
-        if group.index in needed:
-            for terms in group.terms:
-                needed.update(terms.groups)
-    return needed
+        time = times[group.index]
+        if FIRST < time < NEVER and group.index >= lifted.forward:
+            time = times[group.index] = group.index
+        for terms in group.terms:
+            for g in terms.groups:
+                times[g] = min(times[g], time)
+    return times
 
 
 def _as_matrix(step: Step) -> bool:

@@ -1,4 +1,4 @@
-"""Sums of unlike lengths: as a table in which some cells are empty, as a list, or in few pieces."""
+"""Sums of unlike lengths: as a table with empty cells, as a list, in pieces, as running sums."""
 
 from __future__ import annotations
 
@@ -28,6 +28,32 @@ def as_list(terms: Terms) -> tuple[Terms, Any]:
     real = np.arange(terms.positions.shape[1]) < terms.counts[:, None]
     listed.positions = terms.positions[real][:, None]
     return listed, terms.counts.cumsum() - terms.counts
+
+
+def as_running(terms: Terms) -> tuple[Terms, int, Any] | None:
+    """Return the terms of the longest members one by one, the first of each member first.
+
+    Gives how many these are, and where the running sum of each member stands. None if others are
+    not the beginnings, or all of them the ends, of the longest, or if that saves too little.
+    """
+    if len(terms.groups) > 1:
+        return None
+    most = terms.positions.shape[1]
+    steps = np.arange(most)
+    last = terms.counts[:, None] - 1
+    backwards = np.maximum(last - steps, 0)
+    for order in (np.minimum(steps, last), backwards):
+        rows = np.take_along_axis(terms.positions[:, :, 0], order, axis=1)
+        _, first, kind = np.unique(rows[:, 0], return_index=True, return_inverse=True)
+        longest = first.copy()
+        by_length = np.argsort(terms.counts, kind="stable")
+        longest[kind[by_length]] = by_length
+        same = (rows == rows[longest][kind]) | (steps > last)
+        if same.all() and 2 * len(longest) * most <= terms.counts.sum():
+            table = terms.only(slice(None))
+            table.positions = rows[longest].T.reshape(-1, 1, 1)
+            return table, len(longest), (terms.counts - 1) * len(longest) + kind
+    return None
 
 
 def by_length(terms: Terms) -> Iterator[tuple[Terms, Any]]:

@@ -12,7 +12,7 @@ from micrograd.programs.lift.groups import Group, Terms
 from micrograd.programs.lift.regularity import Nest, nest
 from micrograd.programs.lower.contractions import einsum, matrix_product, outer
 from micrograd.programs.lower.operands import Operands, Part, whole
-from micrograd.programs.lower.ragged import as_list, as_table, by_length
+from micrograd.programs.lower.ragged import as_list, as_running, as_table, by_length
 from micrograd.programs.lower.strides import View, alike, along
 
 FEW = 4  # pieces: more calls than a table takes
@@ -127,8 +127,8 @@ class Steps(Operands):
         sources = [self.storages[self._source(terms, f)] for f in range(len(terms.groups))]
         varies = not group.summed and any(source.varies for source in sources)
         sums = self._store("computed", members, varies)
-        if not self._sum_pieces(group, terms, sums):
-            self._sum_table(group, terms, sums)
+        ways = (self._sum_running, self._sum_pieces, self._sum_table)
+        next(way for way in ways if way(group, terms, sums))
         even = Terms(terms.sign, terms.groups[:1])
         even.positions = np.arange(members).reshape(-1, 1, 1)
         even.gathered = {0: sums}
@@ -149,7 +149,22 @@ class Steps(Operands):
             self._value(group, found, self._views(piece, found), out)
         return True
 
-    def _sum_table(self, group: Group, terms: Terms, sums: int) -> None:
+    def _sum_running(self, group: Group, terms: Terms, sums: int) -> bool:
+        """Compute running sums of the longest, and take those of the others from them."""
+        running = as_running(terms)
+        if running is None:
+            return False
+        table, count, places = running
+        found, rows, varies = self._regular(table), len(table.positions), self.storages[sums].varies
+        own, added = (self._store("computed", rows, varies) for _ in range(2))
+        self._value(group, found, self._views(table, found), self._all(own, found.dims))
+        by_step = (rows // count, count)
+        self._step("running", self._all(added, by_step), (self._all(own, by_step),), None)
+        out = whole(sums, varies, len(group.members))
+        self._step("take", out, (whole(added, varies, rows),), places)
+        return True
+
+    def _sum_table(self, group: Group, terms: Terms, sums: int) -> bool:
         """Compute the terms one by one, and add up those of each member."""
         table, places = as_list(terms) if group.summed else as_table(terms)
         found, rows, varies = self._regular(table), len(table.positions), self.storages[sums].varies
@@ -158,11 +173,12 @@ class Steps(Operands):
         out = whole(sums, varies, len(group.members))
         if group.summed:
             self._step("segments", out, (whole(own, varies, rows),), places)
-            return
+            return True
         self._step("clear", whole(own, varies, rows), (), places)
         members = len(group.members)
         view = View(own, varies, 0, (members, rows // members), (1, members))
         self._step("sum", out, (view,), (ops.add, 1))
+        return True
 
     # One type of terms -------------------------------------------------------------------------
 

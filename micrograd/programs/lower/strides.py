@@ -24,7 +24,8 @@ class View(NamedTuple):
 class Step(NamedTuple):
     """One call: what it does, where the result goes, on what."""
 
-    kind: str  # "row", "product", "outer", "sum", "segments", "einsum", "take", "put" or "clear"
+    # "row", "product", "outer", "einsum", "sum", "segments", "running", "take", "put" or "clear"
+    kind: str
     out: View
     operands: tuple[View, ...]
     detail: Any = None

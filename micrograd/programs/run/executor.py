@@ -21,8 +21,7 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import CONSTANTS, INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
-from micrograd.programs.lower.buffers import LINE, aligned
-from micrograd.programs.lower.operands import Storage
+from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
-MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
 KEPT = 4  # idle workspaces
 
 
@@ -47,7 +45,7 @@ class Workspace:
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
         # Each as it lies in memory, and by rows.
-        self._lying = _allocate(plan, n)
+        self._lying = allocate(plan, n)
         self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
@@ -221,6 +219,10 @@ class Workspace:
         out = self._array(step.out)
         return [(np.add.reduceat, (self._array(source), step.detail, 0, None, out))]
 
+    def _running(self, step: Step) -> Any:
+        [source] = step.operands
+        return [(np.add.accumulate, (self._array(source), 0, None, self._array(step.out)))]
+
     def _clear(self, step: Step) -> Any:
         return [(self.buffers[step.out.storage].__setitem__, (step.detail, 0.0))]
 
@@ -249,32 +251,6 @@ class _Numbers(dict[View, "Array"]):
     def __missing__(self, view: View) -> Array:
         self[view] = number = self._buffers[view.storage][view.base, ...]
         return number
-
-
-def _allocate(plan: Plan, n: int) -> list[Array]:
-    """Make the buffers of the storages for `n` examples; what does not vary begins with zeros."""
-    own = [s for s in plan.storages if s.memory is None]
-    arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
-    memories = [next(arrays) for _ in plan.memories]
-    buffers = []
-    for storage in plan.storages:
-        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
-        if not storage.varies:
-            buffer = buffer[0]
-            buffer[:] = 0.0
-        elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
-            buffer = buffer[: storage.rows + storage.ones]
-        buffers.append(buffer)
-    return buffers
-
-
-def _shape(storage: Storage, n: int) -> tuple[int, int]:
-    rows = storage.rows + storage.ones
-    if not storage.varies:
-        return 1, rows
-    if not storage.by_example:
-        return rows, n
-    return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
 
 
 def _run(calls: Sequence[Call]) -> None:
