@@ -21,9 +21,10 @@ class strict:  # noqa: N801 (it is used like a function)
 
     `backward()` raises RuntimeError for data that was set after it had been used (so do `grad`,
     `jvp` and `hvp` of Values), for grads that were not set to 0 since the last pass, and for a
-    parameter of a module that has become a number or the result of an update. Values raise
-    for `v == w` of two of them, `if v:`, `p -= 0.1 * p.grad` and attributes that they do not have.
-    `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at the end of `with mg.strict():` it is as before. Nodes that no
+    parameter of a module that has become a number or the result of an update. Values raise for
+    `v == w` of two of them, `if v:`, `p -= 0.1 * p.grad` and attributes that they do not have.
+    `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at the end of
+    `with mg.strict():` it is as before. Nodes that no
     operation made are not checked.
 
     >>> w = Value(2.0, label="w")
