@@ -107,13 +107,17 @@ def test_what_another_path_would_take_is_not_out_of_range() -> None:
         traced([0, 3, 4])
 
 
+def test_a_truth_is_an_index_as_in_a_list() -> None:
+    table = values([1.0, 2.0])
+    assert program(lambda i: mg.take(table, i))([True, False]).data.tolist() == [2.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("argument", "error", "message"),
     [
         ([0, 3, 1], IndexError, r"index 3 in row 1 of i, position 0, is out of range.*table of 3"),
         ([0, -4, 1], IndexError, r"index -4 in row 1"),
         ([0.0, 1.0], ProgramError, r"holds integers.*i holds other numbers.*take\(table, i\)"),
-        ([True, False], ProgramError, r"i holds other numbers"),
         (["a"], TypeError, "real numbers"),
         ([[0], [1, "b"]], TypeError, "real numbers.*'b'"),
     ],

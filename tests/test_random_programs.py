@@ -79,7 +79,7 @@ def changed(case: Case, name: str, change: Callable[[Value], Value]) -> Callable
 def planted(kind: str, change: Callable[[Value], Value]) -> Iterator[bool]:
     """Change each parameter of the first cases of a kind; yield whether it is found."""
     of_kind = (c for i in itertools.count() if kind in (c := cases.draw(SEED, i)).kinds)
-    for case in itertools.islice(of_kind, 3):
+    for case in itertools.islice(of_kind, 6):
         for name, held in case.held.items():
             if not isinstance(held, nn.Module):
                 wrong = functools.partial(mg.program, changed(case, name, change))

@@ -46,6 +46,8 @@
 
 #include "_pattern.h"
 
+#include "_recorded.h"
+
 #include "_bulk.h"
 
 #include "_scopes.h"
@@ -232,6 +234,7 @@ static PyMethodDef engine_methods[] = {
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
     {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},

@@ -21,6 +21,7 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
+from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
 from micrograd.programs.show.equations import Equations
@@ -45,6 +46,7 @@ MOST_BRANCHES = 64  # ways that differ by more than where a loop ends
 MOST_PATHS = 1000
 SURVEYED = 8  # traced paths of one call, after which the others are counted first
 ENOUGH = 256  # rows that are looked at then
+FEW = 8  # rows of one path among many, which run node by node: to plan it would take longer
 
 
 Todo = tuple[Union[Path, None], "Array"]  # rows, and the path to try; None if there is none yet
@@ -179,8 +181,7 @@ class Paths:
         """
         others: list[Todo] = []
         n = len(tried)
-        whole: Any = path.exact if exact else path.program
-        program: Any = path.conditions if path.divides and not exact else whole
+        program: Any = self._first_program(path, exact)
         while True:
             some = inputs if len(rows) == n else _select(inputs, rows)
             values, state, differs = program.forward(some, len(rows))
@@ -188,18 +189,33 @@ class Paths:
                 differs[tried[rows]] = len(path.truths)
                 if (differs == len(path.truths)).all():
                     differs = None
-            if differs is None and program is whole:
+            if differs is None and program is self._program(path, len(rows), exact):
                 path.check_indices(inputs, rows, numbers)
                 part = Part(path, None if len(rows) == n else rows, values, program, state)
                 return [part], others
             program.give_back(state)
-            program = whole
             path.divides = differs is not None and len(rows) > 1
             if differs is not None:
                 others += self._others(path, rows, differs)
                 rows = rows[differs == len(path.truths)]
                 if not len(rows):
                     return [], others
+            program = self._program(path, len(rows), exact)
+
+    def _program(self, path: Path, rows: int, exact: bool) -> Executable | NodeByNode:
+        """Return what a path runs by: node by node, if to plan it would take longer."""
+        if exact or (self._are_many(path) and rows < FEW):
+            return path.exact
+        return path.program
+
+    def _first_program(self, path: Path, exact: bool) -> Executable | NodeByNode:
+        """Return what asks the guards of a path, when it is not known how many rows take it."""
+        if exact or self._are_many(path):
+            return path.exact
+        return path.conditions if path.divides else path.program
+
+    def _are_many(self, path: Path) -> bool:
+        return len(self.found) > SURVEYED and not path.is_planned
 
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""
@@ -214,16 +230,16 @@ class Paths:
         """Trace the path of one row, and put it into the tree."""
         with uncollected():
             path = self._record(inputs, row, number)
-        for known in self.found:
-            if known.truths == path.truths:
-                return known  # the function may have called itself, and found it before
-        fork = self._root
-        for truth in [*path.truths, None]:
+        forks = [self._root]
+        for truth in path.truths:
+            forks.append(forks[-1].next.setdefault(truth, Fork()))
+        known = forks[-1].longest
+        if known is not None and len(known.truths) == len(path.truths):
+            return known  # the function may have called itself, and found it before
+        path.forks = forks[:-1]
+        for fork in forks:
             if fork.longest is None or len(fork.longest.truths) < len(path.truths):
                 fork.longest = path
-            if truth is not None:
-                path.forks.append(fork)
-                fork = fork.next.setdefault(truth, Fork())
         self.found.append(path)
         self._first = self._root.longest
         return path
@@ -244,7 +260,9 @@ class Paths:
         outputs, width = _outputs(returned)
         del returned
         tape, places = recording.tape(outputs)
-        return Path(tape, places, width, recording.indices, self._executable)
+        last = len(self._rank)
+        parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
+        return Path(tape, places, width, recording.indices, parameters, self._executable)
 
     def _survey(self, inputs: Inputs, numbers: Array) -> None:
         """Record some rows, and raise if they take too many paths: to lift these takes longer."""

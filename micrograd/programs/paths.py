@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
+from micrograd import ops
+from micrograd.derivatives.kinks import Choice
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of, scope_of
+from micrograd.native.blocks import block_of
+from micrograd.ops import Op
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.results import Call, Lease, Result, Run
 from micrograd.programs.trace.recording import Index
 from micrograd.programs.trace.tape import Tape
+from micrograd.value.selection import Selection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,30 +44,49 @@ class Fork:
 class Path:
     """One way through the function, and its program."""
 
+    is_planned = False
+
     def __init__(
         self,
         tape: Tape,
         outputs: list[int],
         width: int | None,
         indices: list[Index],
+        parameters: list[Value],
         executable: Callable[..., Executable],
     ) -> None:
-        self.slopes: Slopes = Slopes(tape, outputs)
-        tape.close()
         self.tape = tape
         self.outputs = outputs
         self.width = width  # how many scalars it returns; None for one that is not in a list
         self.indices: list[Index] = list(dict.fromkeys(indices))
+        self._executable = executable
+        if not all(op is None or _is_known(op) for op in set(tape.ops)):
+            _ = self.slopes  # for a user's rule may ask something
+        tape.close()
         self.truths: list[bool] = list(tape.guards.values())
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
-        self._executable = executable
-        self.program: Executable = executable(tape, outputs, self.slopes, tape.guards)
+        self.parameters = parameters
+        self.block: Any = block_of(parameters)
         # A node without operands would count as a leaf, and never be asked to pass anything on.
-        self.operands: tuple[Value, ...] | tuple[Value] = tuple(self.program.parameters) or (
-            Value(0.0),
-        )
+        self.operands: tuple[Value, ...] = tuple(parameters) or (Value(0.0),)
         self.idle: list[Call] = []  # nodes on the operands that no call uses
+
+    # What takes long is made when it is needed: a loop that ends anywhere has many paths.
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """Write the local derivatives on the tape."""
+        self.tape.open()
+        slopes = Slopes(self.tape, self.outputs)
+        self.tape.close()
+        return slopes
+
+    @cached_property
+    def program(self) -> Executable:
+        """Lift the path, and plan it."""
+        self.is_planned = True
+        return self._executable(self.tape, self.outputs, self.slopes, self.tape.guards)
 
     @cached_property
     def conditions(self) -> Executable:
@@ -72,7 +96,7 @@ class Path:
     @cached_property
     def exact(self) -> NodeByNode:
         """Compute every node by itself, in the order of the function."""
-        return NodeByNode(self.tape, self.outputs, self.program.block, self.program.parameters)
+        return NodeByNode(self.tape, self.outputs, self.block, self.parameters)
 
     def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
         """Raise IndexError if one of these rows has an index that is out of range."""
@@ -88,6 +112,10 @@ class Path:
             return self.idle.pop(), self.idle
         except IndexError:
             return Call.of(self.operands, [self.program]), self.idle
+
+
+def _is_known(op: Op) -> bool:
+    return ops.TABLE.get(op.name) is op or isinstance(op, (Selection, Choice))
 
 
 class Part(NamedTuple):

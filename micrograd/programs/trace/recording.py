@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import operator
 import weakref
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd import ops
-from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value, toposort
 from micrograd.graph.modes import enable_grad
+from micrograd.native.bulk import read_data
+from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.lookups import IntegerInput
@@ -182,21 +184,19 @@ class Recording:
 
 
 class _Graph:
-    """A recorded graph as lists of operations and places, which keep no Value alive."""
+    """What some roots are made of, as lists of operations and places, which keep no Value alive."""
 
-    def __init__(
-        self, inputs: IdentityDict[Value, tuple[str, int]], known: Collection[Value]
-    ) -> None:
+    def __init__(self, inputs: Mapping[Value, tuple[str, int]], known: Collection[Value]) -> None:
         self._roots: list[Any] = []
         self._inputs = inputs
         self._known = known
         self._ops: list[Op | None] = []
         self._operands: list[tuple[int, ...]] = []
-        self._data: list[float] = []
-        self._varies: list[bool] = []
+        self._constants: list[Any] = []  # which have negative places, the first -1
+        self._numbers = array("d")
         self._columns: dict[int, tuple[str, int]] = {}
         self._leaves: dict[int, weakref.ref[Value]] = {}  # what may be a parameter
-        self._places: list[int] = []
+        self._places: list[Any] = []  # of the roots; numbers as floats
 
     def add(self, root: Any) -> int:
         """Add a root, a Value or a number."""
@@ -205,61 +205,34 @@ class _Graph:
 
     def collect(self) -> None:
         """Take down every node that the roots are made of, operands before consumers."""
-        roots = [x for x in self._roots if isinstance(x, Value)]
-        index: dict[int, int] = {}  # by identity
-        for v in toposort(*roots):
-            index[id(v)] = self._take(v, index)
-        self._places = [self._place(x, index) for x in self._roots]
+        order = toposort(*[x for x in self._roots if isinstance(x, Value)])
+        self._ops, self._operands, self._constants, rare = take_down(order)
+        self._numbers = array("d", bytes(8 * len(order)))
+        read_data(order, self._numbers)
+        place = dict(zip(map(id, order), range(len(order))))
+        for v, column in self._inputs.items():
+            if id(v) in place:
+                self._columns[place[id(v)]] = column
+        for i in rare:
+            if i not in self._columns:
+                self._check(order[i], i)
+        for v in self._known:  # what was computed before is not computed again
+            if id(v) in place:
+                self._leaves[place[id(v)]] = weakref.ref(v)
+        roots = self._roots
+        self._places = [place[id(x)] if isinstance(x, Value) else float(x) for x in roots]
 
-    def _place(self, x: Any, index: dict[int, int]) -> int:
-        return index[id(x)] if isinstance(x, Value) else self._number(x)
-
-    def _number(self, x: Any) -> int:
-        self._ops.append(None)
-        self._operands.append(())
-        self._data.append(float(x))
-        self._varies.append(False)
-        return len(self._ops) - 1
-
-    def _take(self, v: Value, index: dict[int, int]) -> int:
-        """Take down one node, whose operands are there already."""
-        op, varies, leaf = v.op, False, False
-        operands: tuple[int, ...] = ()
-        if v in self._inputs:
-            varies = True
-            self._columns[len(self._ops)] = self._inputs[v]
-        elif op is None:
-            leaf = True
-            if v.parents or v._closure is not None:
-                self._check_known(v)
-            elif _is_input(v):
-                raise _kept()
-        else:
-            args = v.args
-            if op is identity or op is tied:
-                return index[id(args[0])]
-            if v._closure is not None:
-                self._check_known(v)
-            operands = tuple([self._place(x, index) for x in args])
-            for x in operands:
-                varies = varies or self._varies[x]
-            leaf = not varies and v in self._known  # computed before, and not again
-        place = len(self._ops)
-        self._ops.append(op)
-        self._operands.append(operands)
-        self._data.append(v._number)
-        self._varies.append(varies)
-        if leaf:
-            self._leaves[place] = weakref.ref(v)
-        return place
-
-    def _check_known(self, v: Value) -> None:
-        """Raise for a node without an operation, unless it was there before."""
-        if v not in self._known:
+    def _check(self, v: Value, i: int) -> None:
+        """Note a leaf; raise for a node without an operation, unless it was there before."""
+        if (v._closure is not None or (v.op is None and v.parents)) and v not in self._known:
             raise ProgramError(
                 f"a program cannot trace a node that no operation made ({v!r}): write an Op with "
                 "its value and derivatives, which works on numbers, Values and programs"
             )
+        if v.op is None:
+            if v._is_traced:
+                raise _kept()
+            self._leaves[i] = weakref.ref(v)
 
     def let_go(self) -> dict[int, Value]:
         """Forget the graph; give the leaves that live on."""
@@ -270,42 +243,65 @@ class _Graph:
 
     def written(self, living: dict[int, Value]) -> tuple[Tape, Callable[[int], int]]:
         """Write what the roots are made of on a tape; the function says where a root stands."""
-        tape = Tape()
+        tape, numbers = Tape(), self._numbers
         wanted = self._wanted(living)
         used = {id(v) for place, v in living.items() if wanted[place]}
         for v in self._known:  # in the order of their names
             if id(v) in used:
                 tape.parameter(v)
-        at = [-1] * len(self._ops)
-        for place, op in enumerate(self._ops):
-            if not wanted[place]:
-                continue
-            if place in living:
-                index = tape.parameter(living[place])
-            elif place in self._columns:
-                index = tape.input(*self._columns[place])
-            elif op is None:
-                index = tape.constant(self._data[place])
-            else:
-                operands = tuple([at[x] for x in self._operands[place]])
-                if all(x in tape.constants for x in operands):
-                    index = tape.constant(self._data[place])
-                else:
-                    index = tape.record(op, operands)
-            at[place] = index
-            tape.numbers[index] = self._data[place]
-        return tape, lambda root: at[self._places[root]]
+        behind = [tape.constant(float(x)) for x in reversed(self._constants)]
+        at: list[int] = [-1] * len(self._ops) + behind
+        for place, v in living.items():
+            if wanted[place]:
+                at[place] = tape.parameter(v)
+                tape.numbers[at[place]] = numbers[place]
+        for place, column in self._columns.items():
+            at[place] = tape.input(*column)
+            tape.numbers[at[place]] = numbers[place]
+        tape.write(self._ops, self._operands, numbers, wanted, at)
+
+        def index_of(root: int) -> int:
+            place = self._places[root]
+            return tape.constant(place) if place.__class__ is float else at[place]
+
+        return tape, index_of
 
     def _wanted(self, living: dict[int, Value]) -> list[bool]:
         """Which nodes are computed: what a parameter was made of is not."""
+        if not any(self._operands[place] for place in living):
+            return [True] * len(self._ops)
         wanted = [False] * len(self._ops)
         for place in self._places:
-            wanted[place] = True
+            if place.__class__ is int:
+                wanted[place] = True
         for place in range(len(wanted) - 1, -1, -1):
             if wanted[place] and place not in living:
                 for x in self._operands[place]:
-                    wanted[x] = True
+                    if x >= 0:
+                        wanted[x] = True
         return wanted
+
+
+@prefer_c
+def take_down(
+    values: list[Value],
+) -> tuple[list[Op | None], list[tuple[int, ...]], list[Any], list[int]]:
+    """Return the operations of Values, their operands, numbers, and the places of rare ones.
+
+    An operand is a place in the list; or in that of the numbers among them, which are counted
+    backward: -1, -2. A leaf is rare, and whatever may be of a special kind.
+    """
+    place = {id(v): i for i, v in enumerate(values)}
+    numbers: list[Any] = []
+
+    def place_of(x: Any) -> int:
+        if isinstance(x, Value):
+            return place[id(x)]
+        numbers.append(x)
+        return -len(numbers)
+
+    operands = [tuple(map(place_of, v.args)) for v in values]
+    return [v.op for v in values], operands, numbers, [*range(len(values))]
 
 
 def _leaves(v: Value) -> Iterator[Value]:

@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import Any
 
 from micrograd import ops
+from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
@@ -75,8 +76,7 @@ class Tape:
 
     def constant(self, number: float) -> int:
         """Write a leaf for a number."""
-        # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
-        key = number if abs(number) > 0 else repr(number)
+        key = _key(number)
         index = self._constants.get(key)
         if index is None:
             index = self._constants[key] = self._node(None, (), False, False)
@@ -95,14 +95,52 @@ class Tape:
         return index
 
     def _new(self, op: Op, operands: tuple[int, ...]) -> int:
-        varies = active = False
         all_varies, all_active = self.varies, self.active
+        varies = active = False
         for x, rule in zip(operands, op.derivatives):
-            if all_varies[x]:
-                varies = True
-            if all_active[x] and rule is not None:
-                active = True
-        return self._node(op, operands, varies, active)
+            varies = varies or all_varies[x]
+            active = active or (all_active[x] and rule is not None)
+        self.ops.append(op)
+        self.operands.append(operands)
+        all_varies.append(varies)
+        all_active.append(active)
+        return len(all_active) - 1
+
+    def write(
+        self,
+        ops: Sequence[Op | None],
+        operands: Sequence[tuple[int, ...]],
+        numbers: Sequence[float],
+        wanted: Sequence[bool],
+        at: list[int],
+    ) -> None:
+        """Write a graph, whose operands are places in these lists, as `record` does.
+
+        `at` says where the places stand on the tape; what is missing is written, if it is wanted.
+        It is longer than the lists: behind are those that have negative places.
+        """
+        constants, all_written = self.constants, self._written
+        for place, op in enumerate(ops):
+            if at[place] >= 0 or not wanted[place]:
+                continue
+            if op is None:
+                at[place] = self.constant(numbers[place])
+                continue
+            found = tuple([at[x] for x in operands[place]])
+            written = all_written[op]
+            index = written.get(found)
+            if index is None:
+                known = [x in constants for x in found]
+                if op is identity or op is tied:
+                    index = found[0]
+                elif all(known):
+                    index = self.constant(numbers[place])
+                elif any(known):
+                    index = self._unchanged(op, found)
+                if index is None:
+                    index = self._new(op, found)
+                written[found] = index
+            at[place] = index
 
     def _unchanged(self, op: Op, operands: tuple[int, ...]) -> int | None:
         """Return the operand that an operation leaves unchanged, as `x * 1` does, or None."""
@@ -156,11 +194,24 @@ class Tape:
                 numbers[i] = without_raising(op, [numbers[x] for x in operands])
         return numbers[index]
 
+    def open(self) -> None:
+        """Go on writing after `close()`: find again what is there already."""
+        for index, (op, operands) in enumerate(zip(self.ops, self.operands)):
+            if op is not None:
+                self._written[op][operands] = index
+        for index, number in self.constants.items():
+            self._constants[_key(number)] = index
+
     def close(self) -> None:
-        """Release what only writing needs: the tape is complete."""
+        """Release what only writing needs."""
         self._written.clear()
         self._constants.clear()
         self.numbers.clear()
+
+
+def _key(number: float) -> float | str:
+    # 0.0 and -0.0 differ though they are equal, and nan is one number though it is not.
+    return number if abs(number) > 0 else repr(number)
 
 
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
