@@ -62,7 +62,7 @@ def title_lines(box: Box) -> list[str]:
     """Return the lines above its numbers: those of its name, the operation beside the last one."""
     if not box.name and not box.symbol:
         return []
-    return [shortened(line) for line in box.name.split("\n")]
+    return [line if box.wrapped else shortened(line) for line in box.name.split("\n")]
 
 
 def shortened(name: str) -> str:
