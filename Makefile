@@ -14,7 +14,7 @@ ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
 .SILENT:
-.PHONY: demo help test random browser lab lint types notebooks bench ops sanitize clean docs
+.PHONY: demo help test random browser lab lint types notebooks bench ops sanitize clean docs axe
 
 demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -74,6 +74,9 @@ docs: $(VENV)/docs.installed ## build the site into out/docs; its notebooks run,
 	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs out/docs
 	$(BIN)/python tools/check_site.py out/docs
 	echo "Open out/docs/index.html"
+
+axe: docs $(VENV)/browser.installed ## open every page of the site in Chromium, and look for obstacles to readers
+	$(BIN)/python tools/check_axe.py out/docs
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist out *.egg-info micrograd/*.so micrograd/native/*.so .coverage .*_cache .hypothesis

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 import random
+import re
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -129,8 +131,10 @@ def microgpt(out: Path, steps: int) -> None:
     losses = list(tqdm(train_names(model, loss, names, steps), "names", steps, leave=False))
     tenth = max(1, steps // 10)
     print(f"loss: first {mean(losses[:tenth]):.3f}, last {mean(losses[-tenth:]):.3f}")
-    print(f"\nThe loss of a name of one letter, lifted:\n\n{equations(model)}\n")
-    print("made up: " + ", ".join(made_up(model) for _ in range(20)))
+    print("\nThe loss of a name of one letter, lifted:\n")
+    print("\n".join(map(folded, str(equations(model)).splitlines())))
+    names = [made_up(model) for _ in range(20)]
+    print("\n" + folded("made up: " + ", ".join(filter(None, names))))
     compare_times(model, loss, names[0])
     train.save(draw_losses(losses), out / "microgpt_loss.png")
 
@@ -169,6 +173,16 @@ def equations(model: Transformer) -> str:
     short = mg.program(model.loss)
     short([tokens_of("a")])
     return str(short)
+
+
+def folded(line: str) -> str:
+    """Fold a line of more than 98 letters, and leave out what aligned it."""
+    line = line.rstrip()
+    if len(line) > 98:
+        indent = " " * (len(line) - len(line.lstrip()))
+        line = indent + re.sub(r" {3,}(?=\d+( x \w+)?$)", "   ", line.strip())
+        line = textwrap.fill(line, 98, subsequent_indent=indent + 6 * " ", break_on_hyphens=False)
+    return line
 
 
 def made_up(model: Transformer) -> str:

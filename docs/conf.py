@@ -1,11 +1,19 @@
 """How the site is built: `make docs` calls sphinx-build, which reads this file."""
 
+import logging
 import os
 import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# Building is quiet: what kernels and their clients tell of themselves is no news.
+logging.getLogger("traitlets").setLevel(logging.ERROR)
+profile = HERE.parent / "out" / "ipython" / "profile_default"
+profile.mkdir(parents=True, exist_ok=True)
+(profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"')
+os.environ["IPYTHONDIR"] = str(profile.parent)
+
 sys.path.append(str(HERE.parent / "tools"))  # live, sphinx_exercises ...
 
 # The reference is taken from the docstrings of the readable core; the cells run on the usual one.
@@ -21,6 +29,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinx_exercises",
     "sphinx_mathml",
 ]
@@ -36,6 +45,11 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
 nb_render_markdown_format = "myst"  # what cells show as Markdown may hold formulas and tables
+
+# What a copy button leaves out: prompts, and what was printed.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
 
 # The reference.
 default_role = "code"  # docstrings write `code` like Markdown

@@ -153,6 +153,13 @@ def test_a_graph_and_a_stepper_draw_a_box_alike() -> None:
     assert drawn(ours) == drawn(theirs)
 
 
+def test_names_that_are_in_lines_are_not_cut() -> None:
+    x = Value(2.0, label="layers[0].neurons[12].w[3]")
+    (box,) = [b for b in elements(graph(x * 1).svg, "box") if "input" in (b.get("class") or "")]
+    names = [e.text for e in box if e.get("class") == "name"]
+    assert names == ["layers[0]", ".neurons[12].w[3]"]
+
+
 def contrast(one: str, other: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

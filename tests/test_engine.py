@@ -298,7 +298,7 @@ def test_children_that_are_no_values_are_refused() -> None:
         Value(1.0, (2,))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("function", [float, math.exp, math.floor, complex])
+@pytest.mark.parametrize("function", [float, math.exp, math.erf, complex])
 def test_what_would_drop_the_gradient_says_what_to_write(function: Any) -> None:
     with pytest.raises(TypeError, match=r"drop the gradient.*v.exp\(\).*v.data"):
         function(Value(1.0))
@@ -399,6 +399,8 @@ def test_numbers_of_numpy_are_operands_of_every_operation(two: Any) -> None:
     """Also those that no Python number stands for."""
     for op in ops.TABLE.values():
         for i in range(len(op.derivatives)):
+            if op.name == "polygamma":
+                continue  # its first operand counts
             operands: list[Any] = [Value(0.5) for _ in op.derivatives]
             expected: list[Any] = list(operands)
             operands[i], expected[i] = two, 2.0

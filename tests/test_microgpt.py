@@ -40,6 +40,7 @@ def test_a_few_steps_print_the_equations_and_leave_a_picture(
     microgpt.microgpt(tmp_path, steps=40)
     printed = capsys.readouterr().out
     assert "4192 parameters" in printed
+    assert max(map(len, printed.replace(str(tmp_path), "out").splitlines())) <= 100
     first, last = (
         float(x.split()[-1]) for x in printed.split("loss: ")[1].split("\n")[0].split(",")
     )

@@ -132,3 +132,10 @@ def test_the_teachers_kit_is_what_the_pages_say() -> None:
     assert made["quiz.md"].count("**Question") == 8
     assert "**-0.0883**" in made["key.md"]
     assert "-0.0883" not in made["worksheet.md"] + made["quiz.md"]
+
+
+@pytest.mark.parametrize("name", ["graphs", "stepper", "train", "digits", "regression", "options"])
+def test_what_a_notebook_shows_weighs_less_than_300_kb(name: str) -> None:
+    saved = json.loads((ROOT / "demos" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    outputs = [cell.get("outputs", []) for cell in saved["cells"]]
+    assert len(json.dumps(outputs)) < 300_000

@@ -168,8 +168,8 @@ def test_names_stand_for_labels_and_any_label_can_be_written() -> None:
 def test_the_formula_gives_the_local_derivative() -> None:
     x, y = Value(0.3, label="x"), Value(0.6, label="y")
     for name, row in ops.TABLE.items():
-        if name == "arccosh" or not any(row.derivatives):
-            continue
+        if name in ("arccosh", "polygamma") or not any(row.derivatives):
+            continue  # not defined at these operands
         node = row(*[x, y, x][: len(row.derivatives)])
         for step in backward_steps(node):
             found = local_formula(node, step.position)

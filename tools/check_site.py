@@ -41,11 +41,16 @@ MODULES = [
 # What a student of the course would search for, as the search engine stems it.
 WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
 
+# What others call what is here: the search leads to the reference.
+USUAL = {"adam", "mseloss", "mean", "squar", "softmax", "linear", "item", "detach", "tensor"}
+
 
 def main(site: Path) -> None:
     """Print what is wrong, and exit with 1 if anything is."""
     complaints = [f"not in the reference: {name}" for name in sorted(undocumented(site))]
-    complaints += [f"the search finds no page of the tutorial for {w}" for w in not_found(site)]
+    for words, folder in ((WORDS, "backpropagation/"), (USUAL, "reference/")):
+        lost = sorted(not_found(site, words, folder))
+        complaints += [f"the search finds no page in {folder} for {word}" for word in lost]
     pages = sorted(site.rglob("*.html"))
     for page in pages:
         complaints += [f"{page} loads {what}" for what in loaded_from_elsewhere(page)]
@@ -106,8 +111,8 @@ def _defined_in(module: ModuleType) -> list[str]:
     ]
 
 
-def not_found(site: Path) -> set[str]:
-    """Find the learner's words for which the site's search has no page of the tutorial."""
+def not_found(site: Path, words: set[str], folder: str) -> set[str]:
+    """Find the words for which the site's search has no page in a folder."""
     text = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
 
@@ -116,7 +121,7 @@ def not_found(site: Path) -> set[str]:
         numbers = [n for pages in found for n in (pages if isinstance(pages, list) else [pages])]
         return {index["docnames"][n] for n in numbers}
 
-    return {w for w in WORDS if not any("backpropagation/" in page for page in pages(w))}
+    return {w for w in words if not any(folder in page for page in pages(w))}
 
 
 def loaded_from_elsewhere(page: Path) -> list[str]:

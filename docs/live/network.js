@@ -23,7 +23,7 @@ function drawNetwork(svg, state) {
   layers.forEach((layer, l) => {
     if (l < last) parts.push(square(x(l), y(l, 0)));
     layer.a.forEach((a, i) => parts.push(unit(l, i + 1, a, layer.delta[i], x(l), y(l, i + 1), state.chosen)));
-    if (layer.more) parts.push(words(x(l), height - 6, `and ${layer.more} more`, "delta"));
+    if (layer.more) parts.push(words(x(l), height - 6, `+ ${layer.more}`, "delta"));
   });
   state.y.forEach((label, i) => {
     const at = y(last, i + 1), there = chosen(state.chosen, "y", [i + 1]);

@@ -4,9 +4,9 @@ May import `ops`, `value`, `engine`, `native`, `symbolic` and `graph`. Begin wit
 stands on sweeps.py (numbers) and chain_rule.py (Values).
 """
 
+from micrograd.derivatives.equations.implicit import fixed_point, implicit_root
+from micrograd.derivatives.equations.linear import solve
 from micrograd.derivatives.finite_differences import check_grads
-from micrograd.derivatives.implicit import fixed_point, implicit_root
-from micrograd.derivatives.linear import solve
 from micrograd.derivatives.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
 
 __all__ = [

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from micrograd.derivatives import chain_rule, sweeps
-from micrograd.derivatives.fresh_inputs import Call, name_of
+from micrograd.derivatives.errors import name_of
+from micrograd.derivatives.fresh_inputs import Call
 from micrograd.derivatives.trees import Nested
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad

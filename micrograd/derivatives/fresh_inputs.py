@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dis
 import math
-from collections.abc import Callable, Iterator, Sequence
-from types import CodeType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.errors import explain, name_of, no_value, suspects
 from micrograd.derivatives.sweeps import identity, tied
 from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
 from micrograd.engine import Value
@@ -62,6 +61,9 @@ class Call:
         _running[id(self)] = self
         try:
             self.result: Any = self._run(self.variables)
+        except (TypeError, ValueError, AttributeError) as error:
+            explain(error)
+            raise
         finally:
             del _running[id(self)]
         self.aux: Any = None
@@ -151,7 +153,7 @@ class Call:
             nested = Nested(result, what)
             return nested, nested.leaves
         if isinstance(result, (str, bytes)) or not hasattr(result, "__len__"):
-            raise _no_value(self.f, result)
+            raise no_value(self.f, result)
         array = _as_objects(result, what)
         return array.shape, array.ravel().tolist()
 
@@ -161,10 +163,10 @@ class Call:
         Raises TypeError where the number depends on x, so that its gradient was dropped.
         """
         where = "" if i is None else f" as result {i}"
-        if not is_number(y) or isinstance(y, bool) or any(_suspects(self.f)):
-            raise _no_value(self.f, y, where)
+        if not is_number(y) or isinstance(y, bool) or any(suspects(self.f)):
+            raise no_value(self.f, y, where)
         if not self._stays(y, i):
-            raise _no_value(self.f, y, where)
+            raise no_value(self.f, y, where)
         return Value(y)
 
     def _stays(self, y: Any, i: int | None) -> bool:
@@ -350,48 +352,3 @@ def among(entries: Sequence[Entry], roots: Sequence[Value]) -> list[bool]:
     """Tell of each entry whether it is one of the Values that the roots are made of."""
     inside = {id(v) for v in sweeps.nodes_behind(roots)}
     return [id(entry) in inside for entry in entries]
-
-
-# What drops a gradient without an error of its own, how the bytecode reads it, and what to write.
-_WRITE_INSTEAD = {
-    "max": ("GLOBAL", "maximum(x, 0) for max(x, 0)"),
-    "min": ("GLOBAL", "minimum(x, 0) for min(x, 0)"),
-    "round": ("GLOBAL", "x for round(x)"),
-    "data": ("ATTR", "x for x.data"),
-}
-
-
-def _no_value(f: Any, result: Any, where: str = "") -> TypeError:
-    """Return the error for a result that is not a Value, with the line to blame if it shows."""
-    if result is None:
-        return TypeError(f"{name_of(f)} returned None{where}: does it end with a return?")
-    suspects = list(_suspects(f))
-    if isinstance(result, bool):
-        suspects = ["in a comparison: it gives true or false, of which there is no derivative"]
-    likely = "; or ".join(suspects) or (
-        "where it reads .data, or calls max, min or round: write maximum(x, 0) for max(x, 0), "
-        "or return Value(...) if the result is meant to be constant"
-    )
-    return TypeError(
-        f"{name_of(f)} returned {result!r}{where}, which is not a Value: the gradient was dropped "
-        f"on the way, most likely {likely}"
-    )
-
-
-def _suspects(f: Any) -> Iterator[str]:
-    """Yield the places in a function where the gradient may have been dropped, with the remedy."""
-    code: CodeType | None = getattr(f, "__code__", None)
-    if code is None:
-        return
-    starts, line = dict(dis.findlinestarts(code)), 0
-    for instruction in dis.get_instructions(code):
-        line = starts.get(instruction.offset) or line
-        name = instruction.argval if instruction.argval.__class__ is str else ""
-        read, remedy = _WRITE_INSTEAD.get(name, ("nothing", ""))
-        if read in instruction.opname:
-            yield (f"in line {line} of {code.co_filename}, where it reads {name}: write {remedy}")
-
-
-def name_of(f: Any) -> str:
-    """Return what a function is called in a message."""
-    return getattr(f, "__name__", None) or getattr(f, "name", None) or repr(f)

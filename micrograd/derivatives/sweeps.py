@@ -24,9 +24,9 @@ from micrograd.value.numbers import to_float
 # A node, and the positions of those operands through which a variable reaches it.
 Step = tuple[Value, tuple[int, ...]]
 Rows = list[list[float]]
-identity = Op("identity", lambda x: x, lambda x, out: 1.0)
+identity: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
 # What ties a new input of a function to the Value in whose place it was given.
-tied = Op("identity", lambda x: x, lambda x, out: 1.0)
+tied: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
 
 
 def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:

@@ -20,7 +20,8 @@ def is_number(x: Any) -> bool:
         return isinstance(x, numbers.Real)
     if not hasattr(x, "__float__") or getattr(x, "shape", ()) != ():
         return False
-    return getattr(getattr(x, "dtype", None), "kind", "f") in "biufO"  # a 0-d array of real numbers
+    kind = getattr(getattr(x, "dtype", None), "kind", "f")  # of a 0-d array
+    return is_number(x.item()) if kind == "O" else kind in "biuf"
 
 
 def to_float(x: Any, what: str = "data") -> float:

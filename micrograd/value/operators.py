@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, TypeVar
 
 from micrograd import ops
@@ -70,6 +71,24 @@ class Operators(Generic[Result]):
 
     def __rmod__(self, other: Any) -> Result:
         return self._apply(rounding.mod, (other, self))
+
+    def __floordiv__(self, other: Any) -> Result:
+        return self._whole_quotient(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Result:
+        return self._whole_quotient(other, self)
+
+    def _whole_quotient(self, x: Any, y: Any) -> Result:
+        result: Result = rounding.round((x - rounding.mod(x, y)) / y)
+        return result
+
+    def radians(self) -> Result:
+        return self._apply(ops.multiply, (self, math.pi / 180))
+
+    def degrees(self) -> Result:
+        return self._apply(ops.multiply, (self, 180 / math.pi))
+
+    deg2rad, rad2deg = radians, degrees  # for NumPy, which has both names
 
     def exp(self) -> Result:
         """Return exp(x); its derivative is out, where out is the result."""
@@ -294,7 +313,17 @@ class Operators(Generic[Result]):
         return self._apply(normal.erfinv, (self,))
 
     # The names that Python's math and NumPy's round ask for.
-    __floor__, __ceil__, __trunc__, rint = floor, ceil, trunc, round
+    def __floor__(self) -> Result:
+        return self.floor()
+
+    def __ceil__(self) -> Result:
+        return self.ceil()
+
+    def __trunc__(self) -> Result:
+        return self.trunc()
+
+    def rint(self) -> Result:
+        return self.round()
 
     def mod(self, y: Any) -> Result:
         """Return mod(x, y).

@@ -323,6 +323,30 @@ def test_usable_360_pixels_wide(build: Callable[[], Value], show: Show) -> None:
         assert button["height"] >= 32
 
 
+def test_a_neuron_fits_a_phone_of_360_by_740(show: Show) -> None:
+    page = show(stepper(neuron()), width=360, height=740, reduced_motion="reduce", has_touch=True)
+    assert page.locator("#keys").is_hidden()
+    for _ in range(20):
+        page.locator("[data-do=next]").click()
+        for part in ("#stage", "#bar", "#panel"):
+            place = page.locator(part).bounding_box()
+            assert place
+            assert place["y"] >= 0
+            assert place["y"] + place["height"] <= 740
+        now = page.locator("svg[style*=block] .now .shape")
+        if not now.count():
+            continue
+        shape = now.first.bounding_box()
+        stage = page.locator("#stage").bounding_box()
+        assert shape
+        assert stage
+        assert shape["x"] >= stage["x"] - 1  # the stage follows, the page does not scroll
+        assert shape["x"] + shape["width"] <= stage["x"] + stage["width"] + 1
+    for button in page.locator("#bar button:visible").all():
+        assert button.bounding_box()["height"] >= 44
+    assert page.evaluate("scrollY") == 0
+
+
 @pytest.mark.parametrize("width", [360, 960, 1280])
 def test_text_is_at_least_9_pixels_high(width: int, show: Show) -> None:
     page = show(stepper(network()), width=width)

@@ -1,4 +1,4 @@
-"""Lay out and draw the boxes that `scene` decided on: as SVG, PNG, PDF or DOT, with Graphviz.
+"""Draw the boxes that `scene` decided on, where Graphviz places them: SVG, PNG, PDF and DOT.
 
 May import `scene` and `folding`. Begin with graph_picture.py.
 """

@@ -196,7 +196,10 @@ class Diagram:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, Any]:
-        """Return the picture for a notebook; without Graphviz, words and how to install it."""
+        """Return the picture for a notebook; without Graphviz, words and how to install it.
+
+        As bare SVG it is given only when that is asked for, so that notebooks hold it once.
+        """
         try:
             code = base64.b64encode(self.svg.encode()).decode()
         except RuntimeError as error:
@@ -205,8 +208,10 @@ class Diagram:
         image = (
             f'<img alt="{alt}" src="data:image/svg+xml;base64,{code}" {theme.IMAGE}>{theme.HOSTS}'
         )
-        bundle = {"text/html": image, "image/svg+xml": self.svg, "text/plain": self.description}
+        bundle = {"text/html": image, "text/plain": self.description}
         wanted = set(bundle if include is None else include) - set(exclude or ())
+        if "image/svg+xml" in wanted:
+            bundle["image/svg+xml"] = self.svg
         return {kind: data for kind, data in bundle.items() if kind in wanted}
 
     def _mime_(self) -> tuple[str, str]:

@@ -26,6 +26,7 @@ class Box(NamedTuple):
     tooltip: str
     looks: str = ""  # "root", "loud" and "many" draw it so
     number: int = 10  # letters of a number, as in -1.234e-05, so that the box need not grow
+    wrapped: bool = False  # its name is in lines already, and is not cut
 
 
 class Arrow(NamedTuple):

@@ -62,7 +62,7 @@ def title_lines(box: Box) -> list[str]:
     """Return the lines above its numbers: those of its name, the operation beside the last one."""
     if not box.name and not box.symbol:
         return []
-    return [shortened(line) for line in box.name.split("\n")]
+    return [line if box.wrapped else shortened(line) for line in box.name.split("\n")]
 
 
 def shortened(name: str) -> str:
@@ -186,7 +186,8 @@ class Plan:
     """Where Graphviz put everything, in pixels from the top left corner."""
 
     def __init__(self, placed: dict[str, Any], boxes: Sequence[Box], left: float, top: float):
-        self.left, self.top = left, top
+        self.left: float = left
+        self.top: float = top
         things = {thing["name"]: thing for thing in placed.get("objects", [])}
         self.places: dict[str, Place] = {}
         for box in boxes:
@@ -195,15 +196,15 @@ class Plan:
             self.places[box.key] = Place(
                 round(x - width / 2, 1), round(y - height / 2, 1), width, height
             )
-        self.paths = {
+        self.paths: dict[str, str] = {
             edge["id"]: _path([self._point(point) for point in edge["pos"].split()])
             for edge in placed.get("edges", [])
             if "id" in edge
         }
-        self.labels = {
+        self.labels: dict[str, tuple[float, float]] = {
             edge["id"]: self._point(edge["lp"]) for edge in placed.get("edges", []) if "lp" in edge
         }
-        self.outlines = {
+        self.outlines: dict[str, Place] = {
             thing["id"]: self._outline(*map(float, thing["bb"].split(",")))
             for name, thing in things.items()
             if name.startswith("cluster_")

@@ -73,6 +73,7 @@ class Sheet:
             writing.words,
             " ".join(name for name, so in looks.items() if so),
             number=0,  # these stay as they are
+            wrapped=True,
         )
 
     def lines(self) -> list[parts.Arrow]:

@@ -129,7 +129,10 @@ class Stepper:
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str | bytes]:
-        """Return what a notebook shows: the best of these that it can."""
+        """Return what a notebook shows: the best of these that it can.
+
+        A PNG, for hosts that show neither, is drawn only when it is asked for.
+        """
         try:
             drawn = self._views.first
         except RuntimeError as error:  # no Graphviz
@@ -138,10 +141,11 @@ class Stepper:
         page = self._page(self._tables(0))  # its script fills them
         bundle: dict[str, str | bytes] = {
             "text/html": static.output(svg, self._alt, tables, page),
-            "image/png": drawn.png(),
             "text/plain": str(self),
         }
         wanted = set(bundle if include is None else include) - set(exclude or ())
+        if "image/png" in wanted:
+            bundle["image/png"] = drawn.png()
         return {kind: data for kind, data in bundle.items() if kind in wanted}
 
     def _mime_(self) -> tuple[str, str]:

@@ -117,7 +117,7 @@ class Deltas:
     >>> example = examples.ng_logic_gate("AND")
     >>> found = deltas(example.model, example.X, example.y)
     >>> print(f"{found.delta[2][4, 1]:.6f} {found.z[2].value(4, 1)}")
-    -0.000045 Value(data=10.0, grad=0.0)
+    -0.000045 Value(data=10.0, grad=0.0, label='z2(1)', op='+')
     """
 
     lam: float

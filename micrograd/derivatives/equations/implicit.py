@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
-from micrograd.derivatives.fresh_inputs import Call, name_of
-from micrograd.derivatives.linear import number_of, solve
+from micrograd.derivatives.equations.linear import number_of, solve
+from micrograd.derivatives.errors import name_of
+from micrograd.derivatives.fresh_inputs import Call
 from micrograd.derivatives.sweeps import identity
 from micrograd.derivatives.trees import Nested, array_of, map_values
 from micrograd.engine import Value
