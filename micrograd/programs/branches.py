@@ -48,7 +48,8 @@ MOST_PATHS = 1000
 SURVEYED = 8  # traced paths of one call, after which the others are counted first
 ENOUGH = 256  # rows that are looked at then
 LARGE = 2**22  # numbers of all rows and nodes, which are not kept all at once
-FEW = 8  # rows of one path among many, which run node by node: to plan it would take longer
+FEW = 32  # rows of one path among many, which run node by node: to plan it takes longer
+WORTH = 32  # calls, after which it has taken as long
 
 
 Todo = tuple[Union[Path, None], "Array"]  # rows, and the path to try; None if there is none yet
@@ -200,9 +201,11 @@ class Paths:
                     program.give_back(state)
                     return [], others
             best = self._program(path, len(rows), exact)
-            if program is best and (differs is None or program is path.exact):
+            by_node = isinstance(program, NodeByNode)
+            if program is best and (differs is None or by_node):
                 if differs is not None:
                     values, state = values[:, held], state.of(held)
+                path.exact_runs += by_node
                 path.check_indices(inputs, rows, numbers)
                 part = Part(path, None if len(rows) == n else rows, values, program, state)
                 return [part], others
@@ -224,7 +227,8 @@ class Paths:
         return path.conditions if path.divides else path.program
 
     def _are_many(self, path: Path) -> bool:
-        return len(self.found) > SURVEYED and not path.is_planned
+        new = not path.is_planned and path.exact_runs < WORTH
+        return new and len(self.found) > SURVEYED
 
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""

@@ -45,6 +45,7 @@ class Path:
     """One way through the function, and its program."""
 
     is_planned = False
+    exact_runs = 0  # how often it ran node by node
 
     def __init__(
         self,
