@@ -65,7 +65,8 @@ class Careful:
             values[i] = inputs[name][column]
         for i, function, operands in self._steps:
             found = function(*[values[x] for x in operands])
-            values[i] = found if found.dtype == np.float64 else found.astype(float)
+            is_float = isinstance(found, np.ndarray) and found.dtype == np.float64
+            values[i] = found if is_float else np.asarray(found, float)
         return values
 
     def _pass_on(
