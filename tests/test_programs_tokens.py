@@ -148,6 +148,28 @@ def test_what_is_no_table_and_no_argument() -> None:
     assert mg.take(table, -1) is table[-1]
 
 
+TABLE = values(np.arange(12.0).reshape(6, 2) - 5)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        *(TABLE, TABLE[::-1], TABLE[::2], [TABLE[0], TABLE[3], TABLE[1]], TABLE[:1]),
+        [[1.0, 2.0], [3.0, 4.0]],
+        [TABLE[2], [3.0, 4.0], TABLE[0][::-1]],
+    ],
+)
+def test_a_table_may_lie_in_memory_in_any_way(table: Any) -> None:
+    w = Value(0.5)
+
+    def product(i: Any) -> Any:
+        first, second = mg.take(table, i)
+        return w * first * mg.tanh(second) + mg.take([w * second, first, -second][:2], 0)
+
+    last = len(table) - 1
+    assert_documents(product, [0, -1, last, last // 2, -last - 1], [TABLE, [w]])
+
+
 # Sequences ---------------------------------------------------------------------------------------
 
 

@@ -14,13 +14,13 @@ The running example is a layer of a multi-layer perceptron, two neurons that see
    member of Z: one group, A. A network of any width has the same groups, and so have sequences of
    any length: the members of a group may have unlike numbers of terms, see keys.py.
 3. Order. Within a group, members are numbered by the positions of their operands: z0 before z1,
-   since w00 stands before w10. Terms within a sum are sorted likewise. (plan.py, from here on)
+   since w00 stands before w10. Terms within a sum are sorted likewise. (lifted.py)
 4. Regularity. The operands of all members are now tables of positions: for the terms (w x)
        w: 0 1 2 / 3 4 5        x: 0 1 2 / 0 1 2        (a line for z0, a line for z1)
    Each table is taken apart into a part for the member and a part for the term, each of these
    into nested runs of equal steps. w moves 3 per member and 1 per term, x 0 and 1: both are
    strided views, nothing is gathered, and the pattern is that of a matrix product, W X.
-   Where no steps are found, positions are gathered into an array of their own first.
+   Where no steps are found, positions are gathered into an array of their own (operands.py).
 5. The reverse pass (reverse.py) goes back from group to group. What arrives at a member of Z is a
    sum of products too, of what arrived at its consumers and of what these multiply it by; keyed by
    the same rules, these are a group: delta, the adjoints of Z. The gradient of w01 is the sum over

@@ -37,18 +37,24 @@ class Reverse:
 
     def walk(self, groups: Sequence[Group]) -> None:
         """Pass on what arrives from group to group, consumers first."""
+        arrived = self._arrived
         for group in reversed(groups):
-            nodes = [i for i in group.members if i in self._arrived] if group.terms else []
+            nodes = [i for i in group.members if i in arrived] if group.terms else []
             edges = [self._edges(i) for i in nodes]
             if all(len(own) == 1 and own[0][2] is None for own in edges):
                 for i, [(operand, sign, _)] in zip(nodes, edges):
                     # Its terms go where it would go alone.
-                    terms = self._arrived.pop(i)
+                    terms = arrived.pop(i)
                     self._add(operand, terms if sign > 0 else [(-s, f) for s, f in terms])
                 continue
             for i, own in zip(self._complete(nodes), edges):
                 for operand, sign, node in own:
-                    self._add(operand, [(sign, (i,) if node is None else (node, i))])
+                    term = sign, (i,) if node is None else (node, i)
+                    before = arrived.get(operand)
+                    if before is None:
+                        arrived[operand] = [term]
+                    else:
+                        before.append(term)
 
     def arrived_at(self, leaves: Sequence[int]) -> dict[int, int]:
         """Return where the sums of what arrived at leaves stand, by the places of these."""

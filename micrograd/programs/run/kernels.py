@@ -33,9 +33,15 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     by element.
     """
     if isinstance(op, Take):
-        return [(_take, (op.count, operands, out))]
+        index, *table = [x.reshape((1,) * (out.ndim - x.ndim) + x.shape) for x in operands]
+        even = _even(table)
+        return [
+            (_take, (op.count, index, table if even is None else even, np.ogrid[_all(out)], out))
+        ]
     if isinstance(op, Chosen):
-        return [(_mark_chosen, (op.count, *operands, out))]
+        index, place = operands
+        marks = np.empty(out.shape, bool)
+        return [(_mark_chosen, (op.count, _once(index), place, marks, out))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
@@ -106,15 +112,37 @@ def _sign(x: Array, out: Array, is_above: Array) -> None:
     np.copyto(out, is_above)
 
 
-def _take(count: int, operands: list[Array], out: Array) -> None:
-    index, *table = [x.reshape((1,) * (out.ndim - x.ndim) + x.shape) for x in operands]
+def _all(array: Array) -> tuple[slice, ...]:
+    return tuple([slice(size) for size in array.shape])
+
+
+def _even(table: list[Array]) -> Array | None:
+    """Return arrays that lie at equal distances as one view, with an axis more in front."""
+    first = table[0]
+    starts = [x.__array_interface__["data"][0] for x in table]
+    step = (starts[-1] - starts[0]) // max(1, len(table) - 1)
+    alike = all(x.shape == first.shape and x.strides == first.strides for x in table)
+    if not alike or starts != [starts[0] + k * step for k in range(len(table))]:
+        return None
+    shape, strides = (len(table), *first.shape), (step, *first.strides)
+    return np.lib.stride_tricks.as_strided(first, shape, strides)
+
+
+def _take(count: int, index: Array, table: Any, grid: Any, out: Array) -> None:
+    if isinstance(table, list):
+        table = np.stack(np.broadcast_arrays(*table))
     places = index.astype(np.intp) % count  # those of rows that take another path may be any
-    found = np.take_along_axis(np.stack(np.broadcast_arrays(*table)), places[None], 0)
-    np.copyto(out, found[0])
+    out[...] = np.broadcast_to(table, (count, *out.shape))[(places, *grid)]
 
 
-def _mark_chosen(count: int, index: Array, place: Array, out: Array) -> None:
-    np.equal(index % count, place, out)
+def _once(x: Array) -> Array:
+    """Return an array without what it repeats."""
+    return x[tuple([slice(1) if step == 0 else slice(None) for step in x.strides])]
+
+
+def _mark_chosen(count: int, index: Array, place: Array, marks: Array, out: Array) -> None:
+    np.equal(index % count, place, marks)
+    np.copyto(out, marks)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:
