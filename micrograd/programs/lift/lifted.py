@@ -133,6 +133,8 @@ class Lifted:
         columns += behind
         if group.gradient:
             columns = [self.position[members]]
+        elif any(terms.counts is not None for terms in group.terms):
+            columns = [np.arange(len(members))]  # as they were traced: their ends say little
         order = np.lexsort(columns[::-1])
         group.members = members[order].tolist()
         for terms in group.terms:
