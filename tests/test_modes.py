@@ -340,6 +340,30 @@ def test_strict_finds_data_that_is_no_longer_what_its_operands_give() -> None:
     assert w.grad == 23.0
 
 
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda y, w: mg.grad(y, w),
+        lambda y, w: mg.jvp(y, w, 1.0),
+        lambda y, w: mg.hvp(y, [w], [1.0]),
+    ],
+)
+def test_strict_finds_it_behind_derivatives_that_are_graphs(derive: Any) -> None:
+    w, y = stale()
+    with mg.strict(), pytest.raises(RuntimeError, match=r"a derivative.*multiply\(w=3.0, w=3.0\)"):
+        derive(y, w)
+    derive(y, w)
+
+
+def test_strict_takes_what_ieee_gave() -> None:
+    x = Value(0.0, label="x")
+    with mg.ieee(), mg.strict():
+        y = mg.log(x)
+        y.backward()
+        mg.grad(y, x)
+    assert (y.data, x.grad) == (-math.inf, math.inf)
+
+
 def test_strict_finds_grads_that_were_not_set_to_zero() -> None:
     w = Value(3.0, label="w")
     with mg.strict():

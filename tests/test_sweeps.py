@@ -136,3 +136,20 @@ def test_a_graph_may_be_differentiated_within_a_rule() -> None:
     y = Op("nested", lambda v: v, rule)(inner) + inner
     assert sweeps.adjoints([y, inner], [x]) == [[20.0], [4.0]]
     assert sweeps.tangents([y, inner], [x]) == [[20.0, 4.0]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 255, 256, 257, 300])
+def test_many_sweeps_at_once_are_those_of_each(n: int) -> None:
+    """Rows are found some hundred at a time, in storage that is used again and again."""
+    xs = [Value(0.1 + 0.01 * i) for i in range(n)]
+    w = Value(0.0)
+    ys = [(x * x + w * x).tanh() * (x + w) for x in xs]
+    rows = sweeps.adjoints([*ys, w.sqrt() * 0 + xs[0]], [*xs, w, w])
+    assert rows is not None
+    for i, (y, row) in enumerate(zip(ys, rows)):
+        assert [row] == sweeps.adjoints([y], [*xs, w, w])
+        assert sum(map(bool, row)) == 3
+        assert row[i]
+    columns = sweeps.tangents(ys, xs)
+    assert columns is not None
+    assert [columns[i][i] for i in range(n)] == pytest.approx([rows[i][i] for i in range(n)])

@@ -42,6 +42,8 @@ Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
     """Return the derivatives of `output`, times `seed`, by the variables, in reverse."""
+    if hooks.before_derivative is not None:
+        hooks.before_derivative([output])
     entries = _in_c([output], variables, [seed], up=False)
     if entries is not None:
         return entries
@@ -57,6 +59,8 @@ def directional(
 
     Upward, a local derivative may fail that no output needs; then the way down decides.
     """
+    if hooks.before_derivative is not None:
+        hooks.before_derivative(outputs)
     try:
         rates = _upward(outputs, variables, directions)
         if all(math.isfinite(_number(rate)) for rate in rates):

@@ -60,7 +60,7 @@ def filled_hessian(call: Call, slopes: Sequence[Entry]) -> Any:
     import numpy as np
 
     n = len(slopes)
-    if n < 64 or call.at_values or hooks.tracer_here() is not None:
+    if n < 128 or call.at_values or hooks.tracer_here() is not None:
         return None
     rows = pattern(slopes, call.variables)
     if sum(map(len, rows)) > n * n / 8:

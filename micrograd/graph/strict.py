@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from micrograd import ops
-from micrograd.engine import Value
+from micrograd.engine import Value, toposort
 from micrograd.graph.refusals import refuse
 from micrograd.graph.scopes import scope_of
 from micrograd.value import hooks
@@ -18,11 +19,12 @@ from micrograd.value.numbers import is_number
 class strict:  # noqa: N801 (it is used like a function)
     """Raise, from now on or in a block, where code for the original is silently wrong.
 
-    `backward()` raises RuntimeError for data that was set after it had been used, for grads that
-    were not set to 0 since the last pass, and for a parameter of a module that has become a number
-    or the result of an update. Values raise for `v == w` of two of them, `if v:`, `p -= 0.1 *
-    p.grad` and attributes that they do not have. `mg.strict()` switches it on for all threads,
-    `mg.strict(False)` off; at the end of `with mg.strict():` it is as before. Nodes that no
+    `backward()` raises RuntimeError for data that was set after it had been used (so do `grad`,
+    `jvp` and `hvp` of Values), for grads that were not set to 0 since the last pass, and for a
+    parameter of a module that has become a number or the result of an update. Values raise for
+    `v == w` of two of them, `if v:`, `p -= 0.1 * p.grad` and attributes that they do not have.
+    `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at the end of
+    `with mg.strict():` it is as before. Nodes that no
     operation made are not checked.
 
     >>> w = Value(2.0, label="w")
@@ -58,14 +60,13 @@ def _switch(on: bool) -> None:
     global _on
     _on = bool(on)
     hooks.set_before_backward(_check if _on else None)
+    hooks.set_before_derivative(_check_outputs if _on else None)
     refuse(_on)
 
 
 def _check(nodes: list[Value]) -> None:
     """Raise RuntimeError at the first node whose gradient would be of no use."""
-    for v in nodes:
-        if v.op is not None and v._closure is None:
-            _check_data(v)
+    _check_nodes(nodes, "backward()")
     for module in _modules_of(nodes):
         _check_module(module)
     for v in nodes:
@@ -76,24 +77,37 @@ def _check(nodes: list[Value]) -> None:
             )
 
 
-def _error(text: str) -> RuntimeError:
-    return RuntimeError(f"backward() in strict mode: {text}")
+def _check_outputs(outputs: Sequence[Any]) -> None:
+    """Raise RuntimeError where derivatives would be of numbers that were set since."""
+    if hooks.tracer_here() is None:  # whose Values hold numbers of one row
+        _check_nodes(toposort(*[y for y in outputs if isinstance(y, Value)]), "a derivative")
 
 
-def _check_data(v: Value) -> None:
+def _error(text: str, what: str = "backward()") -> RuntimeError:
+    return RuntimeError(f"{what} in strict mode: {text}")
+
+
+def _check_nodes(nodes: Iterable[Value], what: str) -> None:
     """Raise if the data of a node is not what its operands give."""
-    assert v.op is not None
-    inputs = [x._number if isinstance(x, Value) else x for x in v.args]
+    for v in nodes:
+        if v.op is None or v._closure is not None:
+            continue
+        now = _value_now(v.op, [x._number if isinstance(x, Value) else x for x in v.args])
+        if _bits(now) != _bits(v._number):
+            name = f"{v.label}, " if v.label else ""
+            raise _error(
+                f"{described_call(v.op, v.args)} is {now} now, but its node {name}holds "
+                f"{v._number}: data was set after it had been used. Compute the graph again after "
+                "setting data",
+                what,
+            )
+
+
+def _value_now(op: ops.Op, numbers: Sequence[float]) -> float:
     try:
-        now: Any = float(v.op.value(*inputs))
-    except ARITHMETIC_ERRORS as error:
-        now = f"an error ({error})"
-    if now.__class__ is str or _bits(now) != _bits(v._number):
-        name = f"{v.label}, " if v.label else ""
-        raise _error(
-            f"{described_call(v.op, v.args)} is {now} now, but its node {name}holds {v._number}: "
-            "data was set after it had been used. Compute the graph again after setting data"
-        )
+        return float(op.value(*numbers))
+    except ARITHMETIC_ERRORS:
+        return ops.by_ieee(op, numbers)
 
 
 def _bits(x: float) -> bytes:

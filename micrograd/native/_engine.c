@@ -38,6 +38,8 @@
 
 #include "_graph.h"
 
+#include "_steps.h"
+
 #include "_sweeps.h"
 
 #include "_chain.h"

@@ -1,211 +1,72 @@
 /* Differentiate in numbers, in storage of its own: derivatives/sweeps.py says what it means. */
 
-enum { NOWHERE = -1 };
-
-/* A node that a variable reaches, with its place in the storage and those of its two operands
- * (NOWHERE where no variable reaches one); of MANY, its first link and the number of links. */
-typedef struct {
-    Value *node;
-    Py_ssize_t place, first, second;
-} Step;
-
-/* An operand of MANY that a variable reaches. */
-typedef struct {
-    Py_ssize_t position, place;
-} Link;
-
-/* What lies between variables and outputs. Owns everything but the nodes, which the outputs keep. */
-typedef struct {
-    PyObject *outputs, *variables; /* sequences from PySequence_Fast */
-    PyObject *slopes_at;           /* for local derivatives that C does not have; borrowed */
-    Step *steps;
-    Link *links;
-    Py_ssize_t *places; /* of the outputs, then of the variables */
-    Py_ssize_t n_outputs, n_variables, n_steps, n_links, n_places;
-    double *numbers; /* `width` for each place */
-    Py_ssize_t width;
-    int bound; /* leaves of blocks are among the nodes */
-    int rare;  /* a node may have a function assigned to `_backward` */
-} Sweep;
-
-static void free_sweep(Sweep *w) {
-    PyMem_Free(w->steps); PyMem_Free(w->links); PyMem_Free(w->places); PyMem_Free(w->numbers);
-    Py_XDECREF(w->outputs); Py_XDECREF(w->variables);
+/* Return the numbers at a place; NULL if nothing has arrived there. */
+static inline double *numbers_at(Sweep *w, Py_ssize_t place) {
+    Py_ssize_t slot = w->fixed ? place : w->slots[place];
+    return slot == NOWHERE ? NULL : w->numbers + slot * w->stride;
 }
 
-/* Return the place of a Value, counted from the first walk number that stands for one. */
-static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_places) {
-    uint64_t place = SEEN(((Value *)x)->seen - base);
-    return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
+/* Tell, without a search, whether nothing but zeros has arrived at a place. */
+static inline int is_idle(Sweep *w, Py_ssize_t place) {
+    if (w->fixed) return w->width == 1 && w->numbers[place] == 0.0;
+    return w->slots[place] == NOWHERE;
 }
 
-/* Return the rules of a node of MANY operands, a tuple; NULL, without an error, if they are not known. */
-static PyObject *rules_of(State *s, Value *v) {
-    if (!v->second || !Py_IS_TYPE(v->second, Py_TYPE(s->rows[ROW_add]))) return NULL;
-    PyObject *rules = PyObject_GetAttr(v->second, PYTHON(s, name, derivatives)); /* from a slot */
-    if (rules && PyTuple_Check(rules) && PyTuple_GET_SIZE(rules) == PyTuple_GET_SIZE(v->first)) return rules;
-    if (!rules) forget(PyExc_AttributeError);
-    Py_XDECREF(rules);
-    return NULL;
+/* Return the numbers at a place, zeros if it had none; NULL, with an error, without memory. */
+static inline double *open_place(Sweep *w, Py_ssize_t place) {
+    if (w->fixed || w->slots[place] != NOWHERE) return numbers_at(w, place);
+    if (!w->n_spare && w->n_slots == w->room &&
+        grow((void **)&w->numbers, &w->room, w->stride * sizeof(double))) return (double *)PyErr_NoMemory();
+    w->slots[place] = w->n_spare ? w->spare[--w->n_spare] : w->n_slots++;
+    return memset(numbers_at(w, place), 0, w->stride * sizeof(double));
 }
 
-/* Link a node of MANY operands to those that a variable reaches, and by which a derivative exists. Return
- * their number, or -1. */
-static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_ssize_t *room) {
-    Py_ssize_t n = PyTuple_GET_SIZE(v->first), found = 0;
-    PyObject *rules = rules_of(s, v);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *x = PyTuple_GET_ITEM(v->first, i);
-        Py_ssize_t place = is_value(x) ? place_of(x, base, w->n_places) : NOWHERE;
-        if (place == NOWHERE || (rules && PyTuple_GET_ITEM(rules, i) == Py_None)) continue;
-        if (w->n_links == *room && grow((void **)&w->links, room, sizeof(Link))) {
-            found = -1;
-            break;
-        }
-        w->links[w->n_links++] = (Link){i, place};
-        found++;
-    }
-    Py_XDECREF(rules);
-    return found;
-}
-
-/* Give the variables, and all nodes that they reach, their places. No Python code runs meanwhile,
- * since the places are kept in `seen`. Return 1 for another call's variable if `own`, -1 for an error. */
-static int find_steps(State *s, Sweep *w, List *order, int own) {
-    uint64_t base = SEEN(s->walks + 1);
-    PyObject **variables = PySequence_Fast_ITEMS(w->variables);
-    PyObject **outputs = PySequence_Fast_ITEMS(w->outputs);
-    Py_ssize_t room = 0;
-    s->walks += w->n_variables + order->size + 1;
-    for (Py_ssize_t i = 0; i < w->n_variables; i++) {
-        Py_ssize_t place = place_of(variables[i], base, w->n_places);
-        if (place == NOWHERE) {
-            place = w->n_places++;
-            ((Value *)variables[i])->seen = base + place;
-        }
-        w->places[w->n_outputs + i] = place;
-    }
-    for (Py_ssize_t i = 0; i < order->size; i++) {
-        Value *v = order->items[i];
-        Step step = {v, NOWHERE, NOWHERE, NOWHERE};
-        if (i + 8 < order->size) __builtin_prefetch(&order->items[i + 8]->first);
-        if (v->shape == LEAF) {
-            if (own && v->variable && place_of((PyObject *)v, base, w->n_places) == NOWHERE) return 1;
-            continue;
-        }
-        if (v->shape == MANY) {
-            step.first = w->n_links;
-            step.second = link_operands(s, w, v, base, &room);
-            if (step.second < 0) return -1;
-            if (!step.second) continue;
-        }
-        else {
-            if (s->passes[v->code] & 1) step.first = place_of(v->first, base, w->n_places);
-            if (v->shape == TWO && s->passes[v->code] & 2)
-                step.second = place_of(v->second, base, w->n_places);
-            if (step.first == NOWHERE && step.second == NOWHERE) continue;
-        }
-        step.place = place_of((PyObject *)v, base, w->n_places);
-        if (step.place == NOWHERE) {
-            step.place = w->n_places++;
-            v->seen = SEEN(base + step.place);
-        }
-        w->rare |= !v->code || v->dict;
-        w->steps[w->n_steps++] = step;
-    }
-    for (Py_ssize_t i = 0; i < w->n_outputs; i++)
-        w->places[i] = is_value(outputs[i]) ? place_of(outputs[i], base, w->n_places) : NOWHERE;
-    return 0;
-}
-
-/* Walk the graph behind the outputs and find the steps. Returns as find_steps does. */
-static int prepare(State *s, Sweep *w, int own) {
-    PyObject **outputs = PySequence_Fast_ITEMS(w->outputs);
-    PyObject **variables = PySequence_Fast_ITEMS(w->variables);
-    w->n_outputs = PySequence_Fast_GET_SIZE(w->outputs);
-    w->n_variables = PySequence_Fast_GET_SIZE(w->variables);
-    for (Py_ssize_t i = 0; i < w->n_variables; i++) {
-        if (is_value(variables[i])) continue;
-        PyErr_Format(PyExc_TypeError, "a variable is a Value, got %R", variables[i]);
-        return -1;
-    }
-    Walk walked = new_walk(s, 0);
-    uint64_t number = next_walk(s);
-    int failed = 0;
-    for (Py_ssize_t i = 0; i < w->n_outputs && !failed; i++) {
-        if (is_value(outputs[i])) failed = walk_on(s, &walked, (Value *)outputs[i], number);
-    }
-    w->bound = walked.bound;
-    w->steps = PyMem_Malloc((walked.order.size + 1) * sizeof(Step));
-    w->places = PyMem_Malloc((w->n_outputs + w->n_variables + 1) * sizeof(Py_ssize_t));
-    failed = failed || !w->steps || !w->places ? -1 : find_steps(s, w, &walked.order, own);
-    end_walk(s, &walked);
-    if (failed < 0) PyErr_NoMemory();
-    return failed;
-}
-
-/* Tell whether a function assigned to `_backward` is on the way; -1 for an error. */
-static int has_closures(State *s, Sweep *w) {
-    for (Py_ssize_t i = 0; w->rare && i < w->n_steps; i++) {
-        Value *v = w->steps[i].node;
-        if (v->code && !v->dict) continue;
-        PyObject *closure = PyObject_GetAttr((PyObject *)v, PYTHON(s, name, _closure));
-        if (!closure) return -1;
-        Py_DECREF(closure);
-        if (closure != Py_None) return 1;
-    }
-    return 0;
-}
-
-/* Compute the local derivatives of an operation that C has. */
-static inline void local_slopes(Value *v, double *slopes) {
-    double out = v->data, other = 0.0;
-    Value *x = (Value *)v->first, *y = (Value *)v->second;
-    switch (v->code) {
-#define SLOPE1(name) case ROW_##name: slopes[0] = name##_slope_0(x->data, out); break;
-        UNARY_ROWS(SLOPE1)
-    case POWER_OF_NUMBER:
-        plain_number(v->second, &other);
-        slopes[0] = power_slope_0(x->data, other, out);
-        break;
-#define SLOPE2(name)                                                                               \
-    case ROW_##name:                                                                              \
-        slopes[0] = name##_slope_0(x->data, y->data, out);                                        \
-        slopes[1] = name##_slope_1(x->data, y->data, out);                                        \
-        break;
-        BINARY_ROWS(SLOPE2)
-    default:
-        Py_UNREACHABLE();
-    }
+/* Give back the slot of a place that nothing needs any more; -1 in `needed` keeps it for the end. */
+static inline void close_place(Sweep *w, Py_ssize_t place) {
+    if (w->slots[place] == NOWHERE) return;
+    w->spare[w->n_spare++] = w->slots[place];
+    w->slots[place] = NOWHERE;
 }
 
 /* Tell whether all numbers at a place are zero. */
 static inline int is_zero(Sweep *w, Py_ssize_t place) {
-    if (w->width == 1) return w->numbers[place] == 0.0;
-    double *x = w->numbers + place * w->width;
-    for (Py_ssize_t k = 0; k < w->width; k++) {
+    double *x = numbers_at(w, place);
+    for (Py_ssize_t k = 0; x && k < w->width; k++) {
         if (x[k] != 0.0) return 0;
     }
     return 1;
 }
 
+/* sum += slope * x, four at a time, as compilers make vectors of them. */
+static void add_row(double *restrict sum, const double *restrict x, double slope, Py_ssize_t n) {
+    for (Py_ssize_t k = 0; k < n; k += 4) {
+        double a = slope * x[k], b = slope * x[k + 1], c = slope * x[k + 2], d = slope * x[k + 3];
+        sum[k] += a;
+        sum[k + 1] += b;
+        sum[k + 2] += c;
+        sum[k + 3] += d;
+    }
+}
+
 /* Add the numbers at one place, times a slope, to those at another; what is zero adds nothing. */
-static inline void add_times(Sweep *w, Py_ssize_t to, Py_ssize_t from, double slope) {
-    double *x = w->numbers + from * w->width, *sum = w->numbers + to * w->width;
+static inline int add_times(Sweep *w, Py_ssize_t to, Py_ssize_t from, double slope) {
+    double *sum = open_place(w, to), *x = numbers_at(w, from);
+    if (!sum) return -1;
     if (w->width == 1) { /* and is not zero, see take_step */
         *sum += slope * *x;
     }
     else if (isfinite(slope)) {
-        for (Py_ssize_t k = 0; k < w->width; k++) sum[k] += slope * x[k];
+        add_row(sum, x, slope, w->stride);
     }
     else {
         for (Py_ssize_t k = 0; k < w->width; k++) sum[k] += x[k] != 0.0 ? slope * x[k] : 0.0;
     }
+    return 0;
 }
 
 /* Pass on between a node and one of its operands: down to the operand, or up from it. */
-static inline void pass(Sweep *w, Step *step, Py_ssize_t operand, double slope, int up) {
-    up ? add_times(w, step->place, operand, slope) : add_times(w, operand, step->place, slope);
+static inline int pass(Sweep *w, Step *step, Py_ssize_t operand, double slope, int up) {
+    return up ? add_times(w, step->place, operand, slope) : add_times(w, operand, step->place, slope);
 }
 
 /* Take a step with local derivatives that Python computes, for the operands that need one. */
@@ -229,55 +90,98 @@ static int step_in_python(State *s, Sweep *w, Step *step, int up) {
     for (Py_ssize_t i = 0, j = 0; i < n && j < size && !failed; i++) {
         if (PyLong_AsSsize_t(PyList_GET_ITEM(positions, j)) != links[i].position) continue;
         double slope = PyFloat_AsDouble(PyList_GET_ITEM(slopes, j++));
-        pass(w, step, links[i].place, slope, up);
+        failed = pass(w, step, links[i].place, slope, up);
     }
     Py_XDECREF(positions);
     Py_XDECREF(slopes);
     return -failed;
 }
 
-/* Take a step, down or up. */
+/* Take a step, down or up. Whether all that passes is zero, which is searched for, matters only where a
+ * slope is not finite. */
 static inline int take_step(State *s, Sweep *w, Step *step, int up) {
     double slopes[2] = {0.0, 0.0};
-    if (!up && is_zero(w, step->place)) return 0;
-    if (step->node->code == NO_ROW) return step_in_python(s, w, step, up);
-    int first = step->first != NOWHERE && !(up && is_zero(w, step->first));
-    int second = step->second != NOWHERE && !(up && is_zero(w, step->second));
+    if (!up && is_idle(w, step->place)) return 0;
+    if (step->node->code == NO_ROW) return !up && is_zero(w, step->place) ? 0 : step_in_python(s, w, step, up);
+    int first = step->first != NOWHERE && !(up && is_idle(w, step->first));
+    int second = step->second != NOWHERE && !(up && is_idle(w, step->second));
     if (first || second) local_slopes(step->node, slopes);
-    if ((first && !isfinite(slopes[0])) || (second && !isfinite(slopes[1])))
-        return step_in_python(s, w, step, up);
-    if (first) pass(w, step, step->first, slopes[0], up);
-    if (second) pass(w, step, step->second, slopes[1], up);
+    if ((first && !isfinite(slopes[0])) || (second && !isfinite(slopes[1]))) {
+        if (!up && is_zero(w, step->place)) return 0;
+        first = first && !(up && is_zero(w, step->first));
+        second = second && !(up && is_zero(w, step->second));
+        if ((first && !isfinite(slopes[0])) || (second && !isfinite(slopes[1])))
+            return step_in_python(s, w, step, up);
+    }
+    if (first && pass(w, step, step->first, slopes[0], up) < 0) return -1;
+    return second ? pass(w, step, step->second, slopes[1], up) : 0;
+}
+
+/* After a step, give back the slots that nothing needs any more: upward those of operands, downward that of
+ * the node itself, unless they are kept for the end. */
+static inline void close_step(Sweep *w, Step *step, int up) {
+    if (!up) {
+        if (!w->needed[step->place]) close_place(w, step->place);
+        return;
+    }
+    int many = step->node->shape == MANY;
+    Py_ssize_t n = many ? step->second : 2;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Py_ssize_t place = many ? w->links[step->first + i].place : i ? step->second : step->first;
+        if (place != NOWHERE && !--w->needed[place]) close_place(w, place);
+    }
+}
+
+/* Count who needs the places: the ends, and upward each step that a place goes into. */
+static void count_needs(Sweep *w, int up) {
+    Py_ssize_t *ends = up ? w->places : w->places + w->n_outputs;
+    memset(w->needed, 0, w->n_places * sizeof(Py_ssize_t));
+    for (Py_ssize_t i = 0; i < (up ? w->n_outputs : w->n_variables); i++)
+        if (ends[i] != NOWHERE) w->needed[ends[i]]++;
+    for (Py_ssize_t k = 0; up && k < w->n_steps; k++) {
+        Step *step = &w->steps[k];
+        int many = step->node->shape == MANY;
+        for (Py_ssize_t i = 0; i < (many ? step->second : 2); i++) {
+            Py_ssize_t place = many ? w->links[step->first + i].place : i ? step->second : step->first;
+            if (place != NOWHERE) w->needed[place]++;
+        }
+    }
+}
+
+/* Put what a sweep starts with into its places: `width` of the starts. */
+static int open_starts(Sweep *w, Py_ssize_t start, PyObject *directions) {
+    Py_ssize_t *outputs = w->places, *variables = w->places + w->n_outputs;
+    if (w->fixed) memset(w->numbers, 0, w->n_places * w->stride * sizeof(double));
+    for (Py_ssize_t i = 0; !w->fixed && i < w->n_places; i++) w->slots[i] = NOWHERE;
+    w->n_slots = w->n_spare = 0;
+    for (Py_ssize_t k = 0; k < w->width; k++) {
+        if (!directions || directions == Py_None) {
+            Py_ssize_t place = directions ? variables[start + k] : outputs[start + k];
+            double *x = place == NOWHERE ? NULL : open_place(w, place);
+            if (place != NOWHERE && !x) return -1;
+            if (x) x[k] += 1.0;
+            continue;
+        }
+        PyObject *direction = PyList_GET_ITEM(directions, start + k);
+        for (Py_ssize_t i = 0; i < w->n_variables; i++) {
+            double rate = PyFloat_AS_DOUBLE(PyList_GET_ITEM(direction, i));
+            double *x = rate == 0.0 ? NULL : open_place(w, variables[i]);
+            if (rate != 0.0 && !x) return -1;
+            if (x) x[k] += rate;
+        }
+    }
     return 0;
 }
 
-/* Sweep once, from `starts` to `ends`, for `width` of the starts; append a row for each. */
-static int sweep(State *s, Sweep *w, Py_ssize_t start, PyObject *rows, PyObject *directions) {
-    int up = directions != NULL;
-    Py_ssize_t *outputs = w->places, *variables = w->places + w->n_outputs;
-    memset(w->numbers, 0, (size_t)(w->n_places * w->width) * sizeof(double));
-    for (Py_ssize_t k = 0; k < w->width; k++) {
-        PyObject *direction = up && directions != Py_None
-                                  ? PyList_GET_ITEM(directions, start + k) : NULL;
-        for (Py_ssize_t i = 0; direction && i < w->n_variables; i++)
-            w->numbers[variables[i] * w->width + k] +=
-                PyFloat_AS_DOUBLE(PyList_GET_ITEM(direction, i));
-        if (direction) continue;
-        Py_ssize_t place = up ? variables[start + k] : outputs[start + k];
-        if (place != NOWHERE) w->numbers[place * w->width + k] += 1.0;
-    }
-    look(s, w->bound);
-    for (Py_ssize_t i = 0; i < w->n_steps; i++) {
-        Py_ssize_t at = up ? i : w->n_steps - 1 - i, ahead = up ? at + 8 : at - 8;
-        if (ahead >= 0 && ahead < w->n_steps) __builtin_prefetch(&w->steps[ahead].node->data);
-        if (take_step(s, w, &w->steps[at], up) < 0) return -1;
-    }
-    Py_ssize_t n = up ? w->n_outputs : w->n_variables, *ends = up ? outputs : variables;
+/* Append a row for each of the starts, of what has arrived at the ends. */
+static int append_rows(Sweep *w, PyObject *rows, int up) {
+    Py_ssize_t n = up ? w->n_outputs : w->n_variables;
+    Py_ssize_t *ends = up ? w->places : w->places + w->n_outputs;
     for (Py_ssize_t k = 0; k < w->width; k++) {
         PyObject *row = PyList_New(n);
         for (Py_ssize_t i = 0; row && i < n; i++) {
-            double x = ends[i] == NOWHERE ? 0.0 : w->numbers[ends[i] * w->width + k];
-            PyObject *number = PyFloat_FromDouble(x);
+            double *x = ends[i] == NOWHERE ? NULL : numbers_at(w, ends[i]);
+            PyObject *number = PyFloat_FromDouble(x ? x[k] : 0.0);
             if (number) PyList_SET_ITEM(row, i, number);
             else Py_CLEAR(row);
         }
@@ -286,6 +190,21 @@ static int sweep(State *s, Sweep *w, Py_ssize_t start, PyObject *rows, PyObject 
         if (failed) return -1;
     }
     return 0;
+}
+
+/* Sweep once, from `starts` to `ends`, for `width` of the starts; append a row for each. */
+static int sweep(State *s, Sweep *w, Py_ssize_t start, PyObject *rows, PyObject *directions) {
+    int up = directions != NULL;
+    if (!w->fixed) count_needs(w, up);
+    if (open_starts(w, start, directions) < 0) return -1;
+    look(s, w->bound);
+    for (Py_ssize_t i = 0; i < w->n_steps; i++) {
+        Py_ssize_t at = up ? i : w->n_steps - 1 - i, ahead = up ? at + 8 : at - 8;
+        if (ahead >= 0 && ahead < w->n_steps) __builtin_prefetch(&w->steps[ahead].node->data);
+        if (take_step(s, w, &w->steps[at], up) < 0) return -1;
+        if (!w->fixed) close_step(w, &w->steps[at], up);
+    }
+    return append_rows(w, rows, up);
 }
 
 /* Check that the directions are lists of a float per variable: sweeps.py sees to it. */
@@ -301,7 +220,24 @@ static int fit_directions(PyObject *directions, Py_ssize_t n) {
     return 1;
 }
 
-enum { LARGEST = 1 << 18 }; /* numbers in the storage of one sweep: they fit the cache; more are taken in turns */
+enum { WIDEST = 256, FEW = 1 << 15 }; /* numbers in a slot, of which more are taken in turns; in all slots */
+
+/* Provide the storage for sweeps for `n` starts: a slot for each place if these are few numbers, or if there
+ * is one start; else slots that are taken in turns. */
+static int make_room(Sweep *w, Py_ssize_t n) {
+    w->width = Py_MIN(n, WIDEST);
+    w->stride = w->width == 1 ? 1 : (w->width + 3) / 4 * 4;
+    w->fixed = w->width == 1 || (w->width == n && w->n_places * w->stride <= FEW);
+    if (w->fixed) {
+        w->room = w->n_places;
+        w->numbers = PyMem_Malloc((w->n_places * w->stride + 1) * sizeof(double));
+        return w->numbers ? 0 : -1;
+    }
+    w->slots = PyMem_Malloc((w->n_places + 1) * sizeof(Py_ssize_t));
+    w->spare = PyMem_Malloc((w->n_places + 1) * sizeof(Py_ssize_t));
+    w->needed = PyMem_Malloc((w->n_places + 1) * sizeof(Py_ssize_t));
+    return w->slots && w->spare && w->needed ? 0 : -1;
+}
 
 /* Sweep for all outputs, or for all directions (None: the variables) if there are any. Return the
  * rows, None for a variable of another call, or NotImplemented where Python has to do it. */
@@ -316,12 +252,10 @@ static PyObject *run_sweeps(State *s, Sweep *w, int own, PyObject *directions) {
         Py_RETURN_NOTIMPLEMENTED;
     Py_ssize_t n = !directions ? w->n_outputs
                    : directions == Py_None ? w->n_variables : PyList_GET_SIZE(directions);
-    Py_ssize_t most = Py_MAX(8, LARGEST / (w->n_places + 1));
-    w->numbers = PyMem_Malloc((size_t)(w->n_places * Py_MIN(n, most) + 1) * sizeof(double));
-    if (!w->numbers) return PyErr_NoMemory();
+    if (make_room(w, n) < 0) return PyErr_NoMemory();
     PyObject *rows = PyList_New(0);
     for (Py_ssize_t start = 0; rows && start < n; start += w->width) {
-        w->width = Py_MIN(n - start, most);
+        w->width = Py_MIN(n - start, w->width); /* of the stride that was chosen */
         if (sweep(s, w, start, rows, directions) < 0) Py_CLEAR(rows);
     }
     return rows;

@@ -4,7 +4,8 @@ These are global, and stay empty while nobody needs them:
 
 * `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
-  each backward pass (graph/strict.py).
+  each backward pass, `set_before_derivative(function)`: on the outputs whose derivatives are to
+  be a graph (graph/strict.py).
 * `set_on_compare(function)`: the function is called on both sides of each comparison (explain/).
 * `add_mode(mode)`: new Values forget their operands, or remember them again (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
@@ -38,6 +39,15 @@ def set_before_backward(function: Callable[[Any], object] | None) -> None:
     """Call a function on the nodes of a graph before each backward pass; None ends that."""
     global before_backward
     before_backward = function
+
+
+before_derivative: Callable[[Any], object] | None = None
+
+
+def set_before_derivative(function: Callable[[Any], object] | None) -> None:
+    """Call a function on Values before derivatives of them become a graph; None ends that."""
+    global before_derivative
+    before_derivative = function
 
 
 class Mode:
