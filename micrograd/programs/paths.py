@@ -44,8 +44,8 @@ class Fork:
 class Path:
     """One way through the function, and its program."""
 
-    is_planned = False
-    exact_runs = 0  # how often it ran node by node
+    is_planned: bool = False
+    exact_runs: int = 0  # how often it ran node by node
 
     def __init__(
         self,

@@ -30,9 +30,11 @@ class Reverse:
         self._varies = varies
         self._make_sums = make_sums
         self._arrived: dict[int, list[Term]] = {}
+        self._seeds: set[int] = set()
 
     def start(self, output: int, seed: int) -> None:
         """Let a seed arrive at an output."""
+        self._seeds.add(seed)
         self._add(output, [(1, (seed,))])
 
     def walk(self, groups: Sequence[Group]) -> None:
@@ -47,9 +49,10 @@ class Reverse:
                     terms = arrived.pop(i)
                     self._add(operand, terms if sign > 0 else [(-s, f) for s, f in terms])
                 continue
-            for i, own in zip(self._complete(nodes), edges):
-                for operand, sign, node in own:
-                    term = sign, (i,) if node is None else (node, i)
+            passed = self._minus_seeds(nodes) or [(1, i) for i in self._complete(nodes)]
+            for (sign, i), own in zip(passed, edges):
+                for operand, own_sign, node in own:
+                    term = own_sign * sign, (i,) if node is None else (node, i)
                     before = arrived.get(operand)
                     if before is None:
                         arrived[operand] = [term]
@@ -60,6 +63,17 @@ class Reverse:
         """Return where the sums of what arrived at leaves stand, by the places of these."""
         places = [k for k, i in enumerate(leaves) if i in self._arrived]
         return dict(zip(places, self._complete([leaves[k] for k in places])))
+
+    def _minus_seeds(self, nodes: Sequence[int]) -> list[tuple[int, int]]:
+        """Return minus and a seed for nodes at which just that arrives; none where others do."""
+        terms = [self._arrived[i] for i in nodes if self._varies[i]]
+        found = [own[0] for own in terms if len(own) == 1 and own[0][0] < 0]
+        seeds = [factors[0] for _, factors in found if len(factors) == 1]
+        if len(seeds) < len(nodes) or not self._seeds.issuperset(seeds):
+            return []
+        for i in nodes:
+            del self._arrived[i]
+        return [(-1, seed) for seed in seeds]
 
     def _complete(self, nodes: Sequence[int]) -> list[int]:
         """Add up all that arrived at some nodes, which vary all or none; return where it stands."""
