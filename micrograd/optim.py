@@ -203,7 +203,7 @@ class SGD(Optimizer):
         self, parameters: Iterable[Value] | Module, lr: LearningRate, momentum: float = 0.0
     ) -> None:
         super().__init__(parameters, lr)
-        self.momentum = _rate("momentum", momentum)
+        self.momentum: float = _rate("momentum", momentum)
 
     def _move(self, lr: float) -> None:
         momentum = self.momentum
@@ -256,10 +256,10 @@ class AdamW(Optimizer):
         if not hasattr(betas, "__len__") or len(betas) != 2:
             raise TypeError(f"betas are two numbers, got {betas!r}")
         self.beta1, self.beta2 = _rate("betas[0]", betas[0]), _rate("betas[1]", betas[1])
-        self.eps = _number("eps", eps)
+        self.eps: float = _number("eps", eps)
         if self.eps == 0:
             raise ValueError("eps must be more than 0: a gradient of 0 would be divided by it")
-        self.weight_decay = _number("weight_decay", weight_decay)
+        self.weight_decay: float = _number("weight_decay", weight_decay)
 
     def _move(self, lr: float) -> None:
         beta1, beta2, eps, decay = self.beta1, self.beta2, self.eps, self.weight_decay

@@ -340,6 +340,16 @@ def test_strict_finds_data_that_is_no_longer_what_its_operands_give() -> None:
     assert w.grad == 23.0
 
 
+@pytest.mark.parametrize("derive", [mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian])
+def test_a_function_that_forgets_has_no_derivative(derive: Any) -> None:
+    @mg.no_grad()
+    def square(x: Value) -> Value:
+        return x * x
+
+    with pytest.raises(RuntimeError, match=r"computed within no_grad\(\)"):
+        derive(square)(3.0)
+
+
 @pytest.mark.parametrize(
     "derive",
     [

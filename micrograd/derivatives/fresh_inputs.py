@@ -14,6 +14,7 @@ from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
 from micrograd.value import hooks
+from micrograd.value.custom_nodes import refuse_forgotten
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 
 _running: dict[int, Call] = {}  # the calls whose function runs, in any thread, by their ids
@@ -127,7 +128,7 @@ class Call:
         if getattr(result, "shape", None) == () and hasattr(result, "item"):
             result = result.item()
         if isinstance(result, Value):
-            return result
+            return _remembered(result)
         if not isinstance(result, (str, bytes)) and hasattr(result, "__len__"):
             raise TypeError(
                 f"{name_of(self.f)} returned {len(result)} results; a gradient is that of one. Use "
@@ -142,7 +143,8 @@ class Call:
             return [self.scalar()], ()
         shape, entries = self._results(result)
         outputs = [
-            y if isinstance(y, Value) else self._constant(y, i) for i, y in enumerate(entries)
+            _remembered(y) if isinstance(y, Value) else self._constant(y, i)
+            for i, y in enumerate(entries)
         ]
         return outputs, shape
 
@@ -233,6 +235,13 @@ class Call:
             blocks.append(self.in_form(entries[at:end], outer or (), kind))
             at = end
         return shape.with_blocks(blocks)
+
+
+def _remembered(y: Value) -> Value:
+    """Return a result, unless it was computed within `no_grad`."""
+    if y._forgot:
+        refuse_forgotten(y, "a derivative")
+    return y
 
 
 def _were_kept(outputs: Sequence[Entry]) -> bool:

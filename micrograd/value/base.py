@@ -91,9 +91,9 @@ class ValueBase(Operators["Value"]):
 
     def __float__(self) -> float:
         raise _number_lost(
-            "float(v) and the functions of math would drop the gradient of a Value: write v.exp() "
-            "for math.exp(v), or `from micrograd import math` for `import math`; v.data is the "
-            "bare number. For an array of Values, write np.empty(n, dtype=object), or a list"
+            "float(v) would drop the gradient of a Value: write v.exp() for math.exp(v), or `from "
+            "micrograd import math`; np.empty(n, dtype=object) for an array; v.data for the bare "
+            "number"
         )
 
     def __int__(self) -> int:

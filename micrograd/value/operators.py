@@ -88,7 +88,11 @@ class Operators(Generic[Result]):
     def degrees(self) -> Result:
         return self._apply(ops.multiply, (self, 180 / math.pi))
 
-    deg2rad, rad2deg = radians, degrees  # for NumPy, which has both names
+    def deg2rad(self) -> Result:  # NumPy has both names
+        return self.radians()
+
+    def rad2deg(self) -> Result:
+        return self.degrees()
 
     def exp(self) -> Result:
         """Return exp(x); its derivative is out, where out is the result."""

@@ -326,7 +326,7 @@ def test_usable_360_pixels_wide(build: Callable[[], Value], show: Show) -> None:
 def test_a_neuron_fits_a_phone_of_360_by_740(show: Show) -> None:
     page = show(stepper(neuron()), width=360, height=740, reduced_motion="reduce", has_touch=True)
     assert page.locator("#keys").is_hidden()
-    for _ in range(20):
+    for _ in range(14):
         page.locator("[data-do=next]").click()
         for part in ("#stage", "#bar", "#panel"):
             place = page.locator(part).bounding_box()

@@ -257,6 +257,9 @@ SEEN = (
 def unlike_lengths(w: Writer, x: Rows) -> State:
     """Sum over as many rows as the place says: prefixes, neighbours, all others."""
     t, n = x.length, x.width
+    if t < 7 and w.chance(0.5) and w.affords(5 * 49 * n):  # more lengths
+        t = w.rng.randint(5, 7)
+        x = Rows(w.let(f"({x.name} * {t})[:{t}]", 0), t, n)
     if not w.affords(5 * t * t * n):
         return pool(w, x)
     w.kind("sums of unlike lengths")

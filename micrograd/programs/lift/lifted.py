@@ -123,10 +123,18 @@ class Lifted:
     def _order_members(self, group: Group) -> None:
         members = np.array(group.members)
         columns: list[Any] = []
+        behind: list[Any] = []
+        # W x lies as x does, for what is computed with both; so x comes first.
+        long = any(terms.positions.shape[1] > 1 for terms in group.terms)
         for terms in group.terms:
-            columns += [*terms.positions[:, 0].T, *terms.positions[:, -1].T]
+            for places in (terms.positions[:, 0], terms.positions[:, -1]):
+                for g, column in zip(terms.groups, places.T):
+                    (columns if self.groups[g].varies or not long else behind).append(column)
+        columns += behind
         if group.gradient:
             columns = [self.position[members]]
+        elif any(terms.counts is not None for terms in group.terms):
+            columns = [np.arange(len(members))]  # as they were traced: their ends say little
         order = np.lexsort(columns[::-1])
         group.members = members[order].tolist()
         for terms in group.terms:

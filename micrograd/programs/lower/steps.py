@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -135,18 +136,28 @@ class Steps(Operands):
         return even
 
     def _sum_pieces(self, group: Group, terms: Terms, sums: int) -> bool:
-        """Sum the members of each length by themselves, if these are few and regular pieces."""
-        pieces: list[tuple[Terms, Nest]] = []
+        """Sum the members of each length by themselves, if most terms are in regular pieces."""
+        if len(np.unique(terms.counts)) > FEW:
+            return False
+        pieces: list[tuple[Terms, Any, Nest | None]] = []
+        regular = 0
         for piece, places in by_length(terms):
             repeated = np.broadcast_to(places[:, None], piece.positions.shape[:2])
-            found = nest([*piece.tables(), repeated]) if len(pieces) < FEW else None
-            if found is None:
-                return False
-            pieces.append((piece, found))
-        for piece, found in pieces:
-            varies = self.storages[sums].varies
-            out = View(sums, varies, found.bases[-1], found.dims, found.strides[-1])
-            self._value(group, found, self._views(piece, found), out)
+            found = nest([*piece.tables(), repeated])
+            regular += 0 if found is None else repeated.size
+            pieces.append((piece, places, found))
+        if 2 * regular < terms.counts.sum():
+            return False
+        varies = self.storages[sums].varies
+        for piece, places, found in pieces:
+            if found is not None:
+                out = View(sums, varies, found.bases[-1], found.dims, found.strides[-1])
+                self._value(group, found, self._views(piece, found), out)
+                continue
+            found, rows = self._regular(piece), len(places)
+            own = self._store("computed", rows, varies)
+            self._value(group, found, self._views(piece, found), self._all(own, found.dims))
+            self._step("put", whole(sums, varies, 1), (whole(own, varies, rows),), places)
         return True
 
     def _sum_running(self, group: Group, terms: Terms, sums: int) -> bool:

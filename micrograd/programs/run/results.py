@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.graph.modes import enable_grad, no_grad
 from micrograd.native.blocks import Block, hide_leaves
 from micrograd.ops import Op
 from micrograd.value import hooks
@@ -70,6 +72,7 @@ class Call(_Node):
     seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @classmethod
+    @enable_grad()  # whatever the call that makes it: others use it again
     def of(cls, operands: tuple[Value, ...], programs: Sequence[Executable | NodeByNode]) -> Call:
         """Make a node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
@@ -117,10 +120,11 @@ class Lease:
     make one on thousands of parameters takes longer than to compute with them.
     """
 
-    __slots__ = ("_idle", "node")
+    __slots__ = ("_idle", "forgets", "node")
 
     def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
         self.node: Call = node
+        self.forgets: bool = hooks.forgets()  # so do the reductions of what it gave
         self._idle = idle
 
     def __reduce__(self) -> str:
@@ -205,7 +209,8 @@ class Result(Operators[Any]):
         return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        value = Reduction.on((self._made_by.node,), number)
+        with no_grad() if self._made_by.forgets else nullcontext():
+            value = Reduction.on((self._made_by.node,), number)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
         value._symbol = symbol
         return value

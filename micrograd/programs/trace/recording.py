@@ -157,6 +157,7 @@ class Recording:
 
     # The tape -----------------------------------------------------------------------------------
 
+    @enable_grad()
     def tape(self, outputs: list[Any]) -> tuple[Tape, list[int]]:
         """Write what was recorded on a tape; tell where the outputs stand, and let go of them."""
         self._over = True
