@@ -19,6 +19,7 @@ from functools import reduce, wraps
 from typing import Any
 
 import micrograd.ops as ops
+from micrograd.ops import Op
 from micrograd.special import elementary, gammas, rounding
 
 Function = Callable[..., Any]
@@ -75,21 +76,22 @@ def _hypot(*coordinates: Any) -> Any:
     return reduce(ops.hypot, coordinates) if len(coordinates) > 1 else abs(coordinates[0])
 
 
-def _size(x: Any) -> Any:
-    return ops.where(ops.less(x, 0), -x, x)  # unlike abs, smooth at 0 for what follows
-
-
-def _fmod(x: Any, y: Any) -> Any:
-    rest = rounding.mod(_size(x), _size(y))
-    return ops.where(ops.less(x, 0), -rest, rest)
-
-
-def _remainder(x: Any, y: Any) -> Any:
-    y = _size(y)
-    rest = rounding.mod(x, y)
-    is_odd = ops.equal(rounding.mod(rounding.round((x - rest) / y), 2), 1)
-    is_far = ops.less(y, 2 * rest) + ops.equal(2 * rest, y) * is_odd
-    return ops.where(is_far, rest - y, rest)
+# Both are x - n * y: with n whole, rounded towards 0 or to the nearest, of halves to the even one.
+_fmod = Op("fmod", own.fmod, lambda x, y, out: 1.0, lambda x, y, out: rounding.trunc((out - x) / y))
+_remainder = Op(
+    *("remainder", own.remainder),
+    *(lambda x, y, out: 1.0, lambda x, y, out: rounding.round((out - x) / y)),
+)
+ops.KINKS.update(  # the jumps
+    {
+        _fmod: dict.fromkeys(
+            ops.OF_TWO, lambda x, y: ops.equal(_fmod(x, y), 0) * (1 - ops.equal(x, 0))
+        ),
+        _remainder: dict.fromkeys(
+            ops.OF_TWO, lambda x, y: ops.equal(2 * abs(_remainder(x, y)), abs(y))
+        ),
+    }
+)
 
 
 def _modf(x: Any) -> tuple[Any, Any]:

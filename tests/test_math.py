@@ -118,3 +118,18 @@ def distance(lat1, lon1, lat2, lon2):
         down[i] -= 1e-5
         difference = (plain["distance"](*up) - plain["distance"](*down)) / 2e-5
         assert slope[i] == pytest.approx(difference, rel=1e-7)
+
+
+@pytest.mark.parametrize("name", ["fmod", "remainder"])
+@pytest.mark.parametrize("x", [7.3, -7.4, 5.0, -1e-17, -1e-9, -0.5, 1e300, 0.0])
+@pytest.mark.parametrize("y", [2.0, -0.75, 1.0, 1e300, own.inf])
+def test_remainders_have_pythons_bits(name: str, x: float, y: float) -> None:
+    expected = getattr(own, name)(x, y)
+    assert getattr(math, name)(Value(x), y).data == expected
+    assert getattr(math, name)(x, Value(y)).data == expected
+
+
+@pytest.mark.parametrize(("f", "at"), [(math.fmod, [4.0, 2.0]), (math.remainder, [5.0, 2.0])])
+def test_remainders_jump(f: Any, at: list[float]) -> None:
+    with pytest.raises(TypeError, match="kink or jump"):
+        mg.hessian(lambda z: f(z[0], z[1]))(at)

@@ -187,6 +187,24 @@ def test_sinc_and_logsumexp_have_their_limits() -> None:
 
 
 @pytest.mark.parametrize(
+    ("at", "slopes"),
+    [
+        ([-inf], [1.0]),
+        ([inf, -inf], [1.0, 0.0]),
+        ([inf, inf, 0.0], [0.5, 0.5, 0.0]),
+        ([-inf, -inf, -inf, -inf], [0.25] * 4),
+        ([-inf, 0.0], [0.0, 1.0]),
+        ([nan, 0.0], [nan, nan]),
+    ],
+)
+def test_equal_infinities_share_the_slope_of_logsumexp(at: list[float], slopes: Any) -> None:
+    assert mg.grad(mg.logsumexp)(at) == pytest.approx(slopes, nan_ok=True)
+    values = [Value(x) for x in at]
+    mg.logsumexp(values).backward()
+    assert [v.grad for v in values] == pytest.approx(slopes, nan_ok=True)
+
+
+@pytest.mark.parametrize(
     "f",
     [
         lambda: mg.logit(Value(1.5)),

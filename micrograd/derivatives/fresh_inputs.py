@@ -32,6 +32,9 @@ class Call:
     the graph of `f` goes on into all that was computed before.
     """
 
+    argnums: int | tuple[int, ...]
+    has_aux: bool
+
     f: Callable[..., Any]
     args: Any
     kwargs: Any

@@ -44,7 +44,7 @@ class Fork:
 class Path:
     """One way through the function, and its program."""
 
-    is_planned = False
+    is_planned: bool = False
 
     def __init__(
         self,

@@ -127,8 +127,9 @@ def _extreme(make: Callable[[int], Extreme], values: list[Any]) -> Any:
 def logsumexp(values: Iterable[Any]) -> Any:
     """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
 
-    It never overflows. Its slopes are the softmax of the values. Raises ValueError where there are
-    none.
+    It never overflows. Its slopes are the softmax of the values; where the result is infinite, the
+    values that are equal to it share the slope (in programs it is nan). Raises ValueError where
+    there are none.
 
     >>> from micrograd import Value
     >>> x = [Value(1000.0), Value(1000.0)]
@@ -148,7 +149,13 @@ def logsumexp_of(count: int) -> Selection:
     """Return the operation on `count` operands."""
 
     def rule(j: int) -> Rule:
-        return lambda *operands: ops.exp(operands[j] - operands[-1])
+        def slope(*operands: Any) -> Any:
+            *values, out = operands
+            if isinstance(out, float) and math.isinf(out):  # equal infinities share the slope
+                return ops.equal(values[j], out) / sum(ops.equal(x, out) for x in values)
+            return ops.exp(values[j] - out)
+
+        return slope
 
     op = Selection("logsumexp", _log_of_sum, *map(rule, range(count)))
     op.make = logsumexp_of

@@ -58,9 +58,11 @@ class Narration:
         self.values: list[Value] = self.outline.order
         self.steps: list[Step] = backward_steps(root)
         self.names: IdentityDict[Value, str] = self._all_names()
-        self.gradients = IdentityDict((v, f"{name}.grad") for v, name in self.names.items())
+        self.gradients: IdentityDict[Value, str] = IdentityDict(
+            (v, f"{name}.grad") for v, name in self.names.items()
+        )
         self.gradients.update(self.given_gradients)
-        self.totals = IdentityDict((v, 0.0) for v in self.values)
+        self.totals: IdentityDict[Value, float] = IdentityDict((v, 0.0) for v in self.values)
         self.totals[root] = 1.0
         self.totals.update((step.operand, step.total) for step in self.steps)
 

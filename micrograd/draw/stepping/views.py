@@ -61,10 +61,14 @@ class Views:
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
         self.narration = narration
         self.outline: Outline = narration.outline
-        self.index = IdentityDict((v, i) for i, v in enumerate(narration.values))
+        self.index: IdentityDict[Value, int] = IdentityDict(
+            (v, i) for i, v in enumerate(narration.values)
+        )
         first = _folded(narration, fold)
         self.parts: list[Part] = []
-        self.home = IdentityDict((v, -1) for v in narration.values)  # the innermost part
+        self.home: IdentityDict[Value, int] = IdentityDict(
+            (v, -1) for v in narration.values
+        )  # the innermost part
         self._make_parts(first)
         self.consumers: IdentityDict[Value, list[Value]] = IdentityDict(
             (v, []) for v in narration.values

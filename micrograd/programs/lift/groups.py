@@ -53,12 +53,12 @@ class Terms:
     __slots__ = ("_positions", "counts", "flat", "gathered", "groups", "position", "sign")
 
     def __init__(self, sign: int, groups: tuple[int, ...], position: Any = None) -> None:
-        self.sign = sign
-        self.groups = groups
+        self.sign: int = sign
+        self.groups: tuple[int, ...] = groups
         self.flat: list[int] = []  # the nodes, kept for a single term only
         self.counts: Any = []
         self.gathered: Mapping[int, int] = {}  # the storages of factors that had to be gathered
-        self.position = position  # of all nodes
+        self.position: Any = position  # of all nodes
         self._positions: Any = None
 
     @property
