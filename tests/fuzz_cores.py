@@ -65,7 +65,7 @@ class Side:
         if isinstance(v, self.mg.Value):
             self.values.append(v)
             return type(v).__name__, bits(v.data), v._op, len(v.parents)
-        return v
+        return bits(v) if isinstance(v, float) else v
 
     def seen(self) -> Any:
         """Return what can be seen of all Values."""
