@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -258,3 +260,31 @@ def test_a_fixed_point_has_the_derivatives_of_its_equation() -> None:
     mg.check_grads(from_one, at)
     both = mg.fixed_point(lambda z: [0.5 * mg.cos(z[1]), 0.5 * mg.sin(z[0])], [0.0, 0.0])
     np.testing.assert_allclose(both, [0.5 * math.cos(both[1]), 0.5 * math.sin(both[0])], rtol=1e-15)
+
+
+def square_minus(x: Any, a: Any) -> Any:
+    return x * x - a
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))])
+@pytest.mark.parametrize(
+    "solved",
+    [
+        lambda a: mg.solve([[a, 1.0], [2.0, a]], [1.0, 3.0])[1],
+        lambda a: mg.implicit_root(square_minus, 1.0, a),
+    ],
+)
+def test_solutions_are_copied_and_pickled_with_their_derivatives(copied: Any, solved: Any) -> None:
+    a = Value(3.0)
+    y = solved(a)
+    expected = [mg.grad(y, a).data, mg.grad(mg.grad(y, a), a).data]
+    b, z = copied([a, y])
+    slope = mg.grad(z, b)
+    assert [slope.data, mg.grad(slope, b).data] == expected
+    z.backward()
+    assert (b.grad, a.grad) == (pytest.approx(expected[0]), 0.0)
+
+
+def test_a_matrix_with_nan_is_refused_as_such() -> None:
+    with pytest.raises(ValueError, match="entries that are nan"):
+        mg.solve([[math.nan, 2.0], [2.0, 4.0]], [Value(1.0), 2.0])

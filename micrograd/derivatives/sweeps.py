@@ -24,9 +24,24 @@ from micrograd.value.numbers import to_float
 # A node, and the positions of those operands through which a variable reaches it.
 Step = tuple[Value, tuple[int, ...]]
 Rows = list[list[float]]
-identity: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
+
+
+class _Passing(Op):
+    """An operation that passes its operand on; it is known again, also when it was pickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _passing, (self is tied,)
+
+
+identity: Op = _Passing("identity", lambda x: x, lambda x, out: 1.0)
 # What ties a new input of a function to the Value in whose place it was given.
-tied: Op = Op("identity", lambda x: x, lambda x, out: 1.0)
+tied: Op = _Passing("identity", lambda x: x, lambda x, out: 1.0)
+
+
+def _passing(is_tied: bool) -> Op:
+    return tied if is_tied else identity
 
 
 def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:

@@ -139,7 +139,7 @@ class _Equations:
             return self.shaped(found, float)
         xs: list[Value] = []
         slopes = _Slopes(self, found, xs)
-        xs += [Value.node(x, self.values, slopes.of(i), self.name) for i, x in enumerate(found)]
+        xs += [Value.node(x, self.values, _Rise(slopes, i), self.name) for i, x in enumerate(found)]
         return self.shaped(xs)
 
 
@@ -151,20 +151,16 @@ class _Slopes:
         self.in_numbers: list[list[float]] = []
         self.as_values: list[list[Any]] = []
 
-    def of(self, i: int) -> Callable[..., Sequence[Any]]:
-        """Return the function that gives the slopes of the i-th unknown."""
-
-        def slopes(*operands: Any) -> list[Any]:
-            if isinstance(operands[0], Value):
-                self.as_values = self.as_values or self.computed(self.xs, self.equations.values)
-                return self.as_values[i]
-            if not self.in_numbers:
-                values = [Value(v._number) for v in self.equations.values]
-                computed = self.computed([Value(x) for x in self.found], values)
-                self.in_numbers = [[number_of(s) for s in row] for row in computed]
-            return self.in_numbers[i]
-
-        return slopes
+    def of(self, i: int, in_values: bool) -> list[Any]:
+        """Return the slopes of the i-th unknown."""
+        if in_values:
+            self.as_values = self.as_values or self.computed(self.xs, self.equations.values)
+            return self.as_values[i]
+        if not self.in_numbers:
+            values = [Value(v._number) for v in self.equations.values]
+            computed = self.computed([Value(x) for x in self.found], values)
+            self.in_numbers = [[number_of(s) for s in row] for row in computed]
+        return self.in_numbers[i]
 
     @enable_grad()
     def computed(self, xs: Sequence[Value], values: Sequence[Value]) -> list[list[Any]]:
@@ -183,6 +179,16 @@ class _Slopes:
                 f"cannot be inverted there ({error})"
             ) from None
         return [list(row) for row in slopes.tolist()]
+
+
+class _Rise:
+    """The slopes of one unknown by each Value in args."""
+
+    def __init__(self, slopes: _Slopes, i: int) -> None:
+        self.slopes, self.i = slopes, i
+
+    def __call__(self, *operands: Any) -> list[Any]:
+        return self.slopes.of(self.i, isinstance(operands[0], Value))
 
 
 def _newton(e: _Equations) -> list[float]:

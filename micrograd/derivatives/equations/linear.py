@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from micrograd.derivatives.trees import array_of
@@ -79,6 +79,8 @@ def _solve_numbers(matrix: Sequence[Sequence[Any]], columns: Sequence[Sequence[A
     try:
         return np.linalg.solve(numbers, right).T.tolist()
     except np.linalg.LinAlgError:
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"solve: the matrix has entries that are nan: {matrix}") from None
         rank = int(np.linalg.matrix_rank(numbers))
         raise ValueError(
             f"solve: the matrix is singular (its rank is {rank} of {len(matrix)}), so there is no "
@@ -99,37 +101,53 @@ def _solve_values(matrix: list[list[Any]], columns: list[list[Any]]) -> list[lis
     """
     n = len(matrix)
     rows = [[x if isinstance(x, Value) else Value(x) for x in row] for row in matrix]
-    inverse = _solve_numbers(matrix, _identity(n))  # a list per column
-    known: list[Any] = []  # the inverse in Values, once it was asked for
-
-    def rises(i: int) -> Callable[..., Sequence[Any]]:
-        def slopes(*operands: Any) -> list[Any]:
-            if not isinstance(operands[0], Value):
-                return [inverse[j][i] for j in range(n)]
-            if not known:
-                known.extend(_solve_values(rows, _identity(n)))
-            return [known[j][i] for j in range(n)]
-
-        return slopes
-
+    inverse = _Inverse(rows, _solve_numbers(matrix, _identity(n)))
     solved: list[list[Value]] = []
     for column, numbers in zip(columns, _solve_numbers(matrix, columns)):
         xs: list[Value] = []
+        fall = _Fall(numbers, xs)
         residuals = [
-            Value.node(0.0, [*row, b if isinstance(b, Value) else Value(b)], _by_row(numbers, xs))
+            Value.node(0.0, [*row, b if isinstance(b, Value) else Value(b)], fall)
             for row, b in zip(rows, column)
         ]
-        xs += [Value.node(x, residuals, rises(i), "solve") for i, x in enumerate(numbers)]
+        xs += [Value.node(x, residuals, _Rise(inverse, i), "solve") for i, x in enumerate(numbers)]
         solved.append(xs)
     return solved
 
 
-def _by_row(numbers: list[float], xs: list[Value]) -> Callable[..., Sequence[Any]]:
-    def slopes(*operands: Any) -> list[Any]:
-        unknowns = xs if isinstance(operands[0], Value) else numbers
+class _Fall:
+    """The slopes of a residual, by the entries of its row of A and by b."""
+
+    def __init__(self, numbers: list[float], xs: list[Value]) -> None:
+        self.numbers, self.xs = numbers, xs
+
+    def __call__(self, *operands: Any) -> list[Any]:
+        unknowns = self.xs if isinstance(operands[0], Value) else self.numbers
         return [*[-x for x in unknowns], 1.0]
 
-    return slopes
+
+class _Inverse:
+    """The inverse of a matrix, as a list per column: in numbers, and in Values once asked for."""
+
+    def __init__(self, rows: list[list[Value]], numbers: list[list[float]]) -> None:
+        self.rows, self.numbers = rows, numbers
+        self.known: list[list[Value]] = []
+
+    def in_values(self) -> list[list[Value]]:
+        self.known = self.known or _solve_values(self.rows, _identity(len(self.rows)))
+        return self.known
+
+
+class _Rise:
+    """The slopes of an unknown by the residuals: a row of the inverse."""
+
+    def __init__(self, inverse: _Inverse, i: int) -> None:
+        self.inverse, self.i = inverse, i
+
+    def __call__(self, *operands: Any) -> list[Any]:
+        in_values = isinstance(operands[0], Value)
+        columns = self.inverse.in_values() if in_values else self.inverse.numbers
+        return [column[self.i] for column in columns]
 
 
 def _eliminate(matrix: list[list[Any]], column: list[Any]) -> list[Any]:
