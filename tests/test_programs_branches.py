@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eager_loop import assert_agree, values
+from eager_loop import assert_agree, assert_same, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -343,3 +343,32 @@ def test_too_many_ends_of_a_loop_are_counted_as_such(monkeypatch: pytest.MonkeyP
     assert program(counted)(np.arange(69.0)).data[-1] == 68.0 * 68
     with pytest.raises(ProgramError, match="more than 70 paths"):
         program(counted)(np.arange(100.0))
+
+
+def test_loops_that_end_anywhere_are_refused_before_all_are_traced() -> None:
+    calls: list[None] = []
+
+    def halved(x: Any) -> Any:
+        calls.append(None)
+        while x > 1:
+            x = 0.999 * x - 0.0001
+        return x
+
+    with pytest.raises(ProgramError, match=r"more than 1000 paths.*times at .*while x > 1"):
+        program(halved)(np.linspace(1.0, 50.0, 5000))
+    assert len(calls) < 300
+
+
+def test_many_ends_of_a_loop_are_each_its_own_path() -> None:
+    w, v = Value(0.95), Value(0.5)
+
+    def halved(x: Any) -> Any:
+        while x[0] > 0.1:
+            x = [w * x[0], x[1] + v * x[0]]
+        return x[1] * v + x[0]
+
+    x = np.stack([np.geomspace(0.05, 5.0, 150), np.linspace(-1.0, 1.0, 150)], axis=1)
+    x[::7] = x[0]  # some paths have many rows
+    traced = program(halved)
+    for rows in (x, x[::-1].copy(), x[:70], x):
+        assert_same(traced, [rows], [[w], [v]])

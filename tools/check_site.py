@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from sphinx.util.inventory import InventoryFile
@@ -107,7 +107,8 @@ def _defined_in(module: ModuleType) -> list[str]:
     return [
         name
         for name, thing in vars(module).items()
-        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+        if not (name.startswith("_") or isinstance(thing, TypeVar))
+        and getattr(thing, "__module__", None) == module.__name__
     ]
 
 

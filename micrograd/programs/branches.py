@@ -20,6 +20,7 @@ from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
+from micrograd.programs.limits import count_branches, estimate, too_many
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
@@ -30,7 +31,7 @@ from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.no_rows import run_without_rows
-from micrograd.programs.trace.recording import ProgramError, Recording, recorded
+from micrograd.programs.trace.recording import Recording, recorded
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 from micrograd.value.errors import described
@@ -46,7 +47,9 @@ MOST_BRANCHES = 64  # ways that differ by more than where a loop ends
 MOST_PATHS = 1000
 SURVEYED = 8  # traced paths of one call, after which the others are counted first
 ENOUGH = 256  # rows that are looked at then
-FEW = 8  # rows of one path among many, which run node by node: to plan it would take longer
+LARGE = 2**22  # numbers of all rows and nodes, which are not kept all at once
+FEW = 32  # rows of one path among many, which run node by node: to plan it takes longer
+WORTH = 32  # calls, after which it has taken as long
 
 
 Todo = tuple[Union[Path, None], "Array"]  # rows, and the path to try; None if there is none yet
@@ -129,9 +132,10 @@ class Paths:
         A comparison of numbers that differ by rounding may come out otherwise on each of two
         paths, which compute in different orders. Such rows run node by node, as in the loop.
         """
-        parts, left = self._share_out(inputs, np.arange(len(numbers)), numbers, exact=False)
-        if len(left):
-            parts += self._share_out(inputs, left, numbers, exact=True)[0]
+        with uncollected():
+            parts, left = self._share_out(inputs, np.arange(len(numbers)), numbers, exact=False)
+            if len(left):
+                parts += self._share_out(inputs, left, numbers, exact=True)[0]
         biggest = max(parts, key=lambda part: len(numbers) if part.rows is None else len(part.rows))
         if self._first is None or self._first not in [part.path for part in parts]:
             self._first = biggest.path
@@ -152,12 +156,11 @@ class Paths:
             if path is None:
                 traced += 1
                 if traced == SURVEYED:
-                    with uncollected():
-                        self._survey(inputs, numbers)
+                    self._survey(inputs, numbers)
                 if self._is_full():
                     if forgot or not self._forget():
                         full = len(self.found) >= MOST_PATHS
-                        raise _too_many(self._lines(), MOST_PATHS if full else MOST_BRANCHES)
+                        raise too_many(self._lines(), MOST_PATHS if full else MOST_BRANCHES)
                     parts, todo, rows, forgot = [], [], everything, True
                     left[:] = False
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
@@ -181,7 +184,7 @@ class Paths:
         """
         others: list[Todo] = []
         n = len(tried)
-        program: Any = self._first_program(path, exact)
+        program: Any = self._first_program(path, len(rows), exact)
         while True:
             some = inputs if len(rows) == n else _select(inputs, rows)
             values, state, differs = program.forward(some, len(rows))
@@ -189,18 +192,27 @@ class Paths:
                 differs[tried[rows]] = len(path.truths)
                 if (differs == len(path.truths)).all():
                     differs = None
-            if differs is None and program is self._program(path, len(rows), exact):
+            if differs is not None:
+                path.divides = len(rows) > 1
+                held = differs == len(path.truths)
+                others += self._others(path, rows, differs)
+                rows = rows[held]
+                if not len(rows):
+                    program.give_back(state)
+                    return [], others
+            best = self._program(path, len(rows), exact)
+            by_node = isinstance(program, NodeByNode)
+            if program is best and (differs is None or by_node):
+                if differs is not None:
+                    values, state = values[:, held], state.of(held)
+                path.exact_runs += by_node
                 path.check_indices(inputs, rows, numbers)
                 part = Part(path, None if len(rows) == n else rows, values, program, state)
                 return [part], others
+            if differs is None:
+                path.divides = False
             program.give_back(state)
-            path.divides = differs is not None and len(rows) > 1
-            if differs is not None:
-                others += self._others(path, rows, differs)
-                rows = rows[differs == len(path.truths)]
-                if not len(rows):
-                    return [], others
-            program = self._program(path, len(rows), exact)
+            program = best
 
     def _program(self, path: Path, rows: int, exact: bool) -> Executable | NodeByNode:
         """Return what a path runs by: node by node, if to plan it would take longer."""
@@ -208,14 +220,15 @@ class Paths:
             return path.exact
         return path.program
 
-    def _first_program(self, path: Path, exact: bool) -> Executable | NodeByNode:
+    def _first_program(self, path: Path, rows: int, exact: bool) -> Executable | NodeByNode:
         """Return what asks the guards of a path, when it is not known how many rows take it."""
-        if exact or self._are_many(path):
+        if exact or (self._are_many(path) and rows * len(path.tape.ops) < LARGE):
             return path.exact
         return path.conditions if path.divides else path.program
 
     def _are_many(self, path: Path) -> bool:
-        return len(self.found) > SURVEYED and not path.is_planned
+        new = not path.is_planned and path.exact_runs < WORTH
+        return new and len(self.found) > SURVEYED
 
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""
@@ -228,8 +241,7 @@ class Paths:
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
         """Trace the path of one row, and put it into the tree."""
-        with uncollected():
-            path = self._record(inputs, row, number)
+        path = self._record(inputs, row, number)
         forks = [self._root]
         for truth in path.truths:
             forks.append(forks[-1].next.setdefault(truth, Fork()))
@@ -265,8 +277,8 @@ class Paths:
         return Path(tape, places, width, recording.indices, parameters, self._executable)
 
     def _survey(self, inputs: Inputs, numbers: Array) -> None:
-        """Record some rows, and raise if they take too many paths: to lift these takes longer."""
-        root, lines = Fork(), Counter[str]()
+        """Record some rows, and raise if they take too many paths: to trace these takes longer."""
+        root, lines, ends = Fork(), Counter[str](), Counter[int]()
         some = np.unique(np.linspace(0, len(numbers) - 1, ENOUGH).astype(int))
         for count, row in enumerate(some.tolist(), 1):
             recording, _ = self._run_row(inputs, row, int(numbers[row]))
@@ -275,8 +287,11 @@ class Paths:
                 if fork.next and comparison.truth not in fork.next:
                     lines[described(*place)] += 1
                 fork = fork.next.setdefault(comparison.truth, Fork())
-            if count % (ENOUGH // 8) == 0 and _count_branches(root) > MOST_BRANCHES:
-                raise _too_many(lines, MOST_BRANCHES)
+            ends[id(fork)] += 1
+            if count % (ENOUGH // 8) == 0 and count_branches(root) > MOST_BRANCHES:
+                raise too_many(lines, MOST_BRANCHES)
+        if min(estimate(ends), len(numbers)) > MOST_PATHS:
+            raise too_many(lines, MOST_PATHS)
 
     # Too many --------------------------------------------------------------------------------
 
@@ -343,26 +358,6 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
-
-
-def _count_branches(root: Fork) -> int:
-    """Count the ways that lead on from a fork; where a loop may end, or go on, is none."""
-    count = 0
-    todo = [root]
-    while todo:
-        ways = list(todo.pop().next.values())
-        ends = sum(not way.next for way in ways)
-        count += ends if ends == len(ways) else 0
-        todo += ways
-    return count
-
-
-def _too_many(lines: Counter[str], most: int) -> ProgramError:
-    [(line, times)] = lines.most_common(1)
-    return ProgramError(
-        f"the function has more than {most} paths: they part {times} times at {line}. "
-        "Write micrograd.where(condition, x, y), maximum or minimum instead of the if"
-    )
 
 
 def _outputs(returned: Any) -> tuple[list[Any], int | None]:

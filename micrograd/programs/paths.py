@@ -46,6 +46,7 @@ class Path:
     """One way through the function, and its program."""
 
     is_planned: bool = False
+    exact_runs: int = 0  # how often it ran node by node
 
     def __init__(
         self,

@@ -10,11 +10,13 @@ pass is walked again: a gradient of exactly zero passes nothing on, though a slo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.programs.run.kernels import on_arrays
 from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ class Careful:
                 wanted.update(tape.operands[i])
         self._nodes = sorted(wanted)
         self._inputs = [(i, *tape.inputs[i]) for i in self._nodes if i in tape.inputs]
+        self._steps = [
+            (i, on_arrays(op), tape.operands[i])
+            for i in self._nodes
+            if (op := tape.ops[i]) is not None
+        ]
 
     def gradients(self, inputs: Mapping[str, Array], numbers: Array, seeds: Array) -> Array:
         """Compute the gradients of the parameters for seeds of shape (k, n)."""
@@ -52,15 +59,14 @@ class Careful:
 
     def values(self, inputs: Mapping[str, Array], numbers: Array) -> dict[int, Any]:
         """Compute every node: a number where all rows share it, else an array of them."""
-        tape = self._tape
-        values: dict[int, Any] = dict(tape.constants)
+        values: dict[int, Any] = dict(self._tape.constants)
         values.update(zip(self._parameters, map(np.asarray, numbers.tolist())))
         for i, name, column in self._inputs:
             values[i] = inputs[name][column]
-        for i in self._nodes:
-            op = tape.ops[i]
-            if op is not None:
-                values[i] = np.asarray(op(*[values[x] for x in tape.operands[i]]), float)
+        for i, function, operands in self._steps:
+            found = function(*[values[x] for x in operands])
+            is_float = isinstance(found, np.ndarray) and found.dtype == np.float64
+            values[i] = found if is_float else np.asarray(found, float)
         return values
 
     def _pass_on(
@@ -90,6 +96,11 @@ class Given(NamedTuple):
     numbers: Array  # the parameters' data
     n: int
 
+    def of(self, rows: Array) -> Given:
+        """Return what some of the rows are computed from."""
+        inputs = {name: array[:, rows] for name, array in self.inputs.items()}
+        return Given(inputs, self.numbers, int(np.count_nonzero(rows)))
+
 
 class NodeByNode:
     """A path that runs as an Executable does, but in the order of the function."""
@@ -102,7 +113,10 @@ class NodeByNode:
         self._tape = tape
         self._outputs = outputs
         self._forward = Careful(tape, [*outputs, *tape.guards], parameters)
-        self._backward = Careful(tape, outputs, parameters)
+
+    @cached_property
+    def _backward(self) -> Careful:
+        return Careful(self._tape, self._outputs, self.parameters)
 
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Given, Array | None]:
         """Return the results, what `backward` needs, and the first guard of each row that differs.
@@ -117,10 +131,18 @@ class NodeByNode:
         out = np.empty((len(self._outputs), n))
         for row, i in zip(out, self._outputs):
             row[:] = values[i]
-        first = np.full(n, len(self._tape.guards))
-        for k, (i, truth) in reversed([*enumerate(self._tape.guards.items())]):
-            first[np.broadcast_to(values[i] != truth, n)] = k
-        return out, given, first if (first < len(self._tape.guards)).any() else None
+        return out, given, self._differing(values, n)
+
+    def _differing(self, values: Mapping[int, Any], n: int) -> Array | None:
+        guards = self._tape.guards
+        differs = np.empty((len(guards) + 1, n), bool)
+        for row, (i, truth) in zip(differs, guards.items()):
+            np.not_equal(values[i], truth, out=row)
+        if not differs[:-1].any():
+            return None
+        differs[-1] = True
+        first: Array = differs.argmax(axis=0)
+        return first
 
     def backward(self, given: Given, seeds: Array | float) -> Array:
         """Return the gradients of the parameters for seeds of shape (k, n), or for one."""

@@ -63,6 +63,13 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     return found
 
 
+def on_arrays(op: Op) -> Callable[..., Any]:
+    """Return what computes an operation on arrays: NumPy's function, or else the operation."""
+    if isinstance(op, Choice):
+        return lambda slope, *_: slope
+    return _ufunc(op) or op
+
+
 @cache
 def _ufunc(op: Op) -> Callable[..., Any] | None:
     """NumPy's function for a row of the table, if there is one."""

@@ -95,11 +95,16 @@ class Tape:
         return index
 
     def _new(self, op: Op, operands: tuple[int, ...]) -> int:
-        all_varies, all_active = self.varies, self.active
-        varies = active = False
-        for x, rule in zip(operands, op.derivatives):
-            varies = varies or all_varies[x]
-            active = active or (all_active[x] and rule is not None)
+        all_varies, all_active, rules = self.varies, self.active, op.derivatives
+        if len(operands) == 2:
+            x, y = operands
+            varies = all_varies[x] or all_varies[y]
+            active = (all_active[x] and rules[0] is not None) or (
+                all_active[y] and rules[1] is not None
+            )
+        else:
+            varies = any(all_varies[x] for x in operands)
+            active = any(all_active[x] and rule is not None for x, rule in zip(operands, rules))
         self.ops.append(op)
         self.operands.append(operands)
         all_varies.append(varies)
@@ -119,28 +124,36 @@ class Tape:
         `at` says where the places stand on the tape; what is missing is written, if it is wanted.
         It is longer than the lists: behind are those that have negative places.
         """
-        constants, all_written = self.constants, self._written
+        are_none_constants = self.constants.keys().isdisjoint
         for place, op in enumerate(ops):
             if at[place] >= 0 or not wanted[place]:
                 continue
             if op is None:
                 at[place] = self.constant(numbers[place])
                 continue
-            found = tuple([at[x] for x in operands[place]])
-            written = all_written[op]
+            args = operands[place]
+            # Most have two operands: written so, these take half the time.
+            found = (at[args[0]], at[args[1]]) if len(args) == 2 else tuple([at[x] for x in args])
+            written = self._written[op]
             index = written.get(found)
             if index is None:
-                known = [x in constants for x in found]
                 if op is identity or op is tied:
                     index = found[0]
-                elif all(known):
-                    index = self.constant(numbers[place])
-                elif any(known):
-                    index = self._unchanged(op, found)
+                elif not are_none_constants(found):
+                    index = self._of_constants(op, found, numbers[place])
                 if index is None:
                     index = self._new(op, found)
                 written[found] = index
             at[place] = index
+
+    def _of_constants(self, op: Op, operands: tuple[int, ...], number: float) -> int | None:
+        """Return where the result of an operation is already, some of whose operands are constants.
+
+        Where all are, it is their `number`.
+        """
+        if all(x in self.constants for x in operands):
+            return self.constant(number)
+        return self._unchanged(op, operands)
 
     def _unchanged(self, op: Op, operands: tuple[int, ...]) -> int | None:
         """Return the operand that an operation leaves unchanged, as `x * 1` does, or None."""
