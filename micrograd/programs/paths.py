@@ -13,6 +13,7 @@ from micrograd.derivatives.kinks import Choice
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of, scope_of
 from micrograd.native.blocks import block_of
+from micrograd.native.gc_pause import uncollected
 from micrograd.ops import Op
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.run.careful import NodeByNode
@@ -87,12 +88,14 @@ class Path:
     def program(self) -> Executable:
         """Lift the path, and plan it."""
         self.is_planned = True
-        return self._executable(self.tape, self.outputs, self.slopes, self.tape.guards)
+        with uncollected():
+            return self._executable(self.tape, self.outputs, self.slopes, self.tape.guards)
 
     @cached_property
     def conditions(self) -> Executable:
         """Plan the guards alone, to tell the rows apart before anything else is computed."""
-        return self._executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
+        with uncollected():
+            return self._executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
 
     @cached_property
     def exact(self) -> NodeByNode:
