@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -65,12 +66,31 @@ def of_a_type(x: Any) -> Any:
     return w if type(x[0] > 0) is bool else x[0]
 
 
+def of_an_equal_type(x: Any) -> Any:
+    return w if type(x[0] > 0) == bool else x[0]  # noqa: E721
+
+
+def of_two_comparisons(x: Any) -> Any:
+    return w if (x[0] > 0) is not (x[1] > 0) else x[0]
+
+
+def of_two_names(x: Any) -> Any:
+    first, second = x[0] > 0, 2.0
+    second = x[1] > 0
+    return w if first is second else x[0]
+
+
+def of_an_operator(x: Any) -> Any:
+    return w if operator.is_(x[0] > 0, True) else x[0]
+
+
 def in_a_helper(x: Any) -> Any:
     return of_a_call(x) + 1
 
 
 ASKING = [
     of_a_call, of_an_argument, of_one_of_two_names, of_an_unpacked_name, of_a_type, in_a_helper,
+    of_an_equal_type, of_two_comparisons, of_two_names, of_an_operator,
 ]  # fmt: skip
 
 MATCHING = """

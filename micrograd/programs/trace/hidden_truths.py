@@ -35,17 +35,34 @@ def refuse_hidden_truths(first: Any, functions: list[FunctionType]) -> None:
 def _lines(code: CodeType) -> Iterator[int]:
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     plain = _plain_variables(code, instructions)
+    compared = _compared_variables(instructions)
     starts, line = dict(dis.findlinestarts(code)), 0
     for k, instruction in enumerate(instructions):
         line = starts.get(instruction.offset) or line
-        if instruction.opname != "IS_OP":
+        if instruction.argval in ("is_", "is_not"):  # of the module operator
+            yield line
+        if instruction.opname not in ("IS_OP", "COMPARE_OP"):
             continue
         asked, constant = instructions[k - 2], instructions[k - 1]
         if constant.argval == "bool":  # type(x > 0) is bool
             yield line
+        if instruction.opname == "COMPARE_OP":
+            continue
         is_truth = constant.argval is True or constant.argval is False
         if is_truth and asked.opname not in _FROM_OUTSIDE and _names(asked)[-1] not in plain:
             yield line
+        elif constant.opname == "COMPARE_OP" or not compared.isdisjoint(_names(constant)):
+            yield line  # (x > 0) is (y > 0)
+
+
+def _compared_variables(instructions: list[dis.Instruction]) -> set[Any]:
+    """Return the local variables that are set to comparisons."""
+    return {
+        name
+        for before, i in itertools.pairwise(instructions)
+        if i.opname.startswith("STORE_FAST") and before.opname == "COMPARE_OP"
+        for name in _names(i)[:1]
+    }
 
 
 def _plain_variables(code: CodeType, instructions: list[dis.Instruction]) -> set[Any]:
