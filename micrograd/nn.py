@@ -148,6 +148,9 @@ class Neuron(Module):
     0.707107
     """
 
+    w: list[Value]
+    b: Value  # strict mode reads this
+
     def __init__(self, nin: int, nonlin: bool = True, activation: Activation = "relu") -> None:
         names = list(_ACTIVATION_NAMES)  # a list is searched for anything, hashable or not
         if not callable(activation) and activation not in names:
@@ -156,8 +159,8 @@ class Neuron(Module):
                 f"{', '.join(map(repr, names))}, or a function of a Value"
             )
         _check_size("Neuron(nin) takes the number of its inputs", nin)
-        self.w: list[Value] = [Value(random.uniform(-1, 1)) for _ in range(nin)]
-        self.b: Value = Value(0)
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0)
         self.nonlin = nonlin
         self.activation = activation
 

@@ -458,6 +458,20 @@ def test_strict_finds_parameters_that_are_none_any_more() -> None:
         model([1.0, 2.0]).backward()
 
 
+def test_strict_finds_a_bias_that_is_a_number() -> None:
+    neuron = mg.nn.Neuron(2)
+    layer = mg.nn.Layer(2, 2)
+    neuron.b = 0.5  # type: ignore[assignment]
+    layer.neurons[1].b = 3  # type: ignore[assignment]
+    with mg.strict():
+        with pytest.raises(RuntimeError, match=r"neuron\.b is the number 0\.5.*neuron\.b\.data = "):
+            (neuron([1.0, 2.0]) + 5).backward()
+        with pytest.raises(RuntimeError, match=r"layer\.neurons\[1\]\.b is the number 3"):
+            (layer([1.0, 2.0])[0] * 2).backward()
+        neuron.b = Value(0.5)
+        (neuron([1.0, 2.0]) + 5).backward()
+
+
 def test_strict_lets_modules_keep_results() -> None:
     class Kept(mg.nn.Module):
         def __init__(self) -> None:

@@ -129,17 +129,32 @@ def _check_module(module: Any) -> None:
         if isinstance(thing, list) and any(isinstance(x, Value) for x in thing):
             for i, x in enumerate(thing):
                 if is_number(x):
-                    name = _name(module, (path, "[{!r}]", i))
-                    raise _error(
-                        f"{name} is the number {x} among Values, and is not trained: write "
-                        f"{name}.data = {x}"
-                    )
+                    raise _untrained(_name(module, (path, "[{!r}]", i)), x)
         elif isinstance(thing, Value) and _is_update(thing):
             name = _name(module, path)
             raise _error(
                 f"{name} is the result of {described_call(thing.op, thing.args)}, no parameter any "  # type: ignore[arg-type]
                 f"more: write {name}.data -= ..., which keeps the parameter"
             )
+        for attribute in _declared(thing):
+            if is_number(x := getattr(thing, attribute, None)):
+                raise _untrained(_name(module, (path, ".{}", attribute)), x)
+
+
+def _declared(thing: Any) -> list[str]:
+    """Return the attributes that the class of a thing declares as Values: `b: Value`."""
+    return [
+        attribute
+        for kind in type(thing).__mro__
+        for attribute, declared in vars(kind).get("__annotations__", {}).items()
+        if declared in ("Value", Value)
+    ]
+
+
+def _untrained(name: str, x: Any) -> RuntimeError:
+    return _error(
+        f"{name} is the number {x}, where a Value was, and is not trained: write {name}.data = {x}"
+    )
 
 
 def _is_update(v: Value) -> bool:

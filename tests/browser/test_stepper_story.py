@@ -103,6 +103,7 @@ def test_a_step_per_delta_in_the_words_of_the_course(show: Show) -> None:
         *("delta2",) * 2,
         *("Delta1", "Delta2", "D1", "D2"),
     ]
+    assert text(page, "#words").startswith("Every delta, Delta and D is there. D is the gradient: ")
 
 
 def test_a_delta_is_there_at_its_step_and_not_before(show: Show) -> None:

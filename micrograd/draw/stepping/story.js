@@ -1,5 +1,5 @@
 // What a story tells: its moments, in lines with the numbers of now.
-const S = D.story.map(([title, phase, values, lines, more, asks, why, meaning, stale]) => ({ title, phase, values, lines, more, asks, why, meaning, stale }));
+const S = D.story.map(([title, phase, values, lines, more, asks, why, meaning, stale, end]) => ({ title, phase, values, lines, more, asks, why, meaning, stale, end }));
 const read = (part) => (typeof part === "number" ? part : reading[part[0]](...part.slice(1)));
 const reading = {
   data: (i) => V[i].data,
@@ -53,6 +53,7 @@ function teller(i, found) {
   });
 }
 
+const storyEnd = () => view.dataset.view < 0 && !edited && S.at(-1).end;
 const preface = () => (view.dataset.view < 0 ? `, in ${S.length} steps. Open a box to see each of them.` : ".");
 const storyCards = ({ told }, secret) => [told.meaning ? card(told.title, line(told.lines[0], secret)) : card("", told.title)];
 function storyWords({ told }, secret) {

@@ -50,7 +50,8 @@ class Moment(NamedTuple):
 
     `more` lines are not shown. `asks` is the place of the line, and of the Value, whose sign a
     reader is asked for; `why` is what a wrong answer is told. `meaning` says the result in other
-    words. `edited` stands instead of the lines after an edit of a leaf.
+    words. `edited` stands instead of the lines after an edit of a leaf. `end` is what the page
+    says when all is told; it belongs to the last moment.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Moment(NamedTuple):
     why: Line | None = None
     meaning: Line | None = None
     edited: str = ""
+    end: str = ""
 
 
 def text(line: Line) -> str:
@@ -94,6 +96,7 @@ def story_data(story: Sequence[Moment], index: Mapping[Value, int]) -> list[list
             moment.why and _line_data(moment.why, index),
             moment.meaning and _line_data(moment.meaning, index),
             moment.edited,
+            moment.end,
         ]
         for moment in story
     ]

@@ -22,7 +22,7 @@ const stories = {
     return `${first}${c.name} rises by ${rule(s) + local} per unit of ${o.name}, and ${V[root].name} by ${up} per unit of ${c.name}: ` +
       `along this arrow, ${V[root].name} rises by ${local} \u00d7 ${up} = ${product} per unit of ${o.name}. This ${added}`;
   },
-  end: () => `Every gradient is there. Each says by how much ${V[root].name} rises per unit of its Value.` +
+  end: () => ((D.story && storyEnd()) || `Every gradient is there: by how much ${V[root].name} rises per unit of its Value.`) +
     (predicting ? ` Of ${times(guesses.size, "sign")} you chose ${[...guesses].filter(([e, s]) => sign(e.number) === s).length} right.` : ""),
 };
 const rule = (s) => (ruleOf(s) ? `${ruleOf(s)} = ` : "");

@@ -90,9 +90,11 @@ def _moments(found: Deltas, i: int) -> Iterator[story.Moment]:
     for level in range(1, last):
         title = f"D{level} = Delta{level} / m, all examples added (m = {found.m:,})"
         lines = list(one.averages(level))
-        yield story.Moment(title, "end", [], lines, edited=f"{title}, at other weights: {_ALONE}")
+        edited, end = f"{title}, at other weights: {_ALONE}", _END * (level == last - 1)
+        yield story.Moment(title, "end", [], lines, edited=edited, end=end)
 
 
+_END = "Every delta, Delta and D is there. D is the gradient: how much J rises per unit of Theta."
 _ALONE = "that takes all examples, and this page computes one. Reset the numbers to see it."
 
 
