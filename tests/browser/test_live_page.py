@@ -293,6 +293,11 @@ def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
     found = page.evaluate("axe.run()")["violations"]
     assert [(v["id"], v["nodes"][0]["target"]) for v in found if v["impact"] in GRAVE] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    tables = page.locator("#live-tables table").evaluate_all(
+        "all => all.map(({ clientWidth, scrollWidth }) => [clientWidth, scrollWidth])"
+    )
+    assert len(tables) == 6
+    assert all(visible == whole for visible, whole in tables)
     page.set_viewport_size({"width": 1200, "height": 900})
     page.emulate_media(color_scheme="light")
 
