@@ -13,10 +13,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-import works
+if TYPE_CHECKING:
+    from benchmarks import works
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import works
 
 FLOATS = works.Functions(
     relu=lambda x: x if x > 0 else 0.0,
