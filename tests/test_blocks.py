@@ -243,6 +243,7 @@ def test_a_block_is_the_same_for_the_same_values_only() -> None:
     assert block is block_of(tuple(values))
     assert block is not block_of(values[::-1])
     assert block.has(values)
+    assert block.has(tuple(values))  # as optimisers keep their parameters
     assert not block.has(values[::-1])
     assert not block.has([*values, values[0]])
 

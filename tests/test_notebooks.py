@@ -134,7 +134,9 @@ def test_the_teachers_kit_is_what_the_pages_say() -> None:
     assert "-0.0883" not in made["worksheet.md"] + made["quiz.md"]
 
 
-@pytest.mark.parametrize("name", ["graphs", "stepper", "train", "digits", "regression", "options"])
+@pytest.mark.parametrize(
+    "name", ["graphs", "stepper", "train", "digits", "microgpt", "regression", "options"]
+)
 def test_what_a_notebook_shows_weighs_less_than_300_kb(name: str) -> None:
     saved = json.loads((ROOT / "demos" / f"{name}.ipynb").read_text(encoding="utf-8"))
     outputs = [cell.get("outputs", []) for cell in saved["cells"]]

@@ -177,12 +177,12 @@ static PyObject *block_add(PyObject *self, PyObject *gradients) {
     Py_RETURN_NONE;
 }
 
-/* block.has(values): tell whether a list holds just these leaves, in order. Borrows it. */
+/* block.has(values): tell whether a list or tuple holds just these leaves, in order. Borrows it. */
 static PyObject *block_has(PyObject *self, PyObject *values) {
     PyObject *leaves = ((Block *)self)->leaves;
     Py_ssize_t n = PyTuple_GET_SIZE(leaves);
-    int same = PyList_Check(values) && PyList_GET_SIZE(values) == n &&
-               (!n || !memcmp(((PyListObject *)values)->ob_item, ((PyTupleObject *)leaves)->ob_item,
+    int same = (PyList_Check(values) || PyTuple_Check(values)) && Py_SIZE(values) == n &&
+               (!n || !memcmp(PySequence_Fast_ITEMS(values), ((PyTupleObject *)leaves)->ob_item,
                               n * sizeof(PyObject *)));
     return PyBool_FromLong(same);
 }
