@@ -345,3 +345,16 @@ THETA = [[[0.1, 0.2, 0.3]]]
 def test_what_does_not_fit_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         check_gradient(*arguments)
+
+
+@pytest.mark.parametrize("written", ["{:.4f}", "{:.6f}", "{:.4g}", "{:.3g}"])
+def test_a_gradient_with_printed_digits_is_compared_as_far_as_they_go(written: str) -> None:
+    def printed(gradient: Any) -> Arrays:
+        return [np.vectorize(lambda x: float(written.format(x)))(d) for d in gradient]
+
+    for net in (check_case(0.0), check_case(1.0), exercise_4(0.0), *map(random_net, range(20))):
+        right = [np.array(d) for d in deltas(net.thetas, net.x, net.y, lam=net.lam).D.values()]
+        assert check_gradient(net.thetas, net.x, net.y, printed(right), net.lam).right
+    net = check_case(1.0)
+    sums = [np.array(d) * 3 for d in deltas(net.thetas, net.x, net.y, lam=1.0).D.values()]
+    assert not check_gradient(net.thetas, net.x, net.y, printed(sums), 1.0).right

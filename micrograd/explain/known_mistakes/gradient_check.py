@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,12 @@ from micrograd import ops
 from micrograd.explain.course import formulas
 from micrograd.explain.course.network import Network, examples_of, network_of, targets_of
 from micrograd.explain.course.notation import entry
-from micrograd.explain.known_mistakes.given_gradient import matrices_of, sizes_of, vector_of
+from micrograd.explain.known_mistakes.given_gradient import (
+    matrices_of,
+    sizes_of,
+    slack_of,
+    vector_of,
+)
 from micrograd.explain.known_mistakes.wrong_gradients import (
     Gradient,
     Problem,
@@ -145,8 +151,9 @@ def check_gradient(
     `Theta`, `X`, `y` and `lam` are as for `deltas`: matrices or an MLP of sigmoids, a row of
     inputs per example, classes from 1 or rows of targets. `grad` is a list of matrices shaped like
     Theta, `found.D` of `deltas`, or one unrolled vector, in Octave's or NumPy's order. It counts as
-    right if it agrees to 1e-4 of its largest entry, as finite differences and printed digits do,
-    unless a mistake explains it a hundred times better. Raises ValueError if the shapes do not
+    right if it agrees to 1e-4 of its largest entry, as finite differences do, unless a mistake
+    explains it a hundred times better; where all entries have been printed with few digits, it is
+    compared as far as these go. Raises ValueError if the shapes do not
     fit or a number is not finite, TypeError for what is no gradient.
 
     >>> from micrograd import examples
@@ -219,6 +226,7 @@ class _Examination:
         self.sums = p.accumulated(p.delta)
         self.right = formulas.gradients(self.sums, p.thetas, p.m, p.lam)
         self.shapes = [d.shape for d in self.right]
+        self._slack: Gradient = []  # what rounding to printed digits may have changed, by entry
 
     def of(self, grad: Any) -> GradientCheck:
         """Compare a gradient in the form in which it was given."""
@@ -287,7 +295,8 @@ class _Examination:
 
     def _verdicts(self, given: Gradient) -> list[Verdict]:
         """List what explains a gradient: nothing, or the mistakes that come closest to it."""
-        as_it_is = Verdict((), _distance(given, self.right))
+        self._slack = slack_of(given)
+        as_it_is = Verdict((), _distance(given, self.right, self._slack))
         if as_it_is.difference <= _ROUNDING:
             return [as_it_is]
         tried = (self._verdict((slip,), given, gradient) for slip, gradient in self.single())
@@ -364,13 +373,17 @@ class _Examination:
     def _verdict(self, mistakes: tuple[Slip, ...], given: Gradient, gradient: Gradient) -> Verdict:
         if _distance(gradient, self.right) <= _ROUNDING:  # it makes no difference here
             return Verdict(mistakes, math.inf)
-        return Verdict(mistakes, _distance(given, gradient))
+        return Verdict(mistakes, _distance(given, gradient, self._slack))
 
 
-def _distance(given: Gradient, other: Gradient) -> float:
-    """Return the largest difference of entries, relative to the largest entry of the matrix."""
+def _distance(given: Gradient, other: Gradient, slack: Sequence[Any] = ()) -> float:
+    """Return the largest difference of entries, relative to the largest entry of the matrix.
+
+    `slack` is what each entry may differ by for nothing.
+    """
     largest = max(float(np.abs(y).max()) for y in other) or 1.0
     return max(
-        float(np.abs(x - y).max()) / max(float(np.abs(y).max()), _SMALL * largest)
-        for x, y in zip(given, other)
+        max(float((np.abs(x - y) - free).max()), 0.0)
+        / max(float(np.abs(y).max()), _SMALL * largest)
+        for x, y, free in zip_longest(given, other, slack, fillvalue=0.0)
     )
