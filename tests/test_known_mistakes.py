@@ -468,8 +468,8 @@ class Lecture:
         self._backward: Callable[[], None] = lambda: None
 
     def __add__(self, other: Any) -> Lecture:
-        other = other if isinstance(other, Lecture) else Lecture(other)
-        out = Lecture(self.data + other.data, (self, other))
+        other = other if isinstance(other, Lecture) else type(self)(other)
+        out = type(self)(self.data + other.data, (self, other))
 
         def _backward() -> None:
             self.grad += out.grad
@@ -479,8 +479,8 @@ class Lecture:
         return out
 
     def __mul__(self, other: Any) -> Lecture:
-        other = other if isinstance(other, Lecture) else Lecture(other)
-        out = Lecture(self.data * other.data, (self, other))
+        other = other if isinstance(other, Lecture) else type(self)(other)
+        out = type(self)(self.data * other.data, (self, other))
 
         def _backward() -> None:
             self.grad += other.data * out.grad
@@ -491,7 +491,7 @@ class Lecture:
 
     def tanh(self) -> Lecture:
         t = math.tanh(self.data)
-        out = Lecture(t, (self,))
+        out = type(self)(t, (self,))
 
         def _backward() -> None:
             self.grad += (1 - t**2) * out.grad
@@ -608,6 +608,143 @@ def test_a_forgotten_out_grad_is_named() -> None:
     report = grade(ForgetsUpstream, "+ *")
     assert {r.mistake for r in report.data if not r.passed} == {"out.grad forgotten"}
     assert not any(row.waits_for for row in report.data)
+
+
+# grade: a mistake in one place is not taken for another ------------------------------------------
+
+
+class AssignsInSums(Lecture):
+    """The lecture's class, with = for += in the rule of + only."""
+
+    def __add__(self, other: Any) -> Lecture:
+        other = other if isinstance(other, Lecture) else type(self)(other)
+        out = type(self)(self.data + other.data, (self, other))
+
+        def _backward() -> None:
+            self.grad = out.grad
+            other.grad = out.grad
+
+        out._backward = _backward
+        return out
+
+    __radd__ = __add__
+
+
+class NothingStoredInSums(Lecture):
+    def __add__(self, other: Any) -> Lecture:
+        out = super().__add__(other)
+        out._backward = lambda: None
+        return out
+
+    __radd__ = __add__
+
+
+class ForgetsUpstreamInProducts(Lecture):
+    def __mul__(self, other: Any) -> Lecture:
+        other = other if isinstance(other, Lecture) else type(self)(other)
+        out = type(self)(self.data * other.data, (self, other))
+
+        def _backward() -> None:
+            self.grad += other.data
+            other.grad += self.data
+
+        out._backward = _backward
+        return out
+
+    __rmul__ = __mul__
+
+
+class Walks(Lecture):
+    """The lecture's class, with another walk."""
+
+    def walk(self, topo: list[Lecture]) -> None:
+        raise NotImplementedError
+
+    def backward(self) -> None:
+        topo: list[Lecture] = []
+
+        def build_topo(v: Lecture) -> None:
+            if v not in topo:
+                for child in v._prev:
+                    build_topo(child)
+                topo.append(v)
+
+        build_topo(self)
+        self.walk(topo)
+
+
+class NotReversed(Walks):
+    def walk(self, topo: list[Lecture]) -> None:
+        self.grad = 1.0
+        for node in topo:
+            node._backward()
+
+
+class NoSeed(Walks):
+    def walk(self, topo: list[Lecture]) -> None:
+        for node in reversed(topo):
+            node._backward()
+
+
+class NoVisitedOverSets(Student):
+    """A recursion without a visited mark, in a class that holds each operand once."""
+
+    def backward(self) -> None:
+        def visit(v: Student) -> None:
+            v.pass_on()
+            for operand in dict.fromkeys(v.operands):
+                visit(operand)
+
+        self.grad = 1.0
+        visit(self)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name", "why"),
+    [
+        (NoVisitedOverSets, "recursion without a visited mark", "once for each path"),
+        (AssignsInSums, "= for +=", "in the rule of +,"),
+        (NothingStoredInSums, "nothing passed on by +", "out._backward = _backward"),
+        (ForgetsUpstreamInProducts, "out.grad forgotten", "in the rule of *,"),
+        (NotReversed, "reversed() forgotten", "from the leaves to the output"),
+        (NoSeed, "nothing passed on", "self.grad = 1"),
+    ],
+)
+def test_a_mistake_in_one_place_is_not_taken_for_another(
+    wrong: type[Student | Lecture], name: str, why: str
+) -> None:
+    operations = "+ * relu" if issubclass(wrong, Student) else "+ * tanh"
+    failed = [r for r in grade(wrong, operations).data if not r.passed]
+    named = [row for row in failed if row.mistake and not row.optional]
+    assert {row.mistake for row in named} == {name}
+    assert all(why in row.why for row in named)
+    assert {r.mistake for r in failed if r.optional} <= {"", name, "interior gradients kept"}
+
+
+def test_two_mistakes_are_both_named() -> None:
+    class Both(NotReversed):
+        def tanh(self) -> Lecture:
+            out = super().tanh()
+
+            def _backward() -> None:
+                self.grad += (1 - out.data) * out.grad
+
+            out._backward = _backward
+            return out
+
+    mistakes_named = {row.mistake for row in grade(Both, "+ * tanh").data if not row.passed}
+    assert mistakes_named - {""} == {"reversed() forgotten", "wrong rule of tanh"}
+
+
+def test_numbers_that_fit_by_chance_name_nothing() -> None:
+    """A class that halves every share is like no known mistake, though a graph or two agree."""
+
+    class Halves(Student):
+        def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+            for operand, slope in shares:
+                operand.grad += slope * out.grad / 2
+
+    assert {row.mistake for row in grade(Halves, "+ *").data} == {""}
 
 
 def test_operations_that_are_not_known() -> None:

@@ -19,7 +19,7 @@ from micrograd import ops
 from micrograd.ops import Op
 from micrograd.symbolic.formula import of_rule, operand_names
 
-PACKAGE = Path(__file__).parent.parent / "micrograd"
+PACKAGE = Path(micrograd.__file__).parent
 OPERATORS = PACKAGE / "value" / "operators.py"
 STUB = PACKAGE / "__init__.pyi"
 

@@ -76,7 +76,8 @@ def _reachable(objects: list[Any]) -> list[Any]:
         for key in fresh.keys() & seen:
             del fresh[key]
         seen |= fresh.keys()
-        new = [x for x in fresh.values() if not (isinstance(x, type) and _is_loaded(x))]
+        # Of the type itself, since others call themselves types: list[int], on Python 3.10.
+        new = [x for x in fresh.values() if not (issubclass(type(x), type) and _is_loaded(x))]
         objects += new
         found += new
     return found

@@ -16,7 +16,7 @@ from micrograd.explain.known_mistakes.graphs import (
     graphs_of,
     run,
 )
-from micrograd.explain.known_mistakes.suspects import SUSPECTS
+from micrograd.explain.known_mistakes.suspects import OF_ONE_OPERATION, SUSPECTS, Suspect
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.words.tables import Cell, Table
@@ -177,20 +177,66 @@ def _attempt(
 Known = tuple[str, str]  # a mistake and why
 
 
+class _Fit(NamedTuple):
+    """How a known mistake agrees with what the class computes."""
+
+    known: Known
+    graphs: set[Graph]  # those where it gives the numbers of the class
+    against: int  # graphs where it gives wrong numbers, and the class gives others
+
+
 def _known_mistakes(results: list[_Result]) -> dict[Graph, Known]:
-    """Find the known mistake behind each failed graph: of those that fit, the commonest."""
-    fits: list[tuple[Known, set[Graph]]] = []
-    for suspect in SUSPECTS:
-        numbers = [suspect.numbers(result.graph) for result in results]
-        graphs = {r.graph for r, found in zip(results, numbers) if _fits(found, r)}
-        about = {"node": "a Value", "shares": "several", "visits": "many", "nodes": "few"}
-        fits.append(((suspect.name, suspect.why.format(**about)), graphs))
-    fits.sort(key=lambda fit: -len(fit[1]))
+    """Name the mistake behind each failed graph: the fewest that explain them, the widest first.
+
+    A mistake is taken if it explains more graphs than speak against it.
+    """
+    failed = [result.graph for result in results if not result.right]
+    evidence = _evidence(results)
+    unexplained = {result.graph for result in evidence if not result.right}
+    fits = [_fit(known, ways, results, evidence) for known, ways in _ways().items() if failed]
+    chosen: list[_Fit] = []
+    while unexplained:
+        best = max(fits, key=lambda fit: len(fit.graphs & unexplained) - fit.against)
+        if len(best.graphs & unexplained) <= best.against:
+            break
+        chosen.append(best)
+        unexplained -= best.graphs
     return {
-        result.graph: next((known for known, graphs in fits if result.graph in graphs), ("", ""))
-        for result in results
-        if not result.right
+        graph: next((fit.known for fit in chosen if graph in fit.graphs), ("", ""))
+        for graph in failed
     }
+
+
+def _ways() -> dict[Known, list[Suspect]]:
+    """Group the suspects that are one mistake, written in several ways."""
+    about = {"node": "a Value", "shares": "several", "visits": "many", "nodes": "few"}
+    ways: dict[Known, list[Suspect]] = {}
+    for suspect in SUSPECTS:
+        ways.setdefault((suspect.name, suspect.why.format(**about)), []).append(suspect)
+    return ways
+
+
+def _evidence(results: list[_Result]) -> list[_Result]:
+    """Leave out the graphs that fail with an operation that fails alone, whatever else is wrong."""
+    broken = _broken(results)
+    return [r for r in results if r.right or r.graph.concept == ONE or not _needed(r.graph, broken)]
+
+
+def _fit(
+    known: Known, ways: list[Suspect], results: list[_Result], evidence: list[_Result]
+) -> _Fit:
+    graphs, against = set(), 0
+    for result in results:
+        numbers = [way.numbers(result.graph) for way in ways]
+        if any(_fits(found, result) for found in numbers):
+            graphs.add(result.graph)
+        elif result in evidence and not result.graph.optional and not _raised(result):
+            against += not any(_same(result.expected, found) for found in numbers)
+    return _Fit(known, graphs, against)
+
+
+def _raised(result: _Result) -> bool:
+    return bool(result.error) and not result.error.startswith(_TOO_LONG)
 
 
 def _fits(found: Numbers | None, result: _Result) -> bool:
@@ -201,17 +247,12 @@ def _fits(found: Numbers | None, result: _Result) -> bool:
 
 def _graded(results: list[_Result], known: dict[Graph, Known]) -> list[Graded]:
     """Turn results into rows; one that fails because of a single operation waits for that."""
-    broken: dict[str, Graph] = {}  # the first graph of one operation that fails, by the operation
-    for result in results:
-        graph = result.graph
-        alone = graph.concept == ONE and len(graph.operations) == 1
-        if alone and not result.right:
-            broken.setdefault(min(graph.operations), graph)
+    broken = _broken(results)
     rows = []
     for result in results:
         graph, expected, got, error = result
         mistake, why = known.get(graph, ("", ""))
-        needed = [broken[name] for name in sorted(graph.operations) if name in broken]
+        needed = _needed(graph, broken)
         waits = bool(needed and graph not in needed and _local(known[needed[0]][0], mistake))
         row = Graded(
             graph.name,
@@ -230,9 +271,24 @@ def _graded(results: list[_Result], known: dict[Graph, Known]) -> list[Graded]:
     return rows
 
 
+def _broken(results: list[_Result]) -> dict[str, Graph]:
+    """Find the operations that fail alone, each with the first graph that shows it."""
+    broken: dict[str, Graph] = {}
+    for result in results:
+        graph = result.graph
+        if graph.concept == ONE and len(graph.operations) == 1 and not result.right:
+            broken.setdefault(min(graph.operations), graph)
+    return broken
+
+
+def _needed(graph: Graph, broken: dict[str, Graph]) -> list[Graph]:
+    """List what is to be mended before a graph."""
+    return [broken[name] for name in sorted(graph.operations) if name in broken]
+
+
 def _local(first: str, mistake: str) -> bool:
     """Tell whether a failure comes from the operation alone, not from another mistake."""
-    return mistake in ("", first) and (not first or first.startswith("wrong rule"))
+    return mistake in ("", first) and (not first or first.startswith(OF_ONE_OPERATION))
 
 
 def _same(expected: Numbers, got: Numbers | None) -> bool:

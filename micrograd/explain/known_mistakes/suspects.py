@@ -10,8 +10,10 @@ from micrograd.engine import Value
 from micrograd.explain.known_mistakes.graphs import Graph, Numbers, run
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp
 from micrograd.explain.known_mistakes.wrong_passes import (
+    ASSIGNED,
     KNOWN_MISTAKES,
     MANY_VISITS,
+    NO_ORDER,
     NO_ZERO_GRAD,
     NOT_VISITED,
     OLD_DATA,
@@ -24,6 +26,7 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     visits_of,
 )
 from micrograd.ops import Op
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 
 class Suspect(NamedTuple):
@@ -41,12 +44,12 @@ class Suspect(NamedTuple):
             return None
 
 
-def _backward_by(wrong_pass: Pass) -> Callable[[Value], None]:
-    """Make a backward() from a wrong pass."""
+def _backward_by(wrong_pass: Pass, visits: bool = False) -> Callable[[Value], None]:
+    """Make a backward() from a wrong pass; `visits`: it takes one for each path to a node."""
 
     def backward(root: Value) -> None:
         edges = edges_of(root)
-        if wrong_pass in NOT_VISITED.passes and sum(visits_of(root, edges).values()) > MANY_VISITS:
+        if visits and sum(visits_of(root, edges).values()) > MANY_VISITS:
             raise TimeIsUp
         grad = Grads((v, v.grad) for v in edges)
         wrong_pass(root, edges, grad)
@@ -105,31 +108,155 @@ def _with_rule(op: Op, slopes: Callable[..., tuple[float, ...]]) -> Pass:
     return wrong_pass
 
 
-def upstream_forgotten(root: Value, edges: Edges, grad: Grads) -> None:
-    """Add the slope alone, without the gradient that arrived."""
-    reset_interior(root, edges, grad)
-    for operands in edges.values():
-        for operand, slope in operands:
-            grad[operand] += slope
+# Mistakes in backward(), or in the rules of one operation -----------------------------------------
 
+
+def _reversed_forgotten(root: Value, edges: Edges, grad: Grads) -> None:
+    """Walk from the leaves to the root: what arrives in between is not passed on."""
+    reset_interior(root, edges, grad)
+    for node in reversed(list(edges)):
+        for operand, slope in edges[node]:
+            grad[operand] += slope * grad[node]
+
+
+def _last_operand_first(wrong_pass: Pass) -> Pass:
+    """Make the pass of a class that keeps operands in another order, in a set say."""
+
+    def other_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        wrong_pass(root, Edges((v, operands[::-1]) for v, operands in edges.items()), grad)
+
+    return other_pass
+
+
+def _a_set_without_visited_mark(root: Value, edges: Edges, grad: Grads) -> None:
+    """Recurse without marking visited nodes, over a set of operands: each is visited once."""
+    reset_interior(root, edges, grad)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        for operand, slope in edges[node]:
+            grad[operand] += slope * grad[node]
+        stack.extend(IdentityDict(reversed(edges[node])))
+
+
+def _nothing_passed_on(root: Value, edges: Edges, grad: Grads) -> None:
+    """Leave all gradients as they are."""
+
+
+def _silent(op: Op) -> Pass:
+    """Make the pass of a class in which an operation passes nothing on."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        right(root, Edges((v, [] if v.op is op else edges[v]) for v in edges), grad)
+
+    return wrong_pass
+
+
+def _upstream_forgotten(op: Op | None = None) -> Pass:
+    """Add the slope alone, without the gradient that arrived, in all rules or in that of `op`."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        reset_interior(root, edges, grad)
+        for node, operands in edges.items():
+            arrived = 1.0 if op in (None, node.op) else grad[node]
+            for operand, slope in operands:
+                grad[operand] += slope * arrived
+
+    return wrong_pass
+
+
+def _assigning(op: Op, last_first: bool) -> Pass:
+    """Assign the shares of an operation, in one of the two orders in which a walk may come."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        reset_interior(root, edges, grad)
+        for node in _walk(root, edges, last_first):
+            arrived = grad[node]
+            for operand, slope in edges[node]:
+                grad[operand] = slope * arrived + (0.0 if node.op is op else grad[operand])
+
+    return wrong_pass
+
+
+def _walk(root: Value, edges: Edges, last_first: bool) -> list[Value]:
+    """List the nodes as a depth-first visit of the operands does, from the root to the leaves."""
+    order, seen, stack = list[Value](), IdentitySet[Value](), [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            operands = [operand for operand, _ in edges[node]]
+            stack.append((node, True))
+            stack.extend((x, False) for x in (operands if last_first else reversed(operands)))
+    return order[::-1]
+
+
+_OPERATIONS = (
+    *(ops.add, ops.multiply, ops.subtract, ops.divide, ops.negative, ops.power),
+    *(ops.relu, ops.tanh, ops.sigmoid, ops.exp, ops.log),
+)
+OF_ONE_OPERATION = ("wrong rule of ", "nothing passed on by ")  # how their names begin
+
+
+def _in_one_operation(op: Op) -> list[Suspect]:
+    silent = "its operands get nothing: write the rule, and store it, out._backward = _backward"
+    assigned = f"in the rule of {op.symbol}, a share overwrites what was there: add it"
+    forgotten = f"in the rule of {op.symbol}, the slope alone is added: multiply it by out.grad"
+    return [
+        Suspect(
+            f"nothing passed on by {op.symbol}", silent, {"backward": _backward_by(_silent(op))}
+        ),
+        *(
+            Suspect(ASSIGNED.name, assigned, {"backward": _backward_by(_assigning(op, last_first))})
+            for last_first in (False, True)
+        ),
+        Suspect(
+            _UPSTREAM_FORGOTTEN, forgotten, {"backward": _backward_by(_upstream_forgotten(op))}
+        ),
+    ]
+
+
+_UPSTREAM_FORGOTTEN = "out.grad forgotten"
 
 SUSPECTS = [
     *(
-        Suspect(m.name, m.why, {"backward": _backward_by(wrong_pass)})
+        Suspect(m.name, m.why, {"backward": _backward_by(wrong_pass, m is NOT_VISITED)})
         for m in KNOWN_MISTAKES
         for wrong_pass in m.passes
         if m not in (NO_ZERO_GRAD, OLD_DATA)
+    ),
+    *(
+        Suspect(NO_ORDER.name, NO_ORDER.why, {"backward": _backward_by(_last_operand_first(p))})
+        for p in NO_ORDER.passes
+    ),
+    *(
+        Suspect(NOT_VISITED.name, NOT_VISITED.why, {"backward": _backward_by(p, visits=True)})
+        for p in (_a_set_without_visited_mark, _last_operand_first(_a_set_without_visited_mark))
     ),
     Suspect(NO_ZERO_GRAD.name, NO_ZERO_GRAD.why, {"zeroing": False}),
     Suspect(OLD_DATA.name, OLD_DATA.why, {"recording_again": False}),  # rules read the data anew
     Suspect(OLD_DATA.name, OLD_DATA.why, {"updating": False}),  # it keeps all numbers
     Suspect(
-        "out.grad forgotten",
+        _UPSTREAM_FORGOTTEN,
         "the slope alone is added: multiply it by the gradient that arrived, out.grad",
-        {"backward": _backward_by(upstream_forgotten)},
+        {"backward": _backward_by(_upstream_forgotten())},
+    ),
+    Suspect(
+        "reversed() forgotten",
+        "the walk goes from the leaves to the output, which is to come first",
+        {"backward": _backward_by(_reversed_forgotten)},
+    ),
+    Suspect(
+        "nothing passed on",
+        "no leaf gets a gradient: in backward(), set self.grad = 1 and call each _backward, which "
+        "each operation stores, out._backward = _backward",
+        {"backward": _backward_by(_nothing_passed_on)},
     ),
     *(
         Suspect(f"wrong rule of {op.symbol}", why, {"backward": _backward_by(_with_rule(op, rule))})
         for op, why, rule in _WRONG_RULES
     ),
+    *(suspect for op in _OPERATIONS for suspect in _in_one_operation(op)),
 ]
