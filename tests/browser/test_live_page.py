@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,17 +160,29 @@ def test_inputs_and_labels_are_dragged_too(page: Page) -> None:
     shows(page, changed(y4=0.0))
 
 
+# In one step, since the network is drawn anew whenever numbers arrive.
+MIDDLE = """what => {
+  const element = document.querySelector(what);
+  element.scrollIntoView({block: "center"});
+  const place = element.getBoundingClientRect();
+  return [place.x + place.width / 2, place.y + place.height / 2];
+}"""
+
+
 def drag(page: Page, what: str, by: int) -> None:
-    element = page.locator(f"#live-network {what}")
-    element.scroll_into_view_if_needed()
-    place = element.bounding_box()
-    assert place
-    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
     name = re.search(r"data-name=(\w+)\]\[data-at='([\d,]+)'", what)
     assert name
-    expect(page.locator("#live-chosen")).to_have_value(f"{name[1]}:{name[2]}")
+    expect(page.locator(f"#live-network {what}")).to_be_attached()
+    chosen = f"{name[1]}:{name[2]}"
+    for _ in range(5):
+        x, y = page.evaluate(MIDDLE, f"#live-network {what}")
+        page.mouse.move(x, y)
+        page.mouse.down()
+        with suppress(AssertionError):  # numbers that arrived just now have moved the drawing
+            expect(page.locator("#live-chosen")).to_have_value(chosen, timeout=4000)
+            break
+        page.mouse.up()
+    assert page.input_value("#live-chosen") == chosen
     page.mouse.move(x + by, y, steps=8)
     page.mouse.up()
 
