@@ -40,8 +40,8 @@ def everything() -> None:
     x, y = Value(0.5, label="x"), Own(0.25)
     nodes = [
         op(*[x, y + 0, x * y][: len(op.derivatives)])
+        for op in ops.TABLE.values()
         if op.name not in ("arccosh", "polygamma")  # which are not defined there
-        if op.name != "arccosh"
     ]
     total = sum(nodes, three(x, y, 2.0)) ** 2 + 2**x - x**3 / y
     out = Value(total.data, (total,))
