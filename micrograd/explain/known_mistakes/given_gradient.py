@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,24 +53,21 @@ def vector_of(grad: Any) -> Array:
 
 def slack_of(given: Sequence[Any]) -> list[Any]:
     """Return half a unit in the last place of entries that were printed with few digits, else 0."""
-    largest = max(float(np.abs(x).max()) for x in given)
-    slack = [np.zeros(x.shape) for x in given]
-    for digits in _DIGITS:  # behind the point
-        if 10.0**-digits < 0.1 * largest and all((np.round(x, digits) == x).all() for x in given):
-            slack = [np.full(x.shape, 0.51 * 10.0**-digits) for x in given]
-            break
-    for digits in _DIGITS:  # in all
-        units = [_units(x, digits) for x in given]
-        if all(np.allclose(np.round(x / u) * u, x, 1e-14, 0.0) for x, u in zip(given, units)):
-            return [np.maximum(s, 0.51 * u * (x != 0)) for s, x, u in zip(slack, given, units)]
-    return slack
+    numbers = [v for x in given for v in x.ravel().tolist()]
+    largest = max(map(abs, numbers))
+    behind_the_point = (
+        d for d in _DIGITS if 10.0**-d < 0.1 * largest and all(round(v, d) == v for v in numbers)
+    )
+    in_all = (d for d in _DIGITS if all(float(f"{v:.{d}g}") == v for v in numbers))
+    decimals, significant = next(behind_the_point, None), next(in_all, None)
 
+    def slack(v: float) -> float:
+        unit = 10.0**-decimals if decimals else 0.0
+        if significant and v:
+            unit = max(unit, 10.0 ** (math.floor(math.log10(abs(v))) + 1 - significant))
+        return 0.51 * unit
 
-def _units(x: Array, digits: int) -> Array:
-    """Return the unit in the last of some significant digits of each entry."""
-    size = np.where(x == 0, 1.0, np.abs(x))
-    units: Array = 10.0 ** (np.floor(np.log10(size)) + 1 - digits)
-    return units
+    return [np.array([list(map(slack, row)) for row in x.tolist()]) for x in given]
 
 
 def sizes_of(shapes: Sequence[tuple[int, ...]]) -> str:
