@@ -127,10 +127,14 @@ static inline int is_unset(Value *v) {
     return bits == UNSET;
 }
 
-/* Raise the error of Python for an attribute that is not there yet. */
+/* Raise the error of Python for an attribute that is not there yet; from 3.13 on it names the module. */
 static PyObject *unset_error(PyObject *self, const char *name) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyErr_Format(PyExc_AttributeError, "'%T' object has no attribute '%s'", self, name);
+#else
     return PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s'",
                         ((PyHeapTypeObject *)Py_TYPE(self))->ht_type.tp_name, name);
+#endif
 }
 
 /* Return a state for what cannot do without one; NULL, with an error, during shutdown. */
