@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import notebooks
@@ -41,19 +42,29 @@ def write(folder: Path) -> None:
 
 def packages() -> Path:
     """Return the folder of the npm packages, installed as the lock file says."""
-    lock, stamp = SOURCE / "package-lock.json", INSTALLED / "package-lock.json"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        if shutil.which("npm") is None:
-            sys.exit("The live page takes Pyodide from the npm registry: install npm (Node.js)")
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        INSTALLED.mkdir(parents=True)
-        shutil.copyfile(SOURCE / "package.json", INSTALLED / "package.json")
-        shutil.copyfile(lock, stamp)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        if subprocess.run(command, cwd=INSTALLED, check=False).returncode:
-            stamp.unlink()
-            sys.exit("npm could not install what docs/live/package-lock.json lists")
+    lock, installed = SOURCE / "package-lock.json", INSTALLED / "package-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        _install()
     return INSTALLED / "node_modules"
+
+
+def _install() -> None:
+    """Install beside the place and move there, so that another build never sees half of it."""
+    if shutil.which("npm") is None:
+        sys.exit("The live page takes Pyodide from the npm registry: install npm (Node.js)")
+    INSTALLED.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=INSTALLED.parent) as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(SOURCE / name, new / name)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        if subprocess.run(command, cwd=new, check=False).returncode:
+            sys.exit("npm could not install what docs/live/package-lock.json lists")
+        with suppress(FileNotFoundError):
+            INSTALLED.rename(old)
+        with suppress(OSError):  # another build may have put the same packages there meanwhile
+            new.rename(INSTALLED)
 
 
 def lab() -> str:
