@@ -64,7 +64,8 @@ class Path:
         self._executable = executable
         if not all(op is None or _is_known(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
-        tape.close()
+        if tape.guards:
+            tape.close()  # one of many paths, perhaps, which are planned later, or never
         self.truths: list[bool] = list(tape.guards.values())
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
