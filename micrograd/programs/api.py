@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import count
+from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
+from micrograd.programs.arguments import (
+    FLOAT64,
+    Argument,
+    Structure,
+    are_scalars,
+    named,
+    read,
+)
 from micrograd.programs.branches import Paths
+from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
+from micrograd.programs.calling import Known, Version, getter, trace
+from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
@@ -27,36 +33,11 @@ from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.value import hooks
-from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
-
-
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-class _Version(NamedTuple):
-    """All that was traced while the function's closure and globals were the same."""
-
-    references: References
-    paths: dict[Any, Paths]  # by the structures of the arguments
-
-
-class _Known:
-    """How a function is called, and what was traced of it; of a method, without its object."""
-
-    __slots__ = ("names", "plain", "signature", "version")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
-        parameters = self.signature.parameters.values()
-        # The names, if arguments can only be given in this order or by name.
-        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
-        self.plain = len(self.names) == len(parameters)
-        self.version: _Version | None = None
 
 
 class Program:
@@ -91,14 +72,21 @@ class Program:
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
-        self._wrap(function, _Known(function))
+        self._wrap(function, Known(function))
 
-    def _wrap(self, function: Callable[..., Any], known: _Known) -> None:
+    _base: Program  # of a derivative: what it is the derivative of
+
+    def _wrap(
+        self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self._name = getattr(function, "__name__", type(function).__name__)
+        for order in orders:
+            self._name = f"{order.name}({self._name})"
         self._known = known
-        self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
+        self._orders = orders
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
         """Return the program of the method of an object; it is traced once for each object."""
@@ -106,10 +94,29 @@ class Program:
             return self
         method = MethodType(self.function, instance)
         bound = Program.__new__(Program)
-        bound._wrap(method, self._known_of(method))
+        bound._wrap(method, self._known_of(method), self._orders)
+        if self._orders:
+            bound._base = self._base.__get__(instance, owner)
         return bound
 
-    def _known_of(self, method: MethodType) -> _Known:
+    def _derivative(
+        self, compute: Callable[..., Any], argnums: Any, has_aux: bool, sparse: bool = False
+    ) -> Program:
+        """Return the program of a derivative of each row."""
+        if has_aux or sparse:
+            raise TypeError(
+                f"{compute.__name__.strip('_')} of {self!r}: has_aux and sparse are for functions; "
+                "a program returns numbers alone, and its derivatives are arrays"
+            )
+        return self._of_order(Order(compute, argnums))
+
+    def _of_order(self, order: Order) -> Program:
+        derived = Program.__new__(Program)
+        derived._wrap(self.function, Known(self.function), (*self._orders, order))
+        derived._base = self
+        return derived
+
+    def _known_of(self, method: MethodType) -> Known:
         # By identity, since objects that are equal have Values of their own.
         key, kept = id(method.__self__), self._of_objects
         found = kept.get(key)
@@ -118,13 +125,13 @@ class Program:
         try:
             reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
         except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
-            return _Known(method)
-        return kept.setdefault(key, (reference, _Known(method)))[1]
+            return Known(method)
+        return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and _are_scalars((*args, *kwargs.values())):
+        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
-            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+            return on_scalars(self.function, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
         for name, x in self._named(args, kwargs):
@@ -140,7 +147,8 @@ class Program:
         ragged = [x for x in arguments.values() if x.which is not None]
         found: list[Paths] = []
         if ragged:
-            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            refuse_ragged(self._name, self._orders, arguments)
+            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
         else:
             shapes = tuple([x.structures[0] for x in arguments.values()])
             found.append(self._paths(arguments, shapes, args, kwargs))
@@ -157,7 +165,7 @@ class Program:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         found: list[Paths],
-    ) -> Result:
+    ) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
         table: Array = np.array([x.which for x in ragged])
@@ -174,6 +182,23 @@ class Program:
                 for part in paths.parts(inputs, len(rows), rows)
             ]
         return joined(parts, n)
+
+    def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
+        """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
+
+        `params` are the Values to fit, in any nesting, or a Module; what follows is what the
+        program is called on. Raises TypeError for numbers among them, ValueError for Values that
+        were computed or given twice. See `Objective`.
+
+        >>> from micrograd import Value, program
+        >>> from scipy.optimize import least_squares
+        >>> rate = Value(1.0)
+        >>> decay = program(lambda t, y: (-rate * t).exp() - y)
+        >>> fit = decay.objective(rate, [1.0, 2.0, 3.0], [0.5, 0.25, 0.125])
+        >>> print(least_squares(fit.residuals, fit.x0, jac=fit.jacobian).x.round(6))
+        [0.693147]
+        """
+        return Objective(self, params, args, kwargs)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -234,6 +259,8 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
+        if self._orders:
+            return Program._of_order, (self._base, self._orders[-1])
         if getattr(self.function, "__qualname__", None) and _is_importable(self):
             return self.function.__qualname__  # where a decorated function is found
         if isinstance(self.function, MethodType):
@@ -243,6 +270,8 @@ class Program:
         return Program, (self.function,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        if self._orders:
+            return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.function, memo))
 
     def _paths(
@@ -255,7 +284,7 @@ class Program:
         version = self._known.version
         if version is None or not version.references.unchanged():
             with uncollected():
-                version = _Version(References(self.function), {})
+                version = Version(References(self.function), {})
                 first, functions = version.references.first, version.references.functions
                 refuse_hidden_truths(first, functions)
                 refuse_hidden_errors(first, functions)
@@ -265,14 +294,15 @@ class Program:
         paths = version.paths.get(key)
         if paths is None:
             bound = self._known.signature.bind(*args, **kwargs)
-            trace = functools.partial(
-                _trace,
-                _getter(self.function),
+            run = functools.partial(
+                trace,
+                self._orders,
+                getter(self.function),
                 list(zip(arguments, structures)),
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(trace, version.references.names, integers)
+            found = Paths(run, version.references.names, integers)
             paths = version.paths.setdefault(key, found)
         return paths
 
@@ -282,7 +312,7 @@ class Program:
         if not kwargs and known.plain and len(args) == len(known.names):
             return zip(known.names, args)
         try:
-            return _named(known.signature.bind(*args, **kwargs))
+            return named(known.signature.bind(*args, **kwargs))
         except TypeError as error:
             raise TypeError(f"{self._name}{known.signature}: {error}") from None
 
@@ -307,61 +337,6 @@ def program(function: Callable[..., Any]) -> Program:
     array([ 5., 13.])
     """
     return Program(function)
-
-
-# The arguments ---------------------------------------------------------------------------------
-
-
-def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
-    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
-    parameters = bound.signature.parameters
-    for name, given in bound.arguments.items():
-        kind = parameters[name].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
-        elif kind is inspect.Parameter.VAR_KEYWORD:
-            for key, x in given.items():  # which may be called as one of the others
-                plain = key.isidentifier() and key not in parameters
-                yield key if plain else f"{name}[{key!r}]", x
-        else:
-            yield name, given
-
-
-def _are_scalars(arguments: Sequence[Any]) -> bool:
-    """Return whether arguments hold a Value, or all are numbers: one example, not arrays."""
-    return any(map(_holds_values, arguments)) or all(map(is_number, arguments))
-
-
-def _holds_values(x: Any) -> bool:
-    """Return whether an argument is a Value, or holds one, at any depth."""
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind == "O" and any(map(_holds_values, x.flat))
-    if isinstance(x, (list, tuple)):
-        return any(map(_holds_values, x))
-    return isinstance(x, Value)
-
-
-def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
-    """Return a way to the function that does not keep a method's object: the call does that."""
-    if isinstance(function, MethodType):
-        with suppress(TypeError):  # an object that allows no weak references
-            return weakref.WeakMethod(function)
-    return lambda: function
-
-
-def _trace(
-    getter: Callable[[], Any],
-    arguments: list[tuple[str, Structure]],
-    by_position: int,
-    keywords: tuple[str, ...],
-    leaf: Callable[[str, int], Value],
-) -> Any:
-    """Run the function on leaves in the place of its arguments, given as in the call."""
-    leaves = [
-        nested(structure, map(functools.partial(leaf, name), count()))
-        for name, structure in arguments
-    ]
-    return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
 
 
 def _is_importable(program: Program) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Call(_Node):
 
     again: bool  # the seeds stay, though grad is 0
     runs: list[Run]
-    shape: tuple[int, ...]  # of the results
+    shape: tuple[int, int]  # rows, and the numbers of each
     seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @classmethod
@@ -103,14 +104,15 @@ class Call(_Node):
         """Return what to add to which block; where parameters hide, backward() asks for it."""
         if self.grad == 0.0 or not self.shape[0]:
             return []
-        seeds = self.seeds
+        return list(self.gradients(self.seeds))
+
+    def gradients(self, seeds: Array | float) -> Iterator[tuple[Any, Array]]:
+        """Yield blocks, and the gradients of their leaves; `seeds` weigh the results as in data."""
         if not isinstance(seeds, float):
-            seeds = seeds.reshape(self.shape[0], -1).T
-        collected = []
+            seeds = seeds.T
         for program, rows, state in self.runs:
             some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
-            collected.append((program.block, program.backward(state, some)))
-        return collected
+            yield program.block, program.backward(state, some)
 
 
 class Lease:
@@ -157,9 +159,9 @@ class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
     `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
-    that returns k of them. An index gives a part of it (`result[:, 0]` a column), and a Value
-    where it names one element. Arithmetic belongs in the function, or on the reductions: on a
-    result it raises TypeError.
+    that returns k of them, (n, k, l) for one that returns an array of shape (k, l). An index gives
+    a part of it (`result[:, 0]` a column), and a Value where it names one element. Arithmetic
+    belongs in the function, or on the reductions: on a result it raises TypeError.
 
     >>> from micrograd import Value, program
     >>> w = Value(3.0)
@@ -264,6 +266,34 @@ class Result(Operators[Any]):
     __le__: Callable[..., Any] = _compare
     __gt__: Callable[..., Any] = _compare
     __ge__: Callable[..., Any] = _compare
+
+
+class Parts(tuple[Any, ...]):
+    """What a function returns whose program gives a tuple of results: scalars, arrays, Parts."""
+
+
+# What one row gives: the shape of an array, () for a scalar; a list where it is several of these.
+Form = Union[tuple[int, ...], list["Form"]]
+
+
+def shaped(data: Array, form: Form, call: Lease, positions: Array | None = None) -> Any:
+    """Return numbers, one line per row, in their form: a Result, or a tuple of these."""
+    if isinstance(form, tuple):
+        shape = (len(data), *form)
+        places = None if positions is None else positions.reshape(shape)
+        return Result(data.reshape(shape), call, places)
+    if positions is None:
+        positions = np.arange(data.size).reshape(data.shape)
+    parts, at = [], 0
+    for part in form:
+        end = at + _size(part)
+        parts.append(shaped(data[:, at:end], part, call, positions[:, at:end]))
+        at = end
+    return tuple(parts)
+
+
+def _size(form: Form) -> int:
+    return math.prod(form) if isinstance(form, tuple) else sum(map(_size, form))
 
 
 def _total(data: Array) -> float:
