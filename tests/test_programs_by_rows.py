@@ -240,3 +240,20 @@ def test_random_branches(choices: list[Choice], seed: int) -> None:
         return nodes[-1] * mg.sin(x[2] * y) + nodes[-1] ** 2
 
     assert_derivatives_agree(branching, seed, values)
+
+
+def test_a_pickle_holds_what_was_traced_of_a_derivative() -> None:
+    def inner(x: Any) -> Any:
+        return w * x**3
+
+    slope = mg.grad(program(inner))
+    with pytest.raises(pickle.PicklingError, match="nothing was traced"):
+        pickle.dumps(slope)
+    slope([1.0])
+    loaded = pickle.loads(pickle.dumps(slope))
+    assert loaded([2.0]).data.tolist() == [6.0]
+    assert copy.copy(slope)([2.0]).data.tolist() == [6.0]
+    assert pickle.loads(pickle.dumps(mg.grad(hard.energy)))([2.0]).data.tolist() == [8.0]
+
+
+hard = Spring(4.0)

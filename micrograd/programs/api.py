@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import pickle
 import weakref
 from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
@@ -12,19 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import (
-    FLOAT64,
-    Argument,
-    Structure,
-    are_scalars,
-    named,
-    read,
-)
+from micrograd.programs.arguments import FLOAT64, Argument, Structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
-from micrograd.programs.calling import Known, Version, getter, trace
+from micrograd.programs.calls import Known, Version, are_scalars, getter, named, trace
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
+from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
@@ -32,6 +27,7 @@ from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
+from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
 
 if TYPE_CHECKING:
@@ -213,6 +209,8 @@ class Program:
         >>> scaled([1.0]).data
         array([2.])
         """
+        if isinstance(self.function, Sourceless):
+            raise self.function.error("retrace() would forget all that is known of it")
         self._known.version = None
 
     def __str__(self) -> str:
@@ -259,20 +257,47 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
+        function, orders = self.function, self._orders
+        if not isinstance(function, (FunctionType, Sourceless)):
+            if orders:
+                return Program._of_order, (self._base, orders[-1])
+            if isinstance(function, MethodType):
+                name, owner = function.__name__, function.__self__
+                if isinstance(getattr(type(owner), name, None), Program):
+                    return getattr, (owner, name)  # a decorated method
+            return Program, (function,)
+        root = self
+        while root._orders:
+            root = root._base
+        source, traced = source_of(root), self._traced()
+        if traced or (orders and source):
+            return _load, (source, traced, orders)
+        if source is None:
+            raise pickle.PicklingError(
+                f"{self!r} has a function that no other process could find, and nothing was traced "
+                "of it yet: call it once, and what was traced is pickled"
+            )
+        return source.name if source.find() is self else (Program, (function,))
+
+    def __copy__(self) -> Program:
+        other = Program.__new__(Program)
+        other._wrap(self.function, self._known, self._orders)
         if self._orders:
-            return Program._of_order, (self._base, self._orders[-1])
-        if getattr(self.function, "__qualname__", None) and _is_importable(self):
-            return self.function.__qualname__  # where a decorated function is found
-        if isinstance(self.function, MethodType):
-            name, owner = self.function.__name__, self.function.__self__
-            if isinstance(getattr(type(owner), name, None), Program):
-                return getattr, (owner, name)  # a decorated method
-        return Program, (self.function,)
+            other._base = self._base
+        return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        if isinstance(self.function, Sourceless):
+            return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.function, memo))
+
+    def _traced(self) -> Traced | None:
+        version = self._known.version
+        if version is None or not version.references.unchanged():
+            return None
+        return Traced.of(self.function, version.references.names, version.paths)
 
     def _paths(
         self,
@@ -293,6 +318,8 @@ class Program:
         key = (tuple(arguments), structures, integers)
         paths = version.paths.get(key)
         if paths is None:
+            if isinstance(self.function, Sourceless):
+                raise self.function.error("its arguments had other shapes, or other kinds")
             bound = self._known.signature.bind(*args, **kwargs)
             run = functools.partial(
                 trace,
@@ -339,11 +366,19 @@ def program(function: Callable[..., Any]) -> Program:
     return Program(function)
 
 
-def _is_importable(program: Program) -> bool:
-    """Return whether a decorated function's own name leads to the program."""
-    import sys
-
-    found: Any = sys.modules.get(program.function.__module__)
-    for name in program.function.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is program
+def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:
+    """Return the program that a pickle stands for: the one of that name, or what was traced."""
+    found = source and source.find()
+    if found is not None:
+        program = found if isinstance(found, Program) else Program(found)
+        for order in orders:
+            program = program._of_order(order)
+        return program
+    if traced is None:
+        raise pickle.UnpicklingError(
+            f"{source and source.name} is not where it was, and nothing was traced of its "
+            "derivative before it was pickled: call that once, and what was traced is pickled"
+        )
+    program = Program(traced.function)
+    program._known.version = Version(Settled(traced.names), traced.planted())
+    return program

@@ -11,7 +11,7 @@ from micrograd.derivatives.transforms import Derivative
 from micrograd.derivatives.trees import Nested
 from micrograd.engine import Value
 from micrograd.programs.arguments import Argument
-from micrograd.programs.run.results import Parts
+from micrograd.programs.run.forms import Parts
 from micrograd.value.numbers import is_number
 
 

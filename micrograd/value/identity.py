@@ -43,6 +43,9 @@ class IdentityDict(MutableMapping[Key, Item]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IdentityDict, ([*self._items.values()],)  # copies have identities of their own
+
     def __repr__(self) -> str:
         pairs = ", ".join(f"{key!r}: {item!r}" for key, item in self._items.values())
         return f"IdentityDict({{{pairs}}})"

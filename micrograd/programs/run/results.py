@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -266,34 +265,6 @@ class Result(Operators[Any]):
     __le__: Callable[..., Any] = _compare
     __gt__: Callable[..., Any] = _compare
     __ge__: Callable[..., Any] = _compare
-
-
-class Parts(tuple[Any, ...]):
-    """What a function returns whose program gives a tuple of results: scalars, arrays, Parts."""
-
-
-# What one row gives: the shape of an array, () for a scalar; a list where it is several of these.
-Form = Union[tuple[int, ...], list["Form"]]
-
-
-def shaped(data: Array, form: Form, call: Lease, positions: Array | None = None) -> Any:
-    """Return numbers, one line per row, in their form: a Result, or a tuple of these."""
-    if isinstance(form, tuple):
-        shape = (len(data), *form)
-        places = None if positions is None else positions.reshape(shape)
-        return Result(data.reshape(shape), call, places)
-    if positions is None:
-        positions = np.arange(data.size).reshape(data.shape)
-    parts, at = [], 0
-    for part in form:
-        end = at + _size(part)
-        parts.append(shaped(data[:, at:end], part, call, positions[:, at:end]))
-        at = end
-    return tuple(parts)
-
-
-def _size(form: Form) -> int:
-    return math.prod(form) if isinstance(form, tuple) else sum(map(_size, form))
 
 
 def _total(data: Array) -> float:

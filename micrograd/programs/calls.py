@@ -1,21 +1,25 @@
-"""The function of a program: how it is called, on leaves in the place of its arguments."""
+"""How a program is called: its arguments by name, and its function on leaves in their place."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from types import MethodType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.arguments import Structure, nested
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, differentiated
 from micrograd.programs.trace.captures import References
+from micrograd.programs.trace.sourceless import Settled
+from micrograd.value.numbers import is_number
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -23,7 +27,7 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 class Version(NamedTuple):
     """All that was traced while the function's closure and globals were the same."""
 
-    references: References
+    references: References | Settled
     paths: dict[Any, Paths]  # by the structures of the arguments
 
 
@@ -68,3 +72,32 @@ def trace(
     function = getter()
     returned = function(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
     return differentiated(function, orders, returned, leaves[:by_position])
+
+
+def named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
+    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
+    parameters = bound.signature.parameters
+    for name, given in bound.arguments.items():
+        kind = parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            for key, x in given.items():  # which may be called as one of the others
+                plain = key.isidentifier() and key not in parameters
+                yield key if plain else f"{name}[{key!r}]", x
+        else:
+            yield name, given
+
+
+def are_scalars(arguments: Sequence[Any]) -> bool:
+    """Return whether arguments hold a Value, or all are numbers: one example, not arrays."""
+    return any(map(_holds_values, arguments)) or all(map(is_number, arguments))
+
+
+def _holds_values(x: Any) -> bool:
+    """Return whether an argument is a Value, or holds one, at any depth."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind == "O" and any(map(_holds_values, x.flat))
+    if isinstance(x, (list, tuple)):
+        return any(map(_holds_values, x))
+    return isinstance(x, Value)
