@@ -71,7 +71,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> Both:
 
 
 def test_each_step_of_random_programs_is_numpys(both: Both) -> None:
-    assert [found for i in range(30) if (found := failure(SEED, i))] == []
+    assert [found for i in range(15) if (found := failure(SEED, i))] == []
     assert both.in_c >= {"row", "product", "outer", "einsum", "sum", "take", "put"}
 
 
@@ -342,5 +342,5 @@ def test_a_users_operation_runs_between_instructions() -> None:
     total = traced([1.0, -1.0]).sum()
     total.backward()
     loop = sum(mg.exp(half(w * x)) * w for x in (1.0, -1.0))
-    assert total.data == pytest.approx(float(loop.data))
-    assert w.grad == pytest.approx(mg.grad(loop, w))
+    assert total.data == pytest.approx(loop.data)
+    assert w.grad == pytest.approx(mg.grad(loop, w).data)
