@@ -18,6 +18,8 @@ from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
 from micrograd.programs.branches import Paths
+from micrograd.programs.export.methods import Exports
+from micrograd.programs.export.source import Source
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
@@ -59,7 +61,7 @@ class _Known:
         self.version: _Version | None = None
 
 
-class Program:
+class Program(Exports):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -226,6 +228,13 @@ class Program:
         version = self._known.version
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
+
+    def _source(self) -> Source:
+        version = self._known.version
+        known = [item for item in version.paths.items() if item[1].found] if version else []
+        if version is None or not known or not version.references.unchanged():
+            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
+        return Source(self._name, known, version.references.names)
 
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
