@@ -33,7 +33,7 @@ class InC:
         if compiler is None:
             pytest.skip("no C compiler is installed")
         self.program = program
-        self.source = program._source()
+        self.writable = program._writable()
         self.path = folder / f"{len(list(folder.iterdir()))}.c"
         program.to_c(self.path, gradient)
         library = self.path.with_suffix(".so")
@@ -52,17 +52,17 @@ class InC:
         assert done.returncode == 0, done.stderr
         name = self.path.read_text().split("(const double")[0].rpartition("int ")[2]
         self._function = ctypes.CDLL(str(library))[name]
-        self._has_gradient = gradient and len(self.source.numbers) > 0
+        self._has_gradient = gradient and len(self.writable.numbers) > 0
 
     def __call__(self, row: Sequence[Any], weights: Any = None) -> Outcome:
         """Call it on one row, with the parameters' numbers of now."""
-        source = self.source
-        numbers = np.array([p.data for p in source.parameters])
+        writable = self.writable
+        numbers = np.array([p.data for p in writable.parameters])
         given = [np.array(x, float).reshape(-1) for x in row]
         given = [numbers] * (len(numbers) > 0) + [x for x in given if x.size]
-        result, gradient = np.full(source.width, 99.0), np.full(len(numbers), 99.0)
+        result, gradient = np.full(writable.width, 99.0), np.full(len(numbers), 99.0)
         if self._has_gradient:
-            given += [np.array(weights, float)] if source.is_list else []
+            given += [np.array(weights, float)] if writable.is_list else []
             given += [result, gradient]
         else:
             given += [result]
@@ -73,7 +73,7 @@ class InC:
         """Compare each row with the program, to 1e-12; return the statuses."""
         statuses = []
         for row in range(len(arrays[0])):
-            weights = np.linspace(0.5, 1.5, self.source.width)
+            weights = np.linspace(0.5, 1.5, self.writable.width)
             found = self([array[row] for array in arrays], weights)
             statuses.append(found.status)
             if found.status in (0, 3):
@@ -81,18 +81,18 @@ class InC:
         return statuses
 
     def _compare(self, found: Outcome, row: Sequence[Any], weights: Any) -> None:
-        for p in self.source.parameters:
+        for p in self.writable.parameters:
             p.grad = 0.0
         result = self.program(*row)
         right = result.data.reshape(-1)
         np.testing.assert_allclose(found.result, right, rtol=1e-12, atol=1e-12 * _largest(right))
         if found.status == 0 and self._has_gradient:
-            parts = result[0] if self.source.is_list else [result[0]]
-            total = sum(weights[k] * parts[k] for k in range(self.source.width))
-            if not self.source.is_list:
+            parts = result[0] if self.writable.is_list else [result[0]]
+            total = sum(weights[k] * parts[k] for k in range(self.writable.width))
+            if not self.writable.is_list:
                 total = parts[0]
             total.backward()
-            gradient = np.array([p.grad for p in self.source.parameters])
+            gradient = np.array([p.grad for p in self.writable.parameters])
             tolerance = 1e-12 * _largest(gradient)
             np.testing.assert_allclose(found.gradient, gradient, rtol=1e-12, atol=tolerance)
 

@@ -45,7 +45,7 @@ def test_random_programs(number: int, tmp_path: Path) -> None:
     program = case.program()
     arrays = [arguments.numbers(np.random.default_rng(number), 3, a) for a in case.arguments]
     arguments.call(program, case.arguments, arrays)
-    assert [a.name for a in case.arguments] == [a.name for a in program._source().arguments]
+    assert [a.name for a in case.arguments] == [a.name for a in program._writable().arguments]
     assert {*InC(program, tmp_path).check(arrays)} <= {0, 3}
 
 
@@ -99,7 +99,7 @@ def test_each_path_has_parameters_of_its_own(tmp_path: Path) -> None:
     program, w = branching()
     program([2.0, 0.5, -8.0])
     in_c = InC(program, tmp_path)
-    of = {id(p): g for p, g in zip(in_c.source.parameters, in_c([2.0]).gradient)}
+    of = {id(p): g for p, g in zip(in_c.writable.parameters, in_c([2.0]).gradient)}
     assert [of[id(p)] for p in w] == [2.0, 1.0, 0.0]
     assert InC(program, tmp_path, gradient=False)([-8.0]).result == [-0.125]
 

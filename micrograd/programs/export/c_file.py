@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from micrograd.programs.export.dialects import C_DIALECT, Functions
 from micrograd.programs.export.loops import Loops
-from micrograd.programs.export.source import Argument, Source, Way
 from micrograd.programs.export.ways import (
     DONE,
     NOT_AN_INDEX,
@@ -15,6 +14,7 @@ from micrograd.programs.export.ways import (
     OTHER_PATH,
     write_way,
 )
+from micrograd.programs.export.writable import Argument, Way, Writable
 from micrograd.programs.trace.captures import Name
 from micrograd.symbolic.languages import C
 
@@ -43,19 +43,19 @@ _ARE_FINITE = """static inline int are_finite(const double *x, int count)
 }"""
 
 
-def c_file(source: Source, gradient: bool) -> str:
+def c_file(writable: Writable, gradient: bool) -> str:
     """Return the text of the file."""
-    return _File(source, gradient and len(source.numbers) > 0).text()
+    return _File(writable, gradient and len(writable.numbers) > 0).text()
 
 
 class _File:
-    def __init__(self, source: Source, gradient: bool) -> None:
-        self.source = source
-        self.name = C.name(source.name)
+    def __init__(self, writable: Writable, gradient: bool) -> None:
+        self.writable = writable
+        self.name = C.name(writable.name)
         self.gradient = gradient
         self.functions = Functions(C_DIALECT)
         self.inputs: dict[str, str] = {}
-        for argument in source.arguments:
+        for argument in writable.arguments:
             name = C.name(argument.name)
             while _OURS.fullmatch(name) or name in (*self.inputs.values(), self.name):
                 name += "_"
@@ -63,7 +63,7 @@ class _File:
 
     def text(self) -> str:
         """Return all of the file."""
-        ways = [self._way(way, number) for number, way in enumerate(self.source.ways, 1)]
+        ways = [self._way(way, number) for number, way in enumerate(self.writable.ways, 1)]
         parts = [
             self._comment(),
             "#include <math.h>\n#include <stddef.h>",
@@ -79,15 +79,15 @@ class _File:
     # The head ------------------------------------------------------------------------------------
 
     def _comment(self) -> str:
-        source, several = self.source, self.source.is_list
-        lines = [f"The program {source.name}, for one row, in C99. Written by micrograd.", ""]
-        for argument in source.arguments:
+        writable, several = self.writable, self.writable.is_list
+        lines = [f"The program {writable.name}, for one row, in C99. Written by micrograd.", ""]
+        for argument in writable.arguments:
             kind = "integers" if argument.is_integer else "numbers"
             lines.append(f"{self.inputs[argument.name]}: {_counted(argument, kind)}")
-        if len(source.numbers):
-            lines.append(f"parameters: {len(source.numbers)}, in this order:")
-            lines += [f"    {line}" for line in _listed(source.names)]
-        lines.append(f"result: {source.width}")
+        if len(writable.numbers):
+            lines.append(f"parameters: {len(writable.numbers)}, in this order:")
+            lines += [f"    {line}" for line in _listed(writable.names)]
+        lines.append(f"result: {writable.width}")
         if self.gradient and several:
             lines.append("weights: what each result counts for in the gradient")
         if self.gradient:
@@ -95,11 +95,11 @@ class _File:
                 "gradient: that of the result by the parameters, or NULL for the value alone"
             )
         lines += ["", f"Returns {DONE} when done, or why result and gradient are not to be used:"]
-        if any(way.plan.count_guards for way in source.ways):
+        if any(way.plan.count_guards for way in writable.ways):
             lines.append(
                 f"{OTHER_PATH}: the row takes a path through an `if` that was not traced before"
             )
-        if any(way.asks for way in source.ways) and any(a.is_integer for a in source.arguments):
+        if any(way.asks for way in writable.ways) and any(a.is_integer for a in writable.arguments):
             lines.append(f"{NOT_AN_INDEX}: an integer argument is none, or out of its range")
         if self.gradient:
             lines.append(
@@ -110,9 +110,9 @@ class _File:
 
     def _signature(self, name: str) -> str:
         given = [*self.inputs.values()]
-        if len(self.source.numbers):
+        if len(self.writable.numbers):
             given.insert(0, "parameters")
-        if self.gradient and self.source.is_list:
+        if self.gradient and self.writable.is_list:
             given.append("weights")
         taken = [f"const double *restrict {each}" for each in given]
         taken += ["double *restrict result", *["double *restrict gradient"] * self.gradient]
@@ -120,13 +120,13 @@ class _File:
 
     def _declarations(self) -> str:
         lines = [f"{self._signature(self.name)};"]
-        if len(self.source.numbers):
-            count = len(self.source.numbers)
+        if len(self.writable.numbers):
+            count = len(self.writable.numbers)
             lines.append(f"extern const double {self.name}_parameters[{count}];")
         return "\n".join(lines)
 
     def _numbers(self) -> str:
-        numbers = self.source.numbers.tolist()
+        numbers = self.writable.numbers.tolist()
         if not numbers:
             return ""
         listed = _numbers(numbers)
@@ -135,21 +135,21 @@ class _File:
     # Functions -----------------------------------------------------------------------------------
 
     def _way(self, way: Way, number: int) -> str:
-        loops = write_way(self.source, way, self.functions, self.inputs, 1)
-        is_part = way.ranks != list(range(len(self.source.numbers)))
+        loops = write_way(self.writable, way, self.functions, self.inputs, 1)
+        is_part = way.ranks != list(range(len(self.writable.numbers)))
         all_gradient = "all_gradient" if is_part else "gradient"
         if self.gradient:
             loops.line(f"if (!{all_gradient}) return {DONE};")
             loops.backward()
             if is_part:
                 self._pass_on(loops, way.ranks)
-            finite = f"are_finite({all_gradient}, {len(self.source.numbers)})"
+            finite = f"are_finite({all_gradient}, {len(self.writable.numbers)})"
             loops.line(f"return {finite} ? {DONE} : {NOT_FINITE};")
         else:
             loops.line(f"return {DONE};")
         lines = [f"    {line}" for line in self._head(loops, way.ranks if is_part else None)]
         signature = self._signature(self.name)
-        if len(self.source.ways) > 1:
+        if len(self.writable.ways) > 1:
             signature = f"static {self._signature(f'{self.name}_path_{number}')}"
         if is_part:
             signature = re.sub(r"restrict (parameters|gradient)\b", r"restrict all_\1", signature)
@@ -157,7 +157,7 @@ class _File:
 
     def _pass_on(self, loops: Loops, ranks: Sequence[int]) -> None:
         """Put the gradient of a path's own parameters among those of all, else 0."""
-        with loops.loops((len(self.source.numbers),)) as [i]:
+        with loops.loops((len(self.writable.numbers),)) as [i]:
             loops.line(f"all_gradient[{i}] = 0.0;")
         if ranks:
             with loops.loops((len(ranks),)) as [i]:
@@ -173,11 +173,11 @@ class _File:
         if "constants" in used:
             numbers = ", ".join(C.number(x)[0] for x in loops.constants)
             lines.append(f"static const double constants[{len(loops.constants)}] = {{{numbers}}};")
-        if "weights" in used and not self.source.is_list:
+        if "weights" in used and not self.writable.is_list:
             lines.append("const double weights[1] = {1.0};")
         lines += [f"double {name}[{rows}];" for name, rows in loops.arrays.items() if name in used]
         given = {name for name in self.inputs.values() if name not in used}
-        if self.gradient and self.source.is_list and "weights" not in used:
+        if self.gradient and self.writable.is_list and "weights" not in used:
             given.add("weights")
         if ranks:
             places = ", ".join(map(str, ranks))
@@ -193,17 +193,18 @@ class _File:
                 given.remove("parameters")
         elif ranks is not None:
             given.add("all_parameters")
-        elif len(self.source.numbers) and "parameters" not in used:
+        elif len(self.writable.numbers) and "parameters" not in used:
             given.add("parameters")
         return [*lines, *[f"(void){name};" for name in sorted(given)]]
 
     def _function(self) -> str:
         """Try one path after the other."""
-        if len(self.source.ways) == 1:
+        if len(self.writable.ways) == 1:
             return ""
         names = ", ".join(re.findall(r"restrict (\w+)", self._signature("")))
         first, *others = [
-            f"{self.name}_path_{number}({names})" for number in range(1, len(self.source.ways) + 1)
+            f"{self.name}_path_{number}({names})"
+            for number in range(1, len(self.writable.ways) + 1)
         ]
         lines = [f"    int status = {first};"]
         lines += [f"    if (status == {OTHER_PATH}) status = {call};" for call in others]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from micrograd.files.atomic import replace_file
 from micrograd.programs.export.c_file import c_file
-from micrograd.programs.export.source import Source
+from micrograd.programs.export.writable import Writable
 
 
 class Exports:
@@ -16,7 +16,7 @@ class Exports:
     It writes the paths that it knows, with the parameters' numbers as they are.
     """
 
-    def _source(self) -> Source:
+    def _writable(self) -> Writable:
         raise NotImplementedError
 
     def to_c(self, path: str | PathLike[str], gradient: bool = True) -> None:
@@ -42,4 +42,4 @@ class Exports:
         ...     print(Path(folder, "scaled.c").read_text().splitlines()[1])
          * The program scaled, for one row, in C99. Written by micrograd.
         """
-        replace_file(Path(path), c_file(self._source(), gradient).encode())
+        replace_file(Path(path), c_file(self._writable(), gradient).encode())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from micrograd import ops
 from micrograd.programs.export.dialects import Functions
 from micrograd.programs.export.loops import Loops
-from micrograd.programs.export.source import Source, Way
+from micrograd.programs.export.writable import Way, Writable
 
 DONE, OTHER_PATH, NOT_AN_INDEX, NOT_FINITE = range(4)
 
 
 def write_way(
-    source: Source, way: Way, functions: Functions, inputs: dict[str, str], depth: int
+    writable: Writable, way: Way, functions: Functions, inputs: dict[str, str], depth: int
 ) -> Loops:
     """Write the forward pass of a path, which ends early for a row that does not take it.
 
@@ -20,7 +20,7 @@ def write_way(
     loops = Loops(way.plan, functions, inputs, depth)
     given = [*loops.lines]
     loops.lines.clear()
-    for argument in source.arguments:
+    for argument in writable.arguments:
         if argument.is_integer and way.asks and argument.size:
             name = inputs[argument.name]
             loops.used.add(name)

@@ -40,7 +40,7 @@ class Way(NamedTuple):
     asks: bool  # whether it has guards or indices, so that integers must be integers
 
 
-class Source:
+class Writable:
     """A traced program, as the exports read it.
 
     `known` are its paths, by the names and shapes of the arguments and which of these are integers.
