@@ -25,9 +25,14 @@ WORKS = {
     for name, make in vars(program_works).items()
     if getattr(make, "__annotations__", {}).get("return") == "Work"
 }
+CHOSEN = [
+    *("classifier", "several_outputs", "convolution_of_images", "pooling", "gated_recurrent_unit"),
+    *("attention", "layer_norm", "black_scholes", "tied_autoencoder", "bilinear", "sparse_wiring"),
+    *("mixture_of_experts", "polynomial", "separate_biases"),
+]
 
 
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", CHOSEN)
 def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
     random.seed(3)
     work = WORKS[name]()
@@ -39,7 +44,7 @@ def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
 
 
 # Those whose arguments are given in the order in which they are declared.
-@pytest.mark.parametrize("number", [3, 9, 12, 15, 18, 36, 42, 45, 48, 51])
+@pytest.mark.parametrize("number", [3, 12, 15, 36, 42, 48])
 def test_random_programs(number: int, tmp_path: Path) -> None:
     case = cases.draw(777, number)
     program = case.program()
