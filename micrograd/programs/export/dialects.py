@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
-from micrograd.ops import Op
+from micrograd.ops import Op, Steps
 from micrograd.symbolic.formula import (
     Formula,
     c_function,
@@ -90,8 +90,9 @@ class Functions:
             names = [f"x{i}" for i in range(len(op.derivatives))]
         else:
             names = operand_names(op)
+        function = op.value.function if isinstance(op.value, Steps) else op.value
         try:
-            written = op.value(*map(Formula, names))
+            written = function(*map(Formula, names))
         except (ArithmeticError, TypeError, ValueError):  # it needs a number
             written = None
         if not isinstance(written, Formula):

@@ -61,11 +61,12 @@ class Writable:
             Argument(each, size_of(shape), shape, each in integers)
             for each, shape in zip(arguments, shapes)
         ]
-        self.is_list: bool = paths.found[0].width is not None
-        self.width: int = paths.found[0].width or 1
+        first = paths.found[0]
+        self.is_list: bool = first.form != ()
+        self.width: int = len(first.outputs)
         rank: IdentityDict[Value, int] = IdentityDict()
         for path in paths.found:
-            if path.width != paths.found[0].width:
+            if path.form != first.form:
                 raise ValueError(
                     f"{name} returns lists of unlike lengths on its paths: a file has one length"
                 )
