@@ -101,6 +101,7 @@ def strict_ends() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("strict_ends")
+@pytest.mark.long
 def test_the_students_lab_runs_before_anything_is_written() -> None:
     names: dict[str, Any] = {}
     said: list[str] = []
