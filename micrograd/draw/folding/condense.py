@@ -21,15 +21,10 @@ _ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "* of factor")
 
 
 def condensed(level: Level, most: int) -> Iterator[list[Box]]:
-    """Merge boxes until at most `most` remain, or `ENOUGH`, then fewer; at last the first again."""
-    level = _condensed(level, min(most, ENOUGH))
-    first = [_counted(level.outline, box) for box in level.boxes]
-    yield first
-    for fewer in FEWER:
-        if fewer < min(most, len(level.boxes)):
-            level = _condensed(level, fewer)
-            yield [_counted(level.outline, box) for box in level.boxes]
-    yield first
+    """Merge boxes until at most `most` remain, or `ENOUGH`, then fewer."""
+    for enough in (ENOUGH, *FEWER):
+        level = _condensed(level, min(most, enough))
+        yield [_counted(level.outline, box) for box in level.boxes]
 
 
 def _condensed(level: Level, most: int) -> Level:
