@@ -20,6 +20,7 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.calls import are_scalars, named
+from micrograd.programs.elsewhere.function import ArrayFunction
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
@@ -31,6 +32,7 @@ from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
+from micrograd.value.identity import IdentitySet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -194,6 +196,56 @@ class Program:
         if isinstance(self.function, Sourceless):
             raise self.function.error("retrace() would forget all that is known of it")
         self._known.version = None
+
+    def parameters(self) -> list[Value]:
+        """Return the Values that what was traced so far reads at each call, each once.
+
+        Raises ValueError before the first call, when nothing is traced.
+
+        >>> from micrograd import Value, program
+        >>> w, b = Value(2.0), Value(1.0)
+        >>> line = program(lambda x: w * x + b)
+        >>> line([1.0]).data, [p.data for p in line.parameters()]
+        (array([3.]), [2.0, 1.0])
+        """
+        version = self._known.version
+        found = [path for tree in version.paths.values() for path in tree.found] if version else []
+        if version is None or not found:
+            raise ValueError(f"{self!r} has no parameters before its first call: call it once")
+        used = IdentitySet(p for path in found for p in path.parameters)
+        known = [p for p in version.references.names if p in used]
+        return [*known, *(p for p in used if p not in version.references.names)]
+
+    def function(self, xp: Any) -> ArrayFunction:
+        """Return what was traced as a pure function of arrays of the library `xp`.
+
+        It is called as `function(parameters, *examples)`, with a vector in the order of
+        `parameters()` and the arguments of the program, and gives the results, of shape (n,) or
+        (n, k), and the gradients of their sum, a vector; of a weighted sum with `seeds=`, of the
+        results' shape. Nothing is traced, and no `.grad` touched: it works under jax.jit, vmap and
+        sharding, and differentiates as any function of the library. `xp` is jax.numpy, torch, cupy
+        or another namespace of the array API.
+
+        Rows part by `where`, so each path is computed for every row. A row that takes a path which
+        was not traced raises ProgramError; while a compiler runs, where no row is known, its result
+        and all gradients are nan. So it is with an index out of range, which raises IndexError.
+
+        Raises ValueError before the first call, and ImportError where a library needs
+        array-api-compat.
+
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> squared = program(lambda x: (w * x) ** 2)
+        >>> _ = squared([1.0])  # traces it
+        >>> function = squared.function(np)
+        >>> function(np.array([3.0]), np.array([1.0, 2.0]))
+        (array([ 9., 36.]), array([30.]))
+        """
+        parameters = self.parameters()
+        version = self._known.version
+        assert version is not None
+        trees = {key: paths.tree for key, paths in version.paths.items()}
+        return ArrayFunction(self._name, self._named, trees, parameters, xp)
 
     def __str__(self) -> str:
         traced = self._traced_paths()

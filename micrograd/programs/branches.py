@@ -93,6 +93,11 @@ class Paths:
         node.shape = data.shape
         return Result(data, Lease(node, idle))
 
+    @property
+    def tree(self) -> tuple[Fork, list[Path]]:
+        """The root of the tree, and the paths in it."""
+        return self._root, self.found
+
     def parts(self, inputs: Inputs, n: int, numbers: Array | None = None) -> list[Part]:
         """Divide the rows among the paths, and run each on its own.
 
@@ -247,7 +252,9 @@ class Paths:
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
         """Trace the path of one row, and put it into the tree."""
-        return self.plant(self._record(inputs, row, number))
+        path = self._record(inputs, row, number)
+        path.example = {name: columns[:, row].copy() for name, columns in inputs.items()}
+        return self.plant(path)
 
     def plant(self, path: Path) -> Path:
         """Put a path into the tree; return the one that is there already, if there is."""

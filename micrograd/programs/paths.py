@@ -47,6 +47,7 @@ class Path:
 
     is_planned: bool = False
     exact_runs: int = 0  # how often it ran node by node
+    example: Mapping[str, Array]  # the numbers of the row that was traced
     executable: Callable[..., Executable]  # plans a tape; set by the tree that the path is in
 
     def __init__(

@@ -1,0 +1,189 @@
+"""A program as a pure function on the arrays of another library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.programs.elsewhere.choosing import Forward, Way
+from micrograd.programs.elsewhere.functional import Run
+from micrograd.programs.elsewhere.namespaces import device_of, library_of, name_of, standard
+from micrograd.programs.trace.recording import ProgramError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from micrograd.programs.paths import Fork, Path
+
+    Array = NDArray[Any]
+
+Named = Callable[[tuple[Any, ...], dict[str, Any]], Iterable[tuple[str, Any]]]
+Tree = tuple["Fork", Sequence["Path"]]
+
+
+class Call:
+    """The arguments of a call, as arrays of one library and of one dtype, examples last."""
+
+    def __init__(
+        self, name: str, xp: Any, named: Iterable[tuple[str, Any]], more: Any = ()
+    ) -> None:
+        """Convert; `more` are arrays that have a say in the dtype."""
+        self.name = name
+        self.xp = xp
+        self.arrays: dict[str, Any] = {}
+        for argument, x in named:
+            array = as_array(xp, x, f"{name}: argument {argument}")
+            if not array.shape:
+                raise TypeError(
+                    f"{name}: argument {argument} is one number: give an array with the examples "
+                    "along the first axis"
+                )
+            self.arrays[argument] = array
+        lengths = {argument: x.shape[0] for argument, x in self.arrays.items()}
+        if not lengths:
+            raise TypeError(f"{name}: a program takes at least one argument, the examples")
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{argument} has {n}" for argument, n in lengths.items())
+            raise ValueError(
+                f"{name}: {found} examples: the first axis of all arguments counts the same"
+            )
+        self.n: int = next(iter(lengths.values()))
+        self.integers: tuple[str, ...] = tuple(
+            [a for a, x in self.arrays.items() if xp.isdtype(x.dtype, ("integral", "bool"))]
+        )
+        floats = [x for a, x in self.arrays.items() if a not in self.integers]
+        dtypes = [x.dtype for x in [*more, *floats]]
+        dtype = xp.result_type(*dtypes) if dtypes else xp.asarray(0.0).dtype
+        if not xp.isdtype(dtype, "real floating"):
+            raise TypeError(f"{name}: the arguments must hold real numbers, got dtype {dtype}")
+        self.run = Run(xp, dtype, device_of(next(iter(self.arrays.values()))), self.n)
+
+    @property
+    def structures(self) -> tuple[Any, ...]:
+        """The shape of one row of each argument."""
+        return tuple([tuple(x.shape[1:]) for x in self.arrays.values()])
+
+    @property
+    def key(self) -> Any:
+        """What the paths are known by."""
+        return tuple(self.arrays), self.structures, self.integers
+
+    def columns(self) -> dict[str, Any]:
+        """Return the arguments with the examples last."""
+        xp, run = self.xp, self.run
+        flat = {}
+        for argument, x in self.arrays.items():
+            size = 1
+            for length in x.shape[1:]:
+                size *= length
+            rows = xp.reshape(xp.astype(x, run.dtype), (self.n, size))
+            flat[argument] = xp.permute_dims(rows, (1, 0))
+        return flat
+
+
+def as_array(xp: Any, x: Any, what: str) -> Any:
+    """Return an array of a library; raises TypeError where that cannot hold float64 as it is."""
+    if library_of(x) is not None and library_of(x) == name_of(xp):
+        return x
+    array = xp.asarray(x)
+    asked = getattr(x, "dtype", None)
+    if asked == np.float64 and array.dtype == xp.float32:
+        raise TypeError(
+            f"{what} is float64, but JAX computes in float32 as it is set: "
+            "jax.config.update('jax_enable_x64', True) before the first array is made, or give "
+            "float32"
+        )
+    return array
+
+
+class ArrayFunction:
+    """A pure function `(parameters, *examples) -> (results, gradients)` of arrays of a library.
+
+    `Program.function` makes it, and says what it takes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        named: Named,
+        trees: Mapping[Any, Tree],
+        parameters: Sequence[Value],
+        xp: Any,
+    ) -> None:
+        self.__name__ = name
+        self._named = named
+        self._trees = trees
+        self._parameters = parameters
+        self._ways: dict[Path, Way] = {}
+        self.xp = standard(xp)
+
+    def __call__(
+        self, parameters: Any, /, *examples: Any, seeds: Any = None, **named: Any
+    ) -> tuple[Any, Any]:
+        xp, name = self.xp, self.__name__
+        vector = as_array(xp, parameters, f"{name}: the parameters")
+        if tuple(vector.shape) != (len(self._parameters),):
+            raise ValueError(
+                f"{name}: the parameters are a vector of {len(self._parameters)} numbers, in the "
+                f"order of parameters(); got an array of shape {tuple(vector.shape)}"
+            )
+        call = Call(name, xp, self._named(examples, named), [vector])
+        forward = self.forward(call, xp.astype(vector, call.run.dtype))
+        if is_true(xp, forward.left):
+            at = _first(xp, forward.left)
+            raise ProgramError(
+                f"{name}: row {at} takes a path through an if that was not traced, and function() "
+                "traces nothing: call the program on such rows first"
+            )
+        if is_true(xp, forward.outside):
+            at = _first(xp, forward.outside)
+            raise IndexError(f"{name}: an index in row {at} is out of range")
+        values = forward.values
+        if seeds is None:
+            weights = xp.ones_like(values)
+        else:
+            given = xp.astype(as_array(xp, seeds, f"{name}: seeds"), call.run.dtype)
+            weights = xp.permute_dims(xp.reshape(given, (call.n, values.shape[0])), (1, 0))
+        return _given_back(forward), forward.backward(weights)
+
+    def forward(self, call: Call, parameters: Any) -> Forward:
+        """Compute the results of a call; raises ProgramError where nothing is known of such one."""
+        tree = self._trees.get(call.key)
+        if tree is None:
+            raise ProgramError(
+                f"{call.name}: nothing was traced of arguments like these, of shapes "
+                f"{call.structures}, integers {call.integers}: call the program once on such arrays"
+            )
+        root, paths = tree
+        for path in paths:
+            if path not in self._ways:
+                self._ways[path] = Way(path, self._parameters)
+        return Forward(self._ways, root, call.run, parameters, call.columns())
+
+    def __repr__(self) -> str:
+        return f"<function of {self.__name__} for {name_of(self.xp)}>"
+
+
+def _given_back(forward: Forward) -> Any:
+    """Return results with the examples first: (n,) of a scalar, (n, k) of a list."""
+    values = forward.values
+    if forward.width is None:
+        return values[0, ...]
+    return forward.xp.permute_dims(values, (1, 0))
+
+
+def is_true(xp: Any, mask: Any) -> bool:
+    """Return whether there is a true element; not if that cannot be told while compiling."""
+    if mask is None:
+        return False
+    try:
+        return bool(xp.any(mask))
+    except (TypeError, RuntimeError):  # it stands for arrays that come later
+        return False
+
+
+def _first(xp: Any, mask: Any) -> int:
+    return int(xp.argmax(xp.astype(mask, xp.int32)))
