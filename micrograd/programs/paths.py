@@ -64,7 +64,8 @@ class Path:
         self.indices: list[Index] = list(dict.fromkeys(indices))
         if not all(op is None or _is_known(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
-        tape.close()
+        if tape.guards:
+            tape.close()  # one of many paths, perhaps, which are planned later, or never
         self.truths: list[bool] = list(tape.guards.values())
         self.parameters = parameters
         self._begin()

@@ -127,13 +127,12 @@ class Tape:
         It is longer than the lists: behind are those that have negative places.
         """
         are_none_constants = self.constants.keys().isdisjoint
-        for place, op in enumerate(ops):
+        for place, (op, args) in enumerate(zip(ops, operands)):
             if at[place] >= 0 or not wanted[place]:
                 continue
             if op is None:
                 at[place] = self.constant(numbers[place])
                 continue
-            args = operands[place]
             # Most have two operands: written so, these take half the time.
             found = (at[args[0]], at[args[1]]) if len(args) == 2 else tuple([at[x] for x in args])
             written = self._written[op]
@@ -211,6 +210,8 @@ class Tape:
 
     def open(self) -> None:
         """Go on writing after `close()`: find again what is there already."""
+        if self._written:
+            return
         for index, (op, operands) in enumerate(zip(self.ops, self.operands)):
             if op is not None:
                 self._written[op][operands] = index
