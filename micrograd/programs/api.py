@@ -4,64 +4,35 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import pickle
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from itertools import count
+from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
+from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
-from micrograd.programs.calls import are_scalars, named
+from micrograd.programs.calls import are_scalars
 from micrograd.programs.elsewhere.function import ArrayFunction
+from micrograd.programs.elsewhere.namespaces import library_of
+from micrograd.programs.elsewhere.results import run_on_arrays
+from micrograd.programs.known import Known, Version
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
-from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
-from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
-from micrograd.value.identity import IdentitySet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
-
-
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-class _Version(NamedTuple):
-    """All that was traced while the function's closure and globals were the same."""
-
-    references: References | Settled
-    paths: dict[Any, Paths]  # by the structures of the arguments
-
-
-class _Known:
-    """How a function is called, and what was traced of it; of a method, without its object."""
-
-    __slots__ = ("names", "plain", "signature", "version")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
-        parameters = self.signature.parameters.values()
-        # The names, if arguments can only be given in this order or by name.
-        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
-        self.plain = len(self.names) == len(parameters)
-        self.version: _Version | None = None
 
 
 class Program:
@@ -96,25 +67,25 @@ class Program:
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
-        self._wrap(function, _Known(function))
+        self._wrap(function, Known(function))
 
-    def _wrap(self, function: Callable[..., Any], known: _Known) -> None:
+    def _wrap(self, function: Callable[..., Any], known: Known) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
+        self.__wrapped__ = function
         self._name = getattr(function, "__name__", type(function).__name__)
         self._known = known
-        self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
         """Return the program of the method of an object; it is traced once for each object."""
-        if instance is None or not isinstance(self.function, FunctionType):
+        if instance is None or not isinstance(self.__wrapped__, FunctionType):
             return self
-        method = MethodType(self.function, instance)
+        method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
         bound._wrap(method, self._known_of(method))
         return bound
 
-    def _known_of(self, method: MethodType) -> _Known:
+    def _known_of(self, method: MethodType) -> Known:
         # By identity, since objects that are equal have Values of their own.
         key, kept = id(method.__self__), self._of_objects
         found = kept.get(key)
@@ -123,17 +94,20 @@ class Program:
         try:
             reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
         except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
-            return _Known(method)
-        return kept.setdefault(key, (reference, _Known(method)))[1]
+            return Known(method)
+        return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
-            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+            return self.__wrapped__(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
-        for name, x in self._named(args, kwargs):
+        for name, x in self._known.named(self._name, args, kwargs):
             plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
+            library = None if plain else library_of(x)
+            if library is not None:
+                return self._on_arrays(library, args, kwargs)
             argument = Argument(x) if plain else read(self._name, name, x)
             if n is None:
                 n = argument.n
@@ -148,10 +122,26 @@ class Program:
             result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
         else:
             shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._paths(arguments, shapes, args, kwargs))
+            found.append(self._known.paths(self.__wrapped__, arguments, shapes, args, kwargs))
             result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
+        return result
+
+    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+        """Run on arrays of another library than NumPy."""
+        known: list[Paths] = []
+
+        def paths_for(first: dict[str, Array]) -> Paths:
+            arguments = {name: Argument(row) for name, row in first.items()}
+            shapes = tuple([x.structures[0] for x in arguments.values()])
+            known.append(self._known.paths(self.__wrapped__, arguments, shapes, args, kwargs))
+            return known[0]
+
+        named = self._known.named(self._name, args, kwargs)
+        result = run_on_arrays(self._name, library, named, paths_for)
+        if hooks.tracers:
+            refuse_numbers(known[0].found)
         return result
 
     def _call_ragged(
@@ -171,7 +161,7 @@ class Program:
             rows = np.flatnonzero(which.reshape(-1) == kind)
             own = dict(zip(map(id, ragged), chosen))
             structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
-            paths = self._paths(arguments, structures, args, kwargs)
+            paths = self._known.paths(self.__wrapped__, arguments, structures, args, kwargs)
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
             parts += [
@@ -193,8 +183,8 @@ class Program:
         >>> scaled([1.0]).data
         array([2.])
         """
-        if isinstance(self.function, Sourceless):
-            raise self.function.error("retrace() would forget all that is known of it")
+        if isinstance(self.__wrapped__, Sourceless):
+            raise self.__wrapped__.error("retrace() would forget all that is known of it")
         self._known.version = None
 
     def parameters(self) -> list[Value]:
@@ -208,13 +198,9 @@ class Program:
         >>> line([1.0]).data, [p.data for p in line.parameters()]
         (array([3.]), [2.0, 1.0])
         """
-        version = self._known.version
-        found = [path for tree in version.paths.values() for path in tree.found] if version else []
-        if version is None or not found:
+        if self._traced_paths() is None:
             raise ValueError(f"{self!r} has no parameters before its first call: call it once")
-        used = IdentitySet(p for path in found for p in path.parameters)
-        known = [p for p in version.references.names if p in used]
-        return [*known, *(p for p in used if p not in version.references.names)]
+        return self._known.parameters()
 
     def function(self, xp: Any) -> ArrayFunction:
         """Return what was traced as a pure function of arrays of the library `xp`.
@@ -241,11 +227,12 @@ class Program:
         >>> function(np.array([3.0]), np.array([1.0, 2.0]))
         (array([ 9., 36.]), array([30.]))
         """
-        parameters = self.parameters()
-        version = self._known.version
-        assert version is not None
+        version = self._known.current()
+        if version is None or self._traced_paths() is None:
+            raise ValueError(f"{self!r} is no function before its first call: call it once")
         trees = {key: paths.tree for key, paths in version.paths.items()}
-        return ArrayFunction(self._name, self._named, trees, parameters, xp)
+        named = functools.partial(self._known.named, self._name)
+        return ArrayFunction(self._name, named, trees, self.parameters(), xp)
 
     def __str__(self) -> str:
         traced = self._traced_paths()
@@ -291,7 +278,7 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        function = self.function
+        function = self.__wrapped__
         if isinstance(function, MethodType):
             name, owner = function.__name__, function.__self__
             if isinstance(getattr(type(owner), name, None), Program):
@@ -310,62 +297,19 @@ class Program:
 
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
-        other._wrap(self.function, self._known)
+        other._wrap(self.__wrapped__, self._known)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
-        if isinstance(self.function, Sourceless):
+        if isinstance(self.__wrapped__, Sourceless):
             return _load(None, copy.deepcopy(self._traced(), memo))
-        return Program(copy.deepcopy(self.function, memo))
+        return Program(copy.deepcopy(self.__wrapped__, memo))
 
     def _traced(self) -> Traced | None:
-        version = self._known.version
-        if version is None or not version.references.unchanged():
+        version = self._known.current()
+        if version is None:
             return None
-        return Traced.of(self.function, version.references.names, version.paths)
-
-    def _paths(
-        self,
-        arguments: dict[str, Argument],
-        structures: tuple[Structure, ...],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Paths:
-        version = self._known.version
-        if version is None or not version.references.unchanged():
-            with uncollected():
-                version = _Version(References(self.function), {})
-                first, functions = version.references.first, version.references.functions
-                refuse_hidden_truths(first, functions)
-                refuse_hidden_errors(first, functions)
-                self._known.version = version
-        integers = tuple([name for name, x in arguments.items() if x.is_integer])
-        key = (tuple(arguments), structures, integers)
-        paths = version.paths.get(key)
-        if paths is None:
-            if isinstance(self.function, Sourceless):
-                raise self.function.error("its arguments had other shapes, or other kinds")
-            bound = self._known.signature.bind(*args, **kwargs)
-            trace = functools.partial(
-                _trace,
-                _getter(self.function),
-                list(zip(arguments, structures)),
-                len(bound.args),
-                tuple(bound.kwargs),
-            )
-            found = Paths(trace, version.references.names, integers)
-            paths = version.paths.setdefault(key, found)
-        return paths
-
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-        """Return the arguments of a call with their names."""
-        known = self._known
-        if not kwargs and known.plain and len(args) == len(known.names):
-            return zip(known.names, args)
-        try:
-            return named(known.signature.bind(*args, **kwargs))
-        except TypeError as error:
-            raise TypeError(f"{self._name}{known.signature}: {error}") from None
+        return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
     def _different_lengths(
         self, arguments: dict[str, Argument], n: int, name: str, other: int
@@ -390,29 +334,6 @@ def program(function: Callable[..., Any]) -> Program:
     return Program(function)
 
 
-def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
-    """Return a way to the function that does not keep a method's object: the call does that."""
-    if isinstance(function, MethodType):
-        with suppress(TypeError):  # an object that allows no weak references
-            return weakref.WeakMethod(function)
-    return lambda: function
-
-
-def _trace(
-    getter: Callable[[], Any],
-    arguments: list[tuple[str, Structure]],
-    by_position: int,
-    keywords: tuple[str, ...],
-    leaf: Callable[[str, int], Value],
-) -> Any:
-    """Run the function on leaves in the place of its arguments, given as in the call."""
-    leaves = [
-        nested(structure, map(functools.partial(leaf, name), count()))
-        for name, structure in arguments
-    ]
-    return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
-
-
 def _load(source: Source | None, traced: Traced | None) -> Program:
     """Return the program that a pickle stands for: the one of that name, or what was traced."""
     found = source and source.find()
@@ -420,5 +341,5 @@ def _load(source: Source | None, traced: Traced | None) -> Program:
         return found if isinstance(found, Program) else Program(found)
     assert traced is not None
     program = Program(traced.function)
-    program._known.version = _Version(Settled(traced.names), traced.planted())
+    program._known.version = Version(Settled(traced.names), traced.planted())
     return program

@@ -72,6 +72,7 @@ class Paths:
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
         self.found: list[Path] = []
+        self.elsewhere: dict[str, Any] = {}  # what computes them, by array library
         self._lock = threading.RLock()
 
     def call(self, inputs: Inputs, n: int) -> Result:

@@ -36,7 +36,7 @@ class Source(NamedTuple):
                 found = getattr(found, name)
         except (ImportError, AttributeError):
             return None
-        function = getattr(found, "function", found)
+        function = getattr(found, "__wrapped__", found)
         if not isinstance(function, FunctionType):
             return None
         same = not self.fingerprint or self.fingerprint == _fingerprint(function.__code__)

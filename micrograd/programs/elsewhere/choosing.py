@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.programs.elsewhere.functional import Functional, Run
+from micrograd.programs.elsewhere.functional import Functional
+from micrograd.programs.elsewhere.namespaces import on_host
+from micrograd.programs.elsewhere.pieces import Run
 from micrograd.value.identity import IdentityDict
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Forward:
         like: Run,
         parameters: Any,
         given: Mapping[str, Any],
+        lenient: bool = False,
     ) -> None:
         self._like = like
         self.xp = like.xp
@@ -86,7 +89,7 @@ class Forward:
         self.outside: Any = None
         self.values: Any = None
         self.width: int | None = None
-        self._choose(ways, root)
+        self._choose(ways, root, lenient)
         for way, mask, run in self._chosen:
             self._add(way, mask, run)
         wrong = _either(self.left, self.outside)
@@ -101,8 +104,11 @@ class Forward:
         run.parameters, run.given = parameters, dict(given)
         return run
 
-    def _choose(self, ways: Mapping[Path, Way], root: Fork) -> None:
-        """Find the rows of each path: at each fork one path's guard decides, for all that pass it."""
+    def _choose(self, ways: Mapping[Path, Way], root: Fork, lenient: bool) -> None:
+        """Find the rows of each path: at each fork, one path's guard decides for all.
+
+        To be `lenient` is to let all rows go on where only one way is known.
+        """
         todo: list[tuple[Fork, int, Any]] = [(root, 0, None)]
         guards: dict[Path, list[Any]] = {}
         while todo:
@@ -119,10 +125,12 @@ class Forward:
             truth = self._like.xp.broadcast_to(guards[path][depth], (self._like.n,))
             for value in (True, False):
                 own = truth if value else ~truth
+                if lenient and len(fork.next) == 1:
+                    own = self._like.xp.ones_like(truth)
                 own = own if mask is None else own & mask
                 if value in fork.next:
                     todo.append((fork.next[value], depth + 1, own))
-                else:
+                elif not lenient:
                     self.left = _either(self.left, own)
 
     def _add(self, way: Way, mask: Any, run: Run) -> None:
@@ -164,7 +172,34 @@ class Forward:
         if self._wrong is not None:
             nan = xp.full_like(total, float("nan"))
             total = xp.where(xp.any(self._wrong), nan, total)
+        if not getattr(total, "requires_grad", False) and is_true(xp, ~xp.isfinite(total)):
+            return self._careful(seeds)
         return total
+
+    def _careful(self, seeds: Any) -> Any:
+        """Walk back node by node: a gradient of zero passes nothing on, though a slope be infinite.
+
+        That takes numbers, so a compiled function leaves nan where a zero met an infinity.
+        """
+        like = self._like
+        numbers, weights = (on_host(x).astype(float) for x in (self._parameters, seeds))
+        total = np.zeros(len(numbers))
+        for way, mask, _ in self._chosen:
+            rows = slice(None) if mask is None else on_host(mask)
+            given = {name: on_host(x)[:, rows].astype(float) for name, x in self._given.items()}
+            own = way.path.program.careful.gradients(given, numbers[way.places], weights[:, rows])
+            np.add.at(total, way.places, own)
+        return like.xp.asarray(total, dtype=like.dtype, device=like.device)
+
+
+def is_true(xp: Any, mask: Any) -> bool:
+    """Return whether there is a true element; not if that cannot be told while compiling."""
+    if mask is None:
+        return False
+    try:
+        return bool(xp.any(mask))
+    except (TypeError, RuntimeError):  # it stands for arrays that come later
+        return False
 
 
 def _either(x: Any, y: Any) -> Any:

@@ -57,9 +57,9 @@ def _pair(xp: Any, left: Any, a: str, right: Any, b: str, result: str) -> Any:
     size = {**dict(zip(a, left.shape)), **dict(zip(b, right.shape))}
     x = _grouped(xp, left, a, together, rows, summed, size)
     y = _grouped(xp, right, b, together, summed, columns, size)
-    axes = [*together, *rows, *columns]
-    product = xp.reshape(xp.matmul(x, y), tuple([size[letter] for letter in axes]))
-    return _ordered(xp, product, "".join(axes), result)
+    found = [*together, *rows, *columns]
+    product = xp.reshape(xp.matmul(x, y), tuple([size[letter] for letter in found]))
+    return _ordered(xp, product, "".join(found), result)
 
 
 def _spread(xp: Any, x: Any, axes: str, result: str) -> Any:

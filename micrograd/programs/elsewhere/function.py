@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.programs.elsewhere.choosing import Forward, Way
-from micrograd.programs.elsewhere.functional import Run
+from micrograd.programs.elsewhere.choosing import Forward, Way, is_true
 from micrograd.programs.elsewhere.namespaces import device_of, library_of, name_of, standard
+from micrograd.programs.elsewhere.pieces import Run
 from micrograd.programs.trace.recording import ProgramError
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class ArrayFunction:
             at = _first(xp, forward.left)
             raise ProgramError(
                 f"{name}: row {at} takes a path through an if that was not traced, and function() "
-                "traces nothing: call the program on such rows first"
+                "traces nothing: call the program on such rows first (or rounding alone decides a "
+                "comparison there)"
             )
         if is_true(xp, forward.outside):
             at = _first(xp, forward.outside)
@@ -173,16 +174,6 @@ def _given_back(forward: Forward) -> Any:
     if forward.width is None:
         return values[0, ...]
     return forward.xp.permute_dims(values, (1, 0))
-
-
-def is_true(xp: Any, mask: Any) -> bool:
-    """Return whether there is a true element; not if that cannot be told while compiling."""
-    if mask is None:
-        return False
-    try:
-        return bool(xp.any(mask))
-    except (TypeError, RuntimeError):  # it stands for arrays that come later
-        return False
 
 
 def _first(xp: Any, mask: Any) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LIBRARIES = ("jax", "torch", "cupy", "array_api_strict")
 _WRAPPED = ("torch", "cupy")  # what array-api-compat has to wrap
@@ -57,6 +60,16 @@ def standard(xp: Any) -> Any:
             f"function(xp) takes an array library, such as jax.numpy or torch, got {xp!r}"
         )
     return xp
+
+
+def on_host(x: Any) -> NDArray[Any]:
+    """Return an array as one of NumPy."""
+    library = library_of(x)
+    if library == "torch":
+        x = x.detach().cpu()
+    elif library == "cupy":
+        x = x.get()
+    return np.asarray(x)
 
 
 def device_of(x: Any) -> Any:

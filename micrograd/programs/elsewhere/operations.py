@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,9 @@ def compute(xp: Any, op: Op, operands: Sequence[Any]) -> Any:
 
 def _own_function(xp: Any, op: Op) -> Callable[..., Any] | None:
     """Return the library's function that is NumPy's of that name, if there is one."""
-    if ops.TABLE.get(op.name) is not op or not isinstance(getattr(np, op.name, None), np.ufunc):
+    if ops.TABLE.get(op.name) is not op:
+        return None
+    if not isinstance(getattr(np, op.name, None), np.ufunc) and op.name != "round":
         return None
     standard = getattr(xp, _STANDARD.get(op.name, op.name), None)
     return standard or getattr(xp, op.name, None)
@@ -81,6 +83,8 @@ def _made_of_others(xp: Any, op: Op, operands: Sequence[Any]) -> Any:
 
 def _special(xp: Any, op: Op) -> Callable[..., Any]:
     library = name_of(xp)
+    if library == "torch" and op.name in _MISSING and ops.TABLE.get(op.name) is op:
+        return partial(_MISSING[op.name], xp)
     if ops.TABLE.get(op.name) is op and library in _SPECIAL:
         special = importlib.import_module(_SPECIAL[library])
         function = getattr(special, _NAMES.get(op.name, op.name), None)
@@ -93,6 +97,25 @@ def _special(xp: Any, op: Op) -> Callable[..., Any]:
         f"{library} has no function for the operation{own} {op.name}: write it of operations that "
         "it has, or call the program on NumPy arrays"
     )
+
+
+def _gamma(xp: Any, x: Any) -> Any:
+    """Compute the gamma function by the logarithm of its size, and its sign."""
+    whole = xp.floor(x)
+    sign = xp.where((x < 0) & (xp.remainder(whole, 2 * xp.ones_like(x)) != 0), -1.0, 1.0)
+    size = xp.exp(_special(xp, ops.TABLE["lgamma"])(x))
+    found = xp.where((x < 0) & (x == whole), xp.full_like(x, float("nan")), sign * size)
+    return xp.where(x == 0, 1 / x, found)
+
+
+def _cbrt(xp: Any, x: Any) -> Any:
+    """Compute the cube root, with a step of Newton's method for the last digits."""
+    root = xp.sign(x) * xp.pow(xp.abs(x), 1 / 3)
+    plain = (x == 0) | ~xp.isfinite(x)
+    return xp.where(plain, x, root - (root - x / (root * root)) / 3)
+
+
+_MISSING = {"gamma": _gamma, "cbrt": _cbrt}  # in PyTorch
 
 
 class _Operand(Operators["_Operand"]):
@@ -115,5 +138,5 @@ class _Operand(Operators["_Operand"]):
     def _ask(self, _: object) -> Any:
         raise TypeError("an array has no one truth: less(x, y) and where(...) compare its elements")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = _ask  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = _ask
     __hash__ = None  # type: ignore[assignment]

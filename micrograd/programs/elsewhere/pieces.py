@@ -25,6 +25,42 @@ if TYPE_CHECKING:
 Compute = Callable[..., Any]  # of a Run, and of the arrays of some slots
 
 
+class Run:
+    """One run of a function: its library, the dtype, the number of examples, and the arrays."""
+
+    def __init__(self, xp: Any, dtype: Any, device: Any, n: int) -> None:
+        self.xp = xp
+        self.dtype = dtype
+        self.device = device
+        self.n = n
+        self.given: dict[str, Any] = {}
+        self.parameters: Any = None
+        self.seeds: Any = None
+        self.arrays: list[Any] = []
+        self._constants: dict[Any, Any] = {}
+
+    def constant(self, numbers: Any, dtype: Any = None) -> Any:
+        """Return numbers that are known beforehand as an array of the library."""
+        array = np.asarray(numbers)
+        key = (array.tobytes(), array.dtype.str, array.shape)
+        if key not in self._constants:
+            self._constants[key] = self.xp.asarray(array, dtype=dtype, device=self.device)
+        return self._constants[key]
+
+    def go(self, instructions: Sequence[Any]) -> None:
+        """Compute what these instructions make."""
+        arrays = self.arrays
+        with np.errstate(all="ignore"):  # where the library is NumPy, or made of it
+            for make, operands in instructions:
+                arrays.append(make(self, *[arrays[slot] for slot in operands]))
+
+
+def full(run: Run, x: Any, out: View) -> Any:
+    """Return an array with all of the dimensions of a view, and the examples if it varies."""
+    shape = (*out.dims, run.n) if out.varies else out.dims
+    return x if x.shape == shape else run.xp.broadcast_to(x, shape)
+
+
 class Piece(NamedTuple):
     """An array of these dimensions, behind which there are the examples if it varies."""
 
@@ -138,7 +174,7 @@ def rows_of(view: View, dims: tuple[int, ...]) -> Array:
 
 
 class Moves(NamedTuple):
-    """A slice of the rows, then for each level a shape and how much of it; then an order of axes."""
+    """A slice of the rows, then for each level a shape and how much of it, then an order."""
 
     start: int
     stop: int
@@ -154,7 +190,7 @@ def _moves(size: int, places: Array, dims: tuple[int, ...]) -> Union[Moves, None
     corner = (0,) * len(dims)
     steps = []
     for axis, dim in enumerate(dims):
-        beside = corner[:axis] + (1,) + corner[axis + 1 :]
+        beside = (*corner[:axis], 1, *corner[axis + 1 :])
         steps.append(int(table[beside] - table[corner]) if dim > 1 else 0)
     regular = View(0, False, int(table[corner]), dims, tuple(steps))
     if (rows_of(regular, dims) != places).any():

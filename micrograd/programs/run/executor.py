@@ -297,7 +297,7 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "_careful"}
+        temporary = {"block", "_numbers", "_idle", "careful"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -354,10 +354,10 @@ class Executable:
             return gradients
         if isinstance(seeds, float):
             seeds = np.full((self.width, workspace.n), seeds)
-        return self._careful.gradients(workspace.inputs, workspace.parameters, seeds)
+        return self.careful.gradients(workspace.inputs, workspace.parameters, seeds)
 
     @cached_property
-    def _careful(self) -> Careful:
+    def careful(self) -> Careful:
         return Careful(self._tape, self._outputs, self.parameters)
 
     def give_back(self, state: State) -> None:
