@@ -26,6 +26,7 @@ from micrograd.explain.course import formulas, textbook
 from micrograd.explain.course.notation import Equation
 from micrograd.explain.course.textbook import Deltas
 from micrograd.graph.steps import backward_steps
+from micrograd.graph.strict import strict
 from micrograd.nn import MLP, Layer
 
 
@@ -653,6 +654,7 @@ def test_many_examples_give_what_few_give(monkeypatch: pytest.MonkeyPatch) -> No
         assert found.z[2].value(3, 1).label == "z2(1)"
 
 
+@pytest.mark.long
 def test_the_real_exercise_fits() -> None:
     thetas, x, y = exercise_4(5000)
     tracemalloc.start()
@@ -668,6 +670,7 @@ def test_the_real_exercise_fits() -> None:
     assert "Theta1(3,7) * a1(7)" in through
 
 
+@pytest.mark.long
 def test_the_gradient_of_the_real_exercise_is_what_a_nudge_says() -> None:
     thetas, x, y = exercise_4(50)
     derivative = deltas(thetas, x, y, lam=1.0).D[1][3, 7]
@@ -711,6 +714,7 @@ def test_saturated_outputs_are_refused_among_many_too() -> None:
         deltas(thetas, x, y)
 
 
+@pytest.mark.long
 def test_an_example_of_the_real_exercise_can_be_stepped_through() -> None:
     found = deltas(*exercise_4(20))
     played = found.stepper(1)
@@ -780,3 +784,10 @@ def test_long_steps_show_their_beginning() -> None:
     assert "... and 10,013 more" in shown
     assert len(shown.splitlines()) < 150
     assert "<pre>" in found._repr_html_()
+
+
+def test_deltas_add_up_in_strict_mode_too() -> None:
+    net = examples.ng_ex4()
+    with strict():
+        course = deltas(net.model, net.X, net.y)
+        assert course.D[1].rows == deltas(net.model, net.X, net.y).D[1].rows

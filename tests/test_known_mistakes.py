@@ -22,6 +22,7 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     run_pass,
 )
 from micrograd.graph.steps import totals
+from micrograd.graph.strict import strict
 
 NAMES = [m.name for m in KNOWN_MISTAKES]
 
@@ -151,6 +152,7 @@ def test_every_mistake_is_seen_in_the_network_of_the_course() -> None:
     assert {name for name, m in found(cost).items() if m.node is None} == {"operands in a set"}
 
 
+@pytest.mark.long
 def test_large_graphs_are_searched_to_the_end() -> None:
     a, b = two()
     total = a + b
@@ -710,6 +712,7 @@ class NoVisitedOverSets(Student):
         (NoSeed, "nothing passed on", "self.grad = 1"),
     ],
 )
+@pytest.mark.long
 def test_a_mistake_in_one_place_is_not_taken_for_another(
     wrong: type[Student | Lecture], name: str, why: str
 ) -> None:
@@ -721,6 +724,7 @@ def test_a_mistake_in_one_place_is_not_taken_for_another(
     assert {r.mistake for r in failed if r.optional} <= {"", name, "interior gradients kept"}
 
 
+@pytest.mark.long
 def test_two_mistakes_are_both_named() -> None:
     class Both(NotReversed):
         def tanh(self) -> Lecture:
@@ -736,6 +740,7 @@ def test_two_mistakes_are_both_named() -> None:
     assert mistakes_named - {""} == {"reversed() forgotten", "wrong rule of tanh"}
 
 
+@pytest.mark.long
 def test_numbers_that_fit_by_chance_name_nothing() -> None:
     """A class that halves every share is like no known mistake, though a graph or two agree."""
 
@@ -763,3 +768,24 @@ def test_a_row_of_ones_own_in_mistakes() -> None:
     square = Op("square", lambda x: x * x, lambda x, out: 2 * x)
     a, _ = two()
     assert format_cell(found(square(a) + a)["= for +="])[2] == -3.0
+
+
+# strict mode --------------------------------------------------------------------------------------
+
+
+def test_a_class_made_of_micrograds_may_have_attributes_and_no_silent_slips() -> None:
+    class Own(Value):
+        def __init__(self, data: Any) -> None:
+            super().__init__(data)
+            self.note = "mine"
+
+    class Compared(Value):
+        def __add__(self, other: Any) -> Any:
+            return super().__add__(0.0 if self == other else other)
+
+    assert grade(Own, "+ *").passed
+    report = str(grade(Compared, "+ *"))
+    assert "strict mode: v == w of two Values asks whether they are the same" in report
+    assert Value(1.0) != Value(1.0)
+    with strict():
+        assert grade(Value, "+ * -").passed

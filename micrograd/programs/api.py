@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.engine import Value
 from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
-from micrograd.programs.calls import are_scalars
-from micrograd.programs.elsewhere.function import ArrayFunction
+from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
+from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
-from micrograd.programs.known import Known, Version
+from micrograd.programs.export.methods import Exports
+from micrograd.programs.export.writable import Writable
+from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-class Program:
+class Program(Exports, ForArrays):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -69,11 +71,19 @@ class Program:
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
         self._wrap(function, Known(function))
 
-    def _wrap(self, function: Callable[..., Any], known: Known) -> None:
+    _known: Known
+    _base: Program  # of a derivative: what it is the derivative of
+
+    def _wrap(
+        self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
+    ) -> None:
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
         self._name = getattr(function, "__name__", type(function).__name__)
+        for order in orders:
+            self._name = f"{order.name}({self._name})"
         self._known = known
+        self._orders = orders
         self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
@@ -82,8 +92,27 @@ class Program:
             return self
         method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
-        bound._wrap(method, self._known_of(method))
+        bound._wrap(method, self._known_of(method), self._orders)
+        if self._orders:
+            bound._base = self._base.__get__(instance, owner)
         return bound
+
+    def _derivative(
+        self, compute: Callable[..., Any], argnums: Any, has_aux: bool, sparse: bool = False
+    ) -> Program:
+        """Return the program of a derivative of each row."""
+        if has_aux or sparse:
+            raise TypeError(
+                f"{compute.__name__.strip('_')} of {self!r}: has_aux and sparse are for functions; "
+                "a program returns numbers alone, and its derivatives are arrays"
+            )
+        return self._of_order(Order(compute, argnums))
+
+    def _of_order(self, order: Order) -> Program:
+        derived = Program.__new__(Program)
+        derived._wrap(self.__wrapped__, Known(self.__wrapped__), (*self._orders, order))
+        derived._base = self
+        return derived
 
     def _known_of(self, method: MethodType) -> Known:
         # By identity, since objects that are equal have Values of their own.
@@ -100,7 +129,7 @@ class Program:
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
-            return self.__wrapped__(*args, **kwargs)  # type: ignore[no-any-return]
+            return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
         for name, x in self._known.named(self._name, args, kwargs):
@@ -119,14 +148,18 @@ class Program:
         ragged = [x for x in arguments.values() if x.which is not None]
         found: list[Paths] = []
         if ragged:
-            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            refuse_ragged(self._name, self._orders, arguments)
+            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
         else:
             shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._known.paths(self.__wrapped__, arguments, shapes, args, kwargs))
+            found.append(self._paths(arguments, shapes, args, kwargs))
             result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
         return result
+
+    def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
+        return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
 
     def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
         """Run on arrays of another library than NumPy."""
@@ -135,11 +168,11 @@ class Program:
         def paths_for(first: dict[str, Array]) -> Paths:
             arguments = {name: Argument(row) for name, row in first.items()}
             shapes = tuple([x.structures[0] for x in arguments.values()])
-            known.append(self._known.paths(self.__wrapped__, arguments, shapes, args, kwargs))
+            known.append(self._paths(arguments, shapes, args, kwargs))
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result = run_on_arrays(self._name, library, named, paths_for)
+        result: Result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
             refuse_numbers(known[0].found)
         return result
@@ -152,7 +185,7 @@ class Program:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         found: list[Paths],
-    ) -> Result:
+    ) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
         table: Array = np.array([x.which for x in ragged])
@@ -161,7 +194,9 @@ class Program:
             rows = np.flatnonzero(which.reshape(-1) == kind)
             own = dict(zip(map(id, ragged), chosen))
             structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
-            paths = self._known.paths(self.__wrapped__, arguments, structures, args, kwargs)
+            paths = self._known.paths(
+                self.__wrapped__, self._orders, arguments, structures, args, kwargs
+            )
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
             parts += [
@@ -169,6 +204,23 @@ class Program:
                 for part in paths.parts(inputs, len(rows), rows)
             ]
         return joined(parts, n)
+
+    def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
+        """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
+
+        `params` are the Values to fit, in any nesting, or a Module; what follows is what the
+        program is called on. Raises TypeError for numbers among them, ValueError for Values that
+        were computed or given twice. See `Objective`.
+
+        >>> from micrograd import Value, program
+        >>> from scipy.optimize import least_squares
+        >>> rate = Value(1.0)
+        >>> decay = program(lambda t, y: (-rate * t).exp() - y)
+        >>> fit = decay.objective(rate, [1.0, 2.0, 3.0], [0.5, 0.25, 0.125])
+        >>> print(least_squares(fit.residuals, fit.x0, jac=fit.jacobian).x.round(6))
+        [0.693147]
+        """
+        return Objective(self, params, args, kwargs)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -186,53 +238,6 @@ class Program:
         if isinstance(self.__wrapped__, Sourceless):
             raise self.__wrapped__.error("retrace() would forget all that is known of it")
         self._known.version = None
-
-    def parameters(self) -> list[Value]:
-        """Return the Values that what was traced so far reads at each call, each once.
-
-        Raises ValueError before the first call, when nothing is traced.
-
-        >>> from micrograd import Value, program
-        >>> w, b = Value(2.0), Value(1.0)
-        >>> line = program(lambda x: w * x + b)
-        >>> line([1.0]).data, [p.data for p in line.parameters()]
-        (array([3.]), [2.0, 1.0])
-        """
-        if self._traced_paths() is None:
-            raise ValueError(f"{self!r} has no parameters before its first call: call it once")
-        return self._known.parameters()
-
-    def function(self, xp: Any) -> ArrayFunction:
-        """Return what was traced as a pure function of arrays of the library `xp`.
-
-        It is called as `function(parameters, *examples)`, with a vector in the order of
-        `parameters()` and the arguments of the program, and gives the results, of shape (n,) or
-        (n, k), and the gradients of their sum, a vector; of a weighted sum with `seeds=`, of the
-        results' shape. Nothing is traced, and no `.grad` touched: it works under jax.jit, vmap and
-        sharding, and differentiates as any function of the library. `xp` is jax.numpy, torch, cupy
-        or another namespace of the array API.
-
-        Rows part by `where`, so each path is computed for every row. A row that takes a path which
-        was not traced raises ProgramError; while a compiler runs, where no row is known, its result
-        and all gradients are nan. So it is with an index out of range, which raises IndexError.
-
-        Raises ValueError before the first call, and ImportError where a library needs
-        array-api-compat.
-
-        >>> from micrograd import Value, program
-        >>> w = Value(2.0)
-        >>> squared = program(lambda x: (w * x) ** 2)
-        >>> _ = squared([1.0])  # traces it
-        >>> function = squared.function(np)
-        >>> function(np.array([3.0]), np.array([1.0, 2.0]))
-        (array([ 9., 36.]), array([30.]))
-        """
-        version = self._known.current()
-        if version is None or self._traced_paths() is None:
-            raise ValueError(f"{self!r} is no function before its first call: call it once")
-        trees = {key: paths.tree for key, paths in version.paths.items()}
-        named = functools.partial(self._known.named, self._name)
-        return ArrayFunction(self._name, named, trees, self.parameters(), xp)
 
     def __str__(self) -> str:
         traced = self._traced_paths()
@@ -271,6 +276,13 @@ class Program:
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
+    def _writable(self) -> Writable:
+        version = self._known.version
+        known = [item for item in version.paths.items() if item[1].found] if version else []
+        if version is None or not known or not version.references.unchanged():
+            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
+        return Writable(self._name, known, version.references.names)
+
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
 
@@ -278,16 +290,21 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        function = self.__wrapped__
-        if isinstance(function, MethodType):
-            name, owner = function.__name__, function.__self__
-            if isinstance(getattr(type(owner), name, None), Program):
-                return getattr, (owner, name)  # a decorated method
+        function, orders = self.__wrapped__, self._orders
         if not isinstance(function, (FunctionType, Sourceless)):
+            if orders:
+                return Program._of_order, (self._base, orders[-1])
+            if isinstance(function, MethodType):
+                name, owner = function.__name__, function.__self__
+                if isinstance(getattr(type(owner), name, None), Program):
+                    return getattr, (owner, name)  # a decorated method
             return Program, (function,)
-        source, traced = source_of(self), self._traced()
-        if traced:
-            return _load, (source, traced)
+        root = self
+        while root._orders:
+            root = root._base
+        source, traced = source_of(root), self._traced()
+        if traced or (orders and source):
+            return _load, (source, traced, orders)
         if source is None:
             raise pickle.PicklingError(
                 f"{self!r} has a function that no other process could find, and nothing was traced "
@@ -297,12 +314,16 @@ class Program:
 
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
-        other._wrap(self.__wrapped__, self._known)
+        other._wrap(self.__wrapped__, self._known, self._orders)
+        if self._orders:
+            other._base = self._base
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         if isinstance(self.__wrapped__, Sourceless):
             return _load(None, copy.deepcopy(self._traced(), memo))
+        if self._orders:
+            return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.__wrapped__, memo))
 
     def _traced(self) -> Traced | None:
@@ -334,12 +355,19 @@ def program(function: Callable[..., Any]) -> Program:
     return Program(function)
 
 
-def _load(source: Source | None, traced: Traced | None) -> Program:
+def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:
     """Return the program that a pickle stands for: the one of that name, or what was traced."""
     found = source and source.find()
     if found is not None:
-        return found if isinstance(found, Program) else Program(found)
-    assert traced is not None
+        program = found if isinstance(found, Program) else Program(found)
+        for order in orders:
+            program = program._of_order(order)
+        return program
+    if traced is None:
+        raise pickle.UnpicklingError(
+            f"{source and source.name} is not where it was, and nothing was traced of its "
+            "derivative before it was pickled: call that once, and what was traced is pickled"
+        )
     program = Program(traced.function)
     program._known.version = Version(Settled(traced.names), traced.planted())
     return program

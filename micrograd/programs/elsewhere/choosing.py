@@ -18,6 +18,7 @@ from micrograd.engine import Value
 from micrograd.programs.elsewhere.functional import Functional
 from micrograd.programs.elsewhere.namespaces import on_host
 from micrograd.programs.elsewhere.pieces import Run
+from micrograd.programs.run.forms import Form
 from micrograd.value.identity import IdentityDict
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Forward:
         self.left: Any = None
         self.outside: Any = None
         self.values: Any = None
-        self.width: int | None = None
+        self.form: Form = ()
         self._choose(ways, root, lenient)
         for way, mask, run in self._chosen:
             self._add(way, mask, run)
@@ -136,12 +137,12 @@ class Forward:
     def _add(self, way: Way, mask: Any, run: Run) -> None:
         """Compute a path, and put its results where it is chosen."""
         xp, path = self._like.xp, way.path
-        if self.values is not None and path.width != self.width:
+        if self.values is not None and path.form != self.form:
             raise TypeError(
                 "the function returns a list on one path and not, or not as long, "
                 "on another: return as many scalars on each"
             )
-        self.width = path.width
+        self.form = path.form
         run.parameters = way.own(run, self._parameters)
         run.given = dict(self._given)
         alone = len(self._chosen) == 1

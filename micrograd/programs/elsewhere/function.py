@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from micrograd.engine import Value
 from micrograd.programs.elsewhere.choosing import Forward, Way, is_true
 from micrograd.programs.elsewhere.namespaces import device_of, library_of, name_of, standard
 from micrograd.programs.elsewhere.pieces import Run
+from micrograd.programs.run.forms import Form, size_of
 from micrograd.programs.trace.recording import ProgramError
 
 if TYPE_CHECKING:
@@ -148,7 +151,7 @@ class ArrayFunction:
         else:
             given = xp.astype(as_array(xp, seeds, f"{name}: seeds"), call.run.dtype)
             weights = xp.permute_dims(xp.reshape(given, (call.n, values.shape[0])), (1, 0))
-        return _given_back(forward), forward.backward(weights)
+        return results_of(xp, forward.values, forward.form), forward.backward(weights)
 
     def forward(self, call: Call, parameters: Any) -> Forward:
         """Compute the results of a call; raises ProgramError where nothing is known of such one."""
@@ -168,13 +171,84 @@ class ArrayFunction:
         return f"<function of {self.__name__} for {name_of(self.xp)}>"
 
 
-def _given_back(forward: Forward) -> Any:
-    """Return results with the examples first: (n,) of a scalar, (n, k) of a list."""
-    values = forward.values
-    if forward.width is None:
-        return values[0, ...]
-    return forward.xp.permute_dims(values, (1, 0))
+def results_of(xp: Any, values: Any, form: Form) -> Any:
+    """Return results of shape (k, n) with the examples first, in their form."""
+
+    def make(start: int, end: int, shape: tuple[int, ...]) -> Any:
+        part = xp.permute_dims(values[start:end, ...], (1, 0))
+        return xp.reshape(part, (values.shape[1], *shape))
+
+    return in_form(form, make)
+
+
+def in_form(form: Form, make: Callable[[int, int, tuple[int, ...]], Any], at: int = 0) -> Any:
+    """Return what `make` gives for the columns of each part of a form, in that form.
+
+    >>> in_form([(), (2, 3)], lambda start, end, shape: (start, end, shape))
+    ((0, 1, ()), (1, 7, (2, 3)))
+    """
+    if isinstance(form, tuple):
+        return make(at, at + math.prod(form), form)
+    parts = []
+    for part in form:
+        parts.append(in_form(part, make, at))
+        at += size_of(part)
+    return tuple(parts)
 
 
 def _first(xp: Any, mask: Any) -> int:
     return int(xp.argmax(xp.astype(mask, xp.int32)))
+
+
+class ForArrays:
+    """What a program has for the arrays of other libraries."""
+
+    _name: str
+    _known: Any  # how its function is called, and what was traced of it
+
+    def parameters(self) -> list[Value]:
+        """Return the Values that what was traced so far reads at each call, each once.
+
+        Raises ValueError before the first call, when nothing is traced.
+
+        >>> from micrograd import Value, program
+        >>> w, b = Value(2.0), Value(1.0)
+        >>> line = program(lambda x: w * x + b)
+        >>> line([1.0]).data, [p.data for p in line.parameters()]
+        (array([3.]), [2.0, 1.0])
+        """
+        if not self._known.trees():
+            raise ValueError(f"{self!r} has no parameters before its first call: call it once")
+        found: list[Value] = self._known.parameters()
+        return found
+
+    def function(self, xp: Any) -> ArrayFunction:
+        """Return what was traced as a pure function of arrays of the library `xp`.
+
+        It is called as `function(parameters, *examples)`, with a vector in the order of
+        `parameters()` and the arguments of the program, and gives the results, of shape (n,) or
+        (n, k), and the gradients of their sum, a vector; of a weighted sum with `seeds=`, of the
+        results' shape. Nothing is traced, and no `.grad` touched: it works under jax.jit, vmap and
+        sharding, and differentiates as any function of the library. `xp` is jax.numpy, torch, cupy
+        or another namespace of the array API.
+
+        Rows part by `where`, so each path is computed for every row. A row that takes a path which
+        was not traced raises ProgramError; while a compiler runs, where no row is known, its result
+        and all gradients are nan. So it is with an index out of range, which raises IndexError.
+
+        Raises ValueError before the first call, and ImportError where a library needs
+        array-api-compat.
+
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> squared = program(lambda x: (w * x) ** 2)
+        >>> _ = squared([1.0])  # traces it
+        >>> function = squared.function(np)
+        >>> function(np.array([3.0]), np.array([1.0, 2.0]))
+        (array([ 9., 36.]), array([30.]))
+        """
+        trees = self._known.trees()
+        if not trees:
+            raise ValueError(f"{self!r} is no function before its first call: call it once")
+        named = functools.partial(self._known.named, self._name)
+        return ArrayFunction(self._name, named, trees, self.parameters(), xp)

@@ -13,10 +13,11 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.programs.elsewhere.choosing import Forward, Way, is_true
-from micrograd.programs.elsewhere.function import Call
+from micrograd.programs.elsewhere.function import Call, in_form, results_of
 from micrograd.programs.elsewhere.namespaces import library_of, on_host, standard
 from micrograd.programs.elsewhere.pieces import Run
 from micrograd.programs.run import results
+from micrograd.programs.run.forms import Form
 from micrograd.programs.run.results import Lease, Result
 from micrograd.value.identity import IdentitySet
 
@@ -131,8 +132,7 @@ class Elsewhere:
     def backward(self, state: State, seeds: Array | float) -> Array:
         """Return the gradients of the parameters for seeds of shape (k, n), or for one."""
         run = state.call.run
-        width = self._paths.found[0].width
-        k = 1 if width is None else width
+        k = len(self._paths.found[0].outputs)
         whole = np.broadcast_to(np.asarray(seeds, float), (k, run.n))
         given = self.xp.asarray(np.array(whole), dtype=run.dtype, device=run.device)
         forward = state.forward
@@ -149,7 +149,7 @@ class Elsewhere:
 
 def run_on_arrays(
     name: str, library: str, named: Iterable[tuple[str, Any]], paths_for: Callable[..., Paths]
-) -> Result:
+) -> Any:
     """Call a program on arrays of a library; `paths_for` finds the paths for one row of them."""
     given = dict(named)
     for argument, x in given.items():
@@ -163,9 +163,7 @@ def run_on_arrays(
         for argument, x in first.items()
     }
     if not call.n:
-        empty = paths.call(columns, 0)
-        zeros = xp.zeros(empty.shape, dtype=call.run.dtype, device=call.run.device)
-        return ArrayResult(zeros, empty._made_by)
+        return _empty(call.run, paths.call(columns, 0))
     if not paths.found:
         paths.parts(columns, 1)
     program = paths.elsewhere.get(library)
@@ -175,9 +173,28 @@ def run_on_arrays(
     operands = tuple(program.parameters) or (Value(0.0),)
     node = results.Call.of(operands, [program])
     node.runs = [results.Run(program, None, state)]
-    data = values[0, ...] if paths.found[0].width is None else xp.permute_dims(values, (1, 0))
-    node.shape = tuple(data.shape)
-    return ArrayResult(data, Lease(node))
+    node.shape = (call.n, len(values))
+    return _formed(xp, values, paths.found[0].form, Lease(node))
+
+
+def _formed(xp: Any, values: Any, form: Form, lease: Lease) -> Any:
+    """Return values of shape (k, n) as results in their form."""
+    positions = np.arange(math.prod(values.shape)).reshape(values.shape[::-1])
+
+    def make(start: int, end: int, shape: tuple[int, ...]) -> ArrayResult:
+        data = results_of(xp, values[start:end, ...], shape)
+        places = positions[:, start:end].reshape(data.shape)
+        return ArrayResult(data, lease, None if isinstance(form, tuple) else places)
+
+    return in_form(form, make)
+
+
+def _empty(run: Run, result: Any) -> Any:
+    """Return results of no rows as arrays of the library."""
+    if isinstance(result, tuple):
+        return tuple([_empty(run, part) for part in result])
+    zeros = run.xp.zeros(result.shape, dtype=run.dtype, device=run.device)
+    return ArrayResult(zeros, result._made_by)
 
 
 def _refuse_traced(what: str, x: Any) -> None:
