@@ -118,6 +118,7 @@ WORKS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda i: sum(a * b for a, b in zip(mg.take(TABLE, i[0]), mg.take(TABLE, i[1]))),
         (rng.integers(-5, 5, size=(20, 2)),),
     ),
+    "an array": (lambda x: np.outer(x, np.array(W[:2])), (X,)),
     "no parameters": (lambda x: mg.exp(x[0]) / x[1] - x[2], (X,)),
     "paths": (lambda x: W[0] * mg.log(x) if x > 0 else (W[1] * x * x if x > -1 else W[2]), (Y,)),
 }

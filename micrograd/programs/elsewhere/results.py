@@ -173,7 +173,7 @@ def run_on_arrays(
     operands = tuple(program.parameters) or (Value(0.0),)
     node = results.Call.of(operands, [program])
     node.runs = [results.Run(program, None, state)]
-    node.shape = (call.n, len(values))
+    node.shape = (call.n, values.shape[0])
     return _formed(xp, values, paths.found[0].form, Lease(node))
 
 
