@@ -272,7 +272,8 @@ class Program:
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(trace, version.references.names, integers)
+            shapes = dict(zip(arguments, structures))
+            found = Paths(trace, version.references.names, integers, shapes)
             paths = version.paths.setdefault(key, found)
         return paths
 
