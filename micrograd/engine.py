@@ -30,6 +30,7 @@ from micrograd.value import custom_nodes, hooks
 from micrograd.value.base import ValueBase
 from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after, value_after
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.words.calls import called_as
 
 LocalGrads = Union[Sequence[float], Callable[..., Sequence[Any]]]
 
@@ -159,6 +160,7 @@ class Value(ValueBase):
             hooks.on_new(out)
         return out
 
+    @called_as("v.backward(), which may be repeated, or (2.0 * v).backward() to begin with 2.0")
     def backward(self) -> None:
         """Leave in every `v.grad` of this graph the derivative of self with respect to v.
 

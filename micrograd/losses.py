@@ -13,7 +13,7 @@ from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value
-from micrograd.value.numbers import is_number
+from micrograd.value.numbers import is_number, shortened
 from micrograd.value.words.elsewhere import IN_LOSSES, missing
 
 
@@ -26,6 +26,7 @@ def hinge(score: Any, label: Any) -> Any:
     >>> hinge(0.25, 1), hinge(3.0, 1)
     (0.75, 0.0)
     """
+    _refuse_lists("hinge", score, label)
     if _is_scalar(label) and not abs(label) == 1:
         raise ValueError(f"hinge: a label is -1 or +1, got {label!r}; map 0 to -1 (2 * y - 1)")
     return ops.relu(1 - label * score)
@@ -37,6 +38,7 @@ def squared_error(output: Any, target: Any) -> Any:
     >>> squared_error(3.0, 1.0)
     4.0
     """
+    _refuse_lists("squared_error", output, target)
     return ops.power(output - target, 2)
 
 
@@ -49,6 +51,7 @@ def binary_cross_entropy(logit: Any, label: Any) -> Any:
     >>> print(f"{binary_cross_entropy(0.0, 1):.6f}")
     0.693147
     """
+    _refuse_lists("binary_cross_entropy", logit, label)
     if is_number(label) and label in (0, 1):  # even where the other term is infinite
         return ops.softplus(-logit if label else logit)
     if not _is_scalar(label):
@@ -84,6 +87,11 @@ def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
     >>> print(f"{cross_entropy([0.0, 3.0, -2.0, 1.0], 3):.6f}")
     2.175515
     """
+    if isinstance(logits, Value) or is_number(logits):
+        raise TypeError(
+            f"cross_entropy takes a list of logits, one per class, got {shortened(logits)}: for "
+            "one output write binary_cross_entropy(logit, label)"
+        )
     logits = list(logits)
     if not logits:
         raise ValueError("cross_entropy: got no logits; give one per class")
@@ -91,6 +99,15 @@ def cross_entropy(logits: Sequence[Any], label: Any) -> Any:
     shift = ops.stop_gradient(reduce(ops.maximum, logits))
     log_sum_exp = shift + ops.log(sum(ops.exp(z - shift) for z in logits))
     return log_sum_exp - _expected_logit(logits, label)
+
+
+def _refuse_lists(loss: str, output: Any, label: Any) -> None:
+    if isinstance(output, (list, tuple)) or isinstance(label, (list, tuple, str)):
+        found = f"{shortened(output)} and {shortened(label)}"
+        raise TypeError(
+            f"{loss} takes one output and one label, got {found}: write [{loss}(output, label) for "
+            "output, label in zip(outputs, labels)], and average"
+        )
 
 
 def _is_scalar(label: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
@@ -10,8 +11,9 @@ from micrograd.engine import Value
 from micrograd.graph.scopes import scope_calls
 from micrograd.native.products import dot
 from micrograd.value.contents import Path, walk, written
-from micrograd.value.numbers import is_number, to_float
-from micrograd.value.words.elsewhere import IN_NN, missing
+from micrograd.value.numbers import is_number, shortened, to_float
+from micrograd.value.words.calls import called_as
+from micrograd.value.words.elsewhere import IN_NN, ON_MODULE, lacks, missing
 from micrograd.value.words.summaries import ParameterList, State, overview
 
 # The name of a method of Value, "linear" for no activation, or a function of a Value.
@@ -101,13 +103,17 @@ class Module:
         >>> neuron([4.0]).data
         1.0
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"a state is a dict of numbers by name, got {shortened(state)}: give "
+                "model.state_dict(), or write micrograd.load(model, path) for a file"
+            )
         named = dict(self.named_parameters())
-        missing = sorted(named.keys() - state.keys())
-        unknown = sorted(state.keys() - named.keys())
+        missing, unknown = named.keys() - state.keys(), state.keys() - named.keys()
         if missing or unknown:
             raise KeyError(
-                f"the state does not fit this {type(self).__name__}: missing {missing or 'none'}, "
-                f"unknown {unknown or 'none'}; load one saved from a module of the same shape"
+                f"the state does not fit this {type(self).__name__}: missing {_listed(missing)}, "
+                f"unknown {_listed(unknown)}; load one saved from a module of the same shape"
             )
         data = {name: to_float(state[name], f"state[{name!r}]") for name in named}
         for name, p in named.items():
@@ -115,6 +121,19 @@ class Module:
 
     def _repr_html_(self) -> str:
         return overview(type(self).__name__, self.named_parameters()).html()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in ON_MODULE or hasattr(self, name)]
+
+
+lacks(Module, ON_MODULE)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Name some parameters, or the first two of many."""
+    found = sorted(names)
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    return f"{found[:2]}{more}" if found else "none"
 
 
 def held_values(module: Module) -> list[tuple[str, Value]]:
@@ -151,6 +170,7 @@ class Neuron(Module):
     w: list[Value]
     b: Value  # strict mode reads this
 
+    @called_as("Neuron(2), a neuron of 2 inputs")
     def __init__(self, nin: int, nonlin: bool = True, activation: Activation = "relu") -> None:
         names = list(_ACTIVATION_NAMES)  # a list is searched for anything, hashable or not
         if not callable(activation) and activation not in names:
@@ -158,7 +178,7 @@ class Neuron(Module):
                 f"activation {activation!r} is not known: give one of "
                 f"{', '.join(map(repr, names))}, or a function of a Value"
             )
-        _check_size("Neuron(nin) takes the number of its inputs", nin)
+        _check_size("Neuron(nin) takes the number of its inputs", nin, 0)
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0)
         self.nonlin = nonlin
@@ -170,8 +190,8 @@ class Neuron(Module):
             raise ValueError(
                 f"this neuron takes {len(w)} inputs, got {len(inputs)}: give one per weight"
             )
-        if inputs and inputs[0].__class__ is not Value and hasattr(inputs[0], "__len__"):
-            _shared(inputs[0], x)  # raises for a row
+        if inputs and inputs[0].__class__ not in _USUAL:
+            _refuse_others(inputs[0], x)
         return self.activate(dot(w, inputs, self.b))
 
     def activate(self, z: Value) -> Value:
@@ -188,18 +208,31 @@ class Neuron(Module):
         return activated
 
     def __repr__(self) -> str:
-        name = _activation_name(self.activation) if self.nonlin else "Linear"
-        return f"{name}Neuron({len(self.w)})"
+        own = vars(self)  # which lack what __init__ would have set
+        name = _activation_name(own.get("activation", "relu")) if own.get("nonlin") else "Linear"
+        return f"{name}Neuron({len(own.get('w', ()))})"
 
 
-def _check_size(what: str, size: Any) -> None:
+_USUAL = frozenset({Value, float})
+
+
+def _check_size(what: str, size: Any, least: int) -> None:
     if not hasattr(size, "__index__"):
         raise TypeError(f"{what}, a whole number, got {size!r}: write Layer(2, 3), say")
+    if operator.index(size) < least:
+        raise ValueError(f"{what}, at least {least}, got {size!r}: write Layer(2, 3), say")
 
 
 def _inputs(x: Any) -> list[Any]:
     """Return the inputs as a list; a Value or a number alone is one input."""
-    return [x] if isinstance(x, Value) or is_number(x) else list(x)
+    if isinstance(x, Value) or is_number(x):
+        return [x]
+    if isinstance(x, (str, bytes, set, frozenset, Mapping)) or not isinstance(x, Iterable):
+        raise TypeError(
+            "a module takes one example, a sequence of numbers or Values, but got "
+            f"{shortened(x)}: write model([1.0, 2.0]), say"
+        )
+    return list(x)
 
 
 def _shared(element: Any, x: Any) -> Any:
@@ -208,9 +241,19 @@ def _shared(element: Any, x: Any) -> Any:
         return element
     if is_number(element):
         return Value(element)
-    if hasattr(element, "__len__"):
-        raise _no_example(x)
+    _refuse_others(element, x)
     return element
+
+
+def _refuse_others(element: Any, x: Any) -> None:
+    """Raise TypeError if one of the inputs x is a row, or nothing that could be a number."""
+    if element is None or isinstance(element, (str, bytes, complex)):
+        raise TypeError(
+            f"a module takes numbers or Values, but {shortened(element)} is one of its inputs: "
+            "write model([1.0, 2.0]), say"
+        )
+    if hasattr(element, "__len__") and not is_number(element):
+        raise _no_example(x)
 
 
 def _no_example(x: Any) -> TypeError:
@@ -238,10 +281,12 @@ class Layer(Module):
     Layer of [SigmoidNeuron(2), SigmoidNeuron(2), SigmoidNeuron(2)]
     """
 
+    @called_as("Layer(2, 3), which gives 2 inputs to 3 neurons")
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        _check_size("Layer(nin, nout) takes the number of its neurons", nout)
+        _check_size("Layer(nin, nout) takes the number of its neurons", nout, 1)
         self.neurons: list[Neuron] = [Neuron(nin, **kwargs) for _ in range(nout)]
 
+    @called_as("model([1.0, 2.0]), with one list of all inputs")
     def __call__(self, x: Any) -> Outputs:
         # A number becomes one Value shared by all neurons, not one per weight.
         inputs = [v if type(v) is Value else _shared(v, x) for v in _inputs(x)]
@@ -249,7 +294,7 @@ class Layer(Module):
         return out[0] if len(out) == 1 else out  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"Layer of [{', '.join(str(n) for n in self.neurons)}]"
+        return f"Layer of [{', '.join(map(str, vars(self).get('neurons', ())))}]"
 
 
 class MLP(Module):
@@ -261,6 +306,7 @@ class MLP(Module):
     MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(3)]]
     """
 
+    @called_as("MLP(2, [3, 1]): 2 inputs, then layers of 3 neurons and of 1")
     def __init__(self, nin: int, nouts: Sequence[int], activation: Activation = "relu") -> None:
         if not isinstance(nouts, Iterable):
             raise TypeError(
@@ -268,19 +314,22 @@ class MLP(Module):
                 f"[{nouts!r}])"
             )
         nouts = list(nouts)
+        if not nouts:
+            raise ValueError(f"an MLP has a layer at least: write MLP({nin!r}, [3, 1])")
         sizes = [nin, *nouts]
         self.layers: list[Layer] = [
             Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1, activation=activation)
             for i in range(len(nouts))
         ]
 
+    @called_as("model([1.0, 2.0]), with one list of all inputs")
     def __call__(self, x: Any) -> Outputs:
         for layer in self.layers:
             x = layer(x)
         return x  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"MLP of [{', '.join(str(layer) for layer in self.layers)}]"
+        return f"MLP of [{', '.join(map(str, vars(self).get('layers', ())))}]"
 
 
 def __getattr__(name: str) -> Any:

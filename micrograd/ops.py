@@ -102,7 +102,7 @@ class Op:
             ):
                 owner = operand
         if owner is None:
-            if any(isinstance(operand, (list, tuple, str)) for operand in operands):
+            if any(not hasattr(operand, "__float__") for operand in operands):
                 raise self._not_taken(operands)
             # NumPy's floats follow rules of their own (1/0 is no error, True - False is one).
             numbers = [float(x) if isinstance(x, float) else x for x in operands]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Union
 
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
-from micrograd.value.numbers import to_float
-from micrograd.value.words.elsewhere import IN_OPTIM, missing
+from micrograd.value.numbers import shortened, to_float
+from micrograd.value.words.calls import called_as
+from micrograd.value.words.elsewhere import IN_OPTIM, ON_OPTIMIZER, lacks, missing
 from micrograd.value.words.tables import Table
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Optimizer:
             )
         for p in chosen:
             if not isinstance(p, Value):
-                raise TypeError(f"a parameter is a Value, got {p!r}; give model.parameters()")
+                raise TypeError(
+                    f"a parameter is a Value, got {shortened(p)}; give model.parameters()"
+                )
         position = {id(p): i for i, p in enumerate(chosen)}
         if len(position) < len(chosen):
             raise ValueError("a parameter is given twice and would be moved twice; give each once")
@@ -93,6 +96,7 @@ class Optimizer:
         """
         self._block().zero_grads()
 
+    @called_as("loss.backward(), then optimizer.step()")
     def step(self) -> None:
         """Move every parameter once, by the gradient in its `grad`.
 
@@ -128,10 +132,16 @@ class Optimizer:
     def _repr_html_(self) -> str:
         rows: list[list[Any]] = [[name, str(x)] for name, x in self._settings().items()]
         rows += [
-            [f"norm of {name}", f"{math.hypot(*vars(self)[name]):.6g}"] for name in self._memories
+            [f"norm of {name}", f"{math.hypot(*vars(self).get(name, ())):.6g}"]
+            for name in self._memories
         ]
         title = f"{type(self).__name__} of {len(self.parameters)} parameters"
         return Table(title, ["setting", "value"], rows).html()
+
+    def __dir__(self) -> list[str]:
+        return [
+            name for name in super().__dir__() if name not in ON_OPTIMIZER or hasattr(self, name)
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: x for name, x in vars(self).items() if name != "_known_block"}
@@ -180,6 +190,9 @@ class Optimizer:
             raise
 
 
+lacks(Optimizer, ON_OPTIMIZER)
+
+
 class SGD(Optimizer):
     """Step by gradient descent with momentum: v = momentum * v + grad, then data -= lr * v.
 
@@ -199,6 +212,7 @@ class SGD(Optimizer):
     _memories = ("velocity",)
     velocity: array[float]
 
+    @called_as("SGD(model.parameters(), lr=0.1), and momentum=0.9 if you like")
     def __init__(
         self, parameters: Iterable[Value] | Module, lr: LearningRate, momentum: float = 0.0
     ) -> None:
@@ -244,6 +258,7 @@ class AdamW(Optimizer):
     means: array[float]
     squares: array[float]
 
+    @called_as("AdamW(model.parameters(), lr=0.001)")
     def __init__(
         self,
         parameters: Iterable[Value] | Module,
@@ -285,6 +300,13 @@ def _chosen(parameters: Iterable[Value] | Module) -> tuple[Value, ...]:
         given = given.parameters()
     if isinstance(given, Value):
         raise TypeError("an optimiser takes a list of Values: write [p], or model.parameters()")
+    if not isinstance(given, Iterable):
+        found = shortened(given)
+        if callable(given):
+            found = f"the method {getattr(given, '__name__', found)} itself, not what it returns"
+        raise TypeError(
+            f"an optimiser takes a list of Values, got {found}: write model.parameters()"
+        )
     return tuple(given)
 
 

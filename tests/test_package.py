@@ -83,7 +83,7 @@ def public(module: Any) -> list[tuple[str, Any]]:
             found += [
                 (f"{name}.{method}", getattr(thing, method))
                 for method in vars(thing)
-                if not method.startswith("_") and inspect.isfunction(getattr(thing, method))
+                if not method.startswith("_") and inspect.isfunction(getattr(thing, method, None))
             ]
     return found
 

@@ -87,6 +87,40 @@ def test_only_as_many_numpy_calls_as_the_equations_need() -> None:
     assert len(plan.forward) + len(plan.backward) <= 18
 
 
+@pytest.mark.parametrize("from_the_right", [False, True])
+def test_the_signs_of_a_long_chain_of_differences_are_kept(from_the_right: bool) -> None:
+    w = [Value(float(k)) for k in range(300)]
+
+    @program
+    def chain(x: Any) -> Any:
+        terms = [p * x for p in w]
+        total = terms.pop()
+        while terms:
+            total = -(terms.pop() - total) if from_the_right else total - terms.pop()
+        return -total
+
+    result = chain([2.0])
+    result.sum().backward()
+    signs = [1.0] * 299 + [-1.0]
+    assert result.data.tolist() == [2.0 * sum(s * k for k, s in enumerate(signs))]
+    assert [p.grad for p in w] == [2.0 * s for s in signs]
+    assert count_groups(chain) < 10
+
+
+def test_what_a_sum_of_products_ends_at_is_the_same_at_any_depth() -> None:
+    w, b = [Value(1.0), Value(2.0)], Value(3.0)
+
+    @program
+    def loss(x: Any, y: Any) -> Any:
+        inner = w[0] * x[0] + (w[1] * x[1] + b)
+        return (inner - y) - (y + (inner - 1.0) * 2.0)
+
+    result = loss([[1.0, 5.0]], [7.0])
+    result.sum().backward()
+    assert result.data.tolist() == [14.0 - 7.0 - (7.0 + 26.0)]
+    assert [p.grad for p in (*w, b)] == [-1.0, -5.0, -1.0]
+
+
 def test_a_convolution_is_a_product_on_windows() -> None:
     kernels = [[Value(0.1 * i + j) for i in range(3)] for j in range(2)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import pickle
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import count
 from types import FunctionType, MethodType
@@ -18,7 +19,9 @@ from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
 from micrograd.programs.branches import Paths
+from micrograd.programs.calls import are_scalars, named
 from micrograd.programs.paths import Part, joined
+from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
@@ -26,8 +29,8 @@ from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
+from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
-from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +44,7 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 class _Version(NamedTuple):
     """All that was traced while the function's closure and globals were the same."""
 
-    references: References
+    references: References | Settled
     paths: dict[Any, Paths]  # by the structures of the arguments
 
 
@@ -122,7 +125,7 @@ class Program:
         return kept.setdefault(key, (reference, _Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and _are_scalars((*args, *kwargs.values())):
+        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
             return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
@@ -188,6 +191,8 @@ class Program:
         >>> scaled([1.0]).data
         array([2.])
         """
+        if isinstance(self.function, Sourceless):
+            raise self.function.error("retrace() would forget all that is known of it")
         self._known.version = None
 
     def __str__(self) -> str:
@@ -234,16 +239,38 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        if getattr(self.function, "__qualname__", None) and _is_importable(self):
-            return self.function.__qualname__  # where a decorated function is found
-        if isinstance(self.function, MethodType):
-            name, owner = self.function.__name__, self.function.__self__
+        function = self.function
+        if isinstance(function, MethodType):
+            name, owner = function.__name__, function.__self__
             if isinstance(getattr(type(owner), name, None), Program):
                 return getattr, (owner, name)  # a decorated method
-        return Program, (self.function,)
+        if not isinstance(function, (FunctionType, Sourceless)):
+            return Program, (function,)
+        source, traced = source_of(self), self._traced()
+        if traced:
+            return _load, (source, traced)
+        if source is None:
+            raise pickle.PicklingError(
+                f"{self!r} has a function that no other process could find, and nothing was traced "
+                "of it yet: call it once, and what was traced is pickled"
+            )
+        return source.name if source.find() is self else (Program, (function,))
+
+    def __copy__(self) -> Program:
+        other = Program.__new__(Program)
+        other._wrap(self.function, self._known)
+        return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        if isinstance(self.function, Sourceless):
+            return _load(None, copy.deepcopy(self._traced(), memo))
         return Program(copy.deepcopy(self.function, memo))
+
+    def _traced(self) -> Traced | None:
+        version = self._known.version
+        if version is None or not version.references.unchanged():
+            return None
+        return Traced.of(self.function, version.references.names, version.paths)
 
     def _paths(
         self,
@@ -264,6 +291,8 @@ class Program:
         key = (tuple(arguments), structures, integers)
         paths = version.paths.get(key)
         if paths is None:
+            if isinstance(self.function, Sourceless):
+                raise self.function.error("its arguments had other shapes, or other kinds")
             bound = self._known.signature.bind(*args, **kwargs)
             trace = functools.partial(
                 _trace,
@@ -283,7 +312,7 @@ class Program:
         if not kwargs and known.plain and len(args) == len(known.names):
             return zip(known.names, args)
         try:
-            return _named(known.signature.bind(*args, **kwargs))
+            return named(known.signature.bind(*args, **kwargs))
         except TypeError as error:
             raise TypeError(f"{self._name}{known.signature}: {error}") from None
 
@@ -310,38 +339,6 @@ def program(function: Callable[..., Any]) -> Program:
     return Program(function)
 
 
-# The arguments ---------------------------------------------------------------------------------
-
-
-def _named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
-    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
-    parameters = bound.signature.parameters
-    for name, given in bound.arguments.items():
-        kind = parameters[name].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((f"{name}[{i}]", x) for i, x in enumerate(given))
-        elif kind is inspect.Parameter.VAR_KEYWORD:
-            for key, x in given.items():  # which may be called as one of the others
-                plain = key.isidentifier() and key not in parameters
-                yield key if plain else f"{name}[{key!r}]", x
-        else:
-            yield name, given
-
-
-def _are_scalars(arguments: Sequence[Any]) -> bool:
-    """Return whether arguments hold a Value, or all are numbers: one example, not arrays."""
-    return any(map(_holds_values, arguments)) or all(map(is_number, arguments))
-
-
-def _holds_values(x: Any) -> bool:
-    """Return whether an argument is a Value, or holds one, at any depth."""
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind == "O" and any(map(_holds_values, x.flat))
-    if isinstance(x, (list, tuple)):
-        return any(map(_holds_values, x))
-    return isinstance(x, Value)
-
-
 def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
     """Return a way to the function that does not keep a method's object: the call does that."""
     if isinstance(function, MethodType):
@@ -365,11 +362,12 @@ def _trace(
     return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
 
 
-def _is_importable(program: Program) -> bool:
-    """Return whether a decorated function's own name leads to the program."""
-    import sys
-
-    found: Any = sys.modules.get(program.function.__module__)
-    for name in program.function.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is program
+def _load(source: Source | None, traced: Traced | None) -> Program:
+    """Return the program that a pickle stands for: the one of that name, or what was traced."""
+    found = source and source.find()
+    if found is not None:
+        return found if isinstance(found, Program) else Program(found)
+    assert traced is not None
+    program = Program(traced.function)
+    program._known.version = _Version(Settled(traced.names), traced.planted())
+    return program

@@ -32,6 +32,7 @@ from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.no_rows import run_without_rows
 from micrograd.programs.trace.recording import Recording, recorded
+from micrograd.programs.trace.sourceless import Sourceless
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 from micrograd.value.errors import described
@@ -67,7 +68,7 @@ class Paths:
     ) -> None:
         self._function = function
         self._names = names
-        self._integers = integers  # the arguments that may be indices
+        self.integers = integers  # the arguments that may be indices
         self._shapes = shapes or {}  # of one row of each argument
         self._rank = IdentityDict((v, i) for i, v in enumerate(names))
         self._root = Fork()
@@ -105,8 +106,10 @@ class Paths:
     def _of_no_rows(self) -> Result:
         """Return the results of no rows: nothing runs, but their width must be known."""
         with self._in_turn(), uncollected():
-            returned = run_without_rows(self._function, self._names, self._integers)
-            _, width = _outputs(returned)
+            if isinstance(self._function, Sourceless):
+                width = self.found[0].width
+            else:
+                _, width = _outputs(run_without_rows(self._function, self._names, self.integers))
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         node = Call.of((Value(0.0),), [])
         node.runs, node.shape = [], (0,) if width is None else (0, width)
@@ -156,6 +159,9 @@ class Paths:
         while todo:
             path, rows = todo.pop()
             if path is None:
+                if isinstance(self._function, Sourceless):
+                    number = int(numbers[rows[0]])
+                    raise self._function.error(f"row {number} takes another path", number)
                 traced += 1
                 if traced == SURVEYED:
                     self._survey(inputs, numbers)
@@ -243,7 +249,11 @@ class Paths:
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
         """Trace the path of one row, and put it into the tree."""
-        path = self._record(inputs, row, number)
+        return self.plant(self._record(inputs, row, number))
+
+    def plant(self, path: Path) -> Path:
+        """Put a path into the tree; return the one that is there already, if there is."""
+        path.executable = self._executable
         forks = [self._root]
         for truth in path.truths:
             forks.append(forks[-1].next.setdefault(truth, Fork()))
@@ -264,7 +274,7 @@ class Paths:
 
         def leaf(name: str, column: int) -> Value:
             x = float(inputs[name][column, row])
-            return recording.input(name, column, x, name in self._integers)
+            return recording.input(name, column, x, name in self.integers)
 
         with recorded(recording):
             return recording, self._function(leaf)
@@ -276,7 +286,7 @@ class Paths:
         tape, places = recording.tape(outputs)
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        return Path(tape, places, width, recording.indices, parameters, self._executable)
+        return Path(tape, places, width, recording.indices, parameters)
 
     def _survey(self, inputs: Inputs, numbers: Array) -> None:
         """Record some rows, and raise if they take too many paths: to trace these takes longer."""

@@ -47,6 +47,7 @@ class Path:
 
     is_planned: bool = False
     exact_runs: int = 0  # how often it ran node by node
+    executable: Callable[..., Executable]  # plans a tape; set by the tree that the path is in
 
     def __init__(
         self,
@@ -55,24 +56,39 @@ class Path:
         width: int | None,
         indices: list[Index],
         parameters: list[Value],
-        executable: Callable[..., Executable],
     ) -> None:
         self.tape = tape
         self.outputs = outputs
         self.width = width  # how many scalars it returns; None for one that is not in a list
         self.indices: list[Index] = list(dict.fromkeys(indices))
-        self._executable = executable
         if not all(op is None or _is_known(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
-        tape.close()
+        if tape.guards:
+            tape.close()  # one of many paths, perhaps, which are planned later, or never
         self.truths: list[bool] = list(tape.guards.values())
+        self.parameters = parameters
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set what belongs to this process."""
         self.forks: list[Fork] = []  # one before each guard
         self.divides = False  # whether the rows of the last call parted here
-        self.parameters = parameters
-        self.block: Any = block_of(parameters)
+        self.block: Any = block_of(self.parameters)
         # A node without operands would count as a leaf, and never be asked to pass anything on.
-        self.operands: tuple[Value, ...] = tuple(parameters) or (Value(0.0),)
+        self.operands: tuple[Value, ...] = tuple(self.parameters) or (Value(0.0),)
         self.idle: list[Call] = []  # nodes on the operands that no call uses
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the tape, the plan, and what a user's rules gave."""
+        own = all(op is None or _is_known(op) for op in self.tape.ops)
+        temporary = {"forks", "divides", "block", "operands", "idle", "executable"}
+        temporary |= {"conditions", "exact"}
+        temporary |= {"slopes"} if own else set()
+        return {name: x for name, x in vars(self).items() if name not in temporary}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
 
     # What takes long is made when it is needed: a loop that ends anywhere has many paths.
 
@@ -89,13 +105,13 @@ class Path:
         """Lift the path, and plan it."""
         self.is_planned = True
         with uncollected():
-            return self._executable(self.tape, self.outputs, self.slopes, self.tape.guards)
+            return self.executable(self.tape, self.outputs, self.slopes, self.tape.guards)
 
     @cached_property
     def conditions(self) -> Executable:
         """Plan the guards alone, to tell the rows apart before anything else is computed."""
         with uncollected():
-            return self._executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
+            return self.executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
 
     @cached_property
     def exact(self) -> NodeByNode:

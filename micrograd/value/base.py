@@ -11,7 +11,7 @@ from micrograd.value import copying, hooks
 from micrograd.value.identity import OperandSet
 from micrograd.value.numbers import is_number, refuse_masked, to_float
 from micrograd.value.operators import Operators
-from micrograd.value.words.elsewhere import ON_VALUE, Missing
+from micrograd.value.words.elsewhere import ON_VALUE, lacks
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -102,6 +102,12 @@ class ValueBase(Operators["Value"]):
             "number"
         )
 
+    def __complex__(self) -> complex:
+        raise _number_lost(
+            "complex(v) would drop the gradient of a Value, which is real: write complex(v.data) "
+            "for the bare number"
+        )
+
     def __index__(self) -> int:
         raise _number_lost(
             "a Value repeats no list and is no index: write [w * v for w in weights] for list * v, "
@@ -120,8 +126,25 @@ class ValueBase(Operators["Value"]):
             "x = [Value(1.0), Value(2.0)]"
         )
 
+    def __bool__(self) -> bool:
+        return True  # as ever, though len(v) is an error
+
     if not TYPE_CHECKING:
         __iter__ = None  # so that only a sequence of Values is taken for one
+
+    def __matmul__(self, other: Any) -> Any:
+        return self._refuse_matmul(other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self._refuse_matmul(other)
+
+    def _refuse_matmul(self, other: Any) -> Any:
+        if not (is_number(other) or isinstance(other, (ValueBase, list, tuple))):
+            return NotImplemented
+        raise TypeError(
+            "a Value is one number, which @ does not take: write v * w, or micrograd.dot(weights, "
+            "inputs) for two lists"
+        )
 
     def __pos__(self) -> Self:
         return self
@@ -168,6 +191,8 @@ class ValueBase(Operators["Value"]):
         tracer = hooks.tracer_here()
         if tracer is not None and tracer.is_traced(self):
             return tracer.shown(self)
+        if not hasattr(self, "_number"):
+            return "<Value without data: its __init__ was not called>"
         names = f", label={self.label!r}" if self.label else ""
         if names and self._op:
             names += f", op={self._op!r}"
@@ -177,7 +202,13 @@ class ValueBase(Operators["Value"]):
         tracer = hooks.tracer_here() if spec else None
         if tracer is not None and tracer.is_traced(self):
             raise _number_lost("a text with the number of one row would stay in the program")
-        return format(self._number, spec) if spec else str(self)
+        try:
+            return format(self._number, spec) if spec else str(self)
+        except ValueError as error:
+            raise ValueError(
+                f"the number of a Value is a float, which has no format {spec!r}: write "
+                'f"{v:.2f}" for its digits, f"{v.data:.0f}" for a whole number'
+            ) from error
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in ON_VALUE or hasattr(self, name)]
@@ -221,8 +252,7 @@ class ValueBase(Operators["Value"]):
         self._symbol = symbol  # type: ignore[misc]
 
 
-for _name, _advice in ON_VALUE.items():
-    setattr(ValueBase, _name, Missing(_name, _advice))
+lacks(ValueBase, ON_VALUE)
 
 # While this thread traces a program, its tracer sees to comparisons and numbers. The C core calls
 # these too, with its own numbers for the comparisons.
@@ -246,7 +276,10 @@ def compared(v: ValueBase, other: Any, comparison: Any) -> bool:
         if hooks.on_compare is not None:
             hooks.on_compare(v, other)
         number = other._number if isinstance(other, ValueBase) else other
-        result = comparison(v._number, number)
+        try:
+            result = comparison(v._number, number)
+        except TypeError:  # Python tells of Values then, not of floats
+            return NotImplemented  # type: ignore[no-any-return]
     return result  # type: ignore[no-any-return]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet, Set
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -37,11 +37,21 @@ class IdentityDict(MutableMapping[Key, Item]):
     def __contains__(self, key: object) -> bool:
         return id(key) in self._items
 
+    if not TYPE_CHECKING:  # the type stays, but not the time to raise a KeyError and to catch it
+
+        def get(self, key: Any, default: Any = None) -> Any:
+            """Return the item of a key, or the default."""
+            found = self._items.get(id(key))
+            return default if found is None else found[1]
+
     def __iter__(self) -> Iterator[Key]:
         return (key for key, _ in self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IdentityDict, ([*self._items.values()],)  # copies have identities of their own
 
     def __repr__(self) -> str:
         pairs = ", ".join(f"{key!r}: {item!r}" for key, item in self._items.values())

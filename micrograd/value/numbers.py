@@ -44,7 +44,7 @@ def to_float(x: Any, what: str = "data") -> float:
         advice = "convert it with float(...) first"
     elif hasattr(x, "__len__"):
         advice = "make one Value per element, as in [Value(e) for e in row]"
-    raise TypeError(f"{what} must be a real number, got {_shown(x)}: {advice}")
+    raise TypeError(f"{what} must be a real number, got {shortened(x)}: {advice}")
 
 
 def refuse_masked(x: Any, what: str) -> None:
@@ -64,6 +64,11 @@ def refuse_masked(x: Any, what: str) -> None:
         )
 
 
-def _shown(x: Any) -> str:
+def shortened(x: Any) -> str:
+    """Return the text of an object for a message, of at most 80 characters.
+
+    >>> shortened("a" * 100)[-8:]
+    'aaaaa...'
+    """
     text = repr(x)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -15,7 +15,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Terms
-from micrograd.programs.lift.sums import Factors, Flat, Sum, Term
+from micrograd.programs.lift.sums import Flat, Sum, Term
 from micrograd.programs.trace.tape import Tape
 
 MOST_PADDED = 2.5  # cells of a table, for each that is used
@@ -126,79 +126,103 @@ class Keys:
 
     def _of_sum(self, i: int, found: Sum) -> Group:
         """Find the group of a sum, put its terms down there."""
-        factors = self._by_type(found.terms, found.sign)
-        key: Any = (found.combine, found.is_open or len(found.terms) > 1, *sorted(factors))
+        factors = self._by_type(found.terms)
+        types = _sorted(factors)
+        key: Any = (found.combine, found.is_open or len(found.terms) > 1, *types)
         if self._by_count is None or i in self._by_count:
             self._told_apart.add(key)
         if key in self._told_apart:
-            key = (key, self._counts(factors))
-        return self._add_terms(i, key, found.combine, factors, False)
+            key = (key, self._counts(types, factors))
+        group = self._group_of_sums(key, found.combine, types, self.varies[i], False)
+        self._add_terms(group, types, [factors])
+        return group
 
     def make_sums(self, sums: Sequence[list[Term]], summed: bool) -> list[int]:
         """Return nodes that hold these sums: for one factor alone, the factor itself.
 
         Sums of unlike length are one group here, too, and then a factor alone is such a sum.
         """
-        if len(sums) == 1:
-            return [self._make_sum(sums[0], self._by_type(sums[0], 1), summed)]
-        factors = [self._by_type(terms, 1) for terms in sums]
+        factors = [self._by_type(terms) for terms in sums]
         alike: dict[tuple[int, ...], list[int]] = {}
         for k, of_type in enumerate(factors):
-            alike.setdefault(tuple(sorted(of_type)), []).append(k)
+            alike.setdefault(_sorted(of_type), []).append(k)
         nodes = [-1] * len(sums)
-        for chosen in alike.values():
-            counts = [self._counts(factors[k]) for k in chosen]
-            ragged = len(set(counts)) > 1 and _are_alike([*zip(*counts)])
-            group = next(self._numbers) if ragged else None
+        for types, chosen in alike.items():
+            by_counts: dict[Any, list[int]] = {}
             for k in chosen:
-                nodes[k] = self._make_sum(sums[k], factors[k], summed, group)
+                by_counts.setdefault(self._counts(types, factors[k]), []).append(k)
+            if len(by_counts) > 1:
+                counts = [c for c, of_count in by_counts.items() for _ in of_count]
+                if _are_alike([*zip(*counts)]):
+                    by_counts = {next(self._numbers): chosen}  # a group of unlike lengths
+            for key, own in by_counts.items():
+                for k, node in zip(
+                    own, self._make_alike(types, key, [factors[k] for k in own], summed)
+                ):
+                    nodes[k] = node
         return nodes
 
-    def _make_sum(
-        self,
-        terms: Sequence[Term],
-        factors: Mapping[int, list[int]],
-        summed: bool,
-        ragged: int | None = None,
-    ) -> int:
-        """Return a node for a sum; `ragged` is the number of a group of unlike lengths."""
-        [(sign, own), *others] = terms
-        if ragged is None and not summed and not others and sign > 0 and len(own) == 1:
-            return own[0]
-        key = (summed, *sorted(factors), self._counts(factors) if ragged is None else ragged)
-        node = self._node(not summed and self._vary(factors))
-        self._put(node, self._add_terms(node, key, ops.add, factors, summed))
-        return node
+    def _make_alike(
+        self, types: tuple[int, ...], counts: Any, factors: list[dict[int, list[int]]], summed: bool
+    ) -> Iterable[int]:
+        """Return nodes for sums of one group, which their types of terms and `counts` tell."""
+        sign, groups = self._types[types[0]]
+        if counts == (1,) and len(groups) == 1 and sign > 0 and not summed:
+            return [of_type[types[0]][0] for of_type in factors]
+        varies = not summed and self._vary(types)
+        group = self._group_of_sums((summed, *types, counts), ops.add, types, varies, summed)
+        nodes = range(len(self.group_of), len(self.group_of) + len(factors))
+        self.group_of += [group.index] * len(factors)
+        self.varies += [varies] * len(factors)
+        group.members += nodes
+        self._add_terms(group, types, factors)
+        return nodes
 
     def _vary(self, types: Iterable[int]) -> bool:
         return any(self.groups[g].varies for t in types for g in self._types[t][1])
 
-    def _add_terms(
-        self, i: int, key: Any, combine: Op, factors: Mapping[int, list[int]], summed: bool
+    def _group_of_sums(
+        self, key: Any, combine: Op, types: tuple[int, ...], varies: bool, summed: bool
     ) -> Group:
         group = self._keys.get(key)
-        types = sorted(factors)
         if group is None:
-            group = self._new(key, "sum", combine, self.varies[i], summed)
+            group = self._new(key, "sum", combine, varies, summed)
             group.terms = [Terms(*self._types[t]) for t in types]
-        for terms, t in zip(group.terms, types):
-            terms.flat += factors[t]
-            terms.counts.append(len(factors[t]) // len(terms.groups))
         return group
 
-    def _counts(self, factors: Mapping[int, list[int]]) -> tuple[int, ...]:
-        """Return how many terms there are of each type."""
-        return tuple([len(factors[t]) // len(self._types[t][1]) for t in sorted(factors)])
+    def _add_terms(
+        self, group: Group, types: tuple[int, ...], factors: list[dict[int, list[int]]]
+    ) -> None:
+        """Put down the terms of some members."""
+        for terms, t in zip(group.terms, types):
+            width = len(terms.groups)
+            for of_type in factors:
+                flat = of_type[t]
+                terms.flat += flat
+                terms.counts.append(len(flat) // width)
 
-    def _by_type(self, terms: Sequence[Term], sign: int) -> dict[int, list[int]]:
+    def _counts(self, types: tuple[int, ...], factors: Mapping[int, list[int]]) -> tuple[int, ...]:
+        """Return how many terms there are of each type."""
+        return tuple([len(factors[t]) // len(self._types[t][1]) for t in types])
+
+    def _by_type(self, terms: Sequence[Term]) -> dict[int, list[int]]:
         """Return the factors of all terms by type, within each term sorted by group."""
         factors: dict[int, list[int]] = {}
-        for own_sign, nodes in terms:
-            nodes, groups = self._by_group(nodes)
-            written = own_sign * sign, groups
-            t = self._type_of.get(written)
+        group_of, type_of = self.group_of, self._type_of
+        written: tuple[int, tuple[int, ...]]
+        for sign, nodes in terms:
+            if len(nodes) == 1:
+                written = sign, (group_of[nodes[0]],)
+            else:
+                x, y = nodes
+                g, h = group_of[x], group_of[y]
+                if g <= h:
+                    written = sign, (g, h)
+                else:
+                    written, nodes = (sign, (h, g)), (y, x)
+            t = type_of.get(written)
             if t is None:
-                t = self._type_of[written] = len(self._types)
+                t = type_of[written] = len(self._types)
                 self._types.append(written)
             if t in factors:
                 factors[t] += nodes
@@ -206,13 +230,10 @@ class Keys:
                 factors[t] = [*nodes]
         return factors
 
-    def _by_group(self, factors: Factors) -> tuple[Factors, tuple[int, ...]]:
-        """Return the factors of a term, sorted by group, and their groups."""
-        if len(factors) == 1:
-            return factors, (self.group_of[factors[0]],)
-        x, y = factors
-        g, h = self.group_of[x], self.group_of[y]
-        return (factors, (g, h)) if g <= h else ((y, x), (h, g))
+
+def _sorted(factors: dict[int, list[int]]) -> tuple[int, ...]:
+    """Return the types of terms in order."""
+    return tuple(factors) if len(factors) == 1 else tuple(sorted(factors))
 
 
 def _are_alike(counts: Sequence[Sequence[int]]) -> bool:

@@ -87,13 +87,13 @@ class Reverse:
     def _over_examples(self, arrived: Sequence[list[Term]]) -> list[list[Term]]:
         """Sum what varies over the examples."""
         varies = self._varies
-        varying: list[list[Term]] = [[] for _ in arrived]
-        shared: list[list[Term]] = [[] for _ in arrived]
-        for terms, some, others in zip(arrived, varying, shared):
-            for term in terms:
-                factors = term[1]
-                one_varies = varies[factors[0]] or varies[factors[-1]]
-                (some if one_varies else others).append(term)
+        varying: list[list[Term]] = []
+        shared: list[list[Term]] = []
+        for terms in arrived:
+            some = [t for t in terms if varies[t[1][0]] or varies[t[1][-1]]]
+            chosen = set(some) if len(some) < len(terms) else None
+            varying.append(some)
+            shared.append([] if chosen is None else [t for t in terms if t not in chosen])
         totals = iter(self._make_sums([terms for terms in varying if terms], True))
         return [[(1, (next(totals),)), *o] if s else o for s, o in zip(varying, shared)]
 
@@ -108,8 +108,7 @@ class Reverse:
         if found is None:
             return edges
         arrives, twice = self._slopes.arrives, self._slopes.twice
-        for own_sign, factors in found.terms:
-            sign = own_sign * found.sign
+        for sign, factors in found.terms:
             x, y = factors[0], factors[-1]
             if len(factors) == 1:
                 if arrives[x]:

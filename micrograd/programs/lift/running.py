@@ -8,29 +8,30 @@ one kind, of unlike lengths, and are computed one from the other all the same (r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from micrograd import ops
 from micrograd.programs.trace.tape import Tape
 
 MOST = 4000  # terms, in all sums that are written out
 
 
-def written_out(tape: Tape, uses: Sequence[int]) -> set[int]:
-    """Return the nodes that should be sums of all that they and their partial sums add up."""
+def written_out(tape: Tape, uses: Any, added: Iterable[int]) -> set[int]:
+    """Return the nodes that should be sums of all that they and their partial sums add up.
+
+    `added` are those that may be, operands first.
+    """
     begins: dict[int, int] = {}  # where the sum begins that a node is a part of
     used: set[int] = set()  # the sums that go on after a use
     operands, constants = tape.operands, tape.constants
-    for i, op in enumerate(tape.ops):
-        if op is ops.add and uses[i]:
-            x, y = operands[i]
-            if x in begins:
-                begin = begins[i] = begins[x]
-                if uses[x] > 1 and _shape(tape, y) == _shape(tape, operands[begin][1]):
-                    used.add(begin)
-            elif constants.get(x) == 0:
-                begins[i] = i
+    for i in added:
+        x, y = operands[i]
+        if x in begins:
+            begin = begins[i] = begins[x]
+            if uses[x] > 1 and _shape(tape, y) == _shape(tape, operands[begin][1]):
+                used.add(begin)
+        elif constants.get(x) == 0:
+            begins[i] = i
     steps = {i: begin for i, begin in begins.items() if begin in used}
     if sum(n * (n + 1) // 2 for n in Counter(steps.values()).values()) > MOST:
         return set()

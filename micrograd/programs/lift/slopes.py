@@ -12,7 +12,7 @@ from typing import Union
 
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
-from micrograd.programs.lift.sums import SUMS, is_square
+from micrograd.programs.lift.forest import SUMS, is_square
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.numbers import is_number
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from micrograd.programs.lift.fuse_bias import absorb
 from micrograd.programs.lift.groups import INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.buffers import share
+from micrograd.programs.lower.fuse_bias import absorb
 from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.steps import Steps
 from micrograd.programs.lower.strides import Step

@@ -295,6 +295,15 @@ class Executable:
         self._outputs = outputs
         self._idle: list[Workspace] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
+        temporary = {"block", "_numbers", "_idle", "_careful"}
+        return {name: x for name, x in vars(self).items() if name not in temporary}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, block=block_of(state["parameters"]), _idle=[])
+        self._numbers = np.asarray(self.block.data)
+
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
         """Return the results, of shape (k, n), and what `backward` needs of this call.
 

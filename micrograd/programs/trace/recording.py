@@ -14,6 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -210,22 +211,24 @@ class _Graph:
         self._ops, self._operands, self._constants, rare = take_down(order)
         self._numbers = array("d", bytes(8 * len(order)))
         read_data(order, self._numbers)
-        place = dict(zip(map(id, order), range(len(order))))
+        sought = {id(v) for v in chain(self._inputs, self._known, self._roots)}
+        place = {id(v): i for i, v in enumerate(order) if id(v) in sought}
         for v, column in self._inputs.items():
             if id(v) in place:
                 self._columns[place[id(v)]] = column
-        for i in rare:
-            if i not in self._columns:
-                self._check(order[i], i)
         for v in self._known:  # what was computed before is not computed again
-            if id(v) in place:
-                self._leaves[place[id(v)]] = weakref.ref(v)
+            i = place.get(id(v))
+            if i is not None:
+                self._leaves[i] = weakref.ref(v)
+        for i in rare:
+            if i not in self._columns and i not in self._leaves:
+                self._check(order[i], i)
         roots = self._roots
         self._places = [place[id(x)] if isinstance(x, Value) else float(x) for x in roots]
 
     def _check(self, v: Value, i: int) -> None:
-        """Note a leaf; raise for a node without an operation, unless it was there before."""
-        if (v._closure is not None or (v.op is None and v.parents)) and v not in self._known:
+        """Note a leaf that was not there before; raise for a node that no operation made."""
+        if v._closure is not None or (v.op is None and v.parents):
             raise ProgramError(
                 f"a program cannot trace a node that no operation made ({v!r}): write an Op with "
                 "its value and derivatives, which works on numbers, Values and programs"

@@ -10,8 +10,10 @@ is *active* if a parameter reaches it by operations that have a derivative.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from types import FunctionType
 from typing import Any
 
@@ -125,13 +127,12 @@ class Tape:
         It is longer than the lists: behind are those that have negative places.
         """
         are_none_constants = self.constants.keys().isdisjoint
-        for place, op in enumerate(ops):
+        for place, (op, args) in enumerate(zip(ops, operands)):
             if at[place] >= 0 or not wanted[place]:
                 continue
             if op is None:
                 at[place] = self.constant(numbers[place])
                 continue
-            args = operands[place]
             # Most have two operands: written so, these take half the time.
             found = (at[args[0]], at[args[1]]) if len(args) == 2 else tuple([at[x] for x in args])
             written = self._written[op]
@@ -209,6 +210,8 @@ class Tape:
 
     def open(self) -> None:
         """Go on writing after `close()`: find again what is there already."""
+        if self._written:
+            return
         for index, (op, operands) in enumerate(zip(self.ops, self.operands)):
             if op is not None:
                 self._written[op][operands] = index
@@ -220,6 +223,40 @@ class Tape:
         self._written.clear()
         self._constants.clear()
         self.numbers.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the lists of nodes as few arrays, which are read quickly."""
+        kinds = {op: i for i, op in enumerate(dict.fromkeys(self.ops))}
+        flat = [x for operands in self.operands for x in operands]
+        return {
+            **{name: x for name, x in vars(self).items() if name not in _AS_ARRAYS},
+            "kinds": list(kinds),
+            "ops": array("i", [kinds[op] for op in self.ops]),
+            "counts": array("i", map(len, self.operands)),
+            "operands": array("i", flat),
+            "varies": bytes(self.varies),
+            "active": bytes(self.active),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kinds, counts, flat = state.pop("kinds"), state.pop("counts"), iter(state["operands"])
+        vars(self).update(
+            state,
+            ops=[kinds[kind] for kind in state["ops"]],
+            operands=[tuple(islice(flat, count)) for count in counts],
+            varies=[*map(bool, state["varies"])],
+            active=[*map(bool, state["active"])],
+            _written=defaultdict(dict),
+            _constants={},
+            numbers={},
+        )
+
+
+# What a pickle holds in another form, or not at all.
+_AS_ARRAYS = {
+    *("ops", "operands", "varies", "active"),
+    *("numbers", "_written", "_constants"),
+}
 
 
 def _key(number: float) -> float | str:
