@@ -100,7 +100,7 @@ class Indices:
                 raise CannotIndexError
             known, runs = self._running(group, terms, at)
             return self._style.extreme(group.op, [self._factor(group, terms, 0, known)], runs)
-        ordered = sorted(group.terms, key=lambda t: -t.sign)
+        ordered = sorted(group.terms, key=lambda t: (-t.sign, t.positions.shape[1] > 1))
         return self._style.sum([(t.sign, self._of_terms(group, t, at)) for t in ordered])
 
     def _of_terms(self, group: Group, terms: Terms, at: Sequence[Form]) -> Written:
