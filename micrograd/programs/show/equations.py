@@ -248,9 +248,13 @@ class Equations:
 
     def _leaf(self, i: int) -> str:
         """Write an argument, a parameter or a number that is itself a result."""
-        terms = Terms(1, (self.lifted.group_of[i],), self.lifted.position)
+        g, place = self.lifted.group_of[i], int(self.lifted.position[i])
+        if self._groups[g].kind == INPUT:
+            index = ", ".join([str(column[place]) for column in self._whole.axes.of[g]])
+            return self._whole.part(self._whole.whole(g), index).text
+        terms = Terms(1, (g,), self.lifted.position)
         terms.flat = [i]
-        return self._whole.factor(self._groups[terms.groups[0]], terms, 0).text
+        return self._whole.factor(self._groups[g], terms, 0).text
 
     def _shape(self, group: Group) -> tuple[Any, ...]:
         dims = self._whole.axes.dims(group.index) or (1,)

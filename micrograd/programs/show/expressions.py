@@ -175,7 +175,7 @@ class Expressions:
         runs = [*range(loops.members, len(loops.variables))]
         ways = [[*runs, *[v for v, _ in form.parts]] for form in loops.axes]
         forms = [loops.forms[f] or () for f in factors]
-        used = [[form.parts[0][0] if form.is_slice else None for form in own] for own in forms]
+        used = [[form.runs_along for form in own] for own in forms]
         return [0, 1] if used == ways else [1, 0] if used == ways[::-1] else []
 
     def is_product(self, g: int) -> bool:

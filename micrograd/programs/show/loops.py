@@ -51,7 +51,12 @@ class Form(NamedTuple):
     @property
     def alone(self) -> Any:
         """The variable that the index is; None if it is anything else."""
-        return self.parts[0][0] if self.is_slice and self.parts and not self.offset else None
+        return None if self.offset else self.runs_along
+
+    @property
+    def runs_along(self) -> Any:
+        """The variable that the index is, a number added or not; None for anything else."""
+        return self.parts[0][0] if self.is_slice and self.parts else None
 
     @property
     def is_slice(self) -> bool:
@@ -198,7 +203,7 @@ class Loops:
         for forms in self.forms:
             if forms is None or not all(form.is_slice for form in forms):
                 return None
-            own.append([form.parts[0][0] for form in forms if form.parts])
+            own.append([form.runs_along for form in forms if form.parts])
         longest = max(own, key=len, default=[])
         if sorted(longest) != [*range(len(self.variables))] or self.bounds is None:
             return None
