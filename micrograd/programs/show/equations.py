@@ -75,8 +75,9 @@ class Equations:
         wanted = {*self._results, *gradients}
         for group in reversed(self._order):
             if group.index in wanted and group.members:
-                uses.update(g for terms in group.terms for g in terms.groups)
-                wanted |= uses.keys()
+                read = [g for terms in group.terms for g in terms.groups]
+                uses.update(read)
+                wanted.update(read)
         self._wanted = wanted
         return uses
 

@@ -44,10 +44,18 @@ class Expressions:
         self.name: dict[int, str] = {}
         self.written: dict[int, Written] = {}
         self._shared = rewritten.shared
-        self._loops: dict[int, Loops] = {}
+        # By the identity of terms, which are kept so that no others have it.
+        self._loops: dict[int, tuple[Terms, Loops]] = {}
+        self._weights: dict[int, tuple[Terms, int | None]] = {}
 
     def weight(self, group: Group, terms: Terms) -> int | None:
         """Return which of two factors is a parameter that multiplies what varies."""
+        known = self._weights.get(id(terms))
+        if known is None:
+            known = self._weights[id(terms)] = terms, self._weight(group, terms)
+        return known[1]
+
+    def _weight(self, group: Group, terms: Terms) -> int | None:
         if group.op is not ops.add or group.summed or len(terms.groups) != 2:
             return None
         kinds = [self.groups[g] for g in terms.groups]
@@ -61,8 +69,8 @@ class Expressions:
         """Return what the terms of a group run over."""
         found = self._loops.get(id(terms))
         if found is None:
-            found = self._loops[id(terms)] = Loops(self.axes, group, terms)
-        return found
+            found = self._loops[id(terms)] = terms, Loops(self.axes, group, terms)
+        return found[1]
 
     def of_group(self, group: Group) -> Written:
         """Write what a group is computed from."""

@@ -219,6 +219,8 @@ class _Graph:
         for v in self._known:  # what was computed before is not computed again
             i = place.get(id(v))
             if i is not None:
+                if v._is_traced:
+                    raise _kept()
                 self._leaves[i] = weakref.ref(v)
         for i in rare:
             if i not in self._columns and i not in self._leaves:
