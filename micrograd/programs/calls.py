@@ -79,7 +79,8 @@ class Known:
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(run, version.references.names, integers)
+            shapes = dict(zip(arguments, structures))
+            found = Paths(run, version.references.names, integers, shapes)
             paths = version.paths.setdefault(key, found)
         return paths
 

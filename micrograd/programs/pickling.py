@@ -91,7 +91,8 @@ class Traced(NamedTuple):
         """Return trees of these paths."""
         trees = {}
         for key, integers, paths in self.trees:
-            tree = trees[key] = Paths(self.function, self.names, integers)
+            shapes = dict(zip(*key[:2]))
+            tree = trees[key] = Paths(self.function, self.names, integers, shapes)
             for path in paths:
                 tree.plant(path)
         return trees
