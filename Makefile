@@ -9,7 +9,7 @@ PIP := -m pip --disable-pip-version-check
 PYTEST := -m pytest --numprocesses=auto --dist=worksteal
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
 # These load both cores by themselves.
-ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py
+ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py --ignore=tests/test_fuzz_cores.py
 
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
@@ -30,9 +30,9 @@ test: $(VENV)/test.installed ## run the tests on both cores, with the gate on co
 	echo "== The C core"
 	$(BIN)/python $(PYTEST)
 	echo "== The Python core, with coverage"
-	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) --cov -m "not outside" $(ONCE)
+	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) --cov -m "not outside and not long" $(ONCE)
 	echo "== The Python core, held against answers from outside"
-	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) -m outside
+	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) -m "outside and not long"
 
 random: $(VENV)/test.installed ## compare random programs with the loop over the rows, for a minute on each core
 	$(BIN)/python tests/random_programs.py --seconds 60

@@ -375,9 +375,9 @@ def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     if any(hasattr(x, "_apply") or str(getattr(x, "dtype", "")) == "object" for x in operands):
         with xp.errstate(all="ignore"):  # what Python's numbers cannot do, they raise themselves
             return xp.frompyfunc(op, len(operands), 1)(*operands)  # arrays of Values
-    if _in_table(op) and hasattr(xp, op.name):
+    if (known := _in_table(op)) and hasattr(xp, op.name):
         return getattr(xp, op.name)(*operands)
-    if _in_table(op) and not isinstance(op.value, BuiltinFunctionType):
+    if isinstance(op.value, Steps) or (known and not isinstance(op.value, BuiltinFunctionType)):
         return op.value(*operands)  # made of rows and operators, which take arrays
     return _elementwise(op)(*operands)
 

@@ -653,6 +653,7 @@ def test_many_examples_give_what_few_give(monkeypatch: pytest.MonkeyPatch) -> No
         assert found.z[2].value(3, 1).label == "z2(1)"
 
 
+@pytest.mark.long
 def test_the_real_exercise_fits() -> None:
     thetas, x, y = exercise_4(5000)
     tracemalloc.start()
@@ -668,6 +669,7 @@ def test_the_real_exercise_fits() -> None:
     assert "Theta1(3,7) * a1(7)" in through
 
 
+@pytest.mark.long
 def test_the_gradient_of_the_real_exercise_is_what_a_nudge_says() -> None:
     thetas, x, y = exercise_4(50)
     derivative = deltas(thetas, x, y, lam=1.0).D[1][3, 7]
@@ -711,6 +713,7 @@ def test_saturated_outputs_are_refused_among_many_too() -> None:
         deltas(thetas, x, y)
 
 
+@pytest.mark.long
 def test_an_example_of_the_real_exercise_can_be_stepped_through() -> None:
     found = deltas(*exercise_4(20))
     played = found.stepper(1)

@@ -56,6 +56,7 @@ def test_moons_have_the_losses_of_the_original() -> None:
     assert [p.accuracy for p in history] == pytest.approx(KNOWN["first_accuracies"])
 
 
+@pytest.mark.long
 def test_moons_print_rounded_losses_and_leave_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,6 +80,7 @@ def test_training_goes_on_after_its_last_report() -> None:
     assert model.state_dict() != before
 
 
+@pytest.mark.long
 def test_tumours_are_told_apart_after_two_epochs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

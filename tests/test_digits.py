@@ -27,6 +27,7 @@ SCORES = np.zeros((3, 10))
 SCORES[[0, 1, 2], [4, 0, 1]] = 1.0, 2.0, 3.0
 
 
+@pytest.mark.long
 def test_five_epochs_tell_most_digits_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

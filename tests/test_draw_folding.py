@@ -309,6 +309,7 @@ def test_an_unfolded_graph_has_an_arrow_per_operand_in_order(root: Value) -> Non
     assert said == [(x, v, i) for v in toposort(root) for i, x in enumerate(v.parents)]
 
 
+@pytest.mark.long
 def test_deep_graphs_fold_without_recursion() -> None:
     out = Value(0.1, label="x")
     for _ in range(3 * sys.getrecursionlimit()):

@@ -65,6 +65,7 @@ def test_no_arrows_lead_both_ways_between_boxes(plan: Plan, most: int) -> None:
     st.integers(3, 20),
     st.integers(2, 30),
 )
+@pytest.mark.long
 def test_no_arrows_lead_back_between_the_steps_of_any_loop(
     body: list[tuple[int, int, int]], times: int, most: int
 ) -> None:
@@ -164,6 +165,7 @@ def test_results_are_called_by_the_variables_that_their_lines_assign() -> None:
 # What repeats ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_transformer_in_plain_code_shows_its_parts_by_name() -> None:
     model = Transformer()
     loss = model.loss([3, 1, 4, 1, 5, 9, 2, 6, 5])

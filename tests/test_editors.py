@@ -58,6 +58,7 @@ def test_every_method_tells_its_derivative() -> None:
             assert f"Return {op.name}(" in method.__doc__
 
 
+@pytest.mark.long
 def test_types_of_usual_code_are_known(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     lines = [

@@ -151,6 +151,7 @@ def test_every_mistake_is_seen_in_the_network_of_the_course() -> None:
     assert {name for name, m in found(cost).items() if m.node is None} == {"operands in a set"}
 
 
+@pytest.mark.long
 def test_large_graphs_are_searched_to_the_end() -> None:
     a, b = two()
     total = a + b
@@ -710,6 +711,7 @@ class NoVisitedOverSets(Student):
         (NoSeed, "nothing passed on", "self.grad = 1"),
     ],
 )
+@pytest.mark.long
 def test_a_mistake_in_one_place_is_not_taken_for_another(
     wrong: type[Student | Lecture], name: str, why: str
 ) -> None:
@@ -721,6 +723,7 @@ def test_a_mistake_in_one_place_is_not_taken_for_another(
     assert {r.mistake for r in failed if r.optional} <= {"", name, "interior gradients kept"}
 
 
+@pytest.mark.long
 def test_two_mistakes_are_both_named() -> None:
     class Both(NotReversed):
         def tanh(self) -> Lecture:
@@ -736,6 +739,7 @@ def test_two_mistakes_are_both_named() -> None:
     assert mistakes_named - {""} == {"reversed() forgotten", "wrong rule of tanh"}
 
 
+@pytest.mark.long
 def test_numbers_that_fit_by_chance_name_nothing() -> None:
     """A class that halves every share is like no known mistake, though a graph or two agree."""
 

@@ -76,6 +76,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.long
 def test_deltas_and_verdicts_are_those_of_numpy() -> None:
     few = exercise_4(1.0)
     few = few._replace(x=few.x[:2], y=few.y[:2])

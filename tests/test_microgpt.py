@@ -33,6 +33,7 @@ def test_names_of_unlike_lengths_have_the_gradient_of_the_loop(model: Any) -> No
     assert found == close(expected[0])
 
 
+@pytest.mark.long
 def test_a_few_steps_print_the_equations_and_leave_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,3 +205,10 @@ def test_masked_arrays_in_a_nesting_are_refused() -> None:
     with pytest.raises(ValueError, match=r"x\['a'\] has 1 masked element"):
         grad(lambda p: p["a"].sum())({"a": np.ma.array([1.0, 2.0], mask=[False, True])})
     assert math.isnan(grad(lambda p: p["a"] * math.nan)({"a": 1.0})["a"])
+
+
+def test_the_parameters_of_a_model_come_back_as_a_list() -> None:
+    model = mg.nn.Neuron(2)
+    found = mg.grad(lambda p: p["w"][0] * p["w"][1] * 3.0)({"w": model.parameters()})
+    assert type(found["w"]) is list
+    assert found["w"][0].data == 3.0 * model.w[1].data

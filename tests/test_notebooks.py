@@ -91,6 +91,7 @@ def test_nbgrader_knows_what_to_grade(name: str) -> None:
             assert "### BEGIN HIDDEN TESTS\nassert " in source
 
 
+@pytest.mark.long
 def test_the_students_lab_runs_before_anything_is_written() -> None:
     names: dict[str, Any] = {}
     said: list[str] = []

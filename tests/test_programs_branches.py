@@ -345,6 +345,7 @@ def test_too_many_ends_of_a_loop_are_counted_as_such(monkeypatch: pytest.MonkeyP
         program(counted)(np.arange(100.0))
 
 
+@pytest.mark.long
 def test_loops_that_end_anywhere_are_refused_before_all_are_traced() -> None:
     calls: list[None] = []
 
@@ -359,6 +360,7 @@ def test_loops_that_end_anywhere_are_refused_before_all_are_traced() -> None:
     assert len(calls) < 300
 
 
+@pytest.mark.long
 def test_many_ends_of_a_loop_are_each_its_own_path() -> None:
     w, v = Value(0.95), Value(0.5)
 

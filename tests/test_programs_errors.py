@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import micrograd as mg
@@ -175,3 +176,15 @@ def test_backward_within_the_function_is_refused() -> None:
     traced = program(trained)
     with pytest.raises(ProgramError, match=r"backward\(\) in the function.*mean\(\)"):
         traced([1.0, 2.0])
+
+
+weights = np.array([0.5, 0.25])
+
+
+def test_an_array_outside_is_compared_with_nothing() -> None:
+    """Look for handlers in a function that loads an array just before it calls another."""
+
+    def weighed(x: Any) -> Any:
+        return sum(a * b for a, b in zip(weights, x))
+
+    assert program(weighed)([[2.0, 4.0]]).data.tolist() == [2.0]

@@ -296,6 +296,7 @@ def test_8_no_random_direction_is_as_good() -> None:
     assert -0.2 < min(changes) < -0.08
 
 
+@pytest.mark.long
 def test_9_the_whole_algorithm() -> None:
     start = [p.data for p in WEIGHTS]
     try:

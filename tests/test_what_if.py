@@ -233,6 +233,7 @@ def test_a_step_of_the_course() -> None:
     assert all(p.grad == 0 for p in model.parameters())
 
 
+@pytest.mark.long
 def test_a_thousand_steps_of_the_course() -> None:
     model, cost = course()
     assert len(model.parameters()) + 1 == 19  # forward passes, to nudge each weight once

@@ -76,17 +76,21 @@ class Call:
 
     def _chosen(self) -> Any:
         """Return the argument, or the tuple of arguments, that the derivative is taken by."""
-        several = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
-        for i in several:
+        chosen = [self.args[i] for i in self._places()]
+        if not isinstance(self.argnums, tuple):
+            return chosen[0]
+        return Nested(tuple([x if is_nested(x) else as_block(x) for x in chosen]))
+
+    def _places(self) -> tuple[int, ...]:
+        """Return the positions that argnums names."""
+        places = self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
+        for i in places:
             if not 0 <= i < len(self.args):
                 raise TypeError(
                     f"{name_of(self.f)} was called with {len(self.args)} positional argument(s), "
                     f"and a derivative by argument {i} was asked for"
                 )
-        if not isinstance(self.argnums, tuple):
-            return self.args[self.argnums]
-        chosen = [self.args[i] for i in several]
-        return Nested(tuple([x if is_nested(x) else _as_block(x) for x in chosen]))
+        return places
 
     def _run(self, variables: list[Value]) -> Any:
         """Call the function with these in the place of x."""
@@ -273,7 +277,7 @@ def new_variables(numbers: list[float]) -> list[Value]:
     return variables
 
 
-def _as_block(x: Any) -> Any:
+def as_block(x: Any) -> Any:
     """Return a list as the array that it counts for; other things as they are."""
     return _as_objects(x, "x") if isinstance(x, (list, tuple)) else x
 

@@ -82,7 +82,7 @@ def grad(
     if callable(output) and not isinstance(output, Value):
         if inputs is not None:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
-        return Derivative(_grad, output, argnums, has_aux)
+        return _derivative(_grad, output, argnums, has_aux)
     output = _as_values(output)
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
@@ -157,15 +157,6 @@ class Derivative:
     def __init__(
         self, compute: Callable[..., Any], f: Any, argnums: ArgNums, has_aux: bool, **options: Any
     ) -> None:
-        name = compute.__name__.strip("_")
-        if not callable(f):
-            raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")
-        several = argnums if isinstance(argnums, tuple) else (argnums,)
-        if not several or not all(type(i) is int and i >= 0 for i in several):
-            raise TypeError(
-                f"{name}: argnums is the position of an argument, or a tuple of positions; got "
-                f"{argnums!r}"
-            )
         self._compute, self._f, self._options = compute, f, options
         self._argnums, self._has_aux = argnums, has_aux
         functools.update_wrapper(self, f, updated=())
@@ -177,6 +168,24 @@ class Derivative:
 
     def __repr__(self) -> str:
         return f"{self._compute.__name__.strip('_')}({name_of(self._f)})"
+
+
+def _derivative(
+    compute: Callable[..., Any], f: Any, argnums: ArgNums, has_aux: bool, **options: Any
+) -> Callable[..., Any]:
+    """Return a derivative of a function; of a program, the program that it says it has."""
+    name = compute.__name__.strip("_")
+    if not callable(f):
+        raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")
+    several = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not several or not all(type(i) is int and i >= 0 for i in several):
+        raise TypeError(
+            f"{name}: argnums is the position of an argument, or a tuple of positions; got "
+            f"{argnums!r}"
+        )
+    make = getattr(f, "_derivative", functools.partial(Derivative, f=f))
+    made: Callable[..., Any] = make(compute, argnums=argnums, has_aux=has_aux, **options)
+    return made
 
 
 def value_and_grad(
@@ -191,7 +200,7 @@ def value_and_grad(
     >>> value_and_grad(lambda x: x[0] * x[1])([3.0, 4.0])
     (12.0, array([4., 3.]))
     """
-    return Derivative(_value_and_grad, f, argnums, has_aux)
+    return _derivative(_value_and_grad, f, argnums, has_aux)
 
 
 def _value_and_grad(call: Call) -> tuple[Any, Any]:
@@ -230,10 +239,10 @@ def jacobian(
            [1., 1.],
            [6., 0.]])
     """
-    return Derivative(_jacobian, f, argnums, has_aux, sparse=sparse)
+    return _derivative(_jacobian, f, argnums, has_aux, sparse=sparse)
 
 
-def _jacobian(call: Call, sparse: bool) -> Any:
+def _jacobian(call: Call, sparse: bool = False) -> Any:
     if sparse:
         return call.with_aux(coloured.jacobian(call), False)
     outputs, shape = call.outputs()
@@ -264,10 +273,10 @@ def hessian(
     array([[8., 6.],
            [6., 0.]])
     """
-    return Derivative(_hessian, f, argnums, has_aux, sparse=sparse)
+    return _derivative(_hessian, f, argnums, has_aux, sparse=sparse)
 
 
-def _hessian(call: Call, sparse: bool) -> Any:
+def _hessian(call: Call, sparse: bool = False) -> Any:
     if sparse:
         return call.with_aux(coloured.hessian(call), False)
     slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)

@@ -35,7 +35,9 @@ def map_blocks(f: Other, tree: Any, other: Other, path: str = "x") -> Any:
         items = [map_blocks(f, x, other, f"{path}[{i}]") for i, x in enumerate(tree)]
         if hasattr(tree, "_fields"):
             return type(tree)(*items)  # a named tuple
-        return type(tree)(items)
+        made = list if isinstance(tree, list) else tuple
+        takes_items = type(tree).__init__ is made.__init__ and type(tree).__new__ is made.__new__
+        return type(tree)(items) if takes_items else made(items)  # as for model.parameters()
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = [field.name for field in dataclasses.fields(tree) if field.init]
         found = {n: map_blocks(f, getattr(tree, n), other, f"{path}.{n}") for n in names}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import pickle
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from itertools import count
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import FLOAT64, Argument, Structure, nested, read
+from micrograd.programs.arguments import FLOAT64, Argument, Structure, read
 from micrograd.programs.branches import Paths
-from micrograd.programs.calls import are_scalars, named
+from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
+from micrograd.programs.calls import Known, Version, are_scalars, getter, named, trace
+from micrograd.programs.export.methods import Exports
+from micrograd.programs.export.writable import Writable
+from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
@@ -38,31 +38,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-class _Version(NamedTuple):
-    """All that was traced while the function's closure and globals were the same."""
-
-    references: References | Settled
-    paths: dict[Any, Paths]  # by the structures of the arguments
-
-
-class _Known:
-    """How a function is called, and what was traced of it; of a method, without its object."""
-
-    __slots__ = ("names", "plain", "signature", "version")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
-        parameters = self.signature.parameters.values()
-        # The names, if arguments can only be given in this order or by name.
-        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
-        self.plain = len(self.names) == len(parameters)
-        self.version: _Version | None = None
-
-
-class Program:
+class Program(Exports):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -94,14 +70,21 @@ class Program:
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
-        self._wrap(function, _Known(function))
+        self._wrap(function, Known(function))
 
-    def _wrap(self, function: Callable[..., Any], known: _Known) -> None:
+    _base: Program  # of a derivative: what it is the derivative of
+
+    def _wrap(
+        self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
+    ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self._name = getattr(function, "__name__", type(function).__name__)
+        for order in orders:
+            self._name = f"{order.name}({self._name})"
         self._known = known
-        self._of_objects: dict[int, tuple[weakref.ref[Any], _Known]] = {}  # by their id
+        self._orders = orders
+        self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
         """Return the program of the method of an object; it is traced once for each object."""
@@ -109,10 +92,29 @@ class Program:
             return self
         method = MethodType(self.function, instance)
         bound = Program.__new__(Program)
-        bound._wrap(method, self._known_of(method))
+        bound._wrap(method, self._known_of(method), self._orders)
+        if self._orders:
+            bound._base = self._base.__get__(instance, owner)
         return bound
 
-    def _known_of(self, method: MethodType) -> _Known:
+    def _derivative(
+        self, compute: Callable[..., Any], argnums: Any, has_aux: bool, sparse: bool = False
+    ) -> Program:
+        """Return the program of a derivative of each row."""
+        if has_aux or sparse:
+            raise TypeError(
+                f"{compute.__name__.strip('_')} of {self!r}: has_aux and sparse are for functions; "
+                "a program returns numbers alone, and its derivatives are arrays"
+            )
+        return self._of_order(Order(compute, argnums))
+
+    def _of_order(self, order: Order) -> Program:
+        derived = Program.__new__(Program)
+        derived._wrap(self.function, Known(self.function), (*self._orders, order))
+        derived._base = self
+        return derived
+
+    def _known_of(self, method: MethodType) -> Known:
         # By identity, since objects that are equal have Values of their own.
         key, kept = id(method.__self__), self._of_objects
         found = kept.get(key)
@@ -121,13 +123,13 @@ class Program:
         try:
             reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
         except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
-            return _Known(method)
-        return kept.setdefault(key, (reference, _Known(method)))[1]
+            return Known(method)
+        return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
-            return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+            return on_scalars(self.function, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
         for name, x in self._named(args, kwargs):
@@ -143,7 +145,8 @@ class Program:
         ragged = [x for x in arguments.values() if x.which is not None]
         found: list[Paths] = []
         if ragged:
-            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            refuse_ragged(self._name, self._orders, arguments)
+            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
         else:
             shapes = tuple([x.structures[0] for x in arguments.values()])
             found.append(self._paths(arguments, shapes, args, kwargs))
@@ -160,7 +163,7 @@ class Program:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         found: list[Paths],
-    ) -> Result:
+    ) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
         table: Array = np.array([x.which for x in ragged])
@@ -177,6 +180,23 @@ class Program:
                 for part in paths.parts(inputs, len(rows), rows)
             ]
         return joined(parts, n)
+
+    def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
+        """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
+
+        `params` are the Values to fit, in any nesting, or a Module; what follows is what the
+        program is called on. Raises TypeError for numbers among them, ValueError for Values that
+        were computed or given twice. See `Objective`.
+
+        >>> from micrograd import Value, program
+        >>> from scipy.optimize import least_squares
+        >>> rate = Value(1.0)
+        >>> decay = program(lambda t, y: (-rate * t).exp() - y)
+        >>> fit = decay.objective(rate, [1.0, 2.0, 3.0], [0.5, 0.25, 0.125])
+        >>> print(least_squares(fit.residuals, fit.x0, jac=fit.jacobian).x.round(6))
+        [0.693147]
+        """
+        return Objective(self, params, args, kwargs)
 
     def retrace(self) -> None:
         """Forget what was traced, after a change inside an object that the function refers to.
@@ -232,6 +252,13 @@ class Program:
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
+    def _writable(self) -> Writable:
+        version = self._known.version
+        known = [item for item in version.paths.items() if item[1].found] if version else []
+        if version is None or not known or not version.references.unchanged():
+            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
+        return Writable(self._name, known, version.references.names)
+
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
 
@@ -239,16 +266,21 @@ class Program:
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        function = self.function
-        if isinstance(function, MethodType):
-            name, owner = function.__name__, function.__self__
-            if isinstance(getattr(type(owner), name, None), Program):
-                return getattr, (owner, name)  # a decorated method
+        function, orders = self.function, self._orders
         if not isinstance(function, (FunctionType, Sourceless)):
+            if orders:
+                return Program._of_order, (self._base, orders[-1])
+            if isinstance(function, MethodType):
+                name, owner = function.__name__, function.__self__
+                if isinstance(getattr(type(owner), name, None), Program):
+                    return getattr, (owner, name)  # a decorated method
             return Program, (function,)
-        source, traced = source_of(self), self._traced()
-        if traced:
-            return _load, (source, traced)
+        root = self
+        while root._orders:
+            root = root._base
+        source, traced = source_of(root), self._traced()
+        if traced or (orders and source):
+            return _load, (source, traced, orders)
         if source is None:
             raise pickle.PicklingError(
                 f"{self!r} has a function that no other process could find, and nothing was traced "
@@ -258,12 +290,16 @@ class Program:
 
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
-        other._wrap(self.function, self._known)
+        other._wrap(self.function, self._known, self._orders)
+        if self._orders:
+            other._base = self._base
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         if isinstance(self.function, Sourceless):
             return _load(None, copy.deepcopy(self._traced(), memo))
+        if self._orders:
+            return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.function, memo))
 
     def _traced(self) -> Traced | None:
@@ -282,7 +318,7 @@ class Program:
         version = self._known.version
         if version is None or not version.references.unchanged():
             with uncollected():
-                version = _Version(References(self.function), {})
+                version = Version(References(self.function), {})
                 first, functions = version.references.first, version.references.functions
                 refuse_hidden_truths(first, functions)
                 refuse_hidden_errors(first, functions)
@@ -294,14 +330,15 @@ class Program:
             if isinstance(self.function, Sourceless):
                 raise self.function.error("its arguments had other shapes, or other kinds")
             bound = self._known.signature.bind(*args, **kwargs)
-            trace = functools.partial(
-                _trace,
-                _getter(self.function),
+            run = functools.partial(
+                trace,
+                self._orders,
+                getter(self.function),
                 list(zip(arguments, structures)),
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(trace, version.references.names, integers)
+            found = Paths(run, version.references.names, integers)
             paths = version.paths.setdefault(key, found)
         return paths
 
@@ -338,35 +375,19 @@ def program(function: Callable[..., Any]) -> Program:
     return Program(function)
 
 
-def _getter(function: Callable[..., Any]) -> Callable[[], Any]:
-    """Return a way to the function that does not keep a method's object: the call does that."""
-    if isinstance(function, MethodType):
-        with suppress(TypeError):  # an object that allows no weak references
-            return weakref.WeakMethod(function)
-    return lambda: function
-
-
-def _trace(
-    getter: Callable[[], Any],
-    arguments: list[tuple[str, Structure]],
-    by_position: int,
-    keywords: tuple[str, ...],
-    leaf: Callable[[str, int], Value],
-) -> Any:
-    """Run the function on leaves in the place of its arguments, given as in the call."""
-    leaves = [
-        nested(structure, map(functools.partial(leaf, name), count()))
-        for name, structure in arguments
-    ]
-    return getter()(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
-
-
-def _load(source: Source | None, traced: Traced | None) -> Program:
+def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:
     """Return the program that a pickle stands for: the one of that name, or what was traced."""
     found = source and source.find()
     if found is not None:
-        return found if isinstance(found, Program) else Program(found)
-    assert traced is not None
+        program = found if isinstance(found, Program) else Program(found)
+        for order in orders:
+            program = program._of_order(order)
+        return program
+    if traced is None:
+        raise pickle.UnpicklingError(
+            f"{source and source.name} is not where it was, and nothing was traced of its "
+            "derivative before it was pickled: call that once, and what was traced is pickled"
+        )
     program = Program(traced.function)
-    program._known.version = _Version(Settled(traced.names), traced.planted())
+    program._known.version = Version(Settled(traced.names), traced.planted())
     return program

@@ -24,7 +24,8 @@ from micrograd.programs.limits import count_branches, estimate, too_many
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
-from micrograd.programs.run.results import Call, Lease, Result, Run
+from micrograd.programs.run.forms import outputs_of, shaped
+from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.show.equations import Equations
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import ParameterNames
@@ -37,7 +38,6 @@ from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 from micrograd.value.errors import described
 from micrograd.value.identity import IdentityDict
-from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Paths:
         self.found: list[Path] = []
         self._lock = threading.RLock()
 
-    def call(self, inputs: Inputs, n: int) -> Result:
+    def call(self, inputs: Inputs, n: int) -> Any:
         """Run every row on its path; the results are in the order of the rows."""
         if not n:
             return self._of_no_rows()
@@ -89,9 +89,9 @@ class Paths:
             path.check_indices(inputs)
         node, idle = path.node()
         node.runs = [Run(path.program, None, state)]
-        data = values[0] if path.width is None else values.T
+        data = values.T
         node.shape = data.shape
-        return Result(data, Lease(node, idle))
+        return shaped(data, path.form, Lease(node, idle))
 
     def parts(self, inputs: Inputs, n: int, numbers: Array | None = None) -> list[Part]:
         """Divide the rows among the paths, and run each on its own.
@@ -101,17 +101,19 @@ class Paths:
         with self._in_turn():
             return self._divide(inputs, np.arange(n) if numbers is None else numbers)
 
-    def _of_no_rows(self) -> Result:
+    def _of_no_rows(self) -> Any:
         """Return the results of no rows: nothing runs, but their width must be known."""
         with self._in_turn(), uncollected():
             if isinstance(self._function, Sourceless):
-                width = self.found[0].width
+                width, form = len(self.found[0].outputs), self.found[0].form
             else:
-                _, width = _outputs(run_without_rows(self._function, self._names, self.integers))
+                returned = run_without_rows(self._function, self._names, self.integers)
+                outputs, form = outputs_of(returned)
+                width = len(outputs)
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         node = Call.of((Value(0.0),), [])
-        node.runs, node.shape = [], (0,) if width is None else (0, width)
-        return Result(np.empty(node.shape), Lease(node))
+        node.runs, node.shape = [], (0, width)
+        return shaped(np.empty(node.shape), form, Lease(node))
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -279,12 +281,12 @@ class Paths:
 
     def _record(self, inputs: Inputs, row: int, number: int) -> Path:
         recording, returned = self._run_row(inputs, row, number)
-        outputs, width = _outputs(returned)
+        outputs, form = outputs_of(returned)
         del returned
         tape, places = recording.tape(outputs)
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        return Path(tape, places, width, recording.indices, parameters)
+        return Path(tape, places, form, recording.indices, parameters)
 
     def _survey(self, inputs: Inputs, numbers: Array) -> None:
         """Record some rows, and raise if they take too many paths: to trace these takes longer."""
@@ -341,7 +343,7 @@ class Paths:
             patterns = self._patterns()
             lifted = Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns)
             names = ParameterNames(parameters, self._names)
-            written = Equations(lifted, names, result, path.width is not None, style)
+            written = Equations(lifted, names, result, path.form != (), style)
             heading = ""
             if len(self.found) > 1:
                 heading = f"path {number} of {len(self.found)}, {self._way(path)}: "
@@ -368,22 +370,6 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
-
-
-def _outputs(returned: Any) -> tuple[list[Any], int | None]:
-    """Return the results of a function as a list, and its length, or None for a scalar."""
-    several = isinstance(returned, (list, tuple)) or getattr(returned, "ndim", 0) == 1
-    outputs = [_output(x) for x in (returned if several else [returned])]
-    return outputs, len(outputs) if several else None
-
-
-def _output(x: Any) -> Any:
-    if isinstance(x, Value) or is_number(x):
-        return x
-    raise TypeError(
-        f"the function of a program returns a scalar, or a list or tuple of scalars; "
-        f"got {x!r}{': does it end with a return?' if x is None else ''}"
-    )
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:

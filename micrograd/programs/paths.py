@@ -18,7 +18,8 @@ from micrograd.ops import Op
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
-from micrograd.programs.run.results import Call, Lease, Result, Run
+from micrograd.programs.run.forms import Form, shaped
+from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.trace.recording import Index
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.selection import Selection
@@ -53,13 +54,13 @@ class Path:
         self,
         tape: Tape,
         outputs: list[int],
-        width: int | None,
+        form: Form,
         indices: list[Index],
         parameters: list[Value],
     ) -> None:
         self.tape = tape
         self.outputs = outputs
-        self.width = width  # how many scalars it returns; None for one that is not in a list
+        self.form = form  # of what it returns
         self.indices: list[Index] = list(dict.fromkeys(indices))
         self._limits = _limits(self.indices)
         if not all(op is None or _is_known(op) for op in set(tape.ops)):
@@ -171,12 +172,12 @@ class Part(NamedTuple):
     state: Any
 
 
-def joined(parts: list[Part], n: int) -> Result:
+def joined(parts: list[Part], n: int) -> Any:
     """Join what the parts of a call gave, in the order of its rows."""
-    width = parts[0].path.width
-    data: Array = np.empty((n, 1 if width is None else width))
+    form = parts[0].path.form
+    data: Array = np.empty((n, len(parts[0].values)))
     for part in parts:
-        if part.path.width != width:
+        if part.path.form != form:
             raise TypeError(
                 "the function returns a list on one path and not, or not as long, "
                 "on another: return as many scalars on each"
@@ -185,5 +186,5 @@ def joined(parts: list[Part], n: int) -> Result:
     operands = {id(p): p for part in parts for p in part.path.operands}
     node = Call.of(tuple(operands.values()), [part.program for part in parts])
     node.runs = [Run(part.program, part.rows, part.state) for part in parts]
-    node.shape = (n,) if width is None else (n, width)
-    return Result(data.reshape(node.shape), Lease(node))
+    node.shape = data.shape
+    return shaped(data, form, Lease(node))

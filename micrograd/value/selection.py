@@ -157,7 +157,7 @@ def logsumexp_of(count: int) -> Selection:
 
         return slope
 
-    op = Selection("logsumexp", _log_of_sum, *map(rule, range(count)))
+    op = Selection("logsumexp", ops.Steps(_log_of_sum), *map(rule, range(count)))
     op.make = logsumexp_of
     return op
 

@@ -199,7 +199,7 @@ def test_an_edit_changes_every_line_but_d_which_needs_all_examples(show: Show) -
         assert now == re.sub(": .* becomes .*", "", then)
     assert edited[13].endswith("computes one. Reset the numbers to see it.")
     page.click("summary >> nth=0")
-    assert "-2.5" in text(page, "details >> nth=0")
+    expect(page.locator("details >> nth=0")).to_contain_text("-2.5")
     page.click("[data-do=reset]")
     page.keyboard.press("Home")
     assert told(page) == first

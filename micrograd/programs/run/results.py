@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,7 +68,7 @@ class Call(_Node):
 
     again: bool  # the seeds stay, though grad is 0
     runs: list[Run]
-    shape: tuple[int, ...]  # of the results
+    shape: tuple[int, int]  # rows, and the numbers of each
     seeds: Array | float  # what has arrived at each result; one number if that is the same
 
     @classmethod
@@ -103,14 +103,15 @@ class Call(_Node):
         """Return what to add to which block; where parameters hide, backward() asks for it."""
         if self.grad == 0.0 or not self.shape[0]:
             return []
-        seeds = self.seeds
+        return list(self.gradients(self.seeds))
+
+    def gradients(self, seeds: Array | float) -> Iterator[tuple[Any, Array]]:
+        """Yield blocks, and the gradients of their leaves; `seeds` weigh the results as in data."""
         if not isinstance(seeds, float):
-            seeds = seeds.reshape(self.shape[0], -1).T
-        collected = []
+            seeds = seeds.T
         for program, rows, state in self.runs:
             some = seeds if rows is None or isinstance(seeds, float) else seeds[:, rows]
-            collected.append((program.block, program.backward(state, some)))
-        return collected
+            yield program.block, program.backward(state, some)
 
 
 class Lease:
@@ -157,9 +158,9 @@ class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
     `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
-    that returns k of them. An index gives a part of it (`result[:, 0]` a column), and a Value
-    where it names one element. Arithmetic belongs in the function, or on the reductions: on a
-    result it raises TypeError.
+    that returns k of them, (n, k, l) for one that returns an array of shape (k, l). An index gives
+    a part of it (`result[:, 0]` a column), and a Value where it names one element. Arithmetic
+    belongs in the function, or on the reductions: on a result it raises TypeError.
 
     >>> from micrograd import Value, program
     >>> w = Value(3.0)

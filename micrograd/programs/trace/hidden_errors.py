@@ -47,7 +47,8 @@ def _handlers(code: CodeType, names: Mapping[str, Any]) -> Iterator[int]:
             yield line
         if name in ("CHECK_EXC_MATCH", "JUMP_IF_NOT_EXC_MATCH") and any(map(_catches, loaded)):
             yield line
-        if name.startswith("CALL") and contextlib.suppress in loaded and any(map(_catches, loaded)):
+        suppresses = any(x is contextlib.suppress for x in loaded)  # others may be arrays
+        if name.startswith("CALL") and suppresses and any(map(_catches, loaded)):
             yield line
         if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
             loaded.append(names.get(value))
