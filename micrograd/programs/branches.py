@@ -89,7 +89,7 @@ class Paths:
             path.program.give_back(state)
             return joined(self.parts(inputs, n), n)
         if path.indices:
-            path.check_indices(inputs, np.arange(n), np.arange(n))
+            path.check_indices(inputs)
         node, idle = path.node()
         node.runs = [Run(path.program, None, state)]
         data = values.T
