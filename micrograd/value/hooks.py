@@ -6,6 +6,8 @@ These are global, and stay empty while nobody needs them:
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
   each backward pass, `set_before_derivative(function)`: on the outputs whose derivatives are to
   be a graph (graph/strict.py).
+* `set_on_operands(function)`: the function is called on a Value whose operands were set by hand
+  (graph/past.py).
 * `set_on_compare(function)`: the function is called on both sides of each comparison (explain/).
 * `add_mode(mode)`: new Values forget their operands, or remember them again (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
@@ -48,6 +50,15 @@ def set_before_derivative(function: Callable[[Any], object] | None) -> None:
     """Call a function on Values before derivatives of them become a graph; None ends that."""
     global before_derivative
     before_derivative = function
+
+
+on_operands: Callable[[Any], object] | None = None
+
+
+def set_on_operands(function: Callable[[Any], object]) -> None:
+    """Call a function on each Value whose `args` are set; the C core sees to that itself."""
+    global on_operands
+    on_operands = function
 
 
 class Mode:
