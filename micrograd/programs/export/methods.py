@@ -8,6 +8,7 @@ from pathlib import Path
 
 from micrograd.files.atomic import replace_file
 from micrograd.programs.export.c_file import c_file
+from micrograd.programs.export.onnx.model import onnx_model
 from micrograd.programs.export.page import Inputs, Looks, page
 from micrograd.programs.export.writable import Writable
 
@@ -80,3 +81,16 @@ class Exports:
         """
         looks = Looks(inputs, results, image, tokens)
         replace_file(Path(path), page(self._writable(), looks).encode())
+
+    def to_onnx(self, path: str | PathLike[str], dtype: str = "float32") -> None:
+        """Write the results as an ONNX model, for any number of rows at a time.
+
+        Its inputs are called as the arguments are, with the examples along the first axis; its
+        output is called result. Where the model does not know the path of a row, or an index is out
+        of range, the results of this row are nan. `dtype` is float32 or float64, for which some
+        operations are missing.
+
+        Raises what `to_c` raises, ImportError without the package onnx, and ValueError for what
+        ONNX lacks.
+        """
+        replace_file(Path(path), onnx_model(self._writable(), dtype))
