@@ -182,7 +182,7 @@ def folded(line: str) -> str:
     line = line.rstrip()
     if len(line) > 98:
         indent = " " * (len(line) - len(line.lstrip()))
-        line = indent + re.sub(r" {3,}(?=\d+( x \w+)?$)", "   ", line.strip())
+        line = indent + re.sub(r" {3,}(?=\d+( x \w+)*$)", "   ", line.strip())
         line = textwrap.fill(line, 98, subsequent_indent=indent + 6 * " ", break_on_hyphens=False)
     return line
 
