@@ -110,7 +110,8 @@ class Nodes:
         """The number by which ONNX knows the floats of this graph."""
         from onnx import helper
 
-        return helper.np_dtype_to_tensor_dtype(self.dtype)
+        kind: int = helper.np_dtype_to_tensor_dtype(self.dtype)
+        return kind
 
     def apply(self, op: Op, operands: Sequence[str]) -> str:
         """Add an operation on tensors; what ONNX lacks is taken down in `lacking`."""
