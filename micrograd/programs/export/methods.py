@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from micrograd.files.atomic import replace_file
-from micrograd.programs.export.c_file import c_file
-from micrograd.programs.export.onnx.model import onnx_model
-from micrograd.programs.export.page import Inputs, Looks, page
-from micrograd.programs.export.writable import Writable
+
+if TYPE_CHECKING:
+    from micrograd.programs.export.page import Inputs
+    from micrograd.programs.export.writable import Writable
+
+# What writes a file is imported when one is written: programs come without it.
 
 
 class Exports:
@@ -45,6 +48,8 @@ class Exports:
         ...     print(Path(folder, "scaled.c").read_text().splitlines()[1])
          * The program scaled, for one row, in C99. Written by micrograd.
         """
+        from micrograd.programs.export.c_file import c_file
+
         replace_file(Path(path), c_file(self._writable(), gradient).encode())
 
     def to_html(
@@ -79,6 +84,8 @@ class Exports:
         ...     "kilos" in Path(folder, "scaled.html").read_text()
         True
         """
+        from micrograd.programs.export.page import Looks, page
+
         looks = Looks(inputs, results, image, tokens)
         replace_file(Path(path), page(self._writable(), looks).encode())
 
@@ -93,4 +100,6 @@ class Exports:
         Raises what `to_c` raises, ImportError without the package onnx, and ValueError for what
         ONNX lacks.
         """
+        from micrograd.programs.export.onnx.model import onnx_model
+
         replace_file(Path(path), onnx_model(self._writable(), dtype))
