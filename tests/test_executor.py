@@ -208,8 +208,8 @@ def test_matrix_products(size: tuple[int, int, int], orders: tuple[str, ...]) ->
     xi, xk = (s // 8 for s in views[1].strides)
     yk, yj = (s // 8 for s in views[2].strides)
     places = [place for place, _ in parts]
-    head = [C.codes["SUM"], instructions.PRODUCTS, 0, 0, i, j, k]
-    run([*head, places[0], oi, oj, places[1], xi, 0, xk, places[2], 0, yj, yk], numbers)
+    head = [C.codes["SUM"], instructions.PRODUCTS, 0, 0, i, j, 1, k]
+    run([*head, places[0], oi, oj, places[1], xi, 0, 0, xk, places[2], 0, yj, 0, yk], numbers)
     assert views[0] == pytest.approx(expected, rel=1e-13, abs=1e-14)
 
 
@@ -227,8 +227,8 @@ def test_sums_and_extremes_of_rows(n: int, bad: float | None) -> None:
         for axis, (step, k) in enumerate([(1, 20), (20, 1)]):
             kept = table.shape[1 - axis]
             numbers = np.concatenate([np.zeros(kept), table.reshape(-1)])
-            head = [C.codes["SUM"], kind, 0, 0, 1, kept, table.shape[axis]]
-            run([*head, 0, 0, 1, kept, 0, step, k], numbers)
+            head = [C.codes["SUM"], kind, 0, 0, 1, kept, 1, table.shape[axis]]
+            run([*head, 0, 0, 1, kept, 0, step, 0, k], numbers)
             expected = reduce(table, axis)
             assert numbers[:kept] == pytest.approx(expected, rel=1e-12, nan_ok=True)
 

@@ -119,9 +119,27 @@ class Path:
         """Compute every node by itself, in the order of the function."""
         return NodeByNode(self.tape, self.outputs, self.block, self.parameters)
 
+    @cached_property
+    def _index_columns(self) -> list[tuple[str, Array, Array]]:
+        """Return, for each argument, the columns that are indices, and the sizes of the tables."""
+        tables = []
+        for name in {index.name: 0 for index in self.indices}:
+            own = [index for index in self.indices if index.name == name]
+            sizes = np.array([index.size for index in own], float)[:, None]
+            tables.append((name, np.array([index.column for index in own]), sizes))
+        return tables
+
     def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
         """Raise IndexError if one of these rows has an index that is out of range."""
-        for index in self.indices:
+        every = len(rows) == len(numbers)
+        for name, columns, sizes in self._index_columns:
+            found = inputs[name].take(columns, axis=0)
+            found = found if every else found[:, rows]
+            if np.logical_or(found < -sizes, found >= sizes).any():
+                break
+        else:
+            return
+        for index in self.indices:  # the first that is wrong, with its place
             index.check(inputs[index.name][index.column, rows], numbers[rows])
 
     def node(self) -> tuple[Call, list[Call] | None]:
