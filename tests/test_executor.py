@@ -113,6 +113,22 @@ def test_sums_of_unlike_lengths(both: Both) -> None:
     assert {"running", "segments", "clear", "take"} & both.in_c
 
 
+def test_slopes_that_are_a_choice_are_copied(both: Both) -> None:
+    p, q = Value(1.5), Value(0.5)
+
+    def slopes(x: Any) -> Any:
+        return sum(mg.grad(mg.arctan2(p, 2.0 + mg.cos(q * x)) ** q * abs(x), [p, q]))
+
+    traced = mg.program(slopes)
+    for rows in ([0.7], [0.7, -1.2]):
+        p.grad = q.grad = 0.0
+        total = traced(rows).sum()
+        total.backward()
+        expected = sum(slopes(x) for x in rows)
+        assert total.data == pytest.approx(expected.data, rel=1e-12)
+        assert [p.grad, q.grad] == pytest.approx([g.data for g in mg.grad(expected, [p, q])])
+
+
 SETS = [[0, 3, 1], [5], [2, 4, 8, 6], [7, 1], [3, 3, 0], [8, 2, 5, 1, 0]]
 
 

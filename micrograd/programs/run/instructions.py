@@ -94,6 +94,8 @@ class Instructions:
                 return self._selection("CHOSEN", step, self._axes([step.out, *step.operands]), 0)
             return isinstance(step.detail, Take) and self._choose(step)
         out, operands = step.out, step.operands
+        if isinstance(step.detail, Choice):  # the slope, and then where it may be a choice
+            operands = operands[:1]
         if not out.dims and (self._n == 1 or not out.varies):
             places = self._places
             words = [code]
