@@ -1,4 +1,7 @@
-"""Build the C core, where there is a compiler; without one, micrograd installs as pure Python."""
+"""Build the C core, where there is a compiler; without one, micrograd installs as pure Python.
+
+Neither of its two modules needs NumPy, here or to run: arrays come through the buffer protocol.
+"""
 
 import glob
 import os
@@ -39,18 +42,26 @@ class BuildWherePossible(build_ext):
 # The same bits as Python: a * b + c is rounded twice. MSVC compiles ISO C without flags.
 FLAGS = [] if sys.platform == "win32" else ["-std=c11", "-O2", "-ffp-contract=off"]
 
-ENGINE = Extension(
-    "micrograd.native._engine",
-    sources=["micrograd/native/_engine.c"],
-    depends=glob.glob("micrograd/native/*.h"),
-    extra_compile_args=FLAGS + os.environ.get("MICROGRAD_CFLAGS", "").split(),
-    extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
-)
+# The executor of programs adds up in an order of its own anyway: there, a product that is added is
+# rounded once where the processor can. Nothing here lets the compiler take nan or inf lightly.
+FASTER = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=fast"]
+FASTER += [] if sys.platform == "win32" else ["-fno-math-errno", "-fno-trapping-math"]
+
+
+def extension(name, flags):
+    return Extension(
+        f"micrograd.native.{name}",
+        sources=[f"micrograd/native/{name}.c"],
+        depends=glob.glob("micrograd/native/*.h"),
+        extra_compile_args=flags + os.environ.get("MICROGRAD_CFLAGS", "").split(),
+        extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
+    )
+
 
 # The C core needs the GIL, which a free-threaded Python would switch on to load it: none is built.
 WITHOUT = os.environ.get("MICROGRAD_PURE") or sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
-    ext_modules=[] if WITHOUT else [ENGINE],
+    ext_modules=[] if WITHOUT else [extension("_engine", FLAGS), extension("_executor", FASTER)],
     cmdclass={"build_ext": BuildWherePossible},
 )

@@ -35,6 +35,7 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
         "lower": ["trace", "lift"],
         "run": ["trace", "lift", "lower"],
         "show": ["trace", "lift"],
+        "export": [".", "trace", "lift", "lower", "run"],
     },
     "draw": {
         "scene": [],

@@ -48,6 +48,9 @@ def slopes(op: Op) -> list[str]:
 
 
 ROWS = [op for op in ops.TABLE.values() if fits(op)]
+# Programs compute these as SciPy does, where it is installed, and C's own are of unlike quality.
+GAMMAS = ("gamma", "lgamma", "digamma", "polygamma")
+EXECUTED = [op for op in ops.TABLE.values() if op.name not in GAMMAS]
 
 
 def header() -> str:
@@ -59,11 +62,16 @@ def header() -> str:
         for what, chosen in (("ROWS", ROWS), ("METHODS", methods))
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
+    executed = [
+        _list(f"EXECUTED_{kind}", [op for op in EXECUTED if len(op.derivatives) == arity])
+        for arity, kind in ((1, "UNARY"), (2, "BINARY"), (3, "TERNARY"))
+    ]
     return _text(
         "#include <math.h>",
         "/* The values of all rows. */\n" + c_definitions(),
         "/* The local derivatives of the rows that the C core takes over. */\n" + "\n".join(rules),
         "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
+        "/* The rows that the executor of programs takes. */\n" + "\n".join(executed),
         "/* What help() says of what C takes over. */\n" + "\n".join(docs(methods)),
     )
 

@@ -17,6 +17,8 @@ from micrograd.programs.arguments import FLOAT64, Argument, Structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
 from micrograd.programs.calls import Known, Version, are_scalars, getter, named, trace
+from micrograd.programs.export.methods import Exports
+from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-class Program:
+class Program(Exports):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -249,6 +251,13 @@ class Program:
         version = self._known.version
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
+
+    def _writable(self) -> Writable:
+        version = self._known.version
+        known = [item for item in version.paths.items() if item[1].found] if version else []
+        if version is None or not known or not version.references.unchanged():
+            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
+        return Writable(self._name, known, version.references.names)
 
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"

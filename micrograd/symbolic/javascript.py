@@ -83,18 +83,30 @@ def javascript(used: Iterable[Op]) -> str:
     };
     """
     rules = {op.name: _rules(op) for op in used}
-    values: dict[str, str] = {}
-    todo = [*rules, *_called(" ".join(rules.values()))]
+    table = "".join(f"{name}: {text},\n" for name, text in rules.items())
+    return f"{values([*rules, *_called(table)])}\nconst RULES = {{\n{table}}};"
+
+
+def values(names: Iterable[str]) -> str:
+    """Define `F`, the values of some operations of the table and of those that they call.
+
+    >>> print(values(["relu"]))
+    const F = {
+    relu: (x) => F.maximum(x, 0.0),
+    maximum: (x, y) => x > y || x !== x ? x : y,
+    };
+    """
+    found: dict[str, str] = {}
+    todo = [*names]
     while todo:
         name = todo.pop()
-        if name not in values:
-            values[name] = _value(ops.TABLE[name])
-            todo += _called(values[name])
-    body = "".join(f"{name}: {text},\n" for name, text in values.items())
-    table = "".join(f"{name}: {text},\n" for name, text in rules.items())
-    helpers = _ERF.lstrip() if {"erf", "erfc"} & values.keys() else ""
-    helpers += _GAMMA.lstrip() if {"gamma", "lgamma"} & values.keys() else ""
-    return f"{helpers}const F = {{\n{body}}};\nconst RULES = {{\n{table}}};"
+        if name not in found:
+            found[name] = _value(ops.TABLE[name])
+            todo += _called(found[name])
+    body = "".join(f"{name}: {text},\n" for name, text in found.items())
+    helpers = _ERF.lstrip() if {"erf", "erfc"} & found.keys() else ""
+    helpers += _GAMMA.lstrip() if {"gamma", "lgamma"} & found.keys() else ""
+    return f"{helpers}const F = {{\n{body}}};"
 
 
 def _called(text: str) -> list[str]:
@@ -120,6 +132,14 @@ def _value(op: Op) -> str:
 
 
 def _function(parameters: list[str], formula: Formula) -> str:
-    steps, result = in_steps(formula, JAVASCRIPT)
+    return arrow_function(parameters, *in_steps(formula, JAVASCRIPT))
+
+
+def arrow_function(parameters: list[str], steps: list[tuple[str, str]], result: str) -> str:
+    """Write a function that names the parts of its result, as `in_steps` gives them.
+
+    >>> arrow_function(["x"], [("t", "x * x")], "t + t")
+    '(x) => { const t = x * x; return t + t; }'
+    """
     body = "".join(f"const {name} = {text}; " for name, text in steps)
     return f"({', '.join(parameters)}) => {f'{{ {body}return {result}; }}' if body else result}"

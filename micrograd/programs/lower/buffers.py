@@ -27,22 +27,32 @@ LINE = 8  # numbers in a line of the processor's cache
 MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
 
 
-def aligned(shapes: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
-    """Arrays, not filled, that begin at the starts of lines: sums and products are quicker."""
+def aligned(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """One array, not filled, and parts of it that begin at the starts of lines.
+
+    So sums and products are quicker. Those shorter than a line lie side by side.
+    """
     sizes = [rows * columns for rows, columns in shapes]
     numbers = np.empty(sum(sizes) + LINE * (len(sizes) + 1))
-    start = -(numbers.ctypes.data // numbers.itemsize) % LINE
+    first = -(numbers.ctypes.data // numbers.itemsize) % LINE
+    end = 0
     arrays = []
     for size, shape in zip(sizes, shapes):
-        arrays.append(numbers[start : start + size].reshape(shape))
-        start += -(-size // LINE) * LINE
-    return arrays
+        start = end if size < LINE else -(-end // LINE) * LINE
+        end = start + size
+        arrays.append(numbers[first + start : first + end].reshape(shape))
+    return numbers, arrays
 
 
-def allocate(plan: Plan, n: int) -> list[NDArray[Any]]:
-    """Make the buffers of the storages for `n` examples; what does not vary begins with zeros."""
+def allocate(plan: Plan, n: int) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """Make the buffers of the storages for `n` examples, parts of one array, which comes first.
+
+    What does not vary begins with zeros.
+    """
     own = [s for s in plan.storages if s.memory is None]
-    arrays = iter(aligned([*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]))
+    shapes = [*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]
+    numbers, parts = aligned(shapes)
+    arrays = iter(parts)
     memories = [next(arrays) for _ in plan.memories]
     buffers = []
     for storage in plan.storages:
@@ -53,7 +63,7 @@ def allocate(plan: Plan, n: int) -> list[NDArray[Any]]:
         elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
             buffer = buffer[: storage.rows + storage.ones]
         buffers.append(buffer)
-    return buffers
+    return numbers, buffers
 
 
 def _shape(storage: Storage, n: int) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
+from micrograd.programs.run.instructions import Instructions, can_write
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
 from micrograd.programs.trace.tape import Tape
@@ -45,7 +46,7 @@ class Workspace:
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
         # Each as it lies in memory, and by rows.
-        self._lying = allocate(plan, n)
+        self._memory, self._lying = allocate(plan, n)
         self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
@@ -137,11 +138,19 @@ class Workspace:
     # Steps as calls ----------------------------------------------------------------------------
 
     def _bind(self, steps: Sequence[Step]) -> list[Call]:
+        """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
         calls: list[Call] = []
+        in_c = None
+        if can_write(self._memory):
+            in_c = Instructions(self._memory, self.buffers, self.n)
         by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
         for step in steps:
-            calls += by_kind[step.kind](step)
-        return calls
+            if in_c is None:
+                calls += by_kind[step.kind](step)
+            elif not in_c.write(step):
+                calls += in_c.as_calls()
+                calls += by_kind[step.kind](step)
+        return calls if in_c is None else [*calls, *in_c.as_calls()]
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
         """Return the view as an array; to `broadcast`, what is shared gets an axis for examples."""

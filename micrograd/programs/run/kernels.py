@@ -77,6 +77,19 @@ def _ufunc(op: Op) -> Callable[..., Any] | None:
     return ufunc if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc) else None
 
 
+# Which processors compute themselves, or in a few steps.
+_ARITHMETIC = (
+    *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.negative, ops.abs, ops.sign, ops.sqrt),
+    *(ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal),
+)
+
+
+@cache
+def is_function(op: Op) -> bool:
+    """Tell whether NumPy has a function for a row that is more than arithmetic, as exp."""
+    return _ufunc(op) is not None and op not in _ARITHMETIC
+
+
 def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Call]) -> None:
     """Append the calls that compute a formula into `out`."""
     operands = []

@@ -1,0 +1,195 @@
+/* The executor of programs: the steps of a plan as a list of instructions, run in one call and without the GIL.
+ *
+ * An instruction is a few 32-bit words: what is done, then where. All numbers lie in one array, and places are
+ * counted in it. programs/run/instructions.py writes the words, and says for each step what executor.py does
+ * with NumPy; that is the specification. Kernels of rows are generated from the table: see _ops.h.
+ *
+ * This is one translation unit, to be read in the order of the includes. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "_ops.h"
+
+/* On processors that have wider vectors the functions use them; which one is chosen when the module is loaded. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(ONE_CLONE)
+#define WIDEST __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#else
+#define WIDEST
+#endif
+
+enum { MOST_AXES = 12 };
+
+#include "_elements.h"
+
+#include "_sums.h"
+
+#include "_moves.h"
+
+enum { LOOP = N_ROWS, SUM, TAKE, PUT, SEGMENTS, RUNNING, CLEAR };
+
+#include "_checks.h"
+
+static void run(double *at, const int32_t *w, const int32_t *end) {
+#define UNARY_CASE(name)                                                                                    \
+    case ROW_##name:                                                                                        \
+        at[w[1]] = name##_value(at[w[2]]);                                                                  \
+        w += 3;                                                                                             \
+        break;
+#define BINARY_CASE(name)                                                                                   \
+    case ROW_##name:                                                                                        \
+        at[w[1]] = name##_value(at[w[2]], at[w[3]]);                                                        \
+        w += 4;                                                                                             \
+        break;
+#define TERNARY_CASE(name)                                                                                  \
+    case ROW_##name:                                                                                        \
+        at[w[1]] = name##_value(at[w[2]], at[w[3]], at[w[4]]);                                              \
+        w += 5;                                                                                             \
+        break;
+    while (w < end) {
+        switch (*w) {
+            EXECUTED_UNARY(UNARY_CASE)
+            EXECUTED_BINARY(BINARY_CASE)
+            EXECUTED_TERNARY(TERNARY_CASE)
+        case LOOP: w = run_loop(at, w); break;
+        case SUM: w = run_sum(at, w); break;
+        case TAKE: w = run_take(at, w); break;
+        case PUT: w = run_put(at, w); break;
+        case SEGMENTS: w = run_segments(at, w); break;
+        case RUNNING: w = run_running(at, w); break;
+        case CLEAR: w = run_clear(at, w); break;
+        }
+    }
+}
+
+/* The type Instructions ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    Py_buffer numbers; /* held as long as this lives */
+    int32_t *words;    /* a copy of our own, which nobody changes after the check */
+    Py_ssize_t n;
+} Instructions;
+
+static void instructions_dealloc(Instructions *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyBuffer_Release(&self->numbers);
+    PyMem_Free(self->words);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* Copy the words, and check each instruction. -1 with an error if one does not fit. */
+static int bind(Instructions *self, const Py_buffer *given) {
+    if (self->numbers.itemsize != sizeof(double) || strcmp(self->numbers.format, "d") || given->itemsize != 4 ||
+        strcmp(given->format, "i")) {
+        PyErr_SetString(PyExc_TypeError, "instructions are bound to float64, and written in int32");
+        return -1;
+    }
+    self->words = PyMem_Malloc((size_t)given->len + 1);
+    if (!self->words) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(self->words, given->buf, (size_t)given->len);
+    self->n = given->len / 4;
+    Check c = {self->words, self->words + self->n, self->numbers.len / (Py_ssize_t)sizeof(double)};
+    while (c.w < c.end) {
+        const Py_ssize_t at = c.w - self->words;
+        if (!instruction_fits(&c)) {
+            PyErr_Format(PyExc_ValueError, "the instruction at word %zd does not fit the numbers", at);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *instructions_new(PyTypeObject *type, PyObject *args, PyObject *names) {
+    PyObject *numbers, *list;
+    static char *keywords[] = {"numbers", "words", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, names, "OO", keywords, &numbers, &list)) return NULL;
+    Py_buffer given;
+    if (PyObject_GetBuffer(list, &given, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) return NULL;
+    Instructions *self = (Instructions *)type->tp_alloc(type, 0);
+    if (self && (PyObject_GetBuffer(numbers, &self->numbers,
+                                    PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE) < 0 ||
+                 bind(self, &given) < 0))
+        Py_CLEAR(self);
+    PyBuffer_Release(&given);
+    return (PyObject *)self;
+}
+
+static PyObject *instructions_run(Instructions *self, PyObject *Py_UNUSED(none)) {
+    Py_BEGIN_ALLOW_THREADS
+    run(self->numbers.buf, self->words, self->words + self->n);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef instructions_methods[] = {
+    {"run", (PyCFunction)instructions_run, METH_NOARGS, "run($self)\n--\n\nDo what they say, in their order."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot instructions_slots[] = {
+    {Py_tp_doc, "Instructions(numbers, words)\n--\n\nA list of instructions, checked, on an array of numbers.\n\n"
+                "Raises TypeError for arrays of other kinds, ValueError for an instruction that would read or\n"
+                "write outside of the numbers."},
+    {Py_tp_new, instructions_new},
+    {Py_tp_dealloc, instructions_dealloc},
+    {Py_tp_methods, instructions_methods},
+    {0, NULL},
+};
+
+static PyType_Spec instructions_spec = {
+    .name = "micrograd.native._executor.Instructions",
+    .basicsize = sizeof(Instructions),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = instructions_slots,
+};
+
+/* The module ----------------------------------------------------------------------------------------------- */
+
+static int executor_exec(PyObject *module) {
+    PyObject *type = PyType_FromModuleAndSpec(module, &instructions_spec, NULL);
+    if (!type || PyModule_AddObjectRef(module, "Instructions", type) < 0) {
+        Py_XDECREF(type);
+        return -1;
+    }
+    Py_DECREF(type);
+    PyObject *codes = PyDict_New();
+    if (!codes || PyModule_AddObjectRef(module, "codes", codes) < 0) {
+        Py_XDECREF(codes);
+        return -1;
+    }
+    Py_DECREF(codes); /* the module has it */
+    static const char *const others[] = {"LOOP", "SUM", "TAKE", "PUT", "SEGMENTS", "RUNNING", "CLEAR"};
+    for (int code = 0; code <= CLEAR; code++) {
+        PyObject *number = PyLong_FromLong(code);
+        const char *name = code < N_ROWS ? rows[code].name : others[code - N_ROWS];
+        if (!number || PyDict_SetItemString(codes, name, number) < 0) {
+            Py_XDECREF(number);
+            return -1;
+        }
+        Py_DECREF(number);
+    }
+    return 0;
+}
+
+static PyModuleDef_Slot executor_slots[] = {
+    {Py_mod_exec, executor_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static PyModuleDef executor_module = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "micrograd.native._executor",
+    .m_doc = "The executor of programs: instructions that run without Python.",
+    .m_slots = executor_slots,
+};
+
+PyMODINIT_FUNC PyInit__executor(void) { return PyModuleDef_Init(&executor_module); }

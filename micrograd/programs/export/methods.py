@@ -1,0 +1,45 @@
+"""The methods of a program that write it as a file."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from micrograd.files.atomic import replace_file
+from micrograd.programs.export.c_file import c_file
+from micrograd.programs.export.writable import Writable
+
+
+class Exports:
+    """What a program writes for other languages: one row, of the shape that it was called with.
+
+    It writes the paths that it knows, with the parameters' numbers as they are.
+    """
+
+    def _writable(self) -> Writable:
+        raise NotImplementedError
+
+    def to_c(self, path: str | PathLike[str], gradient: bool = True) -> None:
+        """Write the value of one row, and its gradient by the parameters, as a file of C99.
+
+        The file needs the C library only and allocates nothing; its first comment says how it is
+        called. Its function returns 0, or another number for a row that it refuses: one that takes
+        a path which was not traced, or whose integer argument is none.
+
+        Raises ValueError before the first call, for a program that was called with arguments of
+        several shapes, and for an operation that is known to Python alone.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> @program
+        ... def scaled(x):
+        ...     return w * x
+        >>> _ = scaled([1.0])
+        >>> with TemporaryDirectory() as folder:
+        ...     scaled.to_c(f"{folder}/scaled.c")
+        ...     print(Path(folder, "scaled.c").read_text().splitlines()[1])
+         * The program scaled, for one row, in C99. Written by micrograd.
+        """
+        replace_file(Path(path), c_file(self._writable(), gradient).encode())

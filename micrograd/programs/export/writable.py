@@ -1,0 +1,97 @@
+"""What a program is outside of Python: its arguments, its parameters, and its known paths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from micrograd.engine import Value
+from micrograd.programs.arguments import Structure
+from micrograd.programs.lower.plan import Plan
+from micrograd.programs.paths import Path
+from micrograd.programs.trace.captures import Name
+from micrograd.programs.trace.recording import Index
+from micrograd.value.identity import IdentityDict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from micrograd.programs.branches import Paths
+
+
+class Argument(NamedTuple):
+    """An argument of the function: how many numbers one row of it has, and of which kind."""
+
+    name: str
+    size: int
+    shape: Structure
+    is_integer: bool
+
+
+class Way(NamedTuple):
+    """One path through the function, and where its parameters stand among those of all."""
+
+    plan: Plan
+    ranks: list[int]
+    indices: list[Index]
+    asks: bool  # whether it has guards or indices, so that integers must be integers
+
+
+class Writable:
+    """A traced program, as the exports read it.
+
+    `known` are its paths, by the names and shapes of the arguments and which of these are integers.
+    """
+
+    def __init__(
+        self, name: str, known: Sequence[tuple[Any, Paths]], names: Mapping[Value, Name]
+    ) -> None:
+        (arguments, shapes, integers), paths = known[-1]
+        several = {each[:2] for each, _ in known}
+        if len(several) > 1:
+            raise ValueError(
+                f"{name} was called with arguments of {len(several)} shapes, and a file has one: "
+                "call retrace(), then call it with arguments of the shape that is wanted"
+            )
+        self.name = name
+        self.arguments: list[Argument] = [
+            Argument(each, size_of(shape), shape, each in integers)
+            for each, shape in zip(arguments, shapes)
+        ]
+        first = paths.found[0]
+        self.is_list: bool = first.form != ()
+        self.width: int = len(first.outputs)
+        rank: IdentityDict[Value, int] = IdentityDict()
+        for path in paths.found:
+            if path.form != first.form:
+                raise ValueError(
+                    f"{name} returns lists of unlike lengths on its paths: a file has one length"
+                )
+            for p in path.parameters:
+                rank.setdefault(p, len(rank))
+        self.ways: list[Way] = [_way(path, rank) for path in paths.found]
+        self.parameters: list[Value] = list(rank)
+        self.numbers: NDArray[Any] = np.array([p.data for p in rank], float)
+        self.names: list[Name] = [names.get(p, Name(p.label or "parameter", ())) for p in rank]
+
+
+def _way(path: Path, rank: IdentityDict[Value, int]) -> Way:
+    program = path.program
+    ranks = [rank[p] for p in program.parameters]
+    return Way(program.plan, ranks, path.indices, bool(path.indices or path.truths))
+
+
+def size_of(shape: int | Structure) -> int:
+    """Count the numbers of one row.
+
+    >>> size_of(()), size_of((8, 8)), size_of(((2,), (3,)))
+    (1, 64, 5)
+    """
+    if isinstance(shape, int):
+        return shape
+    if all(isinstance(x, int) for x in shape):
+        return math.prod(map(size_of, shape))
+    return sum(map(size_of, shape))

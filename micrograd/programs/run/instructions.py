@@ -1,0 +1,267 @@
+"""Steps as instructions of the C executor, which does in C what executor.py says with NumPy.
+
+The numbers of a workspace lie in one array. An instruction is a few words: what is done, and where
+in that array; native/_executor.c tells their order. What C has no instruction for, a user's
+operation say, remains a call of NumPy, and what is written before it is a list of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from micrograd import ops
+from micrograd.derivatives.kinks import Choice
+from micrograd.native import takeover
+from micrograd.ops import Op
+from micrograd.programs.lower.strides import Step, View
+from micrograd.programs.run import axes as along
+from micrograd.programs.run.axes import Axis
+from micrograd.programs.run.kernels import Call, is_function
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+FARTHEST = 2**31  # places are counted in 32 bits
+# Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
+MANY = 200  # numbers of which it computes a function with vectors, as exp
+LARGE = 4000  # multiply-adds of a matrix product
+PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
+_OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
+
+
+def _load() -> Any:
+    """Return the C executor; None where it was not built, or where Python's core was asked for."""
+    if takeover.c_core is None:
+        return None
+    try:
+        return importlib.import_module("micrograd.native._executor")
+    except ImportError:
+        return None
+
+
+executor: Any = _load()
+
+
+def can_write(numbers: Array) -> bool:
+    """Return whether steps on these numbers may be written as instructions."""
+    return executor is not None and numbers.size < FARTHEST
+
+
+class Instructions:
+    """The instructions for steps on some buffers, which are parts of `numbers`."""
+
+    def __init__(self, numbers: Array, buffers: Sequence[Array], n: int) -> None:
+        self._numbers = numbers
+        self._n = n
+        first = numbers.__array_interface__["data"][0]
+        # Of each buffer: its place, and how far it is to the next row, and to the next example.
+        self._places: list[tuple[int, int, int]] = []
+        for buffer in buffers:
+            place = (buffer.__array_interface__["data"][0] - first) // 8
+            row, example = (*[step // 8 for step in buffer.strides], 0)[:2]
+            self._places.append((place, row, example))
+        self._codes: dict[str, int] = executor.codes
+        self._rows: dict[Op, int | None] = {}
+        self._words = array("i")
+
+    def as_calls(self) -> list[Call]:
+        """Return what was written as one call, and begin anew."""
+        if not self._words:
+            return []
+        instructions = executor.Instructions(self._numbers, self._words)
+        self._words = array("i")
+        return [(instructions.run, ())]
+
+    def write(self, step: Step) -> bool:
+        """Write a step, if there are instructions for it."""
+        written: bool = getattr(self, f"_{step.kind}")(step)
+        return written
+
+    # Rows of the table --------------------------------------------------------------------------
+
+    def _row(self, step: Step) -> bool:
+        code = self._code(step.detail)
+        if code is None:
+            return False
+        out, operands = step.out, step.operands
+        if not out.dims and (self._n == 1 or not out.varies):
+            places = self._places
+            words = [code]
+            for view in (out, *operands):
+                place, row, _ = places[view.storage]
+                words.append(place + view.base * row)
+            self._words.extend(words)
+            return True
+        views = [out, *operands]
+        axes = self._axes(views)
+        if is_function(step.detail) and math.prod([axis.extent for axis in axes]) > MANY:
+            return False
+        return self._loop(code, self._bases(views), axes)
+
+    def _code(self, op: Op) -> int | None:
+        """Return the code of an operation; None if C does not have it."""
+        if op not in self._rows:
+            name = "stop_gradient" if isinstance(op, Choice) else op.name
+            known = ops.TABLE.get(op.name) is op or isinstance(op, Choice)
+            self._rows[op] = self._codes.get(name) if known else None
+        return self._rows[op]
+
+    def _loop(self, code: int, bases: list[int], axes: Sequence[Axis]) -> bool:
+        """Write a row of the table, for the result and its operands along some axes."""
+        axes = along.merged(axes)
+        if along.overlap(bases, axes):
+            return False
+        if not axes:
+            self._words.extend([code, *bases])
+            return True
+        words = [self._codes["LOOP"], code, len(axes), *[axis.extent for axis in axes]]
+        for k, base in enumerate(bases):
+            words += [base, *[axis.steps[k] for axis in axes]]
+        self._words.extend(words)
+        return True
+
+    # Views --------------------------------------------------------------------------------------
+
+    def _bases(self, views: Sequence[View]) -> list[int]:
+        places = [self._places[view.storage] for view in views]
+        return [place + view.base * row for view, (place, row, _) in zip(views, places)]
+
+    def _axes(self, views: Sequence[View]) -> list[Axis]:
+        """Return the axes of views of the same dimensions, and the examples behind these."""
+        rows = [self._places[view.storage][1] for view in views]
+        steps = zip(*[[s * row for s in view.strides] for view, row in zip(views, rows)])
+        axes = [Axis(extent, own) for extent, own in zip(views[0].dims, steps)]
+        return [*axes, self._examples(views)]
+
+    def _examples(self, views: Sequence[View]) -> Axis:
+        steps = [self._places[view.storage][2] if view.varies else 0 for view in views]
+        return Axis(self._n if any(view.varies for view in views) else 1, tuple(steps))
+
+    # Sums ---------------------------------------------------------------------------------------
+
+    def _product(self, step: Step) -> bool:
+        batch, rows, terms = step.detail
+        members = batch + rows
+        lettered = [
+            range(members),
+            [*range(members), *range(members, members + terms)],
+            [*range(batch), *range(members, members + terms)],
+        ]
+        return self._products(step, members + terms, lettered)
+
+    def _outer(self, step: Step) -> bool:
+        terms, batch, rows, columns = step.detail
+        members = batch + rows + columns
+        summed = range(members, members + terms)
+        lettered = [
+            range(members),
+            [*summed, *range(batch + rows)],
+            [*summed, *range(batch), *range(batch + rows, members)],
+        ]
+        return self._products(step, members + terms, lettered)
+
+    def _einsum(self, step: Step) -> bool:
+        inputs, result = step.detail.replace("z", "").split("->")
+        letters = [result, *inputs.split(",")]
+        every = sorted({letter for own in letters for letter in own})
+        every.sort(key=lambda letter: letter not in result)
+        lettered = [[every.index(letter) for letter in own] for own in letters]
+        return len(letters) == 3 and self._products(step, len(every), lettered)
+
+    def _products(self, step: Step, count: int, lettered: Sequence[Sequence[int]]) -> bool:
+        """Write a sum of products; `lettered` says along which of the axes each view goes."""
+        views = [step.out, *step.operands]
+        extents = [1] * count
+        steps = [[0, 0, 0] for _ in range(count)]
+        for k, (view, own) in enumerate(zip(views, lettered)):
+            row = self._places[view.storage][1]
+            for axis, extent, stride in zip(own, view.dims, view.strides):
+                extents[axis] = extent
+                steps[axis][k] = stride * row
+        axes = [Axis(extent, tuple(own)) for extent, own in zip(extents, steps)]
+        members = len(step.out.dims)
+        kept, terms = axes[:members], axes[members:]
+        (kept if step.out.varies else terms).append(self._examples(views))
+        work = math.prod([axis.extent for axis in (*kept, *terms)])
+        if step.kind != "einsum" and work > LARGE:
+            return False
+        return self._write_sum(PRODUCTS, self._bases(views), kept, terms)
+
+    def _sum(self, step: Step) -> bool:
+        op, count = step.detail
+        if op not in _OF_NUMBERS:
+            return False
+        out, [view] = step.out, step.operands
+        axes = self._axes([view, view])[:-1]
+        row = self._places[out.storage][1]
+        members = len(view.dims) - count
+        kept = [Axis(axis.extent, (s * row, axis.steps[1])) for s, axis in zip(out.strides, axes)]
+        terms = [Axis(axis.extent, (0, axis.steps[1])) for axis in axes[members:]]
+        (kept if out.varies else terms).append(self._examples([out, view]))
+        return self._write_sum(_OF_NUMBERS[op], self._bases([out, view]), kept, terms)
+
+    def _write_sum(
+        self, kind: int, bases: list[int], kept: Sequence[Axis], terms: Sequence[Axis]
+    ) -> bool:
+        kept, terms = along.merged(kept), along.merged(terms)
+        if not terms:  # nothing is added up
+            name = "multiply" if kind == PRODUCTS else "stop_gradient"
+            return self._loop(self._codes[name], bases, kept)
+        if along.overlap(bases, [*kept, *terms], apart=True):
+            return False
+        found = along.roles(kept, terms)
+        if found.swap:
+            bases = [bases[0], bases[2], bases[1]]
+        axes = [*found.outer, found.i, found.j, *found.inner, found.k]
+        words = [self._codes["SUM"], kind, len(found.outer), len(found.inner)]
+        words += [axis.extent for axis in axes]
+        words += [bases[0], *[axis.steps[0] for axis in (*found.outer, found.i, found.j)]]
+        for k, base in enumerate(bases[1:], 1):
+            words += [base, *[axis.steps[k] for axis in axes]]
+        self._words.extend(words)
+        return True
+
+    # Rows that move -----------------------------------------------------------------------------
+
+    def _take(self, step: Step) -> bool:
+        return self._move("TAKE", len(step.detail), [step.out, *step.operands], step.detail)
+
+    def _put(self, step: Step) -> bool:
+        return self._move("PUT", len(step.detail), [step.out, *step.operands], step.detail)
+
+    def _clear(self, step: Step) -> bool:
+        return self._move("CLEAR", len(step.detail), [step.out], step.detail)
+
+    def _segments(self, step: Step) -> bool:
+        ends = [*step.detail[1:], step.operands[0].dims[0]]
+        return self._move("SEGMENTS", len(ends), [step.out, *step.operands], ends)
+
+    def _running(self, step: Step) -> bool:
+        rows, count = step.out.dims
+        views = [step.out, *step.operands]
+        for place, row, example in [self._places[view.storage] for view in views]:
+            if step.out.varies and row != self._n * example:
+                return False
+            del place
+        self._move("RUNNING", rows, views, (), count)
+        return True
+
+    def _move(
+        self, name: str, rows: int, views: Sequence[View], listed: Sequence[int], count: int = 1
+    ) -> bool:
+        """Write what is done with whole rows, `count` of them at a time."""
+        numbers = count * (self._n if views[0].varies else 1)
+        if not rows:
+            return True
+        words = [self._codes[name], rows, numbers]
+        for view in views:
+            place, row, example = self._places[view.storage]
+            words += [place, count * row, example if view.varies else row if count > 1 else 0]
+        self._words.extend([*words, *map(int, listed)])
+        return True
