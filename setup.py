@@ -59,7 +59,8 @@ def extension(name, flags):
 
 
 # The C core needs the GIL, which a free-threaded Python would switch on to load it: none is built.
-WITHOUT = os.environ.get("MICROGRAD_PURE") or sysconfig.get_config_var("Py_GIL_DISABLED")
+PURE = os.environ.get("MICROGRAD_PURE", "0") not in ("", "0")
+WITHOUT = PURE or sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
     ext_modules=[] if WITHOUT else [extension("_engine", FLAGS), extension("_executor", FASTER)],

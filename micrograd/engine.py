@@ -74,12 +74,12 @@ class Value(ValueBase):
     (10.0, 6.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_grad", "_number", "_scope", "args", "op")
+    __slots__ = ("__dict__", "__weakref__", "_args", "_grad", "_number", "_past", "_scope", "op")
 
     _number: float  # the numbers behind `data` and `grad`, which value/base.py checks
     _grad: float
     op: Op | None  # the operation that made this node; None for a leaf
-    args: tuple[Any, ...]  # its operands in order, the number 3 of `x**3` among them
+    _args: tuple[Any, ...]  # its operands in order, the number 3 of `x**3` among them; see `args`
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Value(ValueBase):
         self._number = to_float(data)
         self._grad = 0.0
         self.op = None
-        self.args = ()
+        self._args = ()
         if _children or _op or label or children or local_grads is not None:
             custom_nodes.set_up(self, _children or children, _op, label, local_grads)
         if hooks.on_new is not None:
@@ -118,7 +118,7 @@ class Value(ValueBase):
     @property
     def parents(self) -> tuple[Value, ...]:
         """The Values among the operands, in order; `a + a` has two."""
-        return tuple([x for x in self.args if isinstance(x, Value)])
+        return tuple([x for x in self._args if isinstance(x, Value)])
 
     @property
     def _local_grads(self) -> tuple[float, ...]:
@@ -155,7 +155,7 @@ class Value(ValueBase):
         out._number = to_float(data, f"the value of {op.name}")
         out._grad = 0.0
         out.op = op
-        out.args = tuple(args)
+        out._args = tuple(args)
         if hooks.on_new is not None:
             hooks.on_new(out)
         return out
@@ -208,7 +208,7 @@ class Value(ValueBase):
         """The chain rule: each operand gets its local derivative times what arrived here."""
         if self._grad == 0:
             return  # nothing arrived: nothing is passed on, even where a slope is infinite
-        for operand, slope in zip(self.args, self._local_derivatives()):
+        for operand, slope in zip(self._args, self._local_derivatives()):
             if slope is not None:
                 operand._grad += slope * self._grad
 
@@ -216,9 +216,9 @@ class Value(ValueBase):
         """Evaluate the rule for each operand on the data as it is now; None where there is none."""
         if self.op is None:
             return custom_nodes.given_derivatives(self)
-        inputs = [x._number if isinstance(x, Value) else x for x in self.args]
+        inputs = [x._number if isinstance(x, Value) else x for x in self._args]
         slopes: list[float | None] = []
-        for operand, rule in zip(self.args, self.op.derivatives):
+        for operand, rule in zip(self._args, self.op.derivatives):
             if rule is None or not isinstance(operand, Value):
                 slopes.append(None)
                 continue

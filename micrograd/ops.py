@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any, overload
@@ -333,16 +332,16 @@ def _restore(name: str, value: Rule, derivatives: tuple[Rule | None, ...], symbo
 
 # IEEE arithmetic -------------------------------------------------------------------------------
 
-ieee_threads: set[int] = set()  # those within `ieee()`, see graph/modes.py
+ieee_here: Callable[[], bool] = bool  # whether it is asked within `ieee()`, see graph/modes.py
 
 
 def follows_ieee() -> bool:
-    """Tell whether this thread wants inf or nan where the arithmetic of floats raises.
+    """Tell whether inf or nan is wanted here where the arithmetic of floats raises.
 
     >>> follows_ieee()
     False
     """
-    return bool(ieee_threads) and threading.get_ident() in ieee_threads
+    return ieee_here()
 
 
 def _value_after(error: Exception, op: Op, numbers: Sequence[float]) -> float:

@@ -26,6 +26,7 @@ from micrograd.explain.course import formulas, textbook
 from micrograd.explain.course.notation import Equation
 from micrograd.explain.course.textbook import Deltas
 from micrograd.graph.steps import backward_steps
+from micrograd.graph.strict import strict
 from micrograd.nn import MLP, Layer
 
 
@@ -783,3 +784,10 @@ def test_long_steps_show_their_beginning() -> None:
     assert "... and 10,013 more" in shown
     assert len(shown.splitlines()) < 150
     assert "<pre>" in found._repr_html_()
+
+
+def test_deltas_add_up_in_strict_mode_too() -> None:
+    net = examples.ng_ex4()
+    with strict():
+        course = deltas(net.model, net.X, net.y)
+        assert course.D[1].rows == deltas(net.model, net.X, net.y).D[1].rows

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import math
 import random
 import re
 import struct
+import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import graphviz
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from micrograd import Value, draw_dot, toposort
 from micrograd.draw import Diagram, graph
-from micrograd.draw.diagram import layout
+from micrograd.draw.diagram import layout, raster
+from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import number, printable, wrapped
 from micrograd.nn import MLP, Neuron
 
@@ -403,12 +408,47 @@ def test_save_writes_what_the_name_says(tmp_path: Path) -> None:
     assert diagram.svg in page
     png = dict(chunks((tmp_path / "a.png").read_bytes()))
     assert png[b"iTXt"] == b"Description\0\0\0\0\0" + diagram.description.encode()
-    width, _ = struct.unpack(">II", png[b"IHDR"][:8])
-    (drawn,) = re.findall(r'<svg width="(\d+)pt"', layout.render(diagram.source, "svg").decode())
-    assert width == pytest.approx(2 * float(drawn), abs=4)  # two pixels for each one
+    size = [float(element(diagram.svg).attrib[side]) for side in ("width", "height")]
+    assert list(struct.unpack(">II", png[b"IHDR"][:8])) == [2 * x for x in size]
+    assert struct.unpack(">IIB", png[b"pHYs"]) == (7559, 7559, 1)  # shown in the size of the SVG
     diagram.save(str(tmp_path / "by_string.svg"))
     with pytest.raises(ValueError, match=r"saved as .svg, .png, .pdf, .dot, .html: got 'a.gif'"):
         diagram.save(tmp_path / "a.gif")
+
+
+def pixels(png: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def test_a_png_is_the_drawing_of_the_svg() -> None:
+    """The boxes are where the SVG has them, in the light colours, with text in them."""
+    o, _ = lecture_neuron()
+    diagram = graph(o)
+    image = pixels(diagram._in_format(".png"))
+    boxes = [g for g in element(diagram.svg).iter(f"{SVG}g") if "data-box" in g.attrib]
+    assert len(boxes) == len(diagram.folding.boxes)
+    for box in boxes:
+        x, y = (2 * float(n) for n in re.findall(r"[\d.]+", box.attrib["transform"]))
+        kind = next(k for k in theme.LIGHT if k in box.attrib["class"].split())
+        place = image[int(y) + 8 : int(y) + 40, int(x) + 8 : int(x) + 60].reshape(-1, 3)
+        fill = [int(theme.LIGHT[kind].fill[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (place == fill).all(axis=1).mean() > 0.5
+        assert image[int(y) + 10 : int(y) + 120, int(x) + 10 : int(x) + 200].min() < 60  # ink
+    assert (image[0, 30] == 255).all()  # paper
+
+
+def test_without_resvg_a_png_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    o, _ = lecture_neuron()
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'micrograd\[dot\]', or save .* as .svg"):
+        graph(o)._in_format(".png")
+
+
+def test_letters_are_matplotlibs_or_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    [folder] = raster._fonts()["font_dirs"]
+    assert list(Path(folder).glob("DejaVuSans.ttf"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert raster._fonts() == {"sans_serif_family": "DejaVu Sans", "font_family": "DejaVu Sans"}
 
 
 def test_a_notebook_gets_the_picture_with_alt_text_and_words() -> None:

@@ -22,6 +22,7 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     run_pass,
 )
 from micrograd.graph.steps import totals
+from micrograd.graph.strict import strict
 
 NAMES = [m.name for m in KNOWN_MISTAKES]
 
@@ -767,3 +768,24 @@ def test_a_row_of_ones_own_in_mistakes() -> None:
     square = Op("square", lambda x: x * x, lambda x, out: 2 * x)
     a, _ = two()
     assert format_cell(found(square(a) + a)["= for +="])[2] == -3.0
+
+
+# strict mode --------------------------------------------------------------------------------------
+
+
+def test_a_class_made_of_micrograds_may_have_attributes_and_no_silent_slips() -> None:
+    class Own(Value):
+        def __init__(self, data: Any) -> None:
+            super().__init__(data)
+            self.note = "mine"
+
+    class Compared(Value):
+        def __add__(self, other: Any) -> Any:
+            return super().__add__(0.0 if self == other else other)
+
+    assert grade(Own, "+ *").passed
+    report = str(grade(Compared, "+ *"))
+    assert "strict mode: v == w of two Values asks whether they are the same" in report
+    assert Value(1.0) != Value(1.0)
+    with strict():
+        assert grade(Value, "+ * -").passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from stepper_works import WORKS, network, neuron, twice
 
 import micrograd as mg
@@ -357,9 +359,11 @@ def test_three_tiers_in_one_bundle_and_what_is_asked_for() -> None:
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/plain"}
     assert bundle["text/plain"] == str(shown)
-    png = shown._repr_mimebundle_(include=["image/png"])["image/png"]
-    assert isinstance(png, bytes)
-    assert png.startswith(b"\x89PNG")
+    given, sizes = shown._repr_mimebundle_(include=["image/png"])
+    assert set(given) == {"image/png"}
+    image = Image.open(io.BytesIO(given["image/png"]))
+    assert image.width == pytest.approx(2 * sizes["image/png"]["width"], abs=2)
+    assert sizes["image/png"]["width"] <= 900
     assert set(shown._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
     assert set(shown._repr_mimebundle_(exclude=["image/png"])) == {"text/html", "text/plain"}
 

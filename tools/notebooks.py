@@ -11,6 +11,8 @@ write instead of solutions, no hidden tests, and no outputs, which would give th
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import sys
@@ -49,7 +51,10 @@ def notebooks() -> dict[str, list[Cell]]:
     lesson = [folder / "index.md", *sorted(folder.glob("[0-9]*.md"), key=_number)]
     lab = DOCS / "lab" / "lab.md"
     return {
-        "backpropagation.ipynb": [*(cell for page in lesson for cell in cells_of(page)), LICENCE],
+        "backpropagation.ipynb": [
+            *(cell for page in lesson for cell in cells_of(page, with_light_pictures)),
+            LICENCE,
+        ],
         "lab.ipynb": [*graded(cells_of(lab, without_solution), cells_of(lab)), LICENCE],
         "lab_solved.ipynb": [*graded(cells_of(lab), cells_of(lab)), LICENCE],
     }
@@ -110,6 +115,11 @@ def _exercise(found: re.Match[str]) -> str:
     )
 
 
+def with_light_pictures(code: str) -> str:
+    """Let matplotlib draw PNG: a fraction of its SVG, in which each letter is an outline."""
+    return code.replace('figure_formats = ["svg"]', 'figure_formats = ["png"]')
+
+
 def without_solution(code: str) -> str:
     """Replace each solution by a place to write, and leave the hidden tests out."""
     code = re.sub(
@@ -160,8 +170,34 @@ def file_of(cells: list[Cell], run: bool) -> str:
         notebook.cells.append(made)
     if run:
         NotebookClient(notebook, timeout=300, record_timing=False).execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            lighten(output.get("data", {}))
     notebook.metadata.pop("language_info", None)
     return f"{nbformat.writes(notebook)}\n"
+
+
+def lighten(shown: dict[str, str]) -> None:
+    """Keep of an output the picture that is shown before the notebook is run, and trusted.
+
+    A stepper's tables are in its text, too.
+    """
+    if "<script" in shown.get("text/html", ""):
+        unused = r"<script>.*?</script>|<details.*</details>"
+        shown["text/html"] = re.sub(unused, "", shown["text/html"], flags=re.S)
+    if "image/png" in shown:
+        shown["image/png"] = of_few_colours(shown["image/png"])
+
+
+def of_few_colours(png: str) -> str:
+    """Return a PNG, in base64, with a palette: line drawings need no more."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    file = io.BytesIO()
+    few = picture.quantize(24, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
 
 
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
-    steps = steps_between(nodes_behind(outputs), variables)
+    steps = steps_between(outputs, variables) or []
     for node, _ in steps:
         refuse_closure(node)
     return steps

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.errors import explain, name_of, no_value, suspects
+from micrograd.derivatives.surroundings import ENDED, TIED, VARIABLES, Surroundings, were_kept
 from micrograd.derivatives.sweeps import identity, tied
 from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
 from micrograd.engine import Value
+from micrograd.graph import past
 from micrograd.native.takeover import prefer_c
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import refuse_forgotten
@@ -42,6 +45,8 @@ class Call:
     at_values: bool
     variables: list[Value]
     shape: tuple[int, ...] | Nested | None
+    thread: int
+    surroundings: Surroundings | None  # what calls within this one know, once there is such a call
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Call:
     ) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
         self.argnums, self.has_aux = argnums, has_aux
+        self.thread, self.surroundings = threading.get_ident(), None
         x = args[0] if argnums == 0 and args else self._chosen()
         self.shape, self.originals = _elements(x)  # None for the shape of one number
         if set(map(type, self.originals)) == {float}:
@@ -203,19 +209,45 @@ class Call:
         if not (traced or self.at_values):
             for y in values:
                 tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
-            rows = sweeps.jacobian(outputs, self.variables, own=True)
+            own = True if self._outer() is None else self._others_are_behind
+            rows = sweeps.jacobian(outputs, self.variables, own)
             if rows is not None:
                 return rows, False
         if not traced:
             self._check(outputs)
         return chain_rule.jacobian(outputs, self.variables), True
 
+    def _outer(self) -> Call | None:
+        """Return the call of this thread that runs and within which this one was made."""
+        calls = [call for call in list(_running.values()) if call.thread == self.thread]
+        return calls[-1] if calls else None
+
+    def _look(self, outer: Call, values: Sequence[Value]) -> int:
+        """Return what these Values are made of, but for the variables of this call."""
+        if outer.surroundings is None:
+            outer.surroundings = Surroundings()
+        calls = list(_running.values())
+        running = {id(v) for call in calls for v in call.variables}
+        around = {id(v) for call in calls if call.thread == self.thread for v in call.variables}
+        return outer.surroundings.look(values, set(map(id, self.variables)), running, around)
+
+    def _others_are_behind(self, values: list[Value]) -> bool:
+        outer = self._outer()
+        return outer is None or bool(self._look(outer, values) & VARIABLES)
+
     def _check(self, outputs: Sequence[Entry]) -> None:
-        own = {id(v) for v in self.variables}
-        nodes = sweeps.nodes_behind(outputs)
-        others = {id(v) for v in nodes if v._is_variable} - own
-        running = {id(v) for call in list(_running.values()) for v in call.variables}
-        if not others <= running or (any(v.op is tied for v in nodes) and _were_kept(outputs)):
+        outer = self._outer()
+        if outer is not None:
+            made_of = self._look(outer, [y for y in outputs if isinstance(y, Value)])
+            were_kept_here = bool(made_of & (ENDED | TIED))
+        else:
+            nodes = sweeps.nodes_behind(outputs)
+            others = {id(v) for v in nodes if v._is_variable} - set(map(id, self.variables))
+            running = {id(v) for call in list(_running.values()) for v in call.variables}
+            were_kept_here = not others <= running or (
+                any(v.op is tied for v in nodes) and were_kept(outputs)
+            )
+        if were_kept_here:
             raise ValueError(
                 f"{name_of(self.f)} used a copy of its x, or a Value that was got in an earlier "
                 "call of grad and kept: nothing leads from there to this x. Use x itself, or the "
@@ -249,23 +281,6 @@ def _remembered(y: Value) -> Value:
     if y._forgot:
         refuse_forgotten(y, "a derivative")
     return y
-
-
-def _were_kept(outputs: Sequence[Entry]) -> bool:
-    """Return whether outputs use what an earlier call computed, other than by its answers."""
-    todo = [y for y in outputs if isinstance(y, Value)]
-    seen = set(map(id, todo))
-    while todo:
-        v = todo.pop()
-        if v._is_answer:
-            continue
-        if v.op is tied:
-            return True
-        for x in v.parents:
-            if id(x) not in seen:
-                seen.add(id(x))
-                todo.append(x)
-    return False
 
 
 @prefer_c
@@ -366,5 +381,6 @@ def distinct(
 @prefer_c
 def among(entries: Sequence[Entry], roots: Sequence[Value]) -> list[bool]:
     """Tell of each entry whether it is one of the Values that the roots are made of."""
-    inside = {id(v) for v in sweeps.nodes_behind(roots)}
+    nodes, _ = past.walk_to([v for v in entries if isinstance(v, Value)], roots)
+    inside = {id(v) for v in nodes}
     return [id(entry) in inside for entry in entries]

@@ -158,7 +158,7 @@ def pattern(outputs: Sequence[Any], variables: Sequence[Value]) -> Pattern:
     """Return for each output the positions of the variables that it depends on."""
     nothing: frozenset[int] = frozenset()
     found = {id(x): frozenset([j]) for j, x in enumerate(variables)}
-    for node, positions in sweeps.steps_between(sweeps.nodes_behind(outputs), variables):
+    for node, positions in sweeps.steps_between(outputs, variables) or ():
         sets = [found[id(node.args[i])] for i in positions]
         found[id(node)] = found.get(id(node), nothing).union(*sets)
     return [sorted(found.get(id(y), nothing)) for y in outputs]

@@ -9,11 +9,12 @@ way). The C core has both functions too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Union
 
-from micrograd.engine import Value, toposort
+from micrograd.engine import Value, core, toposort
+from micrograd.graph import past
 from micrograd.graph.steps import additions_by_hand
 from micrograd.native import takeover
 from micrograd.ops import Op
@@ -24,6 +25,9 @@ from micrograd.value.numbers import to_float
 # A node, and the positions of those operands through which a variable reaches it.
 Step = tuple[Value, tuple[int, ...]]
 Rows = list[list[float]]
+# Whether variables are the own ones of a call. If a function, it tells of past Values (see
+# graph/past.py) that the walk has stopped at whether they are made of variables of others.
+Own = Union[bool, Callable[[list[Value]], bool]]
 
 
 class _Passing(Op):
@@ -44,7 +48,7 @@ def _passing(is_tied: bool) -> Op:
     return tied if is_tied else identity
 
 
-def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:
+def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: Own = False) -> Rows | None:
     """Return the derivative of each output (a Value or a number) by each variable.
 
     A gradient of exactly zero passes nothing on, even where the local derivative is infinite or
@@ -55,10 +59,9 @@ def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
         rows: Any = takeover.c_core.adjoints(outputs, variables, own, slopes_at)
         if rows is not NotImplemented:
             return rows  # type: ignore[no-any-return]
-    nodes = nodes_behind(outputs)
-    if own and _others(nodes, variables):
+    steps = steps_between(outputs, variables, own)
+    if steps is None:
         return None
-    steps = steps_between(nodes, variables)
     if len(outputs) > 1 and any(node._closure is not None for node, _ in steps):
         return [row for y in outputs for row in adjoints([y], variables) or []]
     zeros = [0.0] * len(outputs)
@@ -87,7 +90,7 @@ def tangents(
     outputs: Sequence[Any],
     variables: Sequence[Value],
     directions: list[list[float]] | None = None,
-    own: bool = False,
+    own: Own = False,
 ) -> Rows | None:
     """Return for each direction, a number per variable, the rate at which each output changes.
 
@@ -101,8 +104,8 @@ def tangents(
     if directions is None:
         n = len(variables)
         directions = [[float(i == k) for i in range(n)] for k in range(n)]
-    nodes = nodes_behind(outputs)
-    if own and _others(nodes, variables):
+    steps = steps_between(outputs, variables, own)
+    if steps is None:
         return None
     zeros = [0.0] * len(directions)
     found: dict[int, list[float]] = {}
@@ -110,7 +113,7 @@ def tangents(
         start = found.setdefault(id(x), zeros.copy())
         for k, direction in enumerate(directions):
             start[k] += direction[i]
-    for node, positions in steps_between(nodes, variables):
+    for node, positions in steps:
         refuse_closure(node)
         moving = [i for i in positions if any(found.get(id(node.args[i]), ()))]
         for i, slope in zip(moving, slopes_at(node, moving)):
@@ -122,7 +125,7 @@ def tangents(
     return [[column[k] for column in columns] for k in range(len(directions))]
 
 
-def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: bool = False) -> Rows | None:
+def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: Own = False) -> Rows | None:
     """Return the derivative of each output by each variable, in the direction of less work.
 
     Upward, a local derivative may fail that no output needs; then the downward sweep decides.
@@ -139,16 +142,25 @@ def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: bool = Fal
 
 def nodes_behind(outputs: Iterable[Any]) -> list[Value]:
     """Return every Value that the outputs are made of, operands before their consumers."""
-    return toposort(*[y for y in outputs if isinstance(y, Value)])
+    return toposort(*_values(outputs))
 
 
-def _others(nodes: Iterable[Value], variables: Sequence[Value]) -> bool:
-    known = {id(x) for x in variables}
-    return any(v._is_variable and id(v) not in known for v in nodes)
+def steps_between(
+    outputs: Iterable[Any], variables: Sequence[Value], own: Own = False
+) -> list[Step] | None:
+    """Return the nodes of the outputs that a variable reaches, operands before their consumers.
 
-
-def steps_between(nodes: Iterable[Value], variables: Iterable[Value]) -> list[Step]:
-    """Return the nodes that a variable reaches, operands before their consumers."""
+    None if the variables are the `own` ones of a call, and those of another are met.
+    """
+    rewired, stops = past.rewirings(), list[Value]()
+    if own is True or core == "c":  # the C core looks for steps in Python in rare cases only
+        nodes = nodes_behind(outputs)
+    else:
+        nodes, stops = past.walk_to(variables, _values(outputs))
+    if own is not False and _others(nodes, variables):
+        return None
+    if callable(own) and stops and own(stops):
+        return None
     reached = {id(x) for x in variables}
     steps: list[Step] = []
     for node in nodes:
@@ -159,7 +171,18 @@ def steps_between(nodes: Iterable[Value], variables: Iterable[Value]) -> list[St
         if positions:
             reached.add(id(node))
             steps.append((node, positions))
+    if core == "python":
+        past.leave(nodes, reached, rewired)
     return steps
+
+
+def _others(nodes: Iterable[Value], variables: Sequence[Value]) -> bool:
+    known = {id(x) for x in variables}
+    return any(v._is_variable and id(v) not in known for v in nodes)
+
+
+def _values(outputs: Iterable[Any]) -> list[Value]:
+    return [y for y in outputs if isinstance(y, Value)]
 
 
 def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:

@@ -11,13 +11,15 @@ from contextlib import ContextDecorator, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from micrograd import ops
 from micrograd.engine import Value, core
 from micrograd.native.takeover import prefer_c
-from micrograd.ops import ieee_threads
 from micrograd.value import hooks
 from micrograd.value.errors import user_line
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from micrograd.graph.scopes import Scope
 
 
@@ -90,19 +92,22 @@ def _count(change: int) -> None:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class _Forgetting(ContextDecorator):
-    def __init__(self, forgets: bool) -> None:
-        self._forgets = forgets
+class _Block(ContextDecorator):
+    """A mode in a block or in a decorated function; in a generator, only while that runs."""
+
+    _name = ""
+
+    def __init__(self) -> None:
         self._entered: list[hooks.Mode | None] = []  # it may be entered again within its own block
 
-    def _recreate_cm(self) -> _Forgetting:
-        return _Forgetting(self._forgets)  # a decorated function may run in many threads
+    def _recreate_cm(self) -> Self:
+        return type(self)()  # a decorated function may run in many threads
 
     def __call__(self, function: Function) -> Function:
         if inspect.isasyncgenfunction(function):
             raise TypeError(
-                f"no_grad cannot decorate {function.__qualname__}, an asynchronous generator: "
-                "write `with no_grad():` within it"
+                f"{self._name} cannot decorate {function.__qualname__}, an asynchronous generator: "
+                f"write `with {self._name}():` within it"
             )
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -123,31 +128,77 @@ class _Forgetting(ContextDecorator):
         return decorated
 
     def __enter__(self) -> None:
+        self._entered.append(self._begin(generator_frame()))
+
+    def __exit__(self, *error: object) -> None:
+        mode = self._entered.pop()
+        if mode is not None:
+            self._end(mode)
+
+    def _begin(self, frame: FrameType | None) -> hooks.Mode | None:
+        raise NotImplementedError
+
+    def _end(self, mode: hooks.Mode) -> None:
+        raise NotImplementedError
+
+
+class _Forgetting(_Block):
+    _name = "no_grad"
+    _forgets = True
+
+    def _begin(self, frame: FrameType | None) -> hooks.Mode | None:
         tracer = hooks.tracer_here()
         if tracer is not None and self._forgets:
             raise tracer.error(
                 "no_grad in a program would give all rows the numbers of one: write stop_gradient"
             )
-        mode = None
-        if self._forgets or hooks.forgets():
-            if core == "python":
-                hooks.set_on_new(_note)
-            mode = hooks.Mode(self._forgets, _generator_frame())
-            hooks.add_mode(mode)
-        self._entered.append(mode)
+        if not self._forgets and not hooks.forgets():
+            return None
+        if core == "python":
+            hooks.set_on_new(_note)
+        mode = hooks.Mode(self._forgets, frame)
+        hooks.add_mode(mode)
+        return mode
 
-    def __exit__(self, *error: object) -> None:
-        mode = self._entered.pop()
-        if mode is not None:
-            hooks.remove_mode(mode)
+    def _end(self, mode: hooks.Mode) -> None:
+        hooks.remove_mode(mode)
+
+
+class _Remembering(_Forgetting):
+    _name = "enable_grad"
+    _forgets = False
+
+
+class _Ieee(_Block):
+    _name = "ieee"
+
+    def _begin(self, frame: FrameType | None) -> hooks.Mode:
+        mode = hooks.Mode(True, frame)
+        _ieee_modes.append(mode)
+        ops.ieee_here = _within_ieee
+        return mode
+
+    def _end(self, mode: hooks.Mode) -> None:
+        _ieee_modes.remove(mode)
+        if not _ieee_modes:
+            ops.ieee_here = bool
+
+
+_ieee_modes: list[hooks.Mode] = []
+
+
+def _within_ieee() -> bool:
+    return hooks.deciding(_ieee_modes, sys._getframe(1)) is not None
 
 
 _CONTEXTLIB = contextmanager.__code__.co_filename
 _IN_PARTS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-def _generator_frame() -> FrameType | None:
+def generator_frame() -> FrameType | None:
     """Return the frame of the generator or coroutine that enters a block; None for others.
+
+    It is asked by the `__enter__` of that block.
 
     Between its parts, other code runs in the same thread. A generator made a context manager by
     contextlib stands for whoever uses that.
@@ -180,21 +231,21 @@ def no_grad() -> _Forgetting:
     >>> y.data, y.parents
     (9.0, ())
     """
-    return _Forgetting(True)
+    return _Forgetting()
 
 
-def enable_grad() -> _Forgetting:
+def enable_grad() -> _Remembering:
     """Record operands even within `no_grad`, as derivatives need it."""
-    return _Forgetting(False)
+    return _Remembering()
 
 
-@contextmanager
-def ieee() -> Iterator[None]:
+def ieee() -> _Ieee:
     """Compute inf or nan in this block and thread where arithmetic would raise, as NumPy does.
 
     So a line search that steps outside of a domain goes on. It holds for operations on Values and
     on numbers, and for their derivatives; Python's own `1.0 / 0.0` raises as ever, and so does an
-    `Op` whose functions take floats only.
+    `Op` whose functions take floats only. It decorates functions, too; in a generator or coroutine
+    it holds while that runs.
 
     >>> x = Value(0.0)
     >>> with ieee():
@@ -203,11 +254,4 @@ def ieee() -> Iterator[None]:
     >>> y.data, x.grad
     (-inf, inf)
     """
-    thread = threading.get_ident()
-    before = thread in ieee_threads
-    ieee_threads.add(thread)
-    try:
-        yield
-    finally:
-        if not before:
-            ieee_threads.discard(thread)
+    return _Ieee()

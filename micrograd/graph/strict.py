@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
+from micrograd.graph.modes import generator_frame
 from micrograd.graph.refusals import refuse
 from micrograd.graph.scopes import scope_of
 from micrograd.value import hooks
@@ -24,8 +26,8 @@ class strict:  # noqa: N801 (it is used like a function)
     parameter of a module that has become a number or the result of an update. Values raise for
     `v == w` of two of them, `if v:`, `p -= 0.1 * p.grad` and attributes that they do not have.
     `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at the end of
-    `with mg.strict():` it is as before. Nodes that no
-    operation made are not checked.
+    `with mg.strict():` it is as before, and in a generator or coroutine that holds while it runs.
+    Nodes that no operation made are not checked.
 
     >>> w = Value(2.0, label="w")
     >>> y = w * w
@@ -39,33 +41,54 @@ class strict:  # noqa: N801 (it is used like a function)
     """
 
     def __init__(self, on: bool = True) -> None:
-        self._before = _is_on()
-        _switch(on)
+        self._on = bool(on)
+        self._switched = _here()  # as a switch, it changes the block that decides here, or all
+        self._before = self._switched.on
+        self._entered: list[hooks.Mode] = []
+        _switch(self._switched, self._on)
 
     def __enter__(self) -> None:
-        pass
+        if not self._entered:  # it is no switch, but a block of its own
+            _switch(self._switched, self._before)
+        mode = hooks.Mode(self._on, generator_frame(), hooks.EVERY_THREAD)
+        self._entered.append(mode)
+        _modes.append(mode)
+        _settle()
 
     def __exit__(self, *error: object) -> None:
-        _switch(self._before)
+        _modes.remove(self._entered.pop())
+        _settle()
 
 
-_on = False
+_modes = [hooks.Mode(False, None, hooks.EVERY_THREAD)]  # the switch for all, then the blocks
+
+
+def _here() -> hooks.Mode:
+    """Return the mode that decides for the frame that asks."""
+    return hooks.deciding(_modes, sys._getframe(1)) or _modes[0]
 
 
 def _is_on() -> bool:
-    return _on
+    return _here().on
 
 
-def _switch(on: bool) -> None:
-    global _on
-    _on = bool(on)
-    hooks.set_before_backward(_check if _on else None)
-    hooks.set_before_derivative(_check_outputs if _on else None)
-    refuse(_on)
+def _switch(mode: hooks.Mode, on: bool) -> None:
+    mode.on = on
+    _settle()
+
+
+def _settle() -> None:
+    """Let Values ask, if strict mode is on anywhere."""
+    anywhere = any(mode.on for mode in _modes)
+    hooks.set_before_backward(_check if anywhere else None)
+    hooks.set_before_derivative(_check_outputs if anywhere else None)
+    refuse(_is_on if anywhere else None)
 
 
 def _check(nodes: list[Value]) -> None:
     """Raise RuntimeError at the first node whose gradient would be of no use."""
+    if not _is_on():
+        return
     _check_nodes(nodes, "backward()")
     for module in _modules_of(nodes):
         _check_module(module)
@@ -79,7 +102,7 @@ def _check(nodes: list[Value]) -> None:
 
 def _check_outputs(outputs: Sequence[Any]) -> None:
     """Raise RuntimeError where derivatives would be of numbers that were set since."""
-    if hooks.tracer_here() is None:  # whose Values hold numbers of one row
+    if _is_on() and hooks.tracer_here() is None:  # whose Values hold numbers of one row
         _check_nodes(toposort(*[y for y in outputs if isinstance(y, Value)]), "a derivative")
 
 

@@ -18,6 +18,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     if (forgetting > 0 && n) v->second = Py_NewRef(Py_None);
     if (forgetting) return forgetting < 0 ? -1 : 0;
     s->hung |= v->bound;
+    if (v->past && n) s->rewired = next_past(s);
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
     if (!known && PyErr_Occurred()) return -1;
     int code = known && is_exact(Py_TYPE(v)) ? (int)PyLong_AsLong(known) : NO_ROW;
@@ -61,7 +62,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
 /* Get args, or parents if `only_values` is set. The caller owns the tuple. */
 static PyObject *get_operands(PyObject *self, void *only_values) {
     Value *v = (Value *)self;
-    if (is_unset(v)) return unset_error(self, "args");
+    if (is_unset(v)) return unset_error(self, "_args");
     PyObject *inlined[2] = {v->first, v->second};
     if (v->shape != MANY) return new_tuple(inlined, v->shape, only_values != NULL);
     return new_tuple(((PyTupleObject *)v->first)->ob_item, Py_SIZE(v->first), only_values != NULL);

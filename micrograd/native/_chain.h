@@ -253,7 +253,7 @@ static int take_chain_step(State *s, Chain *c, Step *at, int up) {
 /* Go through all steps, from what is known at the starts to the ends: return their entries. */
 static PyObject *run_chain(State *s, Chain *c, PyObject *starts, int up) {
     Sweep *w = &c->sweep;
-    int found = prepare(s, w, 0);
+    int found = prepare(s, w, Py_False);
     if (!found) found = has_closures(s, w);
     if (found < 0) return NULL;
     if (found) Py_RETURN_NOTIMPLEMENTED; /* Python refuses them */
@@ -317,6 +317,11 @@ static PyObject *engine_among(PyObject *module, PyObject *const *args, Py_ssize_
     PyObject *result = roots ? PyList_New(PyTuple_GET_SIZE(values)) : NULL;
     if (result) {
         Walk w = new_walk(s, 0);
+        w.below = s->walks;
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(values); i++) {
+            PyObject *v = PyTuple_GET_ITEM(values, i);
+            if (is_value(v)) w.below = Py_MIN(w.below, past_below(s, (Value *)v));
+        }
         uint64_t number = next_walk(s);
         int failed = 0;
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots) && !failed; i++) {

@@ -32,6 +32,8 @@
 
 #include "_nodes.h"
 
+#include "_past.h"
+
 #include "_operators.h"
 
 #include "_attributes.h"
@@ -76,8 +78,10 @@ static PyGetSetDef value_getset[] = {
     {"_grad", get_raw, set_number, NULL, "grad"},
     {"op", get_op, set_making, NULL, "op"},
     {"args", get_operands, set_making, NULL, NULL},
+    {"_args", get_operands, set_making, NULL, NULL},
     {"parents", get_operands, refuse_as_python, DOC_parents, "parents"},
     {"_is_plain_number", get_plain, set_plain, NULL, NULL},
+    {"_past", get_past, NULL, NULL, NULL},
     {"_forgot", get_forgot, set_forgot, NULL, NULL},
     {"_attributes", get_attributes, NULL, NULL, NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
@@ -236,6 +240,7 @@ static PyMethodDef engine_methods[] = {
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"rewirings", engine_rewirings, METH_NOARGS, "See micrograd/graph/past.py."},
     {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
     {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},

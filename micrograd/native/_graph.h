@@ -4,7 +4,8 @@
 static Walk new_walk(State *s, int backward) {
     Walk w = s->spare;
     s->spare = (Walk){.backward = 0};
-    w.order.size = w.leaves.size = w.path.size = 0;
+    w.order.size = w.leaves.size = w.path.size = w.stops.size = w.n_past = 0;
+    w.below = w.lists_stops = 0;
     w.backward = backward;
     w.bound = s->hung;
     w.unruled = w.closures = w.hidden = w.open = 0;
@@ -14,11 +15,13 @@ static Walk new_walk(State *s, int backward) {
 /* Free the memory of a walk. */
 static void free_walk(Walk *w) {
     PyMem_Free(w->order.items); PyMem_Free(w->leaves.items); PyMem_Free(w->path.items);
+    PyMem_Free(w->past); PyMem_Free(w->stops.items);
 }
 
 /* End a walk: keep its memory for the next one, unless it is large compared to the kept nodes. */
 static void end_walk(State *s, Walk *w) {
     Walk before = s->spare;
+    restore_past(w);
     if (w->order.room > 2 * s->keep + 1024) { free_walk(w); return; }
     s->spare = *w;
     free_walk(&before);
@@ -78,14 +81,19 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
 }
 
 /* Return the number of a new walk, by which it knows what it has seen. */
-static inline uint64_t next_walk(State *s) { return SEEN(++s->walks); }
+static inline uint64_t next_walk(State *s) { return SEEN(s->walks += 2); }
 
-/* List the graph behind a root depth first, operands in order, but for what this walk has seen; for a
- * backward pass, set interior grads to 0. Works without recursion and without running Python code.
+/* List the graph behind a root depth first, operands in order, but for what this walk has seen or stops at;
+ * for a backward pass, set interior grads to 0. Works without recursion and without running Python code.
  * Borrows the root. */
 static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
+    const int may_stop = w->below != 0;
     for (int leaf;;) {
         while (x && x->seen != number) {
+            if (may_stop && x->past && (leaf = stops_at(s, w, x, number))) {
+                if (leaf < 0) return -1;
+                break;
+            }
             x->seen = number;
             if ((leaf = list_leaf(s, w, x)) < 0) return -1;
             if (leaf) break;
@@ -106,10 +114,10 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             if (w->backward && hides(s, w, top[0])) i = n;
             for (x = NULL; i < n && !x; i++) {
                 __builtin_prefetch(operands[Py_MIN(i + 8, n - 1)]);
-                if (!is_value(operands[i]) || ((Value *)operands[i])->seen == number) continue;
-                if ((leaf = list_leaf(s, w, (Value *)operands[i])) < 0) return -1;
-                if (leaf) ((Value *)operands[i])->seen = number;
-                else x = (Value *)operands[i];
+                Value *operand = (Value *)operands[i];
+                if (!is_value(operands[i]) || operand->seen == number) continue;
+                if (operand->shape != LEAF || operand->dict || operand->past) x = operand;
+                else if (operand->seen = number, list_leaf(s, w, operand) < 0) return -1;
             }
             top[1] = i < n ? (Value *)((uintptr_t)i << 1 | 1) : NULL;
         }

@@ -84,7 +84,7 @@ static PyObject *list_sets(Sweep *w, Set **sets) {
 
 /* Find the sets and list them. Each variable's is itself; they are distinct. */
 static PyObject *find_pattern(State *s, Sweep *w) {
-    if (prepare(s, w, 0) < 0) return NULL;
+    if (prepare(s, w, Py_False) < 0) return NULL;
     Set **sets = PyMem_Calloc(w->n_places + 1, sizeof(Set *));
     int32_t *uses = PyMem_Calloc(w->n_places + 1, sizeof(int32_t));
     int failed = !sets || !uses;

@@ -27,14 +27,14 @@ static PyObject *engine_take_down(PyObject *module, PyObject *values) {
     if (!s) return NULL;
     if (!PyList_CheckExact(values)) return PyErr_Format(PyExc_TypeError, "take_down takes a list");
     Py_ssize_t n = PyList_GET_SIZE(values);
-    uint64_t base = SEEN(s->walks + 1);
-    s->walks += n + 1;
+    uint64_t base = SEEN(s->walks + 2);
+    s->walks += 2 * (n + 1);
     PyObject *ops = PyList_New(n), *operands = PyList_New(n), *rare = PyList_New(0), *numbers = PyList_New(0);
     int failed = !ops || !operands || !rare || !numbers;
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
         PyObject *v = PyList_GET_ITEM(values, i);
         if (!is_value(v)) failed = !PyErr_Format(PyExc_TypeError, "take_down takes Values");
-        else ((Value *)v)->seen = SEEN(base + i);
+        else ((Value *)v)->seen = SEEN(base + 2 * i);
     }
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
         Value *v = (Value *)PyList_GET_ITEM(values, i);

@@ -18,7 +18,8 @@ typedef struct Value {
     PyObject *scope;        /* the scope it was recorded in, or NULL; see scopes.py */
     PyObject *dict;         /* label, closure, other attributes; most Values have none */
     PyObject *weakrefs;
-    uint64_t seen : 47;     /* number of the last walk that visited it, see SEEN */
+    uint64_t seen : 46;     /* number of the last walk that visited it, see SEEN */
+    uint64_t past : 1;      /* a derivative has left it behind, see _past.h */
     uint64_t code : 8;      /* the operation, if it has a C form */
     uint64_t shape : 2;     /* layout of the operands: LEAF, ONE, TWO, MANY */
     uint64_t tracked : 1;   /* visible to the cyclic garbage collector */
@@ -30,7 +31,7 @@ typedef struct Value {
     uint64_t hides : 1;     /* its leaves get their gradients through blocks; backward passes skip them */
 } Value;
 
-#define SEEN(number) ((uint64_t)(number) & 0x7FFFFFFFFFFF)
+#define SEEN(number) ((uint64_t)(number) & 0x3FFFFFFFFFFF)
 
 /* A list of borrowed Values; owns its memory. */
 typedef struct {
@@ -38,11 +39,22 @@ typedef struct {
     Py_ssize_t size, room;
 } List;
 
+/* A past node, and its `seen` from before a walk that visited it. */
+typedef struct {
+    Value *node;
+    uint64_t seen;
+} Kept;
+
 /* The lists of one walk through a graph; owns them. */
 typedef struct {
     List order;  /* operands before consumers */
     List leaves; /* kept apart from `order` in a backward pass */
     List path;   /* from the root to the current node: pairs of a node and its remaining operands */
+    Kept *past;  /* see _past.h, as for the next four */
+    Py_ssize_t n_past, room_past;
+    List stops;
+    uint64_t below;
+    int lists_stops;
     int backward;
     int unruled;         /* the walk met a node without a rule */
     int closures, hidden; /* it met functions assigned to _backward; nodes that may hide their leaves */
@@ -82,7 +94,8 @@ typedef struct {
     Value *dying;               /* nodes for a running value_dealloc to free */
     Py_ssize_t n_alive, peak, keep;
     Py_ssize_t n_freed;         /* since memory was last returned to Python, see trim */
-    uint64_t walks;
+    uint64_t walks;             /* the last number of a walk: even, as the odd ones are those of _past.h */
+    uint64_t rewired;           /* numbers of past nodes up to this one count no more */
     int walking;                /* number of backward passes and sweeps that run, within each other */
     Walk spare;                 /* memory of the last walk, for the next one */
     Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */

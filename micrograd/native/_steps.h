@@ -41,9 +41,9 @@ static void free_sweep(Sweep *w) {
     Py_XDECREF(w->outputs); Py_XDECREF(w->variables);
 }
 
-/* Return the place of a Value, counted from the first walk number that stands for one. */
+/* Return the place of a Value, counted from the first of the even numbers that stand for one. */
 static inline Py_ssize_t place_of(PyObject *x, uint64_t base, Py_ssize_t n_places) {
-    uint64_t place = SEEN(((Value *)x)->seen - base);
+    uint64_t place = SEEN(((Value *)x)->seen - base) / 2;
     return place < (uint64_t)n_places ? (Py_ssize_t)place : NOWHERE;
 }
 
@@ -77,19 +77,24 @@ static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_
     return found;
 }
 
-/* Give the variables, and all nodes that they reach, their places. No Python code runs meanwhile,
- * since the places are kept in `seen`. Return 1 for another call's variable if `own`, -1 for an error. */
-static int find_steps(State *s, Sweep *w, List *order, int own) {
-    uint64_t base = SEEN(s->walks + 1);
+/* Give the variables, and all nodes that they reach, their places; leave the others behind. No Python code runs
+ * meanwhile, since the places are kept in `seen`. Return 1 for another call's variable if these are `own`, -1
+ * for an error. */
+static int find_steps(State *s, Sweep *w, Walk *walked, int own) {
+    List *order = &walked->order;
+    uint64_t base = SEEN(s->walks + 2);
     PyObject **variables = PySequence_Fast_ITEMS(w->variables);
     PyObject **outputs = PySequence_Fast_ITEMS(w->outputs);
     Py_ssize_t room = 0;
-    s->walks += w->n_variables + order->size + 1;
+    s->walks += 2 * (w->n_variables + order->size + 1);
+    uint64_t number = next_past(s);
     for (Py_ssize_t i = 0; i < w->n_variables; i++) {
+        Value *v = (Value *)variables[i];
         Py_ssize_t place = place_of(variables[i], base, w->n_places);
         if (place == NOWHERE) {
+            if (v->past && v->seen & 1 && keep_past(walked, v) < 0) return -1;
             place = w->n_places++;
-            ((Value *)variables[i])->seen = base + place;
+            v->seen = SEEN(base + 2 * place);
         }
         w->places[w->n_outputs + i] = place;
     }
@@ -98,25 +103,29 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
         Step step = {v, NOWHERE, NOWHERE, NOWHERE};
         if (i + 8 < order->size) __builtin_prefetch(&order->items[i + 8]->first);
         if (v->shape == LEAF) {
-            if (own && v->variable && place_of((PyObject *)v, base, w->n_places) == NOWHERE) return 1;
+            if (place_of((PyObject *)v, base, w->n_places) != NOWHERE) continue;
+            if (own && v->variable) return 1;
+            leave(v, number);
             continue;
         }
         if (v->shape == MANY) {
             step.first = w->n_links;
             step.second = link_operands(s, w, v, base, &room);
             if (step.second < 0) return -1;
-            if (!step.second) continue;
         }
         else {
             if (s->passes[v->code] & 1) step.first = place_of(v->first, base, w->n_places);
             if (v->shape == TWO && s->passes[v->code] & 2)
                 step.second = place_of(v->second, base, w->n_places);
-            if (step.first == NOWHERE && step.second == NOWHERE) continue;
         }
         step.place = place_of((PyObject *)v, base, w->n_places);
+        if (v->shape == MANY ? !step.second : step.first == NOWHERE && step.second == NOWHERE) {
+            if (step.place == NOWHERE) leave(v, number);
+            continue;
+        }
         if (step.place == NOWHERE) {
             step.place = w->n_places++;
-            v->seen = SEEN(base + step.place);
+            v->seen = SEEN(base + 2 * step.place);
         }
         w->rare |= !v->code || v->dict;
         w->steps[w->n_steps++] = step;
@@ -126,8 +135,22 @@ static int find_steps(State *s, Sweep *w, List *order, int own) {
     return 0;
 }
 
-/* Walk the graph behind the outputs and find the steps. Returns as find_steps does. */
-static int prepare(State *s, Sweep *w, int own) {
+/* Ask a function whether other calls' variables are behind the nodes that a walk has stopped at; -1 for an
+ * error. */
+static int has_others_behind(List *stops, PyObject *function) {
+    PyObject *nodes = PyList_New(stops->size);
+    for (Py_ssize_t i = 0; nodes && i < stops->size; i++)
+        PyList_SET_ITEM(nodes, i, Py_NewRef(stops->items[i]));
+    PyObject *answer = nodes ? PyObject_CallOneArg(function, nodes) : NULL;
+    int found = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(nodes);
+    Py_XDECREF(answer);
+    return found;
+}
+
+/* Walk the graph behind the outputs and find the steps. Returns as find_steps does. `own` is False or, if the
+ * variables are the own ones of a call, True or a function to ask of what is behind the past. */
+static int prepare(State *s, Sweep *w, PyObject *own) {
     PyObject **outputs = PySequence_Fast_ITEMS(w->outputs);
     PyObject **variables = PySequence_Fast_ITEMS(w->variables);
     w->n_outputs = PySequence_Fast_GET_SIZE(w->outputs);
@@ -138,6 +161,10 @@ static int prepare(State *s, Sweep *w, int own) {
         return -1;
     }
     Walk walked = new_walk(s, 0);
+    walked.below = own == Py_True ? 0 : s->walks;
+    walked.lists_stops = own != Py_False;
+    for (Py_ssize_t i = 0; i < w->n_variables; i++)
+        walked.below = Py_MIN(walked.below, past_below(s, (Value *)variables[i]));
     uint64_t number = next_walk(s);
     int failed = 0;
     for (Py_ssize_t i = 0; i < w->n_outputs && !failed; i++) {
@@ -146,9 +173,11 @@ static int prepare(State *s, Sweep *w, int own) {
     w->bound = walked.bound;
     w->steps = PyMem_Malloc((walked.order.size + 1) * sizeof(Step));
     w->places = PyMem_Malloc((w->n_outputs + w->n_variables + 1) * sizeof(Py_ssize_t));
-    failed = failed || !w->steps || !w->places ? -1 : find_steps(s, w, &walked.order, own);
-    end_walk(s, &walked);
+    failed = failed || !w->steps || !w->places ? -1 : find_steps(s, w, &walked, own != Py_False);
     if (failed < 0) PyErr_NoMemory();
+    restore_past(&walked);
+    if (!failed && walked.stops.size) failed = has_others_behind(&walked.stops, own);
+    end_walk(s, &walked);
     return failed;
 }
 

@@ -241,7 +241,7 @@ static int make_room(Sweep *w, Py_ssize_t n) {
 
 /* Sweep for all outputs, or for all directions (None: the variables) if there are any. Return the
  * rows, None for a variable of another call, or NotImplemented where Python has to do it. */
-static PyObject *run_sweeps(State *s, Sweep *w, int own, PyObject *directions) {
+static PyObject *run_sweeps(State *s, Sweep *w, PyObject *own, PyObject *directions) {
     int found = prepare(s, w, own);
     if (found < 0) return NULL;
     if (found) Py_RETURN_NONE;
@@ -270,7 +270,7 @@ static PyObject *engine_sweep(PyObject *module, PyObject *const *args, PyObject 
     w.outputs = PySequence_Tuple(args[0]);
     w.variables = PySequence_Tuple(args[1]);
     s->walking++;
-    if (w.outputs && w.variables) rows = run_sweeps(s, &w, args[2] == Py_True, directions);
+    if (w.outputs && w.variables) rows = run_sweeps(s, &w, args[2], directions);
     s->walking--;
     free_sweep(&w);
     return rows;

@@ -1,6 +1,6 @@
 """The take-over: the C core replaces what engine.py and other modules define in Python.
 
-MICROGRAD_PURE=1 in the environment keeps Python's versions in place.
+MICROGRAD_PURE=1 in the environment keeps Python's versions in place; 0, or nothing, does not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     What the Value in C lacks itself it gets from the one in Python.
     """
     global c_core
-    if os.environ.get("MICROGRAD_PURE"):
+    if os.environ.get("MICROGRAD_PURE", "0") not in ("", "0"):
         return value, toposort, "python"
     try:
         c_core = importlib.import_module("micrograd.native._engine")

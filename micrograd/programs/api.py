@@ -338,7 +338,8 @@ class Program(Exports):
                 len(bound.args),
                 tuple(bound.kwargs),
             )
-            found = Paths(run, version.references.names, integers)
+            shapes = dict(zip(arguments, structures))
+            found = Paths(run, version.references.names, integers, shapes)
             paths = version.paths.setdefault(key, found)
         return paths
 

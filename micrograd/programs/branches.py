@@ -64,10 +64,12 @@ class Paths:
         function: Callable[[Callable[[str, int], Value]], Any],
         names: Mapping[Value, Name],
         integers: Container[str] = (),
+        shapes: Mapping[str, tuple[Any, ...]] | None = None,
     ) -> None:
         self._function = function
         self._names = names
         self.integers = integers  # the arguments that may be indices
+        self._shapes = shapes or {}  # of one row of each argument
         self._rank = IdentityDict((v, i) for i, v in enumerate(names))
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
@@ -343,7 +345,7 @@ class Paths:
             patterns = self._patterns()
             lifted = Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns)
             names = ParameterNames(parameters, self._names)
-            written = Equations(lifted, names, result, path.form != (), style)
+            written = Equations(lifted, names, self._shapes, result, path.form != (), style)
             heading = ""
             if len(self.found) > 1:
                 heading = f"path {number} of {len(self.found)}, {self._way(path)}: "

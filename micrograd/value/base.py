@@ -30,7 +30,7 @@ class ValueBase(Operators["Value"]):
         _grad: float
         _scope: Any  # where it was recorded, see graph/scopes.py; not set outside of any scope
         op: Op | None
-        args: tuple[Any, ...]
+        _args: tuple[Any, ...]
 
         @property
         def parents(self) -> tuple[Value, ...]: ...
@@ -88,6 +88,17 @@ class ValueBase(Operators["Value"]):
     @grad.deleter
     def grad(self) -> None:
         raise AttributeError("the grad of a Value cannot be deleted: to reset it, write v.grad = 0")
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The operands in order, numbers such as the 3 of `x**3` among them."""
+        return self._args
+
+    @args.setter
+    def args(self, operands: tuple[Any, ...]) -> None:
+        self._args = operands  # type: ignore[misc]
+        if hooks.on_operands is not None:
+            hooks.on_operands(self)
 
     def __float__(self) -> float:
         raise _number_lost(

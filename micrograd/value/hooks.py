@@ -6,6 +6,8 @@ These are global, and stay empty while nobody needs them:
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
   each backward pass, `set_before_derivative(function)`: on the outputs whose derivatives are to
   be a graph (graph/strict.py).
+* `set_on_operands(function)`: the function is called on a Value whose operands were set by hand
+  (graph/past.py).
 * `set_on_compare(function)`: the function is called on both sides of each comparison (explain/).
 * `add_mode(mode)`: new Values forget their operands, or remember them again (graph/modes.py).
 * `tracers`: for each thread that traces a program, who answers when the traced function compares
@@ -50,18 +52,43 @@ def set_before_derivative(function: Callable[[Any], object] | None) -> None:
     before_derivative = function
 
 
+on_operands: Callable[[Any], object] | None = None
+
+
+def set_on_operands(function: Callable[[Any], object]) -> None:
+    """Call a function on each Value whose `args` are set; the C core sees to that itself."""
+    global on_operands
+    on_operands = function
+
+
 class Mode:
-    """Whether new Values forget their operands: in this thread, or only while a frame runs."""
+    """A block of code that switches something on or off: in a thread, or while a frame runs."""
 
-    __slots__ = ("forgets", "frame", "thread")
+    __slots__ = ("frame", "on", "thread")
 
-    def __init__(self, forgets: bool, frame: FrameType | None) -> None:
-        self.forgets: bool = forgets
+    def __init__(self, on: bool, frame: FrameType | None, thread: int | None = None) -> None:
+        self.on: bool = on
         self.frame: FrameType | None = frame
-        self.thread: int = threading.get_ident()
+        self.thread: int = threading.get_ident() if thread is None else thread
 
 
-_modes: list[Mode] = []  # all that are on, in the order in which they were entered
+EVERY_THREAD = -1
+
+
+def deciding(modes: Sequence[Mode], frame: FrameType | None) -> Mode | None:
+    """Return the last mode that holds where a frame runs; None if none does."""
+    running = set()
+    while frame is not None:
+        running.add(id(frame))
+        frame = frame.f_back
+    threads = (threading.get_ident(), EVERY_THREAD)
+    for mode in reversed(modes):
+        if id(mode.frame) in running if mode.frame is not None else mode.thread in threads:
+            return mode
+    return None
+
+
+_modes: list[Mode] = []  # of `no_grad` and its opposite, in the order of entering
 _framed: list[Mode] = []  # those that hold while a frame runs
 _forgetful: set[int] = set()  # the threads that forget, frames aside
 
@@ -81,7 +108,7 @@ def remove_mode(mode: Mode) -> None:
 def _settle(changed: Mode) -> None:
     _framed[:] = [mode for mode in _modes if mode.frame is not None]
     others = [mode for mode in _modes if mode.frame is None and mode.thread == changed.thread]
-    forget = bool(others) and others[-1].forgets
+    forget = bool(others) and others[-1].on
     (_forgetful.add if forget else _forgetful.discard)(changed.thread)
     set_modal(bool(_modes))
 
@@ -93,21 +120,9 @@ def set_modal(modal: bool) -> None:
 def forgets() -> bool:
     """Tell whether new Values that are made here forget their operands."""
     if _framed:
-        return _forgets_within(sys._getframe(1))
+        mode = deciding(_modes, sys._getframe(1))
+        return mode is not None and mode.on
     return bool(_forgetful) and threading.get_ident() in _forgetful
-
-
-def _forgets_within(frame: FrameType | None) -> bool:
-    running = set()
-    while frame is not None:
-        running.add(id(frame))
-        frame = frame.f_back
-    for mode in reversed(_modes):
-        if id(mode.frame) in running or (
-            mode.frame is None and mode.thread == threading.get_ident()
-        ):
-            return mode.forgets
-    return False
 
 
 class Tracer(Protocol):

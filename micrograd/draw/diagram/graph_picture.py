@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
-import struct
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import layout
+from micrograd.draw.diagram import layout, raster
 from micrograd.draw.diagram.dot import digraph
 from micrograd.draw.diagram.picture import draw, style
 from micrograd.draw.diagram.sheet import MANY_ARROWS, Sheet, local_derivatives
-from micrograd.draw.diagram.svg import accessible
 from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.folding.levels import fold as fold_outline
 from micrograd.draw.folding.patterns import PLURALS
@@ -144,6 +141,8 @@ class Diagram:
         )
 
     def _accessible(self, drawn: str) -> str:
+        from micrograd.draw.diagram.digraph import accessible
+
         sheet = self._sheet
         words = {f"b{i}": sheet.writings[b].words for i, b in enumerate(sheet.folding.boxes)}
         return accessible(drawn, self.title, self.description, words)
@@ -163,7 +162,9 @@ class Diagram:
     def save(self, path: str | Path) -> None:
         """Write the picture to a .svg, .png, .pdf, .dot or .html file.
 
-        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot).
+        All are one drawing, but for .pdf, which Graphviz draws; a PNG has two pixels for each one.
+        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot), and
+        for a PNG without resvg.
 
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
@@ -184,8 +185,9 @@ class Diagram:
             return f'<?xml version="1.0" encoding="UTF-8"?>\n{self.svg}'.encode()
         if kind == ".html":
             return _page(self.title, self.svg).encode()
-        drawn = layout.render(self.source, kind[1:])
-        return _with_alt_text(drawn, self.description) if kind == ".png" else drawn
+        if kind == ".png":
+            return raster.png(self.svg, self.description)
+        return layout.render(self.source, kind[1:])
 
     def __str__(self) -> str:
         return self.description
@@ -278,11 +280,3 @@ def _page(title: str, svg: str) -> str:
         f"<style>{style()}body{{margin:1rem;background:var(--paper)}}</style></head>\n"
         f'<body class="picture">{svg}</body></html>\n'
     )
-
-
-def _with_alt_text(png: bytes, text: str) -> bytes:
-    """Insert a description into a PNG, as a text chunk behind its header."""
-    data = b"Description\0\0\0\0\0" + text.encode()
-    chunk = b"iTXt" + data
-    whole = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return png[:33] + whole + png[33:]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
-from micrograd.draw.diagram import layout
+from micrograd.draw.diagram import layout, raster
 from micrograd.draw.diagram.arrow_labels import clear_labels
 from micrograd.draw.diagram.parts import Arrow, Box, Frame, Place
 from micrograd.draw.diagram.placing import (
@@ -82,14 +82,21 @@ class Picture(NamedTuple):
             looks,
         )
 
-    def png(self) -> bytes:
-        """Return it as a PNG, drawn by Graphviz, for hosts that show no SVG.
+    def png(self, alt: str) -> bytes:
+        """Return it as a PNG, for hosts that show no SVG.
 
         It has two pixels for each one of a column, in which a wider picture is scaled down.
         """
-        alone = source(self.boxes, self.arrows, self.frames, alone=True)
-        scale = min(1.0, COLUMN / self.width)
-        return layout.render(alone, "png", round(layout.RESOLUTION * scale))
+        return raster.png(self.svg(alt), alt, self._scale)
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """The size at which that PNG is to be shown."""
+        return {"width": round(self.width * self._scale)}
+
+    @property
+    def _scale(self) -> float:
+        return min(1.0, COLUMN / self.width)
 
     def embedded(self, alt: str, view: str) -> str:
         """Return it as an element of a page that has the style sheet; `view` is its name there."""

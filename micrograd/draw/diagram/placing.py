@@ -8,7 +8,6 @@ from html import escape
 from typing import Any, NamedTuple
 
 from micrograd.draw.diagram.parts import Arrow, Box, Frame, Place
-from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import printable
 
 LETTER, LINE, PAD = 7.4, 18, 9  # a letter of the 13-pixel font, a line of text, a box's margin
@@ -80,12 +79,10 @@ def source(
     arrows: Sequence[Arrow],
     frames: Sequence[Frame] = (),
     way: Way = ACROSS,
-    alone: bool = False,
 ) -> str:
     """Write the text for Graphviz, where each box is a table, with a cell for each of its ports.
 
-    It is equal for parts that look alike. `alone` writes the text of boxes and frames too, for a
-    picture that Graphviz draws alone.
+    It is equal for parts that look alike.
     """
     upright = way.rankdir in ("TB", "BT")
     ports: dict[str, int] = {}
@@ -96,16 +93,14 @@ def source(
     quick += " splines=line;" if len(boxes) > FAR_TOO_MANY else ""
 
     def table(box: Box) -> str:
-        count = ports.get(box.key, 1)
-        return _written(box, count) if alone else _table(box, count, upright)
+        return _table(box, ports.get(box.key, 1), upright)
 
     lines = [
         f"digraph {{ {quick} rankdir={way.rankdir}; newrank=true; ranksep={way.ranksep}; "
         f"nodesep={way.nodesep}; pad=0.1;",
-        "node [shape=plain, fontname=Helvetica, fontsize=13]; "
-        f"edge [arrowhead={'normal' if alone else 'none'}];",
+        "node [shape=plain, fontname=Helvetica, fontsize=13]; edge [arrowhead=none];",
         *(f'"{box.key}" [label=<{table(box)}>];' for box in boxes),
-        *(_subgraph(frame, alone) for frame in frames),
+        *map(_subgraph, frames),
     ]
     for arrow in arrows:
         port = min(arrow.port, ports[arrow.head] - 1)
@@ -139,21 +134,6 @@ def _room(label: Sequence[str]) -> str:
 _BARE = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
 
 
-def _written(box: Box, ports: int) -> str:
-    """Write a table with the text of a box, for a picture that Graphviz draws alone."""
-    lines = [(f"<B>{safe(box.name) or ' '}</B>", safe(box.symbol))]
-    lines += [(safe(note), "") for note in box.notes]
-    lines += [(safe(row.caption), safe(row.text)) for row in box.rows]
-    rows = (
-        f'<TR><TD ALIGN="LEFT" PORT="p{i}">{left}</TD><TD ALIGN="RIGHT">{right}</TD></TR>'
-        for i, (left, right) in enumerate(lines)
-    )
-    return (
-        f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="2" BGCOLOR="{theme.LIGHT[box.kind].fill}">'
-        f"{''.join(rows)}</TABLE>"
-    )
-
-
 def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
     """Keep a frame to the right of what leads into it, its parameters too, by a hidden point."""
     inside = set(frame.boxes)
@@ -167,15 +147,14 @@ def _behind(frame: Frame, arrows: Sequence[Arrow]) -> Iterator[str]:
         yield from (f'"{point}" -> "{key}" [style=invis, minlen=0];' for key in sources)
 
 
-def _subgraph(frame: Frame, alone: bool) -> str:
+def _subgraph(frame: Frame) -> str:
     inside = [f'"{key}";' for key in frame.boxes]
-    inside += [_subgraph(inner, alone) for inner in frame.frames]
+    inside += map(_subgraph, frame.frames)
     room = f'WIDTH="{LETTER * len(frame.name):.0f}" HEIGHT="14"'  # for the name, written later
     empty = f'<TABLE BORDER="0" FIXEDSIZE="TRUE" {room}><TR><TD></TD></TR></TABLE>'
-    name = safe(frame.name) if alone else empty
     return (
         f'subgraph "cluster_{frame.key}" {{ id="{frame.key}"; margin=10; labeljust=l; '
-        f"label=<{name}>; {' '.join(inside)} }}"
+        f"label=<{empty}>; {' '.join(inside)} }}"
     )
 
 

@@ -78,7 +78,20 @@ def variables() -> str:
     )
 
 
+def light() -> dict[str, str]:
+    """Return the colours of light surroundings by the names of their variables.
+
+    >>> light()["paper"]
+    '#FFFFFF'
+    """
+    return _named(_LIGHT, LIGHT)
+
+
 def _declarations(common: dict[str, str], paints: dict[str, Paint]) -> str:
+    return ";".join(f"--{name}:{colour}" for name, colour in _named(common, paints).items())
+
+
+def _named(common: dict[str, str], paints: dict[str, Paint]) -> dict[str, str]:
     boxes = {f"{kind}-line": paint.line for kind, paint in paints.items()}
     boxes |= {kind: paint.fill for kind, paint in paints.items()}
-    return ";".join(f"--{name}:{colour}" for name, colour in {**common, **boxes}.items())
+    return {**common, **boxes}

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from micrograd.draw.diagram import picture
+from micrograd.draw.diagram import picture, raster
 from micrograd.draw.diagram.placing import safe
 from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.stepping import animation, static
@@ -128,10 +128,11 @@ class Stepper:
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
-    ) -> dict[str, str | bytes]:
+    ) -> Any:
         """Return what a notebook shows: the best of these that it can.
 
-        A PNG, for hosts that show neither, is drawn only when it is asked for.
+        A PNG, for hosts that show neither, is drawn only when it is asked for; then the size at
+        which it is shown comes as well.
         """
         try:
             drawn = self._views.first
@@ -139,14 +140,15 @@ class Stepper:
             return {"text/plain": f"{self}\n({error})"}
         svg, tables = drawn.svg(self._alt), self._tables(FEW_ROWS, inline=True)
         page = self._page(self._tables(0))  # its script fills them
-        bundle: dict[str, str | bytes] = {
+        bundle: dict[str, Any] = {
             "text/html": static.output(svg, self._alt, tables, page),
             "text/plain": str(self),
         }
         wanted = set(bundle if include is None else include) - set(exclude or ())
-        if "image/png" in wanted:
-            bundle["image/png"] = drawn.png()
-        return {kind: data for kind, data in bundle.items() if kind in wanted}
+        found = {kind: data for kind, data in bundle.items() if kind in wanted}
+        if "image/png" in wanted and raster.is_here():
+            return {**found, "image/png": drawn.png(self._alt)}, {"image/png": drawn.shown}
+        return found
 
     def _mime_(self) -> tuple[str, str]:
         """Return what marimo shows, which strips scripts but for those in frames."""

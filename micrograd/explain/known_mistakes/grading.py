@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.explain.known_mistakes.graphs import (
+    ADDED,
+    AGAIN,
     METHODS,
     ONE,
     OPERATORS,
@@ -18,6 +20,7 @@ from micrograd.explain.known_mistakes.graphs import (
 )
 from micrograd.explain.known_mistakes.suspects import OF_ONE_OPERATION, SUSPECTS, Suspect
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
+from micrograd.graph.strict import strict
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.words.tables import Cell, Table
 
@@ -125,7 +128,7 @@ def grade(
 
     In pytest, and in otter's tests, `report = grade(Value); assert report.passed, report` shows
     the table; in nbgrader, `grade(Value).points` as the last line of a cell gives part of the
-    points.
+    points. Micrograd's own Values are in strict mode meanwhile.
 
     >>> grade(Value, "+ * - tanh").passed
     True
@@ -143,11 +146,12 @@ def grade(
     results = []
     for graph in graphs_of(asked):
         try:
-            expected = run(graph, Value)
+            expected = _run(graph, Value)
         except ARITHMETIC_ERRORS:
             continue  # outside the domain of this operation
         results.append(_Result(graph, expected, *_attempt(graph, StudentValue, seconds)))
-    known = _known_mistakes([] if all(result.right for result in results) else results)
+    with strict(False):  # mistakes are made on purpose here
+        known = _known_mistakes([] if all(result.right for result in results) else results)
     return Grade(getattr(StudentValue, "__name__", "Value"), _graded(results, known))
 
 
@@ -167,11 +171,17 @@ def _attempt(
 ) -> tuple[Numbers | None, str]:
     try:
         with time_limit(seconds):
-            return run(graph, make), ""
+            return _run(graph, make), ""
     except TimeIsUp:
         return None, f"{_TOO_LONG} {seconds:g} s"
     except (Exception, SystemExit) as error:
         return None, f"{type(error).__name__}: {error}"
+
+
+def _run(graph: Graph, make: Callable[[float], Any]) -> Numbers:
+    """Run a graph, in strict mode where it does not add up grads over passes on purpose."""
+    with strict(graph.how not in (AGAIN, ADDED)):
+        return run(graph, make)
 
 
 Known = tuple[str, str]  # a mistake and why

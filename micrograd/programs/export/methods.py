@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from micrograd.files.atomic import replace_file
 from micrograd.programs.export.c_file import c_file
+from micrograd.programs.export.page import Inputs, Looks, page
 from micrograd.programs.export.writable import Writable
 
 
@@ -43,3 +45,38 @@ class Exports:
          * The program scaled, for one row, in C99. Written by micrograd.
         """
         replace_file(Path(path), c_file(self._writable(), gradient).encode())
+
+    def to_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        inputs: Inputs = None,
+        results: Sequence[str] | None = None,
+        image: tuple[int, int] | None = None,
+        tokens: Sequence[str] | None = None,
+    ) -> None:
+        """Write a page in which the program runs: one file, which needs no network.
+
+        `inputs` names the sliders, and may say from where to where each goes; `results` names the
+        results. With `image`, a height and a width, an argument of as many numbers from 0 to 1 is
+        drawn on a pad. With `tokens`, what each token writes, "" for the one that stands before and
+        behind a text, the program takes a list of tokens, gives the scores of the next one at each
+        position, and the page makes up texts. In the page, `predict(...)` computes one row.
+
+        Raises what `to_c` raises, and ValueError for names that do not fit the program.
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from micrograd import Value, program
+        >>> w = Value(2.0)
+        >>> @program
+        ... def scaled(x):
+        ...     return w * x
+        >>> _ = scaled([1.0])
+        >>> with TemporaryDirectory() as folder:
+        ...     scaled.to_html(f"{folder}/scaled.html", inputs={"kilos": (0, 10)})
+        ...     "kilos" in Path(folder, "scaled.html").read_text()
+        True
+        """
+        looks = Looks(inputs, results, image, tokens)
+        replace_file(Path(path), page(self._writable(), looks).encode())

@@ -77,6 +77,18 @@ class Writable:
         self.numbers: NDArray[Any] = np.array([p.data for p in rank], float)
         self.names: list[Name] = [names.get(p, Name(p.label or "parameter", ())) for p in rank]
 
+    def range_of(self, argument: Argument, column: int) -> tuple[float, float]:
+        """Return between what numbers an input is of interest: all of a table, or -1 to 1."""
+        sizes = [
+            index.size
+            for way in self.ways
+            for index in way.indices
+            if (index.name, index.column) == (argument.name, column)
+        ]
+        if sizes:
+            return 0, max(1, min(sizes) - 1)
+        return (-5, 5) if argument.is_integer else (-1, 1)
+
 
 def _way(path: Path, rank: IdentityDict[Value, int]) -> Way:
     program = path.program
