@@ -90,6 +90,8 @@ class Instructions:
         if code is None:
             return False
         out, operands = step.out, step.operands
+        if isinstance(step.detail, Choice):  # the others say where the choice is one
+            operands = operands[:1]
         if not out.dims and (self._n == 1 or not out.varies):
             places = self._places
             words = [code]
