@@ -4,7 +4,8 @@
 
 1,797 images of 8 by 8 pixels. The loss of one image is written one number at a time;
 `micrograd.program` lifts it to matrix equations, prints them, and runs them on a batch of images at
-once. The network is judged on images that it never saw. The pictures are left in out/.
+once. The network is judged on images that it never saw. The pictures are left in out/, and a page
+where you draw a digit, and the network tells it.
 """
 
 # ruff: noqa: N806  (X is what the field calls a table of inputs, Y one of targets)
@@ -70,6 +71,7 @@ def digits(out: Path, epochs: int) -> None:
     train.save(train.draw_curves(title, curves, "epoch", first=1), out / "digits_loss.png")
     train.save(draw_confusion(scores, held_out), out / "digits_confusion.png")
     train.save(draw_mistakes(scores, held_out), out / "digits_mistakes.png")
+    write_page(model, held_out, out / "digits.html")
 
 
 def load_digits(seed: int) -> tuple[Digits, Digits]:
@@ -120,6 +122,20 @@ def measure(scores: Array, data: Digits) -> Progress:
     right = scores.argmax(axis=1) == data.labels
     losses = cross_entropies(scores, data.targets()).data
     return Progress(float(losses.mean()), float(right.mean()))
+
+
+def write_page(model: MLP, data: Digits, path: Path) -> None:
+    """Write the page where one draws a digit: the network's probabilities, in JavaScript."""
+
+    @micrograd.program
+    def digit(x: Any) -> Any:
+        scores = model(x)
+        total = micrograd.logsumexp(scores)
+        return [micrograd.exp(score - total) for score in scores]
+
+    digit(data.X[:1])
+    digit.to_html(path, image=(8, 8), results="0123456789")
+    print(f"draw a digit yourself: {path}")
 
 
 # Pictures --------------------------------------------------------------------------------------

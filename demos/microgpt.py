@@ -5,7 +5,8 @@
 The model reads a name letter by letter, with loops over positions, heads and numbers; its letters
 are integers that index tables. `micrograd.program` lifts the loss of one name to matrix equations,
 and runs names of any length on them. After training, the model makes up names of its own. The names
-are first names of the US census of 1990, from the package `names`. The picture is left in out/.
+are first names of the US census of 1990, from the package `names`. The picture is left in out/, and
+a page in which the model goes on making up names.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ def microgpt(out: Path, steps: int) -> None:
     print("\n" + folded("made up: " + ", ".join(filter(None, names))))
     compare_times(model, loss, names[0])
     train.save(draw_losses(losses), out / "microgpt_loss.png")
+    write_page(model, out / "names.html")
 
 
 def load_names() -> list[str]:
@@ -180,7 +182,7 @@ def folded(line: str) -> str:
     line = line.rstrip()
     if len(line) > 98:
         indent = " " * (len(line) - len(line.lstrip()))
-        line = indent + re.sub(r" {3,}(?=\d+( x \w+)?$)", "   ", line.strip())
+        line = indent + re.sub(r" {3,}(?=\d+( x \w+)*$)", "   ", line.strip())
         line = textwrap.fill(line, 98, subsequent_indent=indent + 6 * " ", break_on_hyphens=False)
     return line
 
@@ -196,6 +198,18 @@ def made_up(model: Transformer) -> str:
             break
         tokens.append(letter)
     return "".join(LETTERS[token] for token in tokens[1:])
+
+
+def write_page(model: Transformer, path: Path) -> None:
+    """Write the page that makes up names: the scores at all positions, in JavaScript."""
+
+    @mg.program
+    def names(tokens: Tokens) -> list[Any]:
+        return [score for scores in model.scores(tokens) for score in scores]
+
+    names([[EDGE] * CONTEXT])
+    names.to_html(path, tokens=[*LETTERS, ""])
+    print(f"more names: {path}")
 
 
 def compare_times(model: Transformer, loss: mg.programs.Program, name: str) -> None:

@@ -34,7 +34,9 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
         "lift": ["trace"],
         "lower": ["trace", "lift"],
         "run": ["trace", "lift", "lower"],
-        "show": ["trace", "lift"],
+        "rewrite": ["trace", "lift"],
+        "show": ["trace", "lift", "rewrite"],
+        "elsewhere": ["trace", "lift", "lower", "run"],
         "export": [".", "trace", "lift", "lower", "run"],
     },
     "draw": {

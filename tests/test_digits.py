@@ -44,6 +44,8 @@ def test_five_epochs_tell_most_digits_apart(
     for name in ("digits_loss.png", "digits_confusion.png", "digits_mistakes.png"):
         assert_is_picture(tmp_path / name)
         assert str(tmp_path / name) in printed.out
+    assert f"draw a digit yourself: {tmp_path / 'digits.html'}" in printed.out
+    assert (tmp_path / "digits.html").stat().st_size < 150_000
 
 
 def test_no_image_is_both_trained_on_and_held_out() -> None:

@@ -50,6 +50,8 @@ def test_a_few_steps_print_the_equations_and_leave_a_picture(
     assert "Delta_lm_head" in printed
     assert len(printed.split("made up: ")[1].split("\n")[0].split(", ")) == 20
     assert (tmp_path / "microgpt_loss.png").stat().st_size > 5000
+    assert f"more names: {tmp_path / 'names.html'}" in printed
+    assert '"tokens":["a","b",' in (tmp_path / "names.html").read_text(encoding="utf-8")
 
 
 def test_the_names_are_those_of_the_census() -> None:

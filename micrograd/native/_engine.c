@@ -51,6 +51,7 @@
 #include "_pattern.h"
 
 #include "_recorded.h"
+#include "_tape.h"
 
 #include "_bulk.h"
 
@@ -239,6 +240,8 @@ static PyMethodDef engine_methods[] = {
     BULK_FUNCTIONS(BULK_METHOD)
     {"rewirings", engine_rewirings, METH_NOARGS, "See micrograd/graph/past.py."},
     {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
+    {"write_down", (PyCFunction)(void (*)(void))engine_write_down, METH_FASTCALL,
+     "See micrograd/programs/trace/tape.py."},
     {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},

@@ -16,6 +16,7 @@ from random_cases.cases import Case
 from random_cases.runs import Call
 
 RELATIVE = 1e-9  # to the largest of an array
+PRINTED = 0.2  # of the cases: that is to say, it raises nothing
 TINY = 1e-12  # to what may have been added up: what cancels to nothing is not compared further
 
 
@@ -57,6 +58,10 @@ class Comparisons:
                 compared.forget()
             done.append(compared)
         self._check_later(done)
+        if self._rng.random() < PRINTED:
+            for program in self._programs:
+                assert str(program) == str(program)
+                assert program._repr_markdown_()
 
     def _check_later(self, done: Sequence[_Comparison]) -> None:
         kept = [compared for compared in done if compared.call.kept]

@@ -12,6 +12,7 @@ from micrograd.engine import Value
 from micrograd.programs.arguments import Structure
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.paths import Path
+from micrograd.programs.run.forms import Form
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.recording import Index
 from micrograd.value.identity import IdentityDict
@@ -62,6 +63,7 @@ class Writable:
             for each, shape in zip(arguments, shapes)
         ]
         first = paths.found[0]
+        self.form: Form = first.form
         self.is_list: bool = first.form != ()
         self.width: int = len(first.outputs)
         rank: IdentityDict[Value, int] = IdentityDict()
@@ -76,6 +78,18 @@ class Writable:
         self.parameters: list[Value] = list(rank)
         self.numbers: NDArray[Any] = np.array([p.data for p in rank], float)
         self.names: list[Name] = [names.get(p, Name(p.label or "parameter", ())) for p in rank]
+
+    def range_of(self, argument: Argument, column: int) -> tuple[float, float]:
+        """Return between what numbers an input is of interest: all of a table, or -1 to 1."""
+        sizes = [
+            index.size
+            for way in self.ways
+            for index in way.indices
+            if (index.name, index.column) == (argument.name, column)
+        ]
+        if sizes:
+            return 0, max(1, min(sizes) - 1)
+        return (-5, 5) if argument.is_integer else (-1, 1)
 
 
 def _way(path: Path, rank: IdentityDict[Value, int]) -> Way:

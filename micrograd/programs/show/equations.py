@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from micrograd import ops
-from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS, Group, Terms
+from micrograd.programs.lift.groups import INPUT, Group, Terms
 from micrograd.programs.lift.lifted import Lifted
-from micrograd.programs.show.indexing import index_text, is_matrix, order_text
+from micrograd.programs.rewrite.cross_entropy import write_differences
+from micrograd.programs.rewrite.softmax import SOFTMAX, Rewritten
+from micrograd.programs.show.axes import Axes
+from micrograd.programs.show.expressions import Expressions
+from micrograd.programs.show.indexed import Indices, NeedsLineError
+from micrograd.programs.show.indexing import OTHER, index_text
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import ATOM, Style, Written
-from micrograd.value.selection import Take
 
 FEW = 3  # names and functions in an expression that may be written twice
 
@@ -31,48 +32,69 @@ class Equations:
     """The equations of one path; `forward` and `backward` are lists of lines."""
 
     def __init__(
-        self, lifted: Lifted, names: ParameterNames, result: str, several: bool, style: Style
+        self,
+        lifted: Lifted,
+        names: ParameterNames,
+        shapes: Mapping[str, tuple[Any, ...]],
+        result: str,
+        several: bool,
+        style: Style,
     ) -> None:
         self.lifted = lifted
         self.names = names
         self.style = style
         self.forward: list[Line] = []
         self.backward: list[Line] = []
-        self._groups = lifted.groups
-        self._uses = Counter(
-            g for group in self._groups if group.members for t in group.terms for g in t.groups
-        )
-        self._reverse = self._after_seeds()
-        self._count = 0
-        self._name: dict[int, str] = {}
-        self._written: dict[int, Written] = {}
+        rewritten = Rewritten(lifted)
+        write_differences(rewritten)
+        self._groups = rewritten.groups
+        self._order = rewritten.order
+        self._reverse = self._after_seeds(rewritten.like)
+        axes = Axes(lifted, rewritten, names, shapes)
+        self._whole = Expressions(lifted, rewritten, names, axes, style, self._reverse)
+        self._name = self._whole.name
         self._results = {lifted.group_of[i] for i in lifted.outputs}
+        self._uses = self._count_uses()
+        self._count = 0
         self._runs = self._runs_of_results()
         self._uses.update(lifted.group_of[run[0]] for run in self._runs[1:])
-        patterns = [group.name for group in self._groups]
+        patterns = [group.name for group in self._order]
         self._given = {result, *(p.rpartition(".")[2].replace("[]", "") for p in patterns)}
         self._find_names(result)
-        for group in self._groups:
+        for group in self._order:
             self._write(group)
         self._write_other_gradients()
         if several or result not in self._name.values():
             self._write_results(result)
         self.forward.sort(key=lambda line: line.left == style.name(result))
 
+    def _count_uses(self) -> Counter[int]:
+        """Count how often each group is read by those that are written: what leads to a result."""
+        uses: Counter[int] = Counter()
+        gradients = [self.lifted.group_of[i] for i in self.lifted.gradients.values()]
+        wanted = {*self._results, *gradients}
+        for group in reversed(self._order):
+            if group.index in wanted and group.members:
+                read = [g for terms in group.terms for g in terms.groups]
+                uses.update(read)
+                wanted.update(read)
+        self._wanted = wanted
+        return uses
+
     # Names -------------------------------------------------------------------------------------
 
-    def _after_seeds(self) -> set[int]:
+    def _after_seeds(self, like: Sequence[int]) -> set[int]:
         """Return the groups of the reverse pass: they depend on what arrives at the results."""
-        found = {g.index for g in self._groups if g.kind == INPUT and not g.name}
-        for group in self._groups:
+        found = {g.index for g in self.lifted.groups if g.kind == INPUT and not g.name}
+        for group in self.lifted.groups:
             if any(g in found for terms in group.terms for g in terms.groups):
                 found.add(group.index)
-        return found
+        return {g for g, original in enumerate(like) if original in found}
 
     def _find_names(self, result: str) -> None:
         layer = 1
-        for group in self._groups:
-            weights = [t for t in group.terms if self._weight(group, t) is not None]
+        for group in self._order:
+            weights = [t for t in group.terms if self._whole.weight(group, t) is not None]
             terms = sum(t.positions.shape[1] for t in group.terms)
             if weights and terms > 1 and group.varies and group.index not in self._reverse:
                 layer += 1
@@ -91,7 +113,7 @@ class Equations:
     def _name_activations(self, layers: Mapping[int, str]) -> None:
         """Name what the next layer multiplies by its weights; in the last layer, delta's parts."""
         forward = set(self._results)
-        for group in reversed(self._groups):
+        for group in reversed(self._order):
             if group.index in forward:
                 forward.update(g for terms in group.terms for g in terms.groups)
         passed_on = {
@@ -99,13 +121,13 @@ class Equations:
             for group in self._groups
             for t in group.terms
             for g in t.groups
-            if self._weight(group, t) is not None
+            if self._whole.weight(group, t) is not None
         }
-        for group in self._groups:
+        for group in self._order:
             number = layers.get(group.terms[0].groups[0]) if group.kind == "row" else None
             if number is None or len(group.terms[0].groups) > 1 or group.op is ops.sign:
                 continue
-            needed = group.index in passed_on or group.index not in forward
+            needed = group.index in passed_on or group.index not in forward or group.op is SOFTMAX
             if needed and f"a{number}" not in self._name.values():
                 self._name[group.index] = f"a{number}"
 
@@ -117,51 +139,73 @@ class Equations:
             if g is not None and set(nodes) == {*self._groups[g].members} and g in self._reverse:
                 self._name.setdefault(g, name)
 
-    def _weight(self, group: Group, terms: Terms) -> int | None:
-        """Which of two factors is a parameter that multiplies what varies."""
-        if group.op is not ops.add or group.summed or len(terms.groups) != 2:
-            return None
-        kinds = [self._groups[g] for g in terms.groups]
-        for at in (0, 1):
-            if kinds[at].kind == PARAMETERS and kinds[1 - at].varies:
-                tables = terms.positions[:, :, at], terms.positions[:, :, 1 - at]
-                return at if is_matrix(*tables) else None
-        return None
-
     # Lines -------------------------------------------------------------------------------------
 
     def _write(self, group: Group) -> None:
-        if not group.terms or not group.members:
+        if not group.terms or not group.members or group.index not in self._wanted:
             return
-        right = self._of_group(group)
-        name = self._name.get(group.index)
-        lines = self.backward if group.index in self._reverse else self.forward
         if group.gradient:
             self._write_gradients(group)
-        elif name is not None or (self._uses[group.index] > 1 and right.size > FEW):
-            left = self.style.name(name or self._next_name())
-            lines.append(Line(left, "=", right.text, self._shape(group)))
-            right = Written(left, ATOM, 1)
-        self._written[group.index] = right
+            if not self._uses[group.index]:
+                return
+        right = self._whole.of_group(group)
+        if OTHER in right.text and self._whole.is_product(group.index):
+            self._write_operands(group)
+            right = self._whole.of_group(group)
+        self._whole.written[group.index] = right
+        often = self._uses[group.index] > 1 and right.size > FEW
+        if group.index in self._name or (often and not group.gradient):
+            self._write_line(group, right)
+
+    def _write_line(self, group: Group, right: Written) -> None:
+        """Give a group a line of its own."""
+        lines = self.backward if group.index in self._reverse else self.forward
+        index, text = self._with_indices(group, right)
+        name = self._name.get(group.index) or self._next_name()
+        self._name[group.index] = name
+        left = self.style.name(name)
+        lines.append(Line(left + index, "=", text, self._shape(group)))
+        self._whole.written[group.index] = Written(left, ATOM, 1)
+
+    def _with_indices(self, group: Group, right: Written) -> tuple[str, str]:
+        """Return the index of the left side, and the right side, with indices where these help."""
+        while OTHER in right.text:
+            try:
+                found = Indices(self._whole, self._given).line(group)
+            except NeedsLineError as error:
+                self._write_line(error.group, self._whole.of_group(error.group))
+                continue
+            if found is None:
+                break
+            return f"[{found.left}]" if found.left else "", found.right.text
+        return "", right.text
+
+    def _write_operands(self, group: Group) -> None:
+        """Give what a matrix multiplies a line of its own."""
+        for g in {g for terms in group.terms for g in terms.groups}:
+            if g in self._whole.written and OTHER in self._whole.written[g].text:
+                self._write_line(self._groups[g], self._whole.written[g])
 
     def _write_gradients(self, group: Group) -> None:
         """Write the gradients of the parameters of each name."""
         ranks = self.lifted.position[group.members]
         for chosen in self.names.by_pattern(ranks.tolist()):
             left, shape = self.names.gradient(ranks[chosen].tolist(), self.style)
-            right = self._of_group(group.only(chosen))
-            self.backward.append(Line(left, ":=", right.text, shape))
+            own = group.only(chosen)
+            index, text = self._with_indices(own, self._whole.of_group(own))
+            self.backward.append(Line(left + index, ":=", text, shape))
 
     def _write_other_gradients(self) -> None:
         """Those that are computed further after the sum over the examples, as by w of exp(w) x."""
         gradient_of = {i: rank for rank, i in self.lifted.gradients.items()}
-        for group in self._groups:
+        for group in self._order:
             ranks = [gradient_of[i] for i in group.members if i in gradient_of]
             if ranks and group.terms and not group.gradient:
                 for chosen in self.names.by_pattern(sorted(ranks)):
                     own = [sorted(ranks)[i] for i in chosen]
                     left, shape = self.names.gradient(own, self.style)
-                    self.backward.append(Line(left, ":=", self._factor(group.index).text, shape))
+                    right = self._whole.whole(group.index)
+                    self.backward.append(Line(left, ":=", right.text, shape))
 
     def _next_name(self) -> str:
         self._count += 1
@@ -196,7 +240,7 @@ class Equations:
         group = self.lifted.group_of[run[0]]
         if not self._groups[group].terms:
             return self._leaf(run[0])
-        return self._part(self._factor(group), self._order_of(run)).text
+        return self._whole.part(self._whole.whole(group), self._order_of(run)).text
 
     def _order_of(self, run: list[int]) -> str:
         """Write which members of their group results are, "" for all in order."""
@@ -205,149 +249,14 @@ class Equations:
 
     def _leaf(self, i: int) -> str:
         """Write an argument, a parameter or a number that is itself a result."""
-        terms = Terms(1, (self.lifted.group_of[i],), self.lifted.position)
+        g, place = self.lifted.group_of[i], int(self.lifted.position[i])
+        if self._groups[g].kind == INPUT:
+            index = ", ".join([str(column[place]) for column in self._whole.axes.of[g]])
+            return self._whole.part(self._whole.whole(g), index).text
+        terms = Terms(1, (g,), self.lifted.position)
         terms.flat = [i]
-        return self._factor(terms.groups[0], terms).text
+        return self._whole.factor(self._groups[g], terms, 0).text
 
     def _shape(self, group: Group) -> tuple[Any, ...]:
-        return (len(group.members), "n") if group.varies else (len(group.members),)
-
-    # Expressions -------------------------------------------------------------------------------
-
-    def _of_group(self, group: Group) -> Written:
-        if isinstance(group.op, Take):
-            return self._of_take(group)
-        if group.kind == "row":
-            factors = [
-                self._factor(g, group.terms[0], f) for f, g in enumerate(group.terms[0].groups)
-            ]
-            return self.style.call(group.op, factors)
-        if group.op is not None and group.op is not ops.add:
-            return self.style.extreme(group.op, [self._of_terms(group, t) for t in group.terms])
-        ordered = sorted(group.terms, key=lambda t: (-t.sign, self._weight(group, t) is None))
-        return self.style.sum([(t.sign, self._of_terms(group, t)) for t in ordered])
-
-    def _of_take(self, group: Group) -> Written:
-        """Write `table[index]`, the table as a whole."""
-        [terms] = group.terms
-        index = self._factor(terms.groups[0], terms)
-        runs = groupby(range(1, len(terms.groups)), key=lambda f: terms.groups[f])
-        parts = [part for g, run in runs for part in self._of_table(g, terms, list(run))]
-        named = len(parts) == 1 and parts[0].size > 0
-        return self.style.taken(parts[0] if named else self.style.table(parts), index)
-
-    def _of_table(self, g: int, terms: Terms, factors: Sequence[int]) -> list[Written]:
-        """Write the entries of a table that are of one group: numbers one by one."""
-        group, places = self._groups[g], terms.positions[:, 0, factors]
-        if group.kind == CONSTANTS:
-            return [self._constant(terms, f) for f in factors]
-        if group.kind == PARAMETERS:
-            return [self._parameters(places.T)]
-        return [self._part(self._factor(g), index_text(places, len(group.members)))]
-
-    def _of_terms(self, group: Group, terms: Terms) -> Written:
-        at = self._weight(group, terms)
-        if at is not None:
-            matrix, transposed = self._matrix(group, terms, at)
-            vector = self._factor(terms.groups[1 - at], terms, 1 - at)
-            return self.style.matrix_product(matrix, transposed, vector)
-        factors = [
-            (f, g)
-            for f, g in enumerate(terms.groups)
-            if not (self._groups[g].kind == INPUT and not self._groups[g].name)
-        ]
-        # A matrix product comes first, as in (Theta' delta) .* a .* (1 - a).
-        factors.sort(key=lambda fg: (not self._is_product(fg[1]), fg[1]))
-        product = self._narrow_product(group, terms, factors)
-        written = [self._factor(g, terms, f) for f, g in factors]
-        if product is not None:
-            written.insert(0, product)
-        if group.summed and len(written) == 2 and self._is_grid(terms, [f for f, _ in factors]):
-            if factors[0][1] not in self._reverse or self._groups[factors[0][1]].kind == INPUT:
-                written.reverse()
-            return self.style.outer(*written)
-        if group.op is not ops.add:
-            return written[0]
-        again = [False] * (product is not None) + self._again(terms, factors)
-        product = self.style.times(written, again)
-        summed = group.summed or terms.positions.shape[1] > 1
-        return self.style.total(product) if summed else product
-
-    def _again(self, terms: Terms, factors: Sequence[tuple[int, int]]) -> list[bool]:
-        """Whether each factor has the elements of the one before it."""
-        places = [(g, terms.positions[:, :, f].tobytes()) for f, g in factors]
-        return [k > 0 and places[k] == places[k - 1] for k in range(len(places))]
-
-    def _is_grid(self, terms: Terms, factors: Sequence[int]) -> bool:
-        """Return whether each of the one factor meets each of the other: a column times a row."""
-        if terms.positions.shape[1] > 1:
-            return False
-        if not all(self._groups[terms.groups[f]].varies for f in factors):
-            return False
-        met = [len(set(terms.positions[:, 0, f].tolist())) for f in factors]
-        return met[0] * met[1] == len(terms.positions)
-
-    def _is_product(self, g: int) -> bool:
-        group = self._groups[g]
-        named = g in self._name
-        return not named and any(self._weight(group, t) is not None for t in group.terms)
-
-    def _narrow_product(
-        self, group: Group, terms: Terms, factors: list[tuple[int, int]]
-    ) -> Written | None:
-        """Theta' delta for a layer of width 1, where it is no sum: two factors among others."""
-        deltas = [fg for fg in factors if self._name.get(fg[1], "").startswith("delta")]
-        weights = [fg for fg in factors if self._groups[fg[1]].kind == PARAMETERS]
-        if group.summed or len(deltas) != 1 or len(weights) != 1:
-            return None
-        factors.remove(deltas[0])
-        factors.remove(weights[0])
-        matrix, transposed = self._matrix(group, terms, weights[0][0])
-        return self.style.matrix_product(matrix, transposed, self._factor(deltas[0][1]))
-
-    def _factor(self, g: int, terms: Terms | None = None, f: int = 0) -> Written:
-        group = self._groups[g]
-        if group.kind == INPUT:
-            whole = Written(self.style.name(group.name or "seed"), ATOM, 1)
-            return self._elements(whole, self.lifted.tape.columns[group.name], terms, f)
-        if group.kind == CONSTANTS:
-            assert terms is not None
-            return self._constant(terms, f)
-        if group.kind == PARAMETERS:
-            assert terms is not None
-            places = terms.positions[:, :, f]
-            permuted = np.unique(places).size == places.size
-            return self._parameters(places.reshape(-1, 1) if permuted else np.unique(places))
-        return self._elements(self._written[g], len(group.members), terms, f)
-
-    def _parameters(self, places: Any) -> Written:
-        """Write parameters, or rows of them, in the order in which they are used."""
-        name = self.names.display(np.unique(places).tolist(), self.style)
-        return self._part(Written(name, ATOM, 1), order_text(places))
-
-    def _elements(self, whole: Written, size: int, terms: Terms | None, f: int) -> Written:
-        """Write the elements that a factor uses; without terms, all of them."""
-        if terms is None:
-            return whole
-        return self._part(whole, index_text(terms.positions[:, :, f], size))
-
-    def _part(self, whole: Written, index: str) -> Written:
-        return self.style.taken(whole, Written(index, ATOM, 0)) if index else whole
-
-    def _constant(self, terms: Terms, f: int) -> Written:
-        places = {int(i) for i in terms.positions[:, :, f].reshape(-1)}
-        numbers = list(self.lifted.tape.constants.values())
-        if len(places) > 1:
-            return Written(self.style.name("c"), ATOM, 1)
-        return self.style.number(numbers[places.pop()])
-
-    def _matrix(self, group: Group, terms: Terms, at: int) -> tuple[str, bool]:
-        """Return the name of a matrix of parameters, and whether it is transposed."""
-        table = terms.positions[:, :, at]
-        ranks = sorted({int(r) for r in table.reshape(-1)})
-        rows = [int(table[0, 0]), int(table[-1, 0])]
-        columns = [int(table[0, 0]), int(table[0, -1])]
-        transposed = self.names.is_transposed(ranks, rows, columns)
-        if transposed is None:
-            transposed = group.index in self._reverse
-        return self.names.display(ranks, self.style), transposed
+        dims = self._whole.axes.dims(group.index) or (1,)
+        return (*dims, "n") if group.varies else dims

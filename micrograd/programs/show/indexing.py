@@ -75,6 +75,8 @@ def is_matrix(matrix: Any, vector: Any) -> bool:
 
     Both tables hold a place for each member and term.
     """
+    if len(matrix) == 1:
+        return bool(len(np.unique(vector)) == vector.size)
     rows, vectors = np.unique(matrix, axis=0), np.unique(vector, axis=0)
     apart = len(np.unique(vectors)) == vectors.size
     return apart and len(rows) * len(vectors) == len(matrix)

@@ -8,15 +8,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from micrograd.engine import Value
 from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.captures import Name
 
 
 class _Selection(NamedTuple):
-    """Some parameters of one pattern: what they are called, and which indices move."""
+    """Some parameters of one pattern: what they are called, and which indices move.
+
+    `all` are those that these are a part of.
+    """
 
     name: str
+    all: str
     moving: tuple[int, ...]
     lengths: tuple[int, ...]
 
@@ -48,6 +54,21 @@ class ParameterNames:
         if self._gradients.setdefault(short, name) != name:
             short = f"Delta_{name}"
         return style.name(short), selection.lengths
+
+    def indices(self, ranks: Sequence[int]) -> Any:
+        """Return the indices of parameters of one pattern, a line for each; keys are counted."""
+        own = [self._names[rank].indices for rank in ranks]
+        for d in range(len(own[0])):
+            if not all(isinstance(indices[d], int) for indices in own):
+                places = {key: i for i, key in enumerate(dict.fromkeys(i[d] for i in own))}
+                own = [(*i[:d], places[i[d]], *i[d + 1 :]) for i in own]
+        return np.array(own, int).reshape(len(ranks), -1)
+
+    def element(self, ranks: Any, indices: Sequence[str]) -> str | None:
+        """Return the name of one of some parameters, by its indices; None if it cannot be said."""
+        selection = self._select(np.unique(ranks).tolist())
+        own = ", ".join(indices[d] for d in selection.moving)
+        return None if "[" in selection.all else f"{selection.all}[{own}]" if own else selection.all
 
     def by_pattern(self, ranks: Sequence[int]) -> list[list[int]]:
         """Return the places of these parameters, for each pattern of names those that have it."""
@@ -99,15 +120,15 @@ class ParameterNames:
             lengths.append(len(values))
             if values != there:
                 slices[d] = f"{min(values)}:{max(values) + 1}"
-        name = _short(pattern, fixed, moving, slices)
+        name, whole = (_short(pattern, fixed, moving, part) for part in (slices, {}))
         if len(set(used)) < math.prod(lengths):
             equal = all(len({indices[d] for d in moving}) == 1 for indices in used)
             name = f"diag({name})" if equal else f"{name}[...]"
             lengths = [len(set(used))]
         holder = pattern.replace("[]", "").rpartition(".")[0]
         if pattern.rpartition(".")[2] in self._shared and holder:
-            name = f"{holder.rpartition('.')[2]}_{name}"
-        return _Selection(name, tuple(moving), tuple(lengths))
+            name, whole = (f"{holder.rpartition('.')[2]}_{own}" for own in (name, whole))
+        return _Selection(name, whole, tuple(moving), tuple(lengths))
 
 
 def _short(

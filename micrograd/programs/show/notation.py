@@ -18,11 +18,16 @@ TABLE = 6  # parts of a table that are written out
 
 
 class Written(NamedTuple):
-    """An expression as text, how tightly it holds, and how many names and functions it has."""
+    """An expression as text, how tightly it holds, and how many names and functions it has.
+
+    `number` times `rest` is what a product begins with; a number alone has no rest.
+    """
 
     text: str
     level: int
     size: int
+    number: float = 1.0
+    rest: Written | None = None
 
 
 class Style:
@@ -38,7 +43,7 @@ class Style:
     def number(self, x: float) -> Written:
         """Write a constant; one that is negative is in brackets where it is a factor."""
         text = f"{x:.6g}"
-        return Written(text, SUM if x < 0 else ATOM, 0)
+        return Written(text, SUM if x < 0 else ATOM, 0, x)
 
     def transposed(self, part: Written) -> str:
         """Write the transpose."""
@@ -51,39 +56,56 @@ class Style:
 
     def sum(self, parts: Sequence[tuple[int, Written]]) -> Written:
         """Terms with their signs."""
+        if len(parts) == 1:
+            [(sign, part)] = parts
+            return part if sign > 0 else self._negative(part)
         text = ""
         for sign, part in parts:
+            if text and part.rest is not None and part.number < 0:
+                sign, part = -sign, self.scaled(-part.number, part.rest)
             own = self.within(part, SUM if sign > 0 else PRODUCT)
             mark = " - " if sign < 0 else " + "
             text += f"{mark}{own}" if text else f"-{own}" if sign < 0 else own
-        size = sum(part.size for _, part in parts)
-        if len(parts) == 1 and parts[0][0] > 0:
-            return parts[0][1]
-        return Written(text, SUM, size)
+        return Written(text, SUM, sum(part.size for _, part in parts))
+
+    def _negative(self, part: Written) -> Written:
+        """Write minus a part."""
+        if part.size == 0:
+            return self.number(-part.number)
+        if part.rest is not None:
+            return self.scaled(-part.number, part.rest)
+        return Written(f"-{self.within(part, PRODUCT)}", SUM, part.size, -1.0, part)
 
     def times(self, factors: Sequence[Written], again: Sequence[bool]) -> Written:
-        """Write an elementwise product, numbers first.
+        """Write an elementwise product, the product of all numbers first.
 
         `again` says of each factor whether it is the one before it once more: a square.
         """
-        if not factors:
-            return Written("1", ATOM, 0)
-        numbers = [f for f in factors if f.size == 0]
+        number = 1.0
         rest: list[Written] = []
         for factor, repeated in zip(factors, again):
-            if factor.size == 0:
-                continue
-            if repeated and rest[-1] == factor:
+            if factor.size and repeated and rest and rest[-1] == factor:
                 rest[-1] = self.squared(factor)
+            elif factor.size == 0 or factor.rest is not None:
+                number *= factor.number
+                rest += [factor.rest] if factor.rest is not None else []
             else:
                 rest.append(factor)
-        if len(numbers) + len(rest) == 1:
-            return (numbers + rest)[0]
+        if not rest:
+            return self.number(number)
         # A matrix product holds together, but is set apart from what is multiplied elementwise.
-        texts = [self.within(f, ELEMENTWISE) for f in rest]
-        written = [self.within(n, ATOM) for n in numbers] + [self.elementwise.join(texts)]
-        level = PRODUCT if numbers else ELEMENTWISE
-        return Written(" ".join(t for t in written if t), level, sum(f.size for f in factors))
+        text = self.elementwise.join([self.within(f, ELEMENTWISE) for f in rest])
+        size = sum(f.size for f in rest)
+        product = Written(text, ELEMENTWISE, size) if len(rest) > 1 else rest[0]
+        return self.scaled(number, product)
+
+    def scaled(self, number: float, part: Written) -> Written:
+        """Write a number times a part."""
+        if number == 1:
+            return part
+        own = self.within(part, ELEMENTWISE)
+        text = f"-{own}" if number == -1 else f"{self.number(number).text} {own}"
+        return Written(text, SUM if number < 0 else PRODUCT, part.size, number, part)
 
     def squared(self, factor: Written) -> Written:
         """Write the square of each element."""
@@ -99,14 +121,19 @@ class Style:
         text = f"{self.within(left, ATOM)} {self.transposed(right)}"
         return Written(text, PRODUCT, left.size + right.size)
 
-    def total(self, part: Written) -> Written:
-        """Write a sum over all terms, or over the examples."""
-        return Written(f"sum({part.text})", ATOM, part.size)
+    def reduced(self, name: str, part: Written, over: Sequence[str] = ()) -> Written:
+        """Write a sum, or softmax; `over` is what it runs over: axes by number, or indices."""
+        size = part.size if name == "sum" else 1 + part.size
+        return Written(f"{name}{_below(over)}({part.text})", ATOM, size)
 
-    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written], over: Sequence[str] = ()) -> Written:
         """Write the largest or smallest of several."""
-        text = f"{_EXTREMES[op]}({', '.join(p.text for p in parts)})"
+        text = f"{_EXTREMES[op]}{_below(over)}({', '.join(p.text for p in parts)})"
         return Written(text, ATOM, 1 + sum(p.size for p in parts))
+
+    def compared(self, sign: str) -> str:
+        """Write `<=` or `>=`."""
+        return sign
 
     def table(self, parts: Sequence[Written]) -> Written:
         """Write a table by its parts, of a long one the first."""
@@ -124,6 +151,8 @@ class Style:
             return self.extreme(op, operands)
         if isinstance(op, Choice):
             return operands[0]
+        if op is ops.divide and operands[0].number == -1 and operands[0].rest is not None:
+            return self._negative(self.call(op, [operands[0].rest, operands[1]]))
         size = 1 + sum(x.size for x in operands)
         spelled = self._spelled(op, operands)
         if spelled is not None:
@@ -146,6 +175,12 @@ class Style:
             sign = _COMPARISONS[op][0]
             return f"{operands[0].text} {sign} {operands[1].text}", COMPARISON
         return None
+
+
+def _below(over: Sequence[str]) -> str:
+    """Write what stands below a sum: one letter or number as it is, anything else in braces."""
+    text = ", ".join(over)
+    return f"_{text}" if text.isalnum() else f"_{{{text}}}" if text else ""
 
 
 _EXTREMES = {ops.maximum: "max", ops.minimum: "min"}
@@ -179,11 +214,12 @@ class LaTeX(Style):
 
     def number(self, x: float) -> Written:
         """Write a constant, powers of ten written out."""
-        text = super().number(x).text
-        mantissa, _, exponent = text.partition("e")
+        plain = super().number(x)
+        mantissa, _, exponent = plain.text.partition("e")
         if exponent:
-            return Written(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", SUM, 0)
-        return Written(text.replace("inf", r"\infty"), SUM if x < 0 else ATOM, 0)
+            text = rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+            return plain._replace(text=text, level=SUM)
+        return plain._replace(text=plain.text.replace("inf", r"\infty"))
 
     def transposed(self, part: Written) -> str:
         """Write the transpose."""
@@ -204,17 +240,24 @@ class LaTeX(Style):
         left = self.transposed(Written(matrix, ATOM, 1)) if transposed else matrix
         return Written(rf"{left} \, {self.within(vector, ATOM)}", PRODUCT, 1 + vector.size)
 
-    def total(self, part: Written) -> Written:
-        """Write a sum over all terms, or over the examples."""
-        return Written(rf"\textstyle\sum {self.within(part, PRODUCT)}", PRODUCT, part.size)
+    def reduced(self, name: str, part: Written, over: Sequence[str] = ()) -> Written:
+        """Write a sum, or softmax; `over` is what it runs over: axes by number, or indices."""
+        below = f"_{{{', '.join(over)}}}" if over else ""
+        if name == "sum":
+            text = rf"\textstyle\sum{below} {self.within(part, PRODUCT)}"
+            return Written(text, PRODUCT, part.size)
+        text = rf"\mathrm{{{name}}}{below}\left({part.text}\right)"
+        return Written(text, ATOM, 1 + part.size)
 
-    def extreme(self, op: Op, parts: Sequence[Written]) -> Written:
+    def extreme(self, op: Op, parts: Sequence[Written], over: Sequence[str] = ()) -> Written:
         """Write the largest or smallest of several."""
-        return (
-            super()
-            .extreme(op, parts)
-            ._replace(text=rf"\{_EXTREMES[op]}\left({', '.join(p.text for p in parts)}\right)")
-        )
+        below = f"_{{{', '.join(over)}}}" if over else ""
+        text = rf"\{_EXTREMES[op]}{below}\left({', '.join(p.text for p in parts)}\right)"
+        return super().extreme(op, parts)._replace(text=text)
+
+    def compared(self, sign: str) -> str:
+        """Write `<=` or `>=`."""
+        return {"<=": r"\le", ">=": r"\ge"}[sign]
 
     def call(self, op: Any, operands: Sequence[Written]) -> Written:
         """Write an operation."""
@@ -222,6 +265,8 @@ class LaTeX(Style):
             return self.extreme(op, operands)
         if isinstance(op, Choice):
             return operands[0]
+        if op is ops.divide and operands[0].number == -1 and operands[0].rest is not None:
+            return self._negative(self.call(op, [operands[0].rest, operands[1]]))
         size = 1 + sum(x.size for x in operands)
         texts = [x.text for x in operands]
         if op is ops.divide:
