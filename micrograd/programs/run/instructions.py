@@ -123,8 +123,8 @@ class Instructions:
             step = step if varies else 0
             if len(words) == 4:
                 first, own = place, step
-            elif place <= first + last * own and first <= place + last * step:
-                if place != first or step != own:
+            elif (place, step) != (first, own):
+                if place <= first + last * own and first <= place + last * step:
                     return False
             words += (place, step)
         self._words.extend(words)
