@@ -123,9 +123,9 @@ class Instructions:
             step = step if varies else 0
             if len(words) == 4:
                 first, own = place, step
-            elif (place, step) != (first, own):
-                if place <= first + last * own and first <= place + last * step:
-                    return False
+            meets = place <= first + last * own and first <= place + last * step
+            if meets and (place, step) != (first, own):
+                return False
             words += (place, step)
         self._words.extend(words)
         return True
