@@ -20,7 +20,7 @@ from micrograd.ops import Op
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
-from micrograd.programs.run.kernels import Call, is_function
+from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
-MANY = 200  # numbers of which it computes a function with vectors, as exp
+MANY = 200  # numbers of which it computes a function with vectors, as sin
 SMALL = 4000  # multiply-adds of a matrix product that reads with gaps
-LARGE = 150_000  # and of one that does not
+LARGE = 300_000  # and of one that does not
 PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
@@ -106,7 +106,10 @@ class Instructions:
             return True
         views = [out, *operands]
         axes = self._axes(views)
-        if is_function(step.detail) and math.prod([axis.extent for axis in axes]) > MANY:
+        if (
+            has_vectors_in_numpy_alone(step.detail)
+            and math.prod([axis.extent for axis in axes]) > MANY
+        ):
             return False
         return self._loop(code, self._bases(views), axes)
 
