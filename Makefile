@@ -26,7 +26,7 @@ demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw 
 help: ## list what make can do
 	sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
 
-test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
+test: $(VENV)/test.installed $(VENV)/onnx.installed ## run the tests on both cores, with the gate on coverage
 	echo "== The C core"
 	$(BIN)/python $(PYTEST)
 	echo "== The Python core, with coverage"

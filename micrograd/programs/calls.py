@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from micrograd.derivatives.errors import explain
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import Argument, Structure, nested
@@ -146,7 +147,11 @@ def trace(
         for name, structure in arguments
     ]
     function = getter()
-    returned = function(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+    try:
+        returned = function(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+    except (TypeError, ValueError, AttributeError) as error:
+        explain(error)
+        raise
     return differentiated(function, orders, returned, leaves[:by_position])
 
 

@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
 def source_of(program: Any) -> Source | None:
     """Return where the function of a program, or the program in its place, can be found."""
-    function = program.function
+    function = program.__wrapped__
     if isinstance(function, Sourceless):
         return None
     name: str = function.__qualname__

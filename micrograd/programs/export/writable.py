@@ -12,6 +12,7 @@ from micrograd.engine import Value
 from micrograd.programs.arguments import Structure
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.paths import Path
+from micrograd.programs.run.forms import Form
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.recording import Index
 from micrograd.value.identity import IdentityDict
@@ -62,6 +63,7 @@ class Writable:
             for each, shape in zip(arguments, shapes)
         ]
         first = paths.found[0]
+        self.form: Form = first.form
         self.is_list: bool = first.form != ()
         self.width: int = len(first.outputs)
         rank: IdentityDict[Value, int] = IdentityDict()
