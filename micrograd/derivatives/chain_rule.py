@@ -101,7 +101,7 @@ def _in_c(
 
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """Return the derivative of each output by each variable, in the direction of fewer passes."""
-    if len(outputs) > len(variables):
+    if len(outputs) > len(variables) > 0:
         try:
             columns = _rows(outputs, variables, forward=True)
             if all(math.isfinite(_number(rate)) for column in columns for rate in column):

@@ -130,7 +130,7 @@ def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: Own = Fals
 
     Upward, a local derivative may fail that no output needs; then the downward sweep decides.
     """
-    if len(outputs) > len(variables):
+    if len(outputs) > len(variables) > 0:
         try:
             columns = tangents(outputs, variables, None, own)
         except (*ARITHMETIC_ERRORS, TypeError):

@@ -83,6 +83,11 @@ def grad(
         if inputs is not None:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
         return _derivative(_grad, output, argnums, has_aux)
+    if inputs is None:
+        raise TypeError(
+            "the inputs of grad are missing: it takes a function, grad(f), or a Value and those "
+            f"that it was computed from, grad(output, inputs); got {output!r} alone"
+        )
     output = _as_values(output)
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
