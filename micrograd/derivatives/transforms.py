@@ -16,6 +16,7 @@ from micrograd.derivatives import sparse as coloured
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.errors import name_of
 from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, tie
+from micrograd.derivatives.stand_ins import on_stand_ins
 from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
@@ -93,7 +94,10 @@ def grad(
     variables = _values(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
     with enable_grad():
-        return _as_asked(chain_rule.gradient(output, variables, seed), inputs, roots=[output])
+        entries = on_stand_ins(
+            lambda outputs: chain_rule.gradient(outputs[0], variables, seed), [output], variables
+        )
+        return _as_asked(entries, inputs, roots=[output])
 
 
 @enable_grad()
@@ -111,11 +115,10 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     variables = _values(inputs, "the inputs of jvp")
     results = _values(_as_values(outputs), "the outputs of jvp")
     directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
-    return _as_asked(
-        chain_rule.directional(results, variables, directions),
-        outputs,
-        [*results, *variables, *directions],
+    rates = on_stand_ins(
+        lambda outputs: chain_rule.directional(outputs, variables, directions), results, variables
     )
+    return _as_asked(rates, outputs, [*results, *variables, *directions])
 
 
 @enable_grad()
@@ -136,10 +139,14 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
     # Leaves for now, since a vector that was computed from the inputs stays as it is.
     fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
-    [rate] = chain_rule.directional([output], variables, fixed)
+    [rate] = on_stand_ins(
+        lambda outputs: chain_rule.directional(outputs, variables, fixed), [output], variables
+    )
     slopes: list[Entry] = [0.0] * len(variables)
     if isinstance(rate, Value):
-        slopes = chain_rule.gradient(rate, variables, 1.0)
+        slopes = on_stand_ins(
+            lambda outputs: chain_rule.gradient(outputs[0], variables, 1.0), [rate], variables
+        )
     for leaf, direction in zip(fixed, directions):
         tie(leaf, direction)
     return _as_asked(slopes, inputs, directions, roots=[output])
