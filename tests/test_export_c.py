@@ -239,3 +239,12 @@ def test_a_file_is_of_one_shape(tmp_path: Path) -> None:
     program.retrace()
     program([[1.0, 2.0, 3.0]])
     assert InC(program, tmp_path)([[1.0, 2.0, 3.0]]).result == [6.0]
+
+
+def test_nested_rows_of_unlike_lengths(tmp_path: Path) -> None:
+    w = Value(2.0)
+    program = mg.program(lambda x: w * x[0][0] + x[1][0] * x[0][1])
+    program([[[1.0, 2.0], [3.0]]])
+    in_c = InC(program, tmp_path)
+    assert " * x: 3 numbers" in in_c.path.read_text()
+    assert in_c([[1.0, 2.0, 3.0]]).result == [8.0]

@@ -7,8 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from micrograd.files.atomic import replace_file
-
 if TYPE_CHECKING:
     from micrograd.programs.export.page import Inputs
     from micrograd.programs.export.writable import Writable
@@ -50,7 +48,7 @@ class Exports:
         """
         from micrograd.programs.export.c_file import c_file
 
-        replace_file(Path(path), c_file(self._writable(), gradient).encode())
+        _write(path, c_file(self._writable(), gradient).encode())
 
     def to_html(
         self,
@@ -87,7 +85,7 @@ class Exports:
         from micrograd.programs.export.page import Looks, page
 
         looks = Looks(inputs, results, image, tokens)
-        replace_file(Path(path), page(self._writable(), looks).encode())
+        _write(path, page(self._writable(), looks).encode())
 
     def to_onnx(self, path: str | PathLike[str], dtype: str = "float32") -> None:
         """Write the results as an ONNX model, for any number of rows at a time.
@@ -102,4 +100,10 @@ class Exports:
         """
         from micrograd.programs.export.onnx.model import onnx_model
 
-        replace_file(Path(path), onnx_model(self._writable(), dtype))
+        _write(path, onnx_model(self._writable(), dtype))
+
+
+def _write(path: str | PathLike[str], contents: bytes) -> None:
+    from micrograd.files.atomic import replace_file
+
+    replace_file(Path(path), contents)

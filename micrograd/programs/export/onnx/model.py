@@ -37,12 +37,13 @@ def onnx_model(writable: Writable, dtype: str) -> bytes:
         raise ValueError(f"to_onnx writes float32 or float64, not {dtype!r}")
     nodes = Nodes(dtype)
     given = _inputs(nodes, writable)
-    found = nodes.constant(np.full((1, 1), np.nan))
+    found = ""
     for way in reversed(writable.ways):
         results, holds = _Path(nodes, writable, way).write()
-        found = results if holds is None and way is writable.ways[-1] else found
-        if holds is not None or way is not writable.ways[-1]:
-            found = nodes.add("Where", holds or nodes.constant(np.array([[True]])), results, found)
+        if holds is not None:
+            others = found or nodes.constant(np.full((1, 1), np.nan))
+            results = nodes.add("Where", holds, results, others)
+        found = results
     if nodes.lacking:
         lacking, single = ", ".join(sorted(nodes.lacking)), dtype == "float64"
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,14 @@ _SAME = {
     "abs": "Abs", "sign": "Sign", "maximum": "Max", "minimum": "Min", "exp": "Exp", "log": "Log",
     "sqrt": "Sqrt", "power": "Pow", "sin": "Sin", "cos": "Cos", "tan": "Tan", "arcsin": "Asin",
     "arccos": "Acos", "arctan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh",
-    "arcsinh": "Asinh", "arccosh": "Acosh", "arctanh": "Atanh", "erf": "Erf", "floor": "Floor",
+    "arcsinh": "Asinh", "arccosh": "Acosh", "arctanh": "Atanh", "floor": "Floor",
     "ceil": "Ceil", "round": "Round", "sigmoid": "Sigmoid", "relu": "Relu",
 }  # fmt: skip
 _COMPARISONS = {"less": "Less", "less_equal": "LessOrEqual", "equal": "Equal"}
 
 # Those that onnxruntime has in float32 alone.
 SINGLE = {
-    *("tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "erf")
+    *("tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh"),
 }
 
 
@@ -49,6 +50,44 @@ def _expm1(x: Any) -> Any:
     return ops.where(small, near * series, ops.exp(x) - 1)
 
 
+def _erf(x: Any) -> Any:
+    size = ops.abs(x)
+    return ops.where(ops.less(size, 1), _erf_near(x), ops.sign(x) * (1 - _erfc_far(size)))
+
+
+def _erfc(x: Any) -> Any:
+    size = ops.abs(x)
+    far = _erfc_far(size)
+    return ops.where(ops.less(size, 1), 1 - _erf_near(x), ops.where(ops.less(x, 0), 2 - far, far))
+
+
+def _erf_near(x: Any) -> Any:
+    """Return erf(x) by its series, for x between -1 and 1."""
+    near: Any = ops.where(ops.less(ops.abs(x), 1), x, 0.0)
+    series: Any = 1.0
+    for n in range(24, 0, -1):
+        series = 1 + 2 * near * near * series / (2 * n + 1)
+    return ops.ERF_SLOPE * near * ops.exp(-near * near) * series
+
+
+def _erfc_far(x: Any) -> Any:
+    """Return erfc(x) by Laplace's continued fraction, for x from 1 on."""
+    far: Any = ops.where(ops.less(x, 1), 1.0, x)
+    fraction = far
+    for n in range(150, 0, -1):
+        fraction = far + n / 2 / fraction
+    return ops.ERF_SLOPE / 2 * ops.exp(-far * far) / fraction
+
+
+def _arctan2(y: Any, x: Any) -> Any:
+    """Return the angle of a point: that of its slope, and half a turn where x is negative."""
+    is_upright = ops.equal(x, 0)
+    angle = ops.arctan(y / ops.where(is_upright, 1.0, x))
+    below = ops.less(y, 0) + ops.equal(y, 0) * ops.less(1 / y, 0)  # -0 is below
+    half = ops.where(ops.less(x, 0), ops.where(below, -math.pi, math.pi), 0.0)
+    return ops.where(is_upright, ops.sign(y) * (math.pi / 2), angle + half)
+
+
 def _hypot(x: Any, y: Any) -> Any:
     largest = ops.maximum(ops.abs(x), ops.abs(y))
     unit = ops.where(ops.equal(largest, 0), 1.0, largest)
@@ -59,6 +98,9 @@ def _hypot(x: Any, y: Any) -> Any:
 _MADE: dict[str, Callable[..., Any]] = {
     "log1p": _log1p,
     "expm1": _expm1,
+    "erf": _erf,
+    "erfc": _erfc,
+    "arctan2": _arctan2,
     "hypot": _hypot,
     "log2": lambda x: ops.log(x) / ops.LOG_2,
     "log10": lambda x: ops.log(x) / ops.LOG_10,
@@ -129,6 +171,8 @@ class Nodes:
         if op is ops.where:
             return self.add("Where", self.truth(operands[0]), *operands[1:])
         names = operand_names(op)
+        if op is ops.erf and self.dtype == np.float32:
+            return self.add("Erf", *operands)
         if op.name in _MADE:
             formula = _MADE[op.name](*map(Formula, names))
         else:
