@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Union, overload
 
 from micrograd.derivatives import chain_rule
 from micrograd.derivatives import sparse as coloured
-from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.chain_rule import Entry, on_stand_ins
 from micrograd.derivatives.errors import name_of
 from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, tie
-from micrograd.derivatives.stand_ins import on_stand_ins
 from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
