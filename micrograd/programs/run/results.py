@@ -127,12 +127,13 @@ class Lease:
 
     __slots__ = ("_idle", "again", "forgets", "node")
 
-    again: Again  # how to make the call again, set by the program that was called
+    again: Again | None  # how to make the call again, set by the program that was called
 
     def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
         self.node: Call = node
         self.forgets: bool = hooks.forgets()  # so do the reductions of what it gave
         self._idle = idle
+        self.again = None
 
     def __reduce__(self) -> str:
         raise TypeError(_Node._why_no_copy)
@@ -161,9 +162,12 @@ class Reduction(_Node):
 
     def _stand_in(self) -> Value:
         """Return a node with the same number, whose derivatives are Values."""
+        if self.call.again is None:
+            return self
         return Value.node(self._number, self.call.node.args, self._slopes)
 
     def _slopes(self, *arguments: Any) -> list[Any]:
+        assert self.call.again is not None
         slopes = self.call.again.slopes(self)
         return slopes if isinstance(arguments[0], Value) else [v._number for v in slopes]
 
