@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from micrograd.engine import Value
 from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
 from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.cluster.chunks import call_on_chunks
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
@@ -136,7 +138,7 @@ class Program(Exports, ForArrays):
             plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
             library = None if plain else library_of(x)
             if library is not None:
-                return self._on_arrays(library, args, kwargs)
+                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
             argument = Argument(x) if plain else read(self._name, name, x)
             if n is None:
                 n = argument.n
@@ -161,7 +163,11 @@ class Program(Exports, ForArrays):
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
 
-    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    def _shipped(self) -> tuple[Traced | None, list[Value]]:
+        """Return what a cluster gets: what was traced, and the parameters in their order."""
+        return self._traced(), self._known.parameters()
+
+    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on arrays of another library than NumPy."""
         known: list[Paths] = []
 
@@ -172,7 +178,11 @@ class Program(Exports, ForArrays):
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result: Result = run_on_arrays(self._name, library, named, paths_for)
+        result: Any
+        if library == "dask":
+            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped)
+        else:
+            result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
             refuse_numbers(known[0].found)
         return result
