@@ -20,7 +20,7 @@ from micrograd.ops import Op
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
-from micrograd.programs.run.kernels import Call, is_function
+from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
-MANY = 200  # numbers of which it computes a function with vectors, as exp
+MANY = 200  # numbers of which it computes a function with vectors, as sin
 SMALL = 4000  # multiply-adds of a matrix product that reads with gaps
-LARGE = 150_000  # and of one that does not
+LARGE = 300_000  # and of one that does not
 PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
@@ -105,7 +105,7 @@ class Instructions:
             self._words.extend(words)
             return True
         size = math.prod(out.dims) * (self._n if out.varies else 1)
-        if size > MANY and is_function(step.detail):
+        if size > MANY and has_vectors_in_numpy_alone(step.detail):
             return False
         views = [out, *operands]
         if not out.dims:  # most steps of a program without structure: in a fifth of the time
