@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.programs.again import Again
 from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
-from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
+from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
 from micrograd.programs.cluster.chunks import call_on_chunks
 from micrograd.programs.elsewhere.function import ForArrays
@@ -26,6 +27,7 @@ from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
+from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
@@ -86,6 +88,7 @@ class Program(Exports, ForArrays):
             self._name = f"{order.name}({self._name})"
         self._known = known
         self._orders = orders
+        self._slopes: Program | None = None
         self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
@@ -109,6 +112,13 @@ class Program(Exports, ForArrays):
                 "a program returns numbers alone, and its derivatives are arrays"
             )
         return self._of_order(Order(compute, argnums))
+
+    def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
+        """Return the program of the derivatives of each result by the parameters of a call."""
+        known = self._slopes
+        if known is None or known._orders[-1].parameters != parameters:
+            known = self._slopes = self._of_order(Order(slopes_of_each, (), parameters))
+        return known
 
     def _of_order(self, order: Order) -> Program:
         derived = Program.__new__(Program)
@@ -158,6 +168,7 @@ class Program(Exports, ForArrays):
             result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
+        lease_of(result).again = Again(self, args, kwargs)
         return result
 
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
