@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
 MANY = 200  # numbers of which it computes a function with vectors, as sin
-SMALL = 4000  # multiply-adds of a matrix product that reads with gaps
-LARGE = 300_000  # and of one that does not
+LARGE = {"j": 300_000, "k": 60_000, "": 4000}  # multiply-adds of a product, by how C reads it
 PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
@@ -274,7 +273,7 @@ class Instructions:
             return False
         found = along.roles(kept, terms)
         work = found.i.extent * found.j.extent * found.k.extent
-        if is_product and work > (LARGE if found.without_gaps else SMALL):
+        if is_product and work > LARGE[found.loops]:
             return False
         if found.swap:
             bases = [bases[0], bases[2], bases[1]]
