@@ -244,7 +244,7 @@ def test_a_function_that_lacks_parameters_of_a_later_path_says_so(xp: Any) -> No
     program([-1.0])
     with pytest.raises(ProgramError, match="more parameters than these 1: make the function again"):
         function(xp.asarray(np.ones(1)), xp.asarray(np.array([1.0, -1.0])))
-    assert_agree(program, xp, np.array([1.0, -1.0]))
+    assert_agree(program, xp, np.array([1.0, -1.0, 2.0, -3.0, 0.5]))
 
 
 def test_what_is_known_is_asked_first() -> None:
