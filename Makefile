@@ -14,7 +14,7 @@ ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py --igno
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
 .SILENT:
-.PHONY: demo help test random browser lab lint types notebooks bench ops sanitize clean docs axe
+.PHONY: demo help test random arrays browser lab lint types notebooks bench ops sanitize clean docs axe
 
 demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -26,7 +26,7 @@ demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw 
 help: ## list what make can do
 	sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 17
 
-test: $(VENV)/test.installed ## run the tests on both cores, with the gate on coverage
+test: $(VENV)/test.installed $(VENV)/onnx.installed ## run the tests on both cores, with the gate on coverage
 	echo "== The C core"
 	$(BIN)/python $(PYTEST)
 	echo "== The Python core, with coverage"
@@ -37,6 +37,9 @@ test: $(VENV)/test.installed ## run the tests on both cores, with the gate on co
 random: $(VENV)/test.installed ## compare random programs with the loop over the rows, for a minute on each core
 	$(BIN)/python tests/random_programs.py --seconds 60
 	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60
+
+arrays: $(VENV)/test.installed $(VENV)/jax.installed $(VENV)/torch.installed ## run programs on the arrays of JAX and PyTorch
+	$(BIN)/python -m pytest tests/test_programs_arrays.py
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed $(VENV)/docs.installed ## test the stepper and the live page in Chromium
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto

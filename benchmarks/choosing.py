@@ -1,4 +1,4 @@
-"""Value and gradient of ten scalar programs, beside JAX and CasADi: `--jax PYTHON --casadi PYTHON`.
+"""Value and gradient of ten scalar programs, beside others: `--jax PYTHON`, `--casadi`, `--numba`.
 
 Each library runs in the Python given for it, on the programs of tests/problems/science.py as they
 stand. Times are in calls of the same program on plain floats in that Python: the first gradient,
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import inspect
 import json
 import math
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ ROUNDS = 7
 # JAX unrolls Python's loops, and compiles what comes of it for long: it wants lax.scan, which is
 # another way of writing.
 LOOPS = {"orbit", "garch", "kalman", "equilibrium", "epidemic"}
+NOT_TAKEN = {"jax": LOOPS, "numba": {"ratings"}}  # the latter has a generator
 
 
 def programs() -> dict[Any, list[float]]:
@@ -35,6 +38,11 @@ def programs() -> dict[Any, list[float]]:
     sys.modules["science"] = module
     spec.loader.exec_module(module)
     return module.AT  # type: ignore[no-any-return]
+
+
+def square(p: Any, m: Any) -> Any:
+    """Return a square, the smallest program."""
+    return p[0] * p[0]
 
 
 def with_micrograd(f: Any, n: int) -> Callable[[list[float]], Any]:
@@ -63,7 +71,32 @@ def with_casadi(f: Any, n: int) -> Callable[[list[float]], Any]:
     return lambda at: function(at)
 
 
-MAKERS = {"micrograd": with_micrograd, "jax": with_jax, "casadi": with_casadi}
+def with_numba(f: Any, n: int) -> Callable[[list[float]], Any]:
+    """Compile the value alone; the gradient is by differences, to half of the digits."""
+    import numba
+
+    source = textwrap.dedent(inspect.getsource(f)).replace("(p: Any, m: Any)", "(p: Any)")
+    names = {k: tuple(v) if isinstance(v, list) else v for k, v in f.__globals__.items()}
+    names["m"] = math  # numba takes no module as an argument, and no lists from outside
+    exec(compile(source, f.__code__.co_filename, "exec"), names)
+    compiled = numba.njit(names[f.__name__])
+
+    def gradient(at: list[float]) -> tuple[float, list[float]]:
+        value, slopes = compiled(tuple(at)), []
+        for i, x in enumerate(at):
+            step = 1e-8 * max(1.0, abs(x))
+            slopes.append((compiled((*at[:i], x + step, *at[i + 1 :])) - value) / step)
+        return value, slopes
+
+    return gradient
+
+
+MAKERS = {
+    "micrograd": with_micrograd,
+    "jax": with_jax,
+    "casadi": with_casadi,
+    "numba": with_numba,
+}
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -81,9 +114,9 @@ def seconds(call: Callable[[], Any]) -> float:
 def measure(name: str) -> dict[str, tuple[float, float]]:
     """Return for each program the first and a later gradient, in calls on plain floats."""
     found = {}
-    MAKERS[name](lambda p, m: p[0] * p[0], 1)([1.0])  # what is imported now is not counted
+    MAKERS[name](square, 1)([1.0])  # what is imported now is not counted
     for f, at in programs().items():
-        if name == "jax" and f.__name__ in LOOPS:
+        if f.__name__ in NOT_TAKEN.get(name, ()):
             continue
         plain = seconds(lambda f=f, at=at: f(at, math))  # type: ignore[misc]
         start = time.perf_counter()
@@ -100,12 +133,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jax", metavar="PYTHON")
     parser.add_argument("--casadi", metavar="PYTHON")
+    parser.add_argument("--numba", metavar="PYTHON")
     parser.add_argument("--child", choices=MAKERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         print(json.dumps(measure(given.child)))
         return
-    pythons = {"micrograd": sys.executable, "jax": given.jax, "casadi": given.casadi}
+    pythons = {"micrograd": sys.executable} | {n: getattr(given, n) for n in list(MAKERS)[1:]}
     tables = {}
     for name, python in pythons.items():
         if python:
@@ -116,7 +150,7 @@ def main() -> None:
     print("|---" * (len(tables) + 1) + "|")
     for program in tables["micrograd"]:
         cells = [
-            "{:,.0f}, {:.0f}".format(*table[program]) if program in table else "-"
+            "{:,.0f}, {:.2g}".format(*table[program]) if program in table else "-"
             for table in tables.values()
         ]
         print(f"| {program} | {' | '.join(cells)} |")

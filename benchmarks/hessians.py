@@ -91,6 +91,68 @@ def mixture_contestants(n: int) -> tuple[Contestants, Vector]:
     return contestants, mixture.parameters
 
 
+def mixture_program_contestants(n: int) -> tuple[Contestants, Vector]:
+    """Write the log likelihood of one point; the Hessian is that of the sum over n of them."""
+    contestants, x = mixture_contestants(n)
+    mixture = random_mixture(n)
+    k = mixture.components
+    p = [micrograd.Value(v) for v in x]
+    weights, means, factors = p[:k], p[k : 3 * k], p[3 * k :]
+
+    @micrograd.program
+    def log_likelihood(point: Any) -> Any:
+        terms = []
+        for i in range(k):
+            a, b = point[0] - means[2 * i], point[1] - means[2 * i + 1]
+            first, second, lower = factors[3 * i : 3 * i + 3]
+            u, v = micrograd.exp(first) * a, micrograd.exp(second) * b + lower * a
+            terms.append(weights[i] + first + second - 0.5 * (u * u + v * v))
+        return micrograd.logsumexp(terms) - micrograd.logsumexp(weights)
+
+    objective = log_likelihood.objective(p, mixture.points)
+    # The prior is of the parameters alone.
+    prior = micrograd.hessian(lambda q: prior_of(q, mixture))
+    contestants["eager"] = contestants["micrograd"]
+    contestants["micrograd"] = lambda q: objective.hess(q) + prior(q)
+    contestants["JAX, jitted"] = jax.jit(contestants["JAX"])
+    return contestants, x
+
+
+def prior_of(q: Vector, mixture: adbench.Mixture) -> Any:
+    """Return what the objective adds for the parameters, apart from a constant."""
+    factors = q[3 * mixture.components :].reshape(-1, 3)
+    diagonal, lower = factors[:, :2], factors[:, 2]
+    squares = (micrograd.exp(2 * diagonal)).sum() + (lower**2).sum()
+    return 0.5 * mixture.gamma**2 * squares - mixture.m * diagonal.sum()
+
+
+def logistic_contestants(n: int) -> tuple[Contestants, Vector]:
+    """Take the 6x6 Hessian of a logistic loss by its weights, for each of n rows."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(n, 6))  # noqa: N806
+    labels = rng.integers(0, 2, n).astype(float)
+    w = [0.3, -0.2, 0.5, 0.1, -0.4, 0.2]
+
+    @micrograd.program
+    def curvature(x: Any, label: Any) -> Any:
+        def loss(w: Any) -> Any:
+            z = sum(a * b for a, b in zip(w, x))
+            return micrograd.softplus(z) - label * z
+
+        return micrograd.hessian(loss)(w)
+
+    def on_arrays(w: Vector, x: Vector, label: Vector) -> Any:
+        z = w @ x
+        return jax.numpy.logaddexp(0.0, z) - label * z
+
+    by_jax = jax.jit(jax.vmap(jax.hessian(on_arrays), (None, 0, 0)))
+    contestants: Contestants = {
+        "micrograd": lambda _: curvature(X, labels).data,
+        "JAX, jitted": lambda w: by_jax(w, X, labels),
+    }
+    return contestants, np.array(w)
+
+
 def lennard_jones_on_scalars(x: Vector) -> Any:
     total = 0.0
     for (a, b, c), (u, v, w) in combinations(zip(x[::3], x[1::3], x[2::3]), 2):
@@ -136,7 +198,7 @@ def compare(title: str, contestants: Contestants, x: Vector) -> None:
     print(f"{title}: micrograd {1000 * statistics.median(own):.1f} ms")
     for name, others in seconds.items():
         ratio = statistics.median(other / mine for mine, other in zip(own, others))
-        print(f"    {name:9} takes {ratio:.2f} times as long")
+        print(f"    {name:11} takes {ratio:.2f} times as long")
 
 
 def main() -> None:
@@ -152,6 +214,8 @@ def main() -> None:
     compare("Lennard-Jones, n = 90", atoms, scattered_atoms(30))
     for n in (1, 10, 100, 1000):
         compare(f"mixture, K = 5, d = 2, {n} points", *mixture_contestants(n))
+    compare("mixture as a program, 1000 points", *mixture_program_contestants(1000))
+    compare("logistic model, each of 100,000 rows", *logistic_contestants(100_000))
 
 
 if __name__ == "__main__":

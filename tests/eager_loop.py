@@ -33,7 +33,7 @@ def assert_agree(function: Function, arguments: Iterable[Any], parameters: Seque
 
 def assert_same(traced: Program, arguments: Iterable[Any], parameters: Sequence[Any]) -> None:
     """Check a program that may have been called before, when the parameters were others."""
-    looped = by_loop(traced.function, arguments, parameters)
+    looped = by_loop(traced.__wrapped__, arguments, parameters)
     ran = by_program(traced, arguments, parameters)
     assert_plans_hold(traced)
     assert ran.data.shape == looped.data.shape

@@ -36,6 +36,7 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
         "run": ["trace", "lift", "lower"],
         "rewrite": ["trace", "lift"],
         "show": ["trace", "lift", "rewrite"],
+        "elsewhere": ["trace", "lift", "lower", "run"],
         "export": [".", "trace", "lift", "lower", "run"],
     },
     "draw": {

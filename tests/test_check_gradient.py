@@ -248,6 +248,53 @@ def test_right_gradients_pass_with_rounding_and_noise(seed: int) -> None:
         assert found.mistakes == []
 
 
+def laid_out_wrongly(right: Arrays) -> Iterator[tuple[str, Any]]:
+    for level in range(len(right)):
+        zero = [np.zeros_like(d) if i == level else d for i, d in enumerate(right)]
+        yield f"D{level + 1} left at 0", zero
+    late = [np.column_stack([np.zeros(len(d)), d[:, :-1]]) for d in right]
+    early = [np.column_stack([d[:, 1:], np.zeros(len(d))]) for d in right]
+    yield "columns shifted by one", late
+    yield "columns shifted by one", early
+    yield "rows shifted by one", [np.roll(d, 1, axis=0) for d in right]
+    yield "rows shifted by one", [np.vstack([d[1:], 0 * d[:1]]) for d in right]
+    yield "layers in reverse order", right[::-1]
+    if len({d.shape for d in right}) > 1:
+        for order in ("C", "F"):
+            yield (
+                "layers in reverse order",
+                np.concatenate([d.ravel(order=order) for d in right[::-1]]),
+            )
+
+
+@pytest.mark.parametrize(
+    "net", [check_case(0.0), check_case(1.0), exercise_4(1.0), *map(random_net, range(8))]
+)
+def test_a_right_gradient_laid_out_wrongly_is_named(net: Net) -> None:
+    for name, given in laid_out_wrongly(course(net)):
+        check = check_gradient(net.thetas, net.x, net.y, given, net.lam)
+        assert not check.right
+        assert name in check.mistakes, (name, str(check))
+
+
+def test_what_does_not_fit_may_fit_otherwise() -> None:
+    net = exercise_4(0.0)
+    one, two = net.thetas
+    ones = np.column_stack([np.ones(len(net.x)), net.x])
+    for thetas, x, hint in [
+        ([one.T, two.T], net.x, "transposed, with a row per unit"),
+        ([two, one], net.x, "in reverse order: Theta1"),
+        ([one[:, 1:], two[:, 1:]], net.x, "a column is missing in each: the bias"),
+        ([one, two[:, :9]], net.x, "Theta2 has 9 columns and the layer below has 25 units"),
+        ([one, two], net.x.T, "X fits transposed, with a row per example: give X.T$"),
+        ([one, two], ones.T, "give X.T, without the row of ones"),
+        ([one, two], ones, "leave the 1 of the bias out"),
+        ([one, two], ones + 1, "takes 400$"),
+    ]:
+        with pytest.raises(ValueError, match=hint):
+            deltas(thetas, x, net.y)
+
+
 def test_the_verdict_is_said() -> None:
     net = check_case(0)
     found = check_gradient(net.thetas, net.x, net.y, course(net, "g' forgotten in layer 2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_draw_folding import assert_is_partition, assert_no_way_leads_back, patterns, titles
-from transformer import Transformer
+from transformer import Transformer, linear, softmax
 
 from micrograd import Value, scope
 from micrograd.draw import graph
@@ -178,6 +179,51 @@ def test_a_transformer_in_plain_code_shows_its_parts_by_name() -> None:
     said = " ".join(patterns(folding))
     for name in ("wq", "wk", "wv", "wo", "fc1", "fc2", "lm_head", "softmax", "ReLU"):
         assert name in said
+
+
+def attention(width: int = 8, heads: int = 4, rows: int = 4) -> tuple[Value, dict[str, Any]]:
+    """Let one row attend to several, in heads beside each other."""
+    rng = random.Random(1)
+
+    def matrix(count: int) -> list[list[Value]]:
+        return [[Value(rng.gauss(0, 0.3)) for _ in range(width)] for _ in range(count)]
+
+    x, state = matrix(rows), {name: matrix(width) for name in ("wq", "wk", "wv", "wo")}
+    query = linear(x[-1], state["wq"])
+    keys, values = ([linear(row, state[name]) for row in x] for name in ("wk", "wv"))
+    found: list[Value] = []
+    for head in range(heads):
+        part = slice(head * width // heads, (head + 1) * width // heads)
+        weights = softmax([dot(query[part], key[part]) / 2.0 for key in keys])
+        found += [dot(weights, list(column)) for column in zip(*(row[part] for row in values))]
+    loss: Any = sum(v * v for v in linear(found, state["wo"]))
+    return loss, {**state, "x": x}
+
+
+def test_heads_beside_each_other_are_one_box_with_their_number() -> None:
+    loss, names = attention()
+    diagram = graph(loss, names=names)
+    assert_is_partition(diagram.folding)
+    assert_no_way_leads_back(diagram.folding)
+    said = patterns(diagram.folding)
+    assert "4 alike: softmax" in said
+    found = {name: [text for text in said if re.match(rf"{name}\b", text)] for name in names}
+    assert all(len(found[name]) == 1 for name in ("wq", "wk", "wv", "wo"))
+    merged = [text == name for name, [text] in found.items() if name != "x"]
+    assert len(set(merged)) == 1  # each W x in a box of its own, in all places or in none
+    width, height = (float(x) for x in re.findall(r' (?:width|height)="(\d+)"', diagram.svg)[:2])
+    assert height <= 1.25 * 960
+    assert width <= 1.2 * 960
+
+
+@pytest.mark.parametrize("most", range(2, 30, 3))
+def test_a_softmax_is_merged_as_a_whole_or_not_at_all(most: int) -> None:
+    """Without its sum, what is divided would depend on what depends on it."""
+    loss, names = attention(width=4, heads=2, rows=2)
+    folding: Folding = fold(Outline(loss, names), most=most)
+    assert len(folding.boxes) <= most
+    assert_is_partition(folding)
+    assert_no_way_leads_back(folding)
 
 
 def newton() -> Value:

@@ -113,6 +113,22 @@ def test_sums_of_unlike_lengths(both: Both) -> None:
     assert {"running", "segments", "clear", "take"} & both.in_c
 
 
+def test_slopes_that_are_a_choice_are_copied(both: Both) -> None:
+    p, q = Value(1.5), Value(0.5)
+
+    def slopes(x: Any) -> Any:
+        return sum(mg.grad(mg.arctan2(p, 2.0 + mg.cos(q * x)) ** q * abs(x), [p, q]))
+
+    traced = mg.program(slopes)
+    for rows in ([0.7], [0.7, -1.2]):
+        p.grad = q.grad = 0.0
+        total = traced(rows).sum()
+        total.backward()
+        expected = sum(slopes(x) for x in rows)
+        assert total.data == pytest.approx(expected.data, rel=1e-12)
+        assert [p.grad, q.grad] == pytest.approx([g.data for g in mg.grad(expected, [p, q])])
+
+
 SETS = [[0, 3, 1], [5], [2, 4, 8, 6], [7, 1], [3, 3, 0], [8, 2, 5, 1, 0]]
 
 
@@ -208,8 +224,8 @@ def test_matrix_products(size: tuple[int, int, int], orders: tuple[str, ...]) ->
     xi, xk = (s // 8 for s in views[1].strides)
     yk, yj = (s // 8 for s in views[2].strides)
     places = [place for place, _ in parts]
-    head = [C.codes["SUM"], instructions.PRODUCTS, 0, 0, i, j, k]
-    run([*head, places[0], oi, oj, places[1], xi, 0, xk, places[2], 0, yj, yk], numbers)
+    head = [C.codes["SUM"], instructions.PRODUCTS, 0, 0, i, j, 1, k]
+    run([*head, places[0], oi, oj, places[1], xi, 0, 0, xk, places[2], 0, yj, 0, yk], numbers)
     assert views[0] == pytest.approx(expected, rel=1e-13, abs=1e-14)
 
 
@@ -227,8 +243,8 @@ def test_sums_and_extremes_of_rows(n: int, bad: float | None) -> None:
         for axis, (step, k) in enumerate([(1, 20), (20, 1)]):
             kept = table.shape[1 - axis]
             numbers = np.concatenate([np.zeros(kept), table.reshape(-1)])
-            head = [C.codes["SUM"], kind, 0, 0, 1, kept, table.shape[axis]]
-            run([*head, 0, 0, 1, kept, 0, step, k], numbers)
+            head = [C.codes["SUM"], kind, 0, 0, 1, kept, 1, table.shape[axis]]
+            run([*head, 0, 0, 1, kept, 0, step, 0, k], numbers)
             expected = reduce(table, axis)
             assert numbers[:kept] == pytest.approx(expected, rel=1e-12, nan_ok=True)
 

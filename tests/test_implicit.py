@@ -87,7 +87,7 @@ def test_solve_runs_in_programs() -> None:
     total = f(a, b).sum()
     total.backward()
     by_program, w.grad = w.grad, 0.0
-    each: Any = sum(f.__wrapped__(*row) for row in zip(a, b))  # type: ignore[attr-defined]
+    each: Any = sum(f.__wrapped__(*row) for row in zip(a, b))
     each.backward()
     assert total.data == pytest.approx(each.data, rel=1e-13)
     assert by_program == pytest.approx(w.grad, rel=1e-12)

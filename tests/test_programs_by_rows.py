@@ -161,6 +161,8 @@ def test_kinks_and_far_values_are_those_of_a_program() -> None:
     bent = program(lambda x: abs(x) ** 2)
     assert mg.grad(bent)([-1.0, 0.0]).data.tolist() == [-2.0, 0.0]
     assert np.isnan(mg.grad(mg.grad(bent))([0.0]).data).all()
+    larger = program(lambda x: mg.maximum(x[0] ** 2, x[1]) * w)
+    assert mg.hessian(larger)([[3.0, 1.0]]).data.tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
     rooted = program(lambda x: mg.sqrt(x))
     assert mg.grad(rooted)([0.0, 4.0]).data.tolist() == [np.inf, 0.25]
 

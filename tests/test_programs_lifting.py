@@ -34,7 +34,7 @@ def executable(traced: Program) -> Executable:
 
 def count_groups(traced: Program) -> int:
     """Count the groups that its path is lifted to."""
-    path, names = path_of(traced), References(traced.function).names
+    path, names = path_of(traced), References(traced.__wrapped__).names
     patterns = {p: name.pattern for p, name in names.items()}
     parameters = path.program.parameters
     return len(Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns).groups)

@@ -120,7 +120,7 @@ def test_a_bound_program_pickles_with_its_object() -> None:
 
 def test_what_is_no_function_binds_nothing() -> None:
     class Holder:
-        line = program(Line(2.0).at.function)
+        line = program(Line(2.0).at.__wrapped__)
 
         @staticmethod
         @program

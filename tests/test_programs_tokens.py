@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from eager_loop import close, gradients, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_programs_lifting import executable
 
 import micrograd as mg
 from micrograd import Value, program
 from micrograd.programs import ProgramError
+from micrograd.value.selection import Chosen
 
 
 def assert_documents(function: Any, documents: Sequence[Any], parameters: Sequence[Any]) -> None:
@@ -171,6 +174,47 @@ def test_a_table_may_lie_in_memory_in_any_way(table: Any) -> None:
 
 
 # Sequences ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 16, 17])
+def test_lookups_at_several_places_agree_with_the_loop(n: int) -> None:
+    table = [values(row) for row in np.linspace(-1.0, 1.0, 35).reshape(7, 5).tolist()]
+    mix = [values(row) for row in np.linspace(0.5, -0.5, 20).reshape(4, 5).tolist()]
+
+    def loss(tokens: Sequence[Any]) -> Any:
+        total: Any = 3.0 * mg.take(table, tokens[0])[4]  # 3 is the place of no row in order
+        for token, following in itertools.pairwise(tokens):
+            x = mg.take(table, token)
+            scores = [sum(w * e for w, e in zip(row, x)) for row in mix]
+            total = total - mg.take(scores, following) / 5.0
+        return total * total
+
+    rows = np.random.default_rng(n).integers(-4, 4, (n, 6)).tolist()
+    parameters = [p for row in (*table, *mix) for p in row]
+    assert_documents(loss, rows, parameters)
+
+
+def test_the_gradient_of_a_table_of_rows_is_one_product_of_marks() -> None:
+    table = [values([1.0 * k, 2.0 * k]) for k in range(9)]
+
+    @program
+    def loss(tokens: Sequence[Any]) -> Any:
+        return sum(mg.take(table, t)[0] * mg.take(table, t)[1] / 6.0 for t in tokens) ** 2.0
+
+    loss([[1, 2, 8]]).sum().backward()
+    steps = executable(loss).plan.backward
+    marks = [step.out for step in steps if isinstance(step.detail, Chosen)]
+    assert marks
+    assert not [s for s in steps if s.kind == "take" and s.operands[0].storage == marks[0].storage]
+
+
+@pytest.mark.parametrize("documents", [[[0, 1], [2, -4]], [[0, 1, 2], [1, 3], [0, 1]]])
+def test_the_row_of_an_index_out_of_range_is_named_among_others(documents: Any) -> None:
+    table = values([1.0, 2.0, 3.0])
+    loss = program(lambda tokens: sum(mg.take(table, t) for t in tokens))
+    loss([[0, 1], [2, -3]])
+    with pytest.raises(IndexError, match=r"index (3|-4) in row 1 of tokens, position 1,"):
+        loss(documents)
 
 
 def test_rows_of_unlike_lengths_come_back_in_their_order() -> None:

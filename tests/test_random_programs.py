@@ -73,7 +73,7 @@ def changed(case: Case, name: str, change: Callable[[Value], Value]) -> Callable
     names = {**GLOBALS, **{of: parameters(of) for of in case.held}}
     exec(case.source, names)
     found = names["function"]
-    return found.function if isinstance(found, Program) else found
+    return found.__wrapped__ if isinstance(found, Program) else found
 
 
 def planted(kind: str, change: Callable[[Value], Value]) -> Iterator[bool]:

@@ -98,20 +98,33 @@ def explain(error: Exception) -> None:
     TypeError: np.isnan takes no Values: write x != x
     """
     text = str(error)
-    if text.startswith("setting an array element"):
-        raise TypeError(_NO_ROOM) from error
     match = _REFUSED.search(text)
     name = (match["ufunc"] or match["method"]) if match else _numpy_function(error)
+    is_full = text.startswith("setting an array element")
+    if is_full and name not in _INSTEAD:
+        raise TypeError(_NO_ROOM) from error
     if not name:
         return
     import micrograd
 
-    own = "" if not hasattr(micrograd, name) else f"micrograd.{name}(x), of an array too"
+    operation = getattr(micrograd, name, None)
+    several = "x, y" if len(getattr(operation, "derivatives", "x")) == 2 else "x"
+    own = "" if operation is None else f"micrograd.{name}({several}), of arrays too"
     instead = _INSTEAD.get(name, own)
+    called = _full_name(name)
     if match and match["method"] and own:
-        raise TypeError(f"np.{name} takes no mixture of numbers and Values: write {own}") from error
-    if instead and (match or "dtype" in text):
-        raise TypeError(f"np.{name} takes no Values: write {instead}") from error
+        raise TypeError(f"{called} takes no mixture of numbers and Values: write {own}") from error
+    if instead and (match or is_full or "dtype" in text):
+        raise TypeError(f"{called} takes no Values: write {instead}") from error
+
+
+def _full_name(name: str) -> str:
+    import numpy as np
+
+    homes = {"np": np, "np.linalg": np.linalg}
+    return (
+        f"{next((home for home, x in homes.items() if hasattr(x, name)), 'scipy.special')}.{name}"
+    )
 
 
 def _numpy_function(error: Exception) -> str:

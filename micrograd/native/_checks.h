@@ -47,11 +47,24 @@ static int loop_fits(Check *c) {
     return extents != NULL;
 }
 
+static int choose_fits(Check *c, int with_table) {
+    const int32_t *head = words(c, 2);
+    if (!head || head[0] < 1 || head[1] < 1 || head[1] > MOST_AXES) return 0;
+    const int32_t *extents = extents_of(c, head[1]);
+    if (!extents || !fits(c, head[1], extents) || !fits(c, head[1], extents)) return 0;
+    if (!with_table) return fits(c, head[1], extents);
+    /* What is chosen from is a view with an axis more, of which the step stands behind the others. */
+    int32_t longer[MOST_AXES + 1];
+    memcpy(longer, extents, (size_t)head[1] * sizeof *extents);
+    longer[head[1]] = head[0];
+    return fits(c, head[1] + 1, longer);
+}
+
 static int sum_fits(Check *c) {
     const int32_t *head = words(c, 3);
     if (!head || head[0] < 0 || head[0] > SMALLEST || head[1] < 0 || head[2] < 0) return 0;
     if (head[1] > MOST_AXES || head[2] > MOST_AXES) return 0;
-    const int64_t axes = (int64_t)head[1] + head[2] + 3;
+    const int64_t axes = (int64_t)head[1] + head[2] + 4;
     const int32_t *extents = extents_of(c, axes);
     if (!extents || !fits(c, head[1] + 2, extents)) return 0;
     return fits(c, axes, extents) && (head[0] != SUM_OF_PRODUCTS || fits(c, axes, extents));
@@ -105,6 +118,8 @@ static int instruction_fits(Check *c) {
     if (code >= 0 && code < N_ROWS) return row_fits(c, rows + code);
     switch (code) {
     case LOOP: return loop_fits(c);
+    case CHOOSE: return choose_fits(c, 1);
+    case CHOSEN: return choose_fits(c, 0);
     case SUM: return sum_fits(c);
     case TAKE: return move_fits(c, 2, 1);
     case PUT: return move_fits(c, 2, 0);

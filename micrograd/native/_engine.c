@@ -51,6 +51,7 @@
 #include "_pattern.h"
 
 #include "_recorded.h"
+#include "_tape.h"
 
 #include "_bulk.h"
 
@@ -192,6 +193,7 @@ static int engine_exec(PyObject *module) {
 static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
     Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes);
+    for (Py_ssize_t i = 0; i < s->kept.size; i++) Py_VISIT(Py_TYPE(s->kept.items[i]));
     Py_VISIT(s->on_new); Py_VISIT(s->before_backward); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
@@ -201,6 +203,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
 /* Release what the module owns. */
 static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
+    while (s->kept.size) drop_kept(s);
     Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes);
     Py_CLEAR(s->on_new); Py_CLEAR(s->before_backward); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
@@ -212,11 +215,6 @@ static int engine_clear(PyObject *module) {
 static void engine_free(void *module) {
     State *s = PyModule_GetState(module);
     engine_clear(module);
-    while (s->kept.size) {
-        PyObject *dead = (PyObject *)s->kept.items[--s->kept.size];
-        Py_SET_TYPE(dead, &PyList_Type); /* Value is gone; any garbage-collected type does */
-        PyObject_GC_Del(dead);
-    }
     PyMem_Free(s->kept.items);
     free_walk(&s->spare);
 }
@@ -242,6 +240,8 @@ static PyMethodDef engine_methods[] = {
     BULK_FUNCTIONS(BULK_METHOD)
     {"rewirings", engine_rewirings, METH_NOARGS, "See micrograd/graph/past.py."},
     {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
+    {"write_down", (PyCFunction)(void (*)(void))engine_write_down, METH_FASTCALL,
+     "See micrograd/programs/trace/tape.py."},
     {"trim", engine_trim, METH_NOARGS, "Return the memory of freed Values to Python."},
     {"hide_leaves", engine_hide_leaves, METH_O, "See micrograd/native/blocks.py."},
     {"swap_scope", engine_swap_scope, METH_O, "Let this thread record in a scope, or in none."},

@@ -15,6 +15,7 @@
 
 /* On processors that have wider vectors the functions use them; which one is chosen when the module is loaded. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(ONE_CLONE)
+#define SEVERAL_CLONES
 #define WIDEST __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
 #else
 #define WIDEST
@@ -28,7 +29,7 @@ enum { MOST_AXES = 12 };
 
 #include "_moves.h"
 
-enum { LOOP = N_ROWS, SUM, TAKE, PUT, SEGMENTS, RUNNING, CLEAR };
+enum { LOOP = N_ROWS, CHOOSE, CHOSEN, SUM, TAKE, PUT, SEGMENTS, RUNNING, CLEAR };
 
 #include "_checks.h"
 
@@ -54,6 +55,8 @@ static void run(double *at, const int32_t *w, const int32_t *end) {
             EXECUTED_BINARY(BINARY_CASE)
             EXECUTED_TERNARY(TERNARY_CASE)
         case LOOP: w = run_loop(at, w); break;
+        case CHOOSE: w = run_choose(at, w); break;
+        case CHOSEN: w = run_chosen(at, w); break;
         case SUM: w = run_sum(at, w); break;
         case TAKE: w = run_take(at, w); break;
         case PUT: w = run_put(at, w); break;
@@ -153,6 +156,7 @@ static PyType_Spec instructions_spec = {
 /* The module ----------------------------------------------------------------------------------------------- */
 
 static int executor_exec(PyObject *module) {
+    choose_tiles();
     PyObject *type = PyType_FromModuleAndSpec(module, &instructions_spec, NULL);
     if (!type || PyModule_AddObjectRef(module, "Instructions", type) < 0) {
         Py_XDECREF(type);
@@ -165,7 +169,7 @@ static int executor_exec(PyObject *module) {
         return -1;
     }
     Py_DECREF(codes); /* the module has it */
-    static const char *const others[] = {"LOOP", "SUM", "TAKE", "PUT", "SEGMENTS", "RUNNING", "CLEAR"};
+    static const char *const others[] = {"LOOP", "CHOOSE", "CHOSEN", "SUM", "TAKE", "PUT", "SEGMENTS", "RUNNING", "CLEAR"};
     for (int code = 0; code <= CLEAR; code++) {
         PyObject *number = PyLong_FromLong(code);
         const char *name = code < N_ROWS ? rows[code].name : others[code - N_ROWS];

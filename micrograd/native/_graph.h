@@ -97,7 +97,7 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             x->seen = number;
             if ((leaf = list_leaf(s, w, x)) < 0) return -1;
             if (leaf) break;
-            if (append(&w->path, x) < 0 || append(&w->path, rest_of(x)) < 0) return -1;
+            if (append_pair(&w->path, x, rest_of(x)) < 0) return -1;
             if (w->backward && x->shape != LEAF) {
                 x->grad = 0.0;
                 w->unruled |= has_no_rule(s, x);

@@ -25,7 +25,10 @@ static inline void add_row(ptrdiff_t n, double *o, ptrdiff_t so, const double *x
 static const int32_t *run_take(double *numbers, const int32_t *w) {
     const Rows o = rows_of(numbers, w + 3), x = rows_of(numbers, w + 6);
     const int32_t *index = w + 9;
-    for (ptrdiff_t r = 0; r < w[1]; r++) copy_row(w[2], o.p + r * o.row, o.step, x.p + index[r] * x.row, x.step);
+    if (w[2] == 1)
+        for (ptrdiff_t r = 0; r < w[1]; r++) o.p[r * o.row] = x.p[index[r] * x.row];
+    else
+        for (ptrdiff_t r = 0; r < w[1]; r++) copy_row(w[2], o.p + r * o.row, o.step, x.p + index[r] * x.row, x.step);
     return index + w[1];
 }
 

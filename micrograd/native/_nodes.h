@@ -17,6 +17,14 @@ static inline int append(List *list, Value *v) {
     return -failed;
 }
 
+/* Append two borrowed Values. Sets no error. */
+static inline int append_pair(List *list, Value *v, Value *w) {
+    if (list->size + 2 > list->room && grow((void **)&list->items, &list->room, sizeof(v))) return -1;
+    list->items[list->size++] = v;
+    list->items[list->size++] = w;
+    return 0;
+}
+
 /* Switch the state to the running thread: save the other thread's scope, load this one's. */
 static int change_thread(State *s) {
     PyObject *key = (PyObject *)s->type, *own = PyThreadState_GetDict();
@@ -71,7 +79,7 @@ static inline Value *new_leaf(State *s, double data) {
     Value *v;
     if (s->kept.size) {
         v = s->kept.items[--s->kept.size];
-        PyObject_Init((PyObject *)v, s->type);
+        _Py_NewReference((PyObject *)v); /* its type it has kept */
     }
     else if (!(v = PyObject_GC_New(Value, s->type))) return NULL;
     if (++s->n_alive > s->peak) s->peak = s->n_alive;
@@ -111,7 +119,16 @@ static void destroy(State *s, Value *v) {
     Py_XDECREF(v->scope);
     Py_XDECREF(v->dict);
     if (s && is_exact(type)) s->n_alive--;
-    if (!s || !is_exact(type) || append(&s->kept, v) < 0) type->tp_free(v);
+    if (s && is_exact(type) && append(&s->kept, v) == 0) return; /* with its type */
+    type->tp_free(v);
+    Py_DECREF(type);
+}
+
+/* Free the last of the kept nodes, with its reference to the type. */
+static void drop_kept(State *s) {
+    PyObject *dead = (PyObject *)s->kept.items[--s->kept.size];
+    PyTypeObject *type = Py_TYPE(dead);
+    PyObject_GC_Del(dead);
     Py_DECREF(type);
 }
 
@@ -149,8 +166,7 @@ static void trim(State *s) {
     if (s->keep < s->peak) s->keep = s->peak;
     s->peak = s->n_alive;
     s->n_freed = 0;
-    while (s->kept.size && s->n_alive + s->kept.size > s->keep)
-        PyObject_GC_Del(s->kept.items[--s->kept.size]);
+    while (s->kept.size && s->n_alive + s->kept.size > s->keep) drop_kept(s);
 }
 
 enum { SMALL = 1 << 15 };

@@ -6,17 +6,19 @@ import copy
 import functools
 import pickle
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import FLOAT64, Argument, Structure, read
+from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
-from micrograd.programs.calls import Known, Version, are_scalars, getter, named, trace
+from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.elsewhere.function import ForArrays
+from micrograd.programs.elsewhere.namespaces import library_of
+from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
 from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
@@ -25,9 +27,6 @@ from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
-from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
-from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-class Program(Exports):
+class Program(Exports, ForArrays):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -72,13 +71,14 @@ class Program(Exports):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
         self._wrap(function, Known(function))
 
+    _known: Known
     _base: Program  # of a derivative: what it is the derivative of
 
     def _wrap(
         self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
     ) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
+        self.__wrapped__ = function
         self._name = getattr(function, "__name__", type(function).__name__)
         for order in orders:
             self._name = f"{order.name}({self._name})"
@@ -88,9 +88,9 @@ class Program(Exports):
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
         """Return the program of the method of an object; it is traced once for each object."""
-        if instance is None or not isinstance(self.function, FunctionType):
+        if instance is None or not isinstance(self.__wrapped__, FunctionType):
             return self
-        method = MethodType(self.function, instance)
+        method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
         bound._wrap(method, self._known_of(method), self._orders)
         if self._orders:
@@ -110,7 +110,7 @@ class Program(Exports):
 
     def _of_order(self, order: Order) -> Program:
         derived = Program.__new__(Program)
-        derived._wrap(self.function, Known(self.function), (*self._orders, order))
+        derived._wrap(self.__wrapped__, Known(self.__wrapped__), (*self._orders, order))
         derived._base = self
         return derived
 
@@ -129,11 +129,14 @@ class Program(Exports):
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
             # called in another program's function
-            return on_scalars(self.function, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
+            return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
         arguments: dict[str, Argument] = {}
         n = None
-        for name, x in self._named(args, kwargs):
+        for name, x in self._known.named(self._name, args, kwargs):
             plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
+            library = None if plain else library_of(x)
+            if library is not None:
+                return self._on_arrays(library, args, kwargs)
             argument = Argument(x) if plain else read(self._name, name, x)
             if n is None:
                 n = argument.n
@@ -155,6 +158,25 @@ class Program(Exports):
             refuse_numbers(path for paths in found for path in paths.found)
         return result
 
+    def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
+        return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
+
+    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+        """Run on arrays of another library than NumPy."""
+        known: list[Paths] = []
+
+        def paths_for(first: dict[str, Array]) -> Paths:
+            arguments = {name: Argument(row) for name, row in first.items()}
+            shapes = tuple([x.structures[0] for x in arguments.values()])
+            known.append(self._paths(arguments, shapes, args, kwargs))
+            return known[0]
+
+        named = self._known.named(self._name, args, kwargs)
+        result: Result = run_on_arrays(self._name, library, named, paths_for)
+        if hooks.tracers:
+            refuse_numbers(known[0].found)
+        return result
+
     def _call_ragged(
         self,
         arguments: dict[str, Argument],
@@ -172,7 +194,9 @@ class Program(Exports):
             rows = np.flatnonzero(which.reshape(-1) == kind)
             own = dict(zip(map(id, ragged), chosen))
             structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
-            paths = self._paths(arguments, structures, args, kwargs)
+            paths = self._known.paths(
+                self.__wrapped__, self._orders, arguments, structures, args, kwargs
+            )
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
             parts += [
@@ -211,8 +235,8 @@ class Program(Exports):
         >>> scaled([1.0]).data
         array([2.])
         """
-        if isinstance(self.function, Sourceless):
-            raise self.function.error("retrace() would forget all that is known of it")
+        if isinstance(self.__wrapped__, Sourceless):
+            raise self.__wrapped__.error("retrace() would forget all that is known of it")
         self._known.version = None
 
     def __str__(self) -> str:
@@ -266,7 +290,7 @@ class Program(Exports):
         return f"<program {self._name}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        function, orders = self.function, self._orders
+        function, orders = self.__wrapped__, self._orders
         if not isinstance(function, (FunctionType, Sourceless)):
             if orders:
                 return Program._of_order, (self._base, orders[-1])
@@ -290,68 +314,23 @@ class Program(Exports):
 
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
-        other._wrap(self.function, self._known, self._orders)
+        other._wrap(self.__wrapped__, self._known, self._orders)
         if self._orders:
             other._base = self._base
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
-        if isinstance(self.function, Sourceless):
+        if isinstance(self.__wrapped__, Sourceless):
             return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.function, memo))
+        return Program(copy.deepcopy(self.__wrapped__, memo))
 
     def _traced(self) -> Traced | None:
-        version = self._known.version
-        if version is None or not version.references.unchanged():
+        version = self._known.current()
+        if version is None:
             return None
-        return Traced.of(self.function, version.references.names, version.paths)
-
-    def _paths(
-        self,
-        arguments: dict[str, Argument],
-        structures: tuple[Structure, ...],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Paths:
-        version = self._known.version
-        if version is None or not version.references.unchanged():
-            with uncollected():
-                version = Version(References(self.function), {})
-                first, functions = version.references.first, version.references.functions
-                refuse_hidden_truths(first, functions)
-                refuse_hidden_errors(first, functions)
-                self._known.version = version
-        integers = tuple([name for name, x in arguments.items() if x.is_integer])
-        key = (tuple(arguments), structures, integers)
-        paths = version.paths.get(key)
-        if paths is None:
-            if isinstance(self.function, Sourceless):
-                raise self.function.error("its arguments had other shapes, or other kinds")
-            bound = self._known.signature.bind(*args, **kwargs)
-            run = functools.partial(
-                trace,
-                self._orders,
-                getter(self.function),
-                list(zip(arguments, structures)),
-                len(bound.args),
-                tuple(bound.kwargs),
-            )
-            shapes = dict(zip(arguments, structures))
-            found = Paths(run, version.references.names, integers, shapes)
-            paths = version.paths.setdefault(key, found)
-        return paths
-
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-        """Return the arguments of a call with their names."""
-        known = self._known
-        if not kwargs and known.plain and len(args) == len(known.names):
-            return zip(known.names, args)
-        try:
-            return named(known.signature.bind(*args, **kwargs))
-        except TypeError as error:
-            raise TypeError(f"{self._name}{known.signature}: {error}") from None
+        return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
     def _different_lengths(
         self, arguments: dict[str, Argument], n: int, name: str, other: int

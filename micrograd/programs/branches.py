@@ -73,6 +73,7 @@ class Paths:
         self._root = Fork()
         self._first: Path | None = None  # to be tried first
         self.found: list[Path] = []
+        self.elsewhere: dict[str, Any] = {}  # what computes them, by array library
         self._lock = threading.RLock()
 
     def call(self, inputs: Inputs, n: int) -> Any:
@@ -87,12 +88,17 @@ class Paths:
             path.program.give_back(state)
             return joined(self.parts(inputs, n), n)
         if path.indices:
-            path.check_indices(inputs, np.arange(n), np.arange(n))
+            path.check_indices(inputs)
         node, idle = path.node()
         node.runs = [Run(path.program, None, state)]
         data = values.T
         node.shape = data.shape
         return shaped(data, path.form, Lease(node, idle))
+
+    @property
+    def tree(self) -> tuple[Fork, list[Path]]:
+        """The root of the tree, and the paths in it."""
+        return self._root, self.found
 
     def parts(self, inputs: Inputs, n: int, numbers: Array | None = None) -> list[Part]:
         """Divide the rows among the paths, and run each on its own.
@@ -250,7 +256,9 @@ class Paths:
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
         """Trace the path of one row, and put it into the tree."""
-        return self.plant(self._record(inputs, row, number))
+        path = self._record(inputs, row, number)
+        path.example = {name: columns[:, row].copy() for name, columns in inputs.items()}
+        return self.plant(path)
 
     def plant(self, path: Path) -> Path:
         """Put a path into the tree; return the one that is there already, if there is."""

@@ -1,11 +1,11 @@
-"""How a program is called: its arguments by name, and its function on leaves in their place."""
+"""How a program is called, what was traced of it, and its function on leaves for its arguments."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from types import MethodType
@@ -13,12 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from micrograd.derivatives.errors import explain
 from micrograd.engine import Value
-from micrograd.programs.arguments import Structure, nested
+from micrograd.native.gc_pause import uncollected
+from micrograd.programs.arguments import Argument, Structure, nested
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, differentiated
 from micrograd.programs.trace.captures import References
-from micrograd.programs.trace.sourceless import Settled
+from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
+from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
+from micrograd.programs.trace.sourceless import Settled, Sourceless
+from micrograd.value.identity import IdentitySet
 from micrograd.value.numbers import is_number
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -43,6 +48,78 @@ class Known:
         self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
         self.plain = len(self.names) == len(parameters)
         self.version: Version | None = None
+
+    def current(self) -> Version | None:
+        """Return what was traced, unless names refer to other objects since."""
+        version = self.version
+        return version if version is not None and version.references.unchanged() else None
+
+    def paths(
+        self,
+        function: Callable[..., Any],
+        orders: tuple[Order, ...],
+        arguments: Mapping[str, Argument],
+        structures: tuple[Structure, ...],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Paths:
+        """Return the paths for arguments of these structures."""
+        version = self.current() or self._begin(function)
+        integers = tuple([name for name, x in arguments.items() if x.is_integer])
+        key = (tuple(arguments), structures, integers)
+        paths = version.paths.get(key)
+        if paths is None:
+            if isinstance(function, Sourceless):
+                raise function.error("its arguments had other shapes, or other kinds")
+            bound = self.signature.bind(*args, **kwargs)
+            run = functools.partial(
+                trace,
+                orders,
+                getter(function),
+                list(zip(arguments, structures)),
+                len(bound.args),
+                tuple(bound.kwargs),
+            )
+            shapes = dict(zip(arguments, structures))
+            found = Paths(run, version.references.names, integers, shapes)
+            paths = version.paths.setdefault(key, found)
+        return paths
+
+    def _begin(self, function: Callable[..., Any]) -> Version:
+        with uncollected():
+            version = Version(References(function), {})
+            first, functions = version.references.first, version.references.functions
+            refuse_hidden_truths(first, functions)
+            refuse_hidden_errors(first, functions)
+            self.version = version
+        return version
+
+    def named(
+        self, function: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Iterable[tuple[str, Any]]:
+        """Return the arguments of a call with their names; `function` is what errors call it."""
+        if not kwargs and self.plain and len(args) == len(self.names):
+            return zip(self.names, args)
+        try:
+            return named(self.signature.bind(*args, **kwargs))
+        except TypeError as error:
+            raise TypeError(f"{function}{self.signature}: {error}") from None
+
+    def trees(self) -> dict[Any, Any]:
+        """Return what was traced, by the structures of the arguments: trees of paths."""
+        version = self.current()
+        known = version.paths if version else {}
+        return {key: paths.tree for key, paths in known.items() if paths.found}
+
+    def parameters(self) -> list[Value]:
+        """Return the parameters of all paths, in the order of their names; empty before a call."""
+        version = self.current()
+        if version is None:
+            return []
+        found = [path for tree in version.paths.values() for path in tree.found]
+        used = IdentitySet(p for path in found for p in path.parameters)
+        names = version.references.names
+        return [*(p for p in names if p in used), *(p for p in used if p not in names)]
 
 
 def getter(function: Callable[..., Any]) -> Callable[[], Any]:
@@ -70,7 +147,11 @@ def trace(
         for name, structure in arguments
     ]
     function = getter()
-    returned = function(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+    try:
+        returned = function(*leaves[:by_position], **dict(zip(keywords, leaves[by_position:])))
+    except (TypeError, ValueError, AttributeError) as error:
+        explain(error)
+        raise
     return differentiated(function, orders, returned, leaves[:by_position])
 
 

@@ -48,6 +48,7 @@ class Path:
 
     is_planned: bool = False
     exact_runs: int = 0  # how often it ran node by node
+    example: Mapping[str, Array]  # the numbers of the row that was traced
     executable: Callable[..., Executable]  # plans a tape; set by the tree that the path is in
 
     def __init__(
@@ -62,6 +63,7 @@ class Path:
         self.outputs = outputs
         self.form = form  # of what it returns
         self.indices: list[Index] = list(dict.fromkeys(indices))
+        self._limits = _limits(self.indices)
         if not all(op is None or _is_known(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
         if tape.guards:
@@ -119,10 +121,23 @@ class Path:
         """Compute every node by itself, in the order of the function."""
         return NodeByNode(self.tape, self.outputs, self.block, self.parameters)
 
-    def check_indices(self, inputs: Inputs, rows: Array, numbers: Array) -> None:
-        """Raise IndexError if one of these rows has an index that is out of range."""
+    def check_indices(
+        self, inputs: Inputs, rows: Array | None = None, numbers: Array | None = None
+    ) -> None:
+        """Raise IndexError if one of these rows, or of all, has an index that is out of range."""
+        for name, columns, sizes in self._limits:
+            given = inputs[name][columns]
+            if rows is not None:
+                given = given[:, rows]
+            if not np.logical_and.reduce((given >= -sizes) & (given < sizes), None):
+                self._tell_which(inputs, rows, numbers)
+
+    def _tell_which(self, inputs: Inputs, rows: Array | None, numbers: Array | None) -> None:
+        if rows is None:
+            rows = np.arange(next(iter(inputs.values())).shape[1])
         for index in self.indices:
-            index.check(inputs[index.name][index.column, rows], numbers[rows])
+            given = inputs[index.name][index.column, rows]
+            index.check(given, rows if numbers is None else numbers[rows])
 
     def node(self) -> tuple[Call, list[Call] | None]:
         """Return a node for a call, and the list where it belongs afterwards, if any."""
@@ -133,6 +148,15 @@ class Path:
             return self.idle.pop(), self.idle
         except IndexError:
             return Call.of(self.operands, [self.program]), self.idle
+
+
+def _limits(indices: list[Index]) -> list[tuple[str, Array, Array]]:
+    """Return the columns of each argument that are indices, and the sizes of their tables."""
+    return [
+        (name, np.array([i.column for i in own]), np.array([[float(i.size)] for i in own]))
+        for name in dict.fromkeys(index.name for index in indices)
+        if (own := [index for index in indices if index.name == name])
+    ]
 
 
 def _is_known(op: Op) -> bool:

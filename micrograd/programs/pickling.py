@@ -36,7 +36,7 @@ class Source(NamedTuple):
                 found = getattr(found, name)
         except (ImportError, AttributeError):
             return None
-        function = getattr(found, "function", found)
+        function = getattr(found, "__wrapped__", found)
         if not isinstance(function, FunctionType):
             return None
         same = not self.fingerprint or self.fingerprint == _fingerprint(function.__code__)
@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
 def source_of(program: Any) -> Source | None:
     """Return where the function of a program, or the program in its place, can be found."""
-    function = program.function
+    function = program.__wrapped__
     if isinstance(function, Sourceless):
         return None
     name: str = function.__qualname__
@@ -91,7 +91,8 @@ class Traced(NamedTuple):
         """Return trees of these paths."""
         trees = {}
         for key, integers, paths in self.trees:
-            tree = trees[key] = Paths(self.function, self.names, integers)
+            shapes = dict(zip(*key[:2]))
+            tree = trees[key] = Paths(self.function, self.names, integers, shapes)
             for path in paths:
                 tree.plant(path)
         return trees

@@ -42,7 +42,8 @@ def test_a_drawn_image_is_told(show: Show, tmp_path: Path) -> None:
     page = show(text, color_scheme="dark")
     found = page.evaluate("images => images.map(x => predict(x))", images.tolist())
     np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-12)
-    page.evaluate("predict(new Array(64).fill(0))")
+    with pytest.raises(Exception, match="argument 1 of predict has 64 numbers"):
+        page.evaluate("predict([1, 2])")
     blank = page.locator("#results output").all_inner_texts()
     box = page.locator("canvas").bounding_box()
     assert box is not None

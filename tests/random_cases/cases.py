@@ -133,7 +133,7 @@ def _compiled(name: str, w: Writer, source: str, drawn: Sequence[Argument]) -> C
         name=name,
         kinds=w.kinds,
         source=source,
-        function=found.function if decorated else found,
+        function=found.__wrapped__ if decorated else found,
         program=(lambda: names["net"].loss) if decorated else (lambda: mg.program(found)),
         held=w.parameters,
         parameters={key: _leaves(thing) for key, thing in w.parameters.items()},

@@ -17,9 +17,11 @@ from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
 from micrograd.value.identity import IdentityDict
 
-# In a column of 960 pixels, text that is 12 pixels high is still 10, less a margin for estimates.
-WIDEST = 0.97 * 960 * 12 / 10
+COLUMN = 960  # the width of a page, in pixels
+# In it, text that is 12 pixels high is still 10, less a margin for estimates.
+WIDEST = 0.97 * COLUMN * 12 / 10
 HIGHEST = 1.2  # the height of a page, in its width
+FOOT = 60  # the height of the legend and the notes
 MANY_ARROWS = 120  # more of them are drawn pale
 RANKS, NODES = 0.45, 0.18  # the room between boxes, in inches
 
@@ -138,7 +140,8 @@ class Sheet:
         return len(self.arrows) <= MANY_ARROWS and any(map(self._on_a_page, ("LR", "TB")))
 
     def _on_a_page(self, rankdir: str) -> bool:
-        return self.width(rankdir) <= WIDEST and self.height(rankdir) <= HIGHEST * WIDEST
+        high = self.height(rankdir) + FOOT
+        return self.width(rankdir) <= WIDEST and high <= HIGHEST * COLUMN
 
     def height(self, rankdir: str) -> float:
         """Estimate the height in pixels."""

@@ -5,6 +5,7 @@ A box is merged into the only one that uses it, which makes no cycle.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
 from micrograd.draw.folding.patterns import Level, what
@@ -13,34 +14,69 @@ from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Outline
 
 ENOUGH = 25  # boxes of a picture that was condensed
+FEWER = (18, 12)  # if those are still too many for a page
 PARTS = 10  # that a graph is cut into if nothing else helps
 NAMED = 3  # names in the title of a box
 _ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "* of factor")
 
 
-def condensed(level: Level, most: int) -> list[Box]:
-    """Merge boxes until at most `most` remain, or `ENOUGH`; cut what is left into parts.
+def condensed(level: Level, most: int) -> Iterator[list[Box]]:
+    """Merge boxes until at most `most` remain, or `ENOUGH`, then fewer."""
+    for enough in (ENOUGH, *FEWER):
+        level = _condensed(level, min(most, enough))
+        yield [_counted(level.outline, box) for box in level.boxes]
+
+
+def _condensed(level: Level, most: int) -> Level:
+    """Merge boxes until at most `most` remain; cut what is left into parts.
 
     Terms go into their sums, weights into the operation that uses them, a softmax into one box,
     then operations in a row, then whatever one other box alone uses.
     """
-    most = min(most, ENOUGH)
-    for pairs in (_softmaxes, _weights_and_terms, _in_a_row, _used_once):
-        while len(level.boxes) > most:
-            boxes = _merge(level, pairs(level), most)
+    for unions in (_softmaxes, _weights_and_terms, _in_a_row, _used_once):
+        while len(level.boxes) > most:  # the first two are found in all places, or in none
+            always = unions in (_softmaxes, _weights_and_terms)
+            boxes = _merge(level, unions(level), 1 if always else most)
             if len(boxes) == len(level.boxes):
                 break
             level = Level(level.outline, boxes)
-    if len(level.boxes) > most:
-        return _parts(level, most)
-    return level.boxes
+    return level if len(level.boxes) <= most else Level(level.outline, _parts(level, most))
 
 
-# A box, the box that it is to be merged into, and what both together are called, if not by rule.
-_Pair = tuple[int, int, str]
+def _counted(outline: Outline, box: Box) -> Box:
+    """Say how many equal parts beside each other a merged box of functions holds, as heads are."""
+    if box.group is not None or box.whole or not box.inner or "alike" in box.pattern:
+        return box
+    if next(_names(outline, box), None) or not any(_functions(outline, box)):
+        return box
+    sizes = _sizes_of_parts(outline, box)
+    if len(sizes) == 1 or len(set(sizes)) > 1:
+        return box
+    return Box(box.values, None, f"{len(sizes):,} alike: {box.pattern}", box.inner)
 
 
-def _softmaxes(level: Level) -> Iterator[_Pair]:
+def _sizes_of_parts(outline: Outline, box: Box) -> list[int]:
+    """Return how many results there are in each part of a box that is connected by results."""
+    part: dict[int, int] = {}  # of each result, by its place: another one of its part, or itself
+
+    def first(i: int) -> int:
+        while part[i] != i:
+            part[i] = i = part[part[i]]
+        return i
+
+    for i in sorted(outline.place[v] for v in box.values if v.parents):
+        part[i] = i
+        for x in outline.operands[i]:
+            if x in part:
+                part[first(x)] = i
+    return list(Counter(map(first, list(part))).values())
+
+
+# Boxes, the box that they are to be merged into, and what all are called, if not by rule.
+_Union = tuple[tuple[int, ...], int, str]
+
+
+def _softmaxes(level: Level) -> Iterator[_Union]:
     """Find the exponentials and their sum that a division brings together."""
     for i, used in enumerate(level.before):
         if level.boxes[i].group is not None or len(used) != 2 or _does(level, i) != "/":
@@ -53,21 +89,20 @@ def _softmaxes(level: Level) -> Iterator[_Pair]:
             and level.after[total] == [i]
             and level.after[powers] == sorted([total, i])
         ):
-            yield powers, i, "softmax"
-            yield total, i, "softmax"
+            yield (powers, total), i, "softmax"
 
 
-def _weights_and_terms(level: Level) -> Iterator[_Pair]:
+def _weights_and_terms(level: Level) -> Iterator[_Union]:
     """Find leaves that one box uses, and products that are summed in one."""
     for i, after in enumerate(level.after):
         if len(after) == 1 and level.boxes[i].group is None:
             user = after[0]
             is_term = _does(level, i) == "*" and _does(level, user) == "+ of term"
             if level.boxes[user].group is None and (not level.before[i] or is_term):
-                yield i, user, ""
+                yield (i,), user, ""
 
 
-def _in_a_row(level: Level) -> Iterator[_Pair]:
+def _in_a_row(level: Level) -> Iterator[_Union]:
     """Find operations that alone use another one, and little else."""
     for i, after in enumerate(level.after):
         if len(after) == 1 and level.before[i] and level.boxes[i].group is None:
@@ -76,14 +111,14 @@ def _in_a_row(level: Level) -> Iterator[_Pair]:
                 continue
             others = [x for x in level.before[user] if x != i and level.before[x]]
             if level.boxes[user].group is None and not others:
-                yield i, user, ""
+                yield (i,), user, ""
 
 
-def _used_once(level: Level) -> Iterator[_Pair]:
+def _used_once(level: Level) -> Iterator[_Union]:
     """Find boxes that one other box alone uses."""
     for i, after in enumerate(level.after):
         if len(after) == 1 and not (level.boxes[i].whole or level.boxes[after[0]].whole):
-            yield i, after[0], ""
+            yield (i,), after[0], ""
 
 
 def _does(level: Level, i: int) -> str:
@@ -98,14 +133,17 @@ def what_all_do(box: Box) -> str:
     return what(box)
 
 
-def _merge(level: Level, pairs: Iterator[_Pair], most: int) -> list[Box]:
-    """Merge pairs, the smallest first, as long as more than `most` boxes remain."""
-    chosen = sorted(pairs, key=lambda pair: (not pair[2], _size(level, pair)))
-    chosen = chosen[: len(level.boxes) - most]
-    into = list(range(len(level.boxes)))
+def _merge(level: Level, unions: Iterator[_Union], most: int) -> list[Box]:
+    """Merge boxes, the smallest first, as long as more than `most` remain."""
+    left = len(level.boxes)
+    into = list(range(left))
     called: dict[int, str] = {}
-    for i, user, name in chosen:
-        into[i] = user
+    for boxes, user, name in sorted(unions, key=lambda one: (not one[2], _size(level, one))):
+        if left <= most:
+            break
+        left -= len(boxes)
+        for i in boxes:
+            into[i] = user
         if name:
             called[user] = name
     for i in reversed(range(len(into))):  # what uses a box comes after it
@@ -121,8 +159,9 @@ def _merge(level: Level, pairs: Iterator[_Pair], most: int) -> list[Box]:
     return level.merged(into, names)
 
 
-def _size(level: Level, pair: _Pair) -> int:
-    return sum(len(level.boxes[i].values) for i in pair[:2])
+def _size(level: Level, union: _Union) -> int:
+    boxes, user, _ = union
+    return sum(len(level.boxes[i].values) for i in (*boxes, user))
 
 
 def _title(outline: Outline, boxes: Sequence[Box]) -> str:

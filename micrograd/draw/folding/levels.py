@@ -79,7 +79,7 @@ def _attempts(
         if steps is not None:
             yield steps
             level = Level(outline, steps)
-    yield condensed(level, most)
+    yield from condensed(level, most)
 
 
 def _alike(outline: Outline, closed: set[Group]) -> Level:

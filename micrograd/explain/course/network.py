@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,7 +98,9 @@ def network_of(model: Any, sigmoid_outputs: bool) -> Network:
     if not units:
         raise ValueError("the model has no layers: give an MLP or matrices [Theta1, Theta2, ...]")
     for level, layer in enumerate(units, start=1):
-        _check_theta(f"Theta{level}", layer, len(units[level - 2]) if level > 1 else None)
+        _check_theta(f"Theta{level}", layer)
+    _check_sizes([(len(layer), len(layer[0].theta)) for layer in units])
+    for level, layer in enumerate(units, start=1):
         for k, unit in enumerate(layer, start=1):
             for j, w in enumerate(unit.theta):
                 w.label = w.label or entry(f"Theta{level}", k, j)
@@ -138,16 +141,40 @@ def _thetas(matrices: Any) -> list[list[list[Value]]]:
         ) from error
 
 
-def _check_theta(name: str, layer: list[Unit], units_below: int | None) -> None:
+def _check_sizes(sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise ValueError unless each matrix has a column per unit of the layer below, and one more.
+
+    `sizes` are rows and columns. What would fit otherwise is said.
+    """
+    fit = _first_misfit(sizes)
+    if fit is None:
+        return
+    shown = ", ".join(f"{rows}x{columns}" for rows, columns in sizes)
+    if _first_misfit([(columns, rows) for rows, columns in sizes]) is None:
+        advice = "they fit transposed, with a row per unit: give [Theta.T for Theta in ...]"
+    elif _first_misfit(sizes[::-1]) is None:
+        advice = "they fit in reverse order: Theta1, which the inputs enter, comes first"
+    elif _first_misfit([(rows, columns + 1) for rows, columns in sizes]) is None:
+        advice = "a column is missing in each: the bias, column 0"
+    else:
+        (units, _), (_, columns) = sizes[fit - 1 : fit + 1]
+        advice = (
+            f"Theta{fit + 1} has {columns} columns and the layer below has {units} units: it needs "
+            f"{units + 1}, the bias first"
+        )
+    raise ValueError(f"the matrices are {shown}; {advice}")
+
+
+def _first_misfit(sizes: Sequence[tuple[int, int]]) -> int | None:
+    """Return the first matrix that does not fit on the one before it."""
+    pairs = enumerate(pairwise(sizes), start=1)
+    return next((i for i, ((units, _), (_, width)) in pairs if width != units + 1), None)
+
+
+def _check_theta(name: str, layer: list[Unit]) -> None:
     widths = {len(unit.theta) for unit in layer}
     if len(widths) != 1:
         raise ValueError(f"the rows of {name} must have one length, got {sorted(widths)}")
-    (width,) = widths
-    if units_below is not None and width != units_below + 1:
-        raise ValueError(
-            f"{name} has {width} columns and the layer below has {units_below} units: it needs "
-            f"{units_below + 1}, the bias first"
-        )
     for k, unit in enumerate(layer, start=1):
         for j, w in enumerate(unit.theta):
             if not math.isfinite(w.data):
@@ -163,11 +190,15 @@ def examples_of(X: Any, width: int) -> NDArray[np.float64]:  # noqa: N803
     """Return the rows of inputs as an array, after checking their width."""
     if not hasattr(X, "__iter__"):
         raise TypeError(f"X has a row of inputs for each example; got {X!r}")
+    as_it_is = type(X) is np.ndarray and X.dtype == np.float64 and X.shape[1:] == (width,)
+    if as_it_is and len(X) and np.isfinite(X).all():  # what is asked below, number by number
+        checked: NDArray[np.float64] = X.copy()
+        return checked
     rows = []
     for i, row in enumerate(_as_rows(X), start=1):
         inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
         if len(inputs) != width:
-            hint = "; leave the 1 of the bias out" if len(inputs) == width + 1 else ""
+            hint = _hint(X, len(inputs), width)
             raise ValueError(
                 f"example {i} has {len(inputs)} input{'s' if len(inputs) != 1 else ''}, "
                 f"the network takes {width}{hint}"
@@ -179,6 +210,16 @@ def examples_of(X: Any, width: int) -> NDArray[np.float64]:  # noqa: N803
     if not rows:
         raise ValueError("X has no examples: give a row of inputs for each")
     return np.array(rows)
+
+
+def _hint(X: Any, found: int, width: int) -> str:  # noqa: N803
+    """Say what fits instead of inputs of this number."""
+    rows = list(X) if hasattr(X, "__len__") else []
+    if len(rows) in (width, width + 1) and len(rows) != found:
+        bias = ", without the row of ones" if len(rows) == width + 1 else ""
+        return f"; X fits transposed, with a row per example: give X.T{bias}"
+    ones = found == width + 1 and all(_as_list(_as_rows(row))[:1] == [1] for row in rows)
+    return "; leave the 1 of the bias out" if ones else ""
 
 
 def targets_of(label: Any, units: int, example: int) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
+_SMALL = 0.1  # a matrix of smaller entries than this part of the largest is measured by the latter
 _DIGITS = range(2, 8)  # with which a gradient may have been printed
 
 
@@ -51,6 +53,11 @@ def vector_of(grad: Any) -> Array:
     return flat
 
 
+def split(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """Cut a vector into parts for matrices of these shapes."""
+    return np.split(flat, np.cumsum([a * b for a, b in shapes])[:-1])
+
+
 def slack_of(given: Sequence[Any]) -> list[Any]:
     """Return half a unit in the last place of entries that were printed with few digits, else 0."""
     numbers = [v for x in given for v in x.ravel().tolist()]
@@ -73,3 +80,16 @@ def slack_of(given: Sequence[Any]) -> list[Any]:
 def sizes_of(shapes: Sequence[tuple[int, ...]]) -> str:
     """Write shapes as `25x401, 10x26`."""
     return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def distance(given: Sequence[Any], other: Sequence[Any], slack: Sequence[Any] = ()) -> float:
+    """Return the largest difference of entries, relative to the largest entry of the matrix.
+
+    `slack` is what each entry may differ by for nothing.
+    """
+    largest = max(float(np.abs(y).max()) for y in other) or 1.0
+    return max(
+        max(float((np.abs(x - y) - free).max()), 0.0)
+        / max(float(np.abs(y).max()), _SMALL * largest)
+        for x, y, free in zip_longest(given, other, slack, fillvalue=0.0)
+    )

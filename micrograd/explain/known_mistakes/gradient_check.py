@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,12 +13,15 @@ from micrograd.explain.course import formulas
 from micrograd.explain.course.network import Network, examples_of, network_of, targets_of
 from micrograd.explain.course.notation import entry
 from micrograd.explain.known_mistakes.given_gradient import (
+    distance,
     matrices_of,
     sizes_of,
     slack_of,
+    split,
     vector_of,
 )
 from micrograd.explain.known_mistakes.wrong_gradients import (
+    REVERSED,
     Gradient,
     Problem,
     Slip,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-4
 _ROUNDING = 1e-11
 _CLEARLY = 100  # times closer to a mistake than to the right gradient
-_SMALL = 0.1  # a matrix of smaller entries than this part of the largest is measured by the latter
 _SHOWN = 3  # entries
 _COMMON = (
     *("g' forgotten", "y - a", "lambda on the bias", "1/m missing", "bias column left"),
@@ -74,7 +75,7 @@ class GradientCheck:
         self, given: Gradient, expected: Gradient, data: list[Verdict], notes: Sequence[str]
     ) -> None:
         self.given, self.expected, self.data = given, expected, data
-        self.difference: float = _distance(given, expected)
+        self.difference: float = distance(given, expected)
         self._notes = list(notes)
 
     @property
@@ -119,7 +120,7 @@ class GradientCheck:
             yield self._where_it_begins()
 
     def _where_it_begins(self) -> str:
-        fits = [_distance([x], [y]) <= _TOLERANCE for x, y in zip(self.given, self.expected)]
+        fits = [distance([x], [y]) <= _TOLERANCE for x, y in zip(self.given, self.expected)]
         last = len(fits)
         if not fits[-1]:
             return f"D{last} is wrong already: look at delta{last + 1} = a{last + 1} - y first"
@@ -199,7 +200,7 @@ def course_mistakes(found: Deltas) -> Iterator[tuple[str, str, float, float, str
     )
     seen = set()
     for slip, gradient in sorted(examination.single(), key=lambda made: _rank(made[0])):
-        if slip.name in seen or _distance(gradient, examination.right) <= _ROUNDING:
+        if slip.name in seen or distance(gradient, examination.right) <= _ROUNDING:
             continue
         seen.add(slip.name)
         off = [np.abs(x - y) for x, y in zip(gradient, examination.right)]
@@ -253,8 +254,7 @@ class _Examination:
                 f"the gradient has {flat.size:,} numbers and the network {size:,} weights in "
                 f"matrices of {sizes_of(self.shapes)}: give one number per weight"
             )
-        ends = np.cumsum([a * b for a, b in self.shapes])[:-1]
-        parts = np.split(flat, ends)
+        parts = split(flat, self.shapes)
         orders = {
             "F": "read column by column, as Octave's (:) unrolls a matrix",
             "C": "read row by row, as NumPy's ravel unrolls a matrix",
@@ -263,11 +263,23 @@ class _Examination:
         for order, note in orders.items():
             given = [x.reshape(s, order=order) for x, s in zip(parts, self.shapes)]  # type: ignore[call-overload]
             checks.append(GradientCheck(given, self.right, self._verdicts(given), [note]))
+        if not any(check.data for check in checks) and len(set(self.shapes)) > 1:
+            checks += self._reversed(flat, orders)
         found = [check for check in checks if check.data]
         return min(
             found or checks,
             key=lambda check: (len(check.data[0].mistakes) if check.data else 9, check.difference),
         )
+
+    def _reversed(self, flat: Array, orders: Mapping[str, str]) -> Iterator[GradientCheck]:
+        """Try the layers in reverse order."""
+        shapes = self.shapes[::-1]
+        for order, note in orders.items():
+            parts = zip(split(flat, shapes), shapes)
+            given = [x.reshape(s, order=order) for x, s in parts][::-1]  # type: ignore[call-overload]
+            if distance(given, self.right) <= _TOLERANCE:
+                verdict = Verdict((REVERSED,), distance(given, self.right))
+                yield GradientCheck(given, self.right, [verdict], [note])
 
     def _of_matrices(self, given: Gradient) -> GradientCheck:
         return GradientCheck(given, self.right, self._verdicts(given), [])
@@ -276,6 +288,8 @@ class _Examination:
         pairs = list(zip(given, self.shapes))
         if len(given) != len(self.shapes):
             return
+        if [x.shape for x in given] == self.shapes[::-1]:
+            yield REVERSED, given[::-1]
         if all(x.shape in (s, s[::-1]) for x, s in pairs):
             mistake = Slip("transposed", "D has a row per unit, like Theta: delta * a'")
             yield mistake, [x if x.shape == s else x.T for x, s in pairs]
@@ -296,7 +310,7 @@ class _Examination:
     def _verdicts(self, given: Gradient) -> list[Verdict]:
         """List what explains a gradient: nothing, or the mistakes that come closest to it."""
         self._slack = slack_of(given)
-        as_it_is = Verdict((), _distance(given, self.right, self._slack))
+        as_it_is = Verdict((), distance(given, self.right, self._slack))
         if as_it_is.difference <= _ROUNDING:
             return [as_it_is]
         tried = (self._verdict((slip,), given, gradient) for slip, gradient in self.single())
@@ -371,19 +385,6 @@ class _Examination:
         return gradient(alpha)
 
     def _verdict(self, mistakes: tuple[Slip, ...], given: Gradient, gradient: Gradient) -> Verdict:
-        if _distance(gradient, self.right) <= _ROUNDING:  # it makes no difference here
+        if distance(gradient, self.right) <= _ROUNDING:  # it makes no difference here
             return Verdict(mistakes, math.inf)
-        return Verdict(mistakes, _distance(given, gradient, self._slack))
-
-
-def _distance(given: Gradient, other: Gradient, slack: Sequence[Any] = ()) -> float:
-    """Return the largest difference of entries, relative to the largest entry of the matrix.
-
-    `slack` is what each entry may differ by for nothing.
-    """
-    largest = max(float(np.abs(y).max()) for y in other) or 1.0
-    return max(
-        max(float((np.abs(x - y) - free).max()), 0.0)
-        / max(float(np.abs(y).max()), _SMALL * largest)
-        for x, y, free in zip_longest(given, other, slack, fillvalue=0.0)
-    )
+        return Verdict(mistakes, distance(given, gradient, self._slack))

@@ -282,10 +282,38 @@ def wrong_layouts(right: Gradient) -> Iterator[tuple[Slip, Gradient]]:
             Slip("wrong unrolling order", f"a matrix {unrolled}"),
             _cut(flat, [d.shape for d in right], other),
         )
+    yield from _shifted(right)
+    for level, d in enumerate(right, start=1):
+        zero = [np.zeros_like(d) if x is d else x for x in right]
+        why = "it was not computed, or not put into the result; the others are right"
+        yield Slip(f"D{level} left at 0", why), zero
+    if len(right) > 1 and len({d.shape for d in right}) == 1:
+        yield REVERSED, right[::-1]
     yield (
         Slip("bias column last", "column 0 is the bias: our column 0 is Octave's column 1"),
         [np.roll(d, -1, axis=1) for d in right],
     )
+
+
+REVERSED = Slip("layers in reverse order", "D1, of the layer that the inputs enter, comes first")
+
+
+def _shifted(right: Gradient) -> Iterator[tuple[Slip, Gradient]]:
+    """Yield the matrices with columns, or rows, moved by one: the last is lost, or comes round."""
+    slips = {
+        1: Slip("columns shifted by one", "entry j belongs to a_j: our column 0 is the bias"),
+        0: Slip("rows shifted by one", "row k belongs to unit k: our row 0 is unit 1"),
+    }
+    for axis, slip in slips.items():
+        for by in (1, -1):
+            moved = [np.roll(d, by, axis=axis) for d in right]
+            if axis == 0 or by == 1:  # columns that come round to the left: bias column last
+                yield slip, moved
+            lost = [d.copy() for d in moved]
+            for d in lost:
+                edge = 0 if by == 1 else -1
+                d[(edge, slice(None)) if axis == 0 else (slice(None), edge)] = 0.0
+            yield slip, lost
 
 
 def _cut(flat: Array, shapes: Sequence[tuple[int, ...]], order: Any) -> Gradient:
@@ -310,19 +338,35 @@ def updated_midway(p: Problem, alpha: float, *, early: bool, each: bool) -> Grad
     sums = [np.zeros_like(theta) for theta in thetas]
     parts = [slice(i, i + 1) for i in range(p.m)] if each else [slice(None)]
     for part in parts:
-        _, a = formulas.forward(thetas, p.x[part])
-        delta = a[-1] - p.y[part]
-        used = len(delta)
+        biased, a = _forward(thetas, p.x[part])
+        delta = a - p.y[part]
+        rate = alpha / len(delta)
         moves = []
         for level in range(len(thetas) - 1, -1, -1):
-            found = delta.T @ with_bias(a[level])
+            found = delta.T @ biased[level]
             sums[level] += found
             if early:
-                thetas[level] -= alpha / used * found
+                thetas[level] -= rate * found
             else:
                 moves.append((level, found))
             if level:
-                delta = delta @ thetas[level][:, 1:] * a[level] * (1 - a[level])
+                below = biased[level][:, 1:]
+                delta = delta @ thetas[level][:, 1:] * below * (1 - below)
         for level, found in moves:
-            thetas[level] -= alpha / used * found
+            thetas[level] -= rate * found
     return sums
+
+
+def _forward(thetas: Sequence[Array], a: Array) -> tuple[list[Array], Array]:
+    """Return `[1; a]` of each layer but the last, and the outputs.
+
+    It is called for each of thousands of examples, and takes a shorter way than the operation
+    sigmoid does, which is as good but for the last digits of tiny numbers.
+    """
+    biased = []
+    for theta in thetas:
+        inputs = np.ones((len(a), a.shape[1] + 1))
+        inputs[:, 1:] = a
+        biased.append(inputs)
+        a = 0.5 + 0.5 * np.tanh(0.5 * (inputs @ theta.T))
+    return biased, a

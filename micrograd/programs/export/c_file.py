@@ -54,6 +54,7 @@ class _File:
         self.name = C.name(writable.name)
         self.gradient = gradient
         self.functions = Functions(C_DIALECT)
+        self.longest = 0  # of the paths: the numbers in its arrays
         self.inputs: dict[str, str] = {}
         for argument in writable.arguments:
             name = C.name(argument.name)
@@ -94,6 +95,7 @@ class _File:
             lines.append(
                 "gradient: that of the result by the parameters, or NULL for the value alone"
             )
+        lines.append(f"stack: about {8 * self.longest} bytes, for the numbers on the way")
         lines += ["", f"Returns {DONE} when done, or why result and gradient are not to be used:"]
         if any(way.plan.count_guards for way in writable.ways):
             lines.append(
@@ -147,6 +149,7 @@ class _File:
             loops.line(f"return {finite} ? {DONE} : {NOT_FINITE};")
         else:
             loops.line(f"return {DONE};")
+        self.longest = max(self.longest, sum(loops.arrays.values()))
         lines = [f"    {line}" for line in self._head(loops, way.ranks if is_part else None)]
         signature = self._signature(self.name)
         if len(self.writable.ways) > 1:
@@ -212,7 +215,8 @@ class _File:
 
 
 def _counted(argument: Argument, kind: str) -> str:
-    shape = " x ".join(map(str, argument.shape)) or "1"
+    is_even = all(isinstance(x, int) for x in argument.shape)
+    shape = " x ".join(map(str, argument.shape)) if argument.shape and is_even else argument.size
     return f"{shape} {kind if argument.size != 1 else kind[:-1]}"
 
 

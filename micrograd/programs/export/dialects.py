@@ -86,20 +86,7 @@ class Functions:
         return f"place({index}, {count})"
 
     def _define(self, op: Op, name: str) -> tuple[str, str]:
-        if isinstance(op, Selection):
-            names = [f"x{i}" for i in range(len(op.derivatives))]
-        else:
-            names = operand_names(op)
-        function = op.value.function if isinstance(op.value, Steps) else op.value
-        try:
-            written = function(*map(Formula, names))
-        except (ArithmeticError, TypeError, ValueError):  # it needs a number
-            written = None
-        if not isinstance(written, Formula):
-            raise ValueError(
-                f"the operation {op.name} is known to Python alone: write its value in micrograd's "
-                "operations, and C and JavaScript know it, too"
-            )
+        names, written = formula_of(op)
         steps, result = in_steps(written, self.dialect.language)
         self._texts += [*[text for _, text in steps], result]
         return name, self.dialect.function(name, names, steps, result)
@@ -112,6 +99,28 @@ class Functions:
         if self.dialect is JAVASCRIPT_DIALECT:
             return [*of_place, values(re.findall(r"F\.(\w+)", text)), *own]
         return [*of_place, *_c_values(re.findall(r"\b(\w+)_value\(", text)), *own]
+
+
+def formula_of(op: Op) -> tuple[list[str], Formula]:
+    """Return names for the operands of an operation that is not in the table, and its value.
+
+    Raises ValueError for one that is known to Python alone.
+    """
+    if isinstance(op, Selection):
+        names = [f"x{i}" for i in range(len(op.derivatives))]
+    else:
+        names = operand_names(op)
+    function = op.value.function if isinstance(op.value, Steps) else op.value
+    try:
+        written = function(*map(Formula, names))
+    except (ArithmeticError, TypeError, ValueError):  # it needs a number
+        written = None
+    if not isinstance(written, Formula):
+        raise ValueError(
+            f"the operation {op.name} is known to Python alone: write its value in micrograd's "
+            "operations, and it is known elsewhere, too"
+        )
+    return names, written
 
 
 def _c_values(names: Sequence[str]) -> list[str]:

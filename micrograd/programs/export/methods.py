@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from micrograd.files.atomic import replace_file
-from micrograd.programs.export.c_file import c_file
-from micrograd.programs.export.page import Inputs, Looks, page
-from micrograd.programs.export.writable import Writable
+if TYPE_CHECKING:
+    from micrograd.programs.export.page import Inputs
+    from micrograd.programs.export.writable import Writable
+
+# What writes a file is imported when one is written: programs come without it.
 
 
 class Exports:
@@ -44,7 +46,9 @@ class Exports:
         ...     print(Path(folder, "scaled.c").read_text().splitlines()[1])
          * The program scaled, for one row, in C99. Written by micrograd.
         """
-        replace_file(Path(path), c_file(self._writable(), gradient).encode())
+        from micrograd.programs.export.c_file import c_file
+
+        _write(path, c_file(self._writable(), gradient).encode())
 
     def to_html(
         self,
@@ -78,5 +82,28 @@ class Exports:
         ...     "kilos" in Path(folder, "scaled.html").read_text()
         True
         """
+        from micrograd.programs.export.page import Looks, page
+
         looks = Looks(inputs, results, image, tokens)
-        replace_file(Path(path), page(self._writable(), looks).encode())
+        _write(path, page(self._writable(), looks).encode())
+
+    def to_onnx(self, path: str | PathLike[str], dtype: str = "float32") -> None:
+        """Write the results as an ONNX model, for any number of rows at a time.
+
+        Its inputs are called as the arguments are, with the examples along the first axis; its
+        output is called result. Where the model does not know the path of a row, or an index is out
+        of range, the results of this row are nan. `dtype` is float32 or float64, for which some
+        operations are missing.
+
+        Raises what `to_c` raises, ImportError without the package onnx, and ValueError for what
+        ONNX lacks.
+        """
+        from micrograd.programs.export.onnx.model import onnx_model
+
+        _write(path, onnx_model(self._writable(), dtype))
+
+
+def _write(path: str | PathLike[str], contents: bytes) -> None:
+    from micrograd.files.atomic import replace_file
+
+    replace_file(Path(path), contents)

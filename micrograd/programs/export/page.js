@@ -1,8 +1,9 @@
 // The page of a program: inputs, what the program makes of them, and the results.
 // `paths` is written above, and `about` says what there is to show.
 const about = JSON.parse(document.getElementById("about").textContent);
-const rows = about.arguments.map((argument) => new Float64Array(argument.size));
-const results = new Float64Array(about.results.length);
+const newRows = () => about.arguments.map((argument) => new Float64Array(argument.size));
+const newResults = () => new Float64Array(about.results.length);
+const rows = newRows(), results = newResults();
 const REFUSALS = [
   "",
   "This row takes a path through an if that was not traced in Python.",
@@ -17,20 +18,27 @@ const make = (tag, className, parent) => {
 };
 const shown = (x) => `${+x.toPrecision(4)}`;
 
-// Compute the results of the numbers in `rows`; give why they cannot be, or nothing.
-const compute = () => {
+// Compute the results of these numbers; give why they cannot be, or nothing.
+const compute = (given = rows, out = results) => {
   let status = 1;
-  for (let k = 0; k < paths.length && status === 1; k++) status = paths[k](...rows, results);
-  if (status) results.fill(NaN);
+  for (let k = 0; k < paths.length && status === 1; k++) status = paths[k](...given, out);
+  if (status) out.fill(NaN);
   return REFUSALS[status];
 };
 
 // For whoever calls the program from elsewhere: numbers, or lists of them, one for each argument.
+const asked = newRows(), answers = newResults();
 window.predict = (...given) => {
-  given.forEach((x, k) => rows[k].set([x].flat(Infinity)));
-  const refusal = compute();
+  if (given.length !== asked.length) throw new TypeError(`predict takes ${asked.length} arguments`);
+  given.forEach((x, k) => {
+    const numbers = [x].flat(Infinity);
+    if (numbers.length !== asked[k].length)
+      throw new TypeError(`argument ${k + 1} of predict has ${asked[k].length} numbers`);
+    asked[k].set(numbers);
+  });
+  const refusal = compute(asked, answers);
   if (refusal) throw new RangeError(refusal);
-  return [...results];
+  return [...answers];
 };
 
 // Results ------------------------------------------------------------------------------------
@@ -85,7 +93,7 @@ const addPad = (array, [height, width]) => {
     "aria-label",
     `Drawing pad of ${width} by ${height} pixels. Arrow keys move, space draws.`,
   );
-  const pen = canvas.getContext("2d");
+  const pen = canvas.getContext("2d"), reach = Math.max(1.1, Math.min(height, width) / 14);
   let cursor = null, from = null;
   const paint = () => {
     for (let k = 0; k < array.length; k++) {
@@ -105,7 +113,7 @@ const addPad = (array, [height, width]) => {
     for (let k = 0; k < array.length; k++) {
       const x = (k % width) + 0.5, y = Math.floor(k / width) + 0.5;
       const t = Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / length));
-      const ink = 1.1 - Math.hypot(x - x0 - t * dx, y - y0 - t * dy);
+      const ink = reach - Math.hypot(x - x0 - t * dx, y - y0 - t * dy);
       array[k] = Math.max(array[k], Math.min(1, Math.max(0, ink)));
     }
     paint();

@@ -12,9 +12,10 @@ from micrograd.engine import Value
 from micrograd.programs.arguments import Structure
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.paths import Path
+from micrograd.programs.run.forms import Form
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.recording import Index
-from micrograd.value.identity import IdentityDict
+from micrograd.value.identity import IdentityDict, IdentitySet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,26 +57,27 @@ class Writable:
                 f"{name} was called with arguments of {len(several)} shapes, and a file has one: "
                 "call retrace(), then call it with arguments of the shape that is wanted"
             )
-        self.name = name
+        self.name = "program" if name == "<lambda>" else name
         self.arguments: list[Argument] = [
             Argument(each, size_of(shape), shape, each in integers)
             for each, shape in zip(arguments, shapes)
         ]
         first = paths.found[0]
+        self.form: Form = first.form
         self.is_list: bool = first.form != ()
         self.width: int = len(first.outputs)
-        rank: IdentityDict[Value, int] = IdentityDict()
-        for path in paths.found:
-            if path.form != first.form:
-                raise ValueError(
-                    f"{name} returns lists of unlike lengths on its paths: a file has one length"
-                )
-            for p in path.parameters:
-                rank.setdefault(p, len(rank))
+        if any(path.form != first.form for path in paths.found):
+            raise ValueError(
+                f"{name} returns lists of unlike lengths on its paths: a file has one length"
+            )
+        used = IdentitySet(p for path in paths.found for p in path.parameters)
+        # In the order in which they are found in objects, which is that of their parameters().
+        own = [*(p for p in names if p in used), *(p for p in used if p not in names)]
+        self.parameters: list[Value] = own
+        rank = IdentityDict((p, k) for k, p in enumerate(own))
         self.ways: list[Way] = [_way(path, rank) for path in paths.found]
-        self.parameters: list[Value] = list(rank)
-        self.numbers: NDArray[Any] = np.array([p.data for p in rank], float)
-        self.names: list[Name] = [names.get(p, Name(p.label or "parameter", ())) for p in rank]
+        self.numbers: NDArray[Any] = np.array([p.data for p in own], float)
+        self.names: list[Name] = [names.get(p, Name(p.label or "parameter", ())) for p in own]
 
     def range_of(self, argument: Argument, column: int) -> tuple[float, float]:
         """Return between what numbers an input is of interest: all of a table, or -1 to 1."""

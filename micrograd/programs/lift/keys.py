@@ -45,7 +45,7 @@ class Keys:
         self._keys: dict[Any, Group] = {}
         self._told_apart: set[Any] = set()  # keys of sums, by their numbers of terms
         self._types: list[tuple[int, tuple[int, ...]]] = []  # of terms: the sign, the groups
-        self._type_of: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._type_of: dict[int, int] = {}  # by sign and groups, as one number
         self._numbers = count()
         self._add_leaves(tape, parameters, patterns, set(flat.nodes))
         for i in flat.nodes:
@@ -209,21 +209,19 @@ class Keys:
         """Return the factors of all terms by type, within each term sorted by group."""
         factors: dict[int, list[int]] = {}
         group_of, type_of = self.group_of, self._type_of
-        written: tuple[int, tuple[int, ...]]
         for sign, nodes in terms:
             if len(nodes) == 1:
-                written = sign, (group_of[nodes[0]],)
+                key = sign * (group_of[nodes[0]] + 1)
             else:
                 x, y = nodes
                 g, h = group_of[x], group_of[y]
-                if g <= h:
-                    written = sign, (g, h)
-                else:
-                    written, nodes = (sign, (h, g)), (y, x)
-            t = type_of.get(written)
+                if g > h:
+                    g, h, nodes = h, g, (y, x)
+                key = sign * (g + 1 + (h + 1 << 32))  # a number is quicker found than a tuple
+            t = type_of.get(key)
             if t is None:
-                t = type_of[written] = len(self._types)
-                self._types.append(written)
+                t = type_of[key] = len(self._types)
+                self._types.append((sign, tuple([group_of[x] for x in nodes])))
             if t in factors:
                 factors[t] += nodes
             else:

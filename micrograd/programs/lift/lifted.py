@@ -16,6 +16,7 @@ from micrograd.programs.lift.reverse import Reverse
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lift.sums import Flat
 from micrograd.programs.trace.tape import Tape
+from micrograd.value.selection import Chosen
 
 
 class Lifted:
@@ -141,6 +142,9 @@ class Lifted:
                 for g, column in zip(terms.groups, places.T):
                     (columns if self.groups[g].varies or not long else behind).append(column)
         columns += behind
+        if isinstance(group.op, Chosen):  # by the index, then by its values, as a table is
+            index, *_, places = columns
+            columns = [index, np.array([*self.tape.constants.values()])[places]]
         if group.gradient:
             columns = [self.position[members]]
         elif any(terms.counts is not None for terms in group.terms):

@@ -31,14 +31,17 @@ class Slopes:
         self.of: dict[int, list[Slope]] = {}
         self.twice: dict[int, int] = {}
         self._tape = tape
+        without = {None, *SUMS}
         for i, arrives in enumerate(self.arrives):
             op = tape.ops[i]
-            if not arrives or op is None or op in SUMS:
+            if not arrives or op in without:
+                continue
+            x, *others = tape.operands[i]
+            if op is ops.multiply and x not in others:
                 continue
             if is_square(tape, i):
-                x = tape.operands[i][0]
                 self.twice[x] = tape.record(ops.multiply, (tape.constant(2.0), x))
-            elif op is not ops.multiply:
+            else:
                 self.of[i] = self._rules(i)
         self.arrives += [False] * (len(tape.ops) - len(self.arrives))
 
@@ -71,10 +74,17 @@ def _arrives(tape: Tape, outputs: Iterable[int]) -> list[bool]:
     arrives = [False] * len(tape.ops)
     for output in outputs:
         arrives[output] = tape.active[output]
+    # Nodes that pass something on to all of their operands are most of them.
+    passing = {op: all(op.derivatives) for op in set(tape.ops) if op is not None}
+    active, ops, operands = tape.active, tape.ops, tape.operands
     for i in range(len(arrives) - 1, -1, -1):
-        op = tape.ops[i]
+        op = ops[i]
         if arrives[i] and op is not None:
-            for x, rule in zip(tape.operands[i], op.derivatives):
-                if rule is not None and tape.active[x]:
-                    arrives[x] = True
+            if passing[op]:
+                for x in operands[i]:
+                    arrives[x] = active[x]
+            else:
+                for x, rule in zip(operands[i], op.derivatives):
+                    if rule is not None and active[x]:
+                        arrives[x] = True
     return arrives

@@ -19,16 +19,19 @@ class Axis(NamedTuple):
 class Roles(NamedTuple):
     """The axes of a sum: those of one small matrix product, and those along which it is repeated.
 
-    The result has rows along `i` and columns along `j`; terms are added along `k`, and along the
-    `inner` axes. `swap` says that the factors have changed places.
+    The result has rows along `i` and columns along `j`; terms are added along `k`, `m`, and
+    the `inner` axes. `swap` says that the factors have changed places,
+    `without_gaps` that the innermost loop reads number after number.
     """
 
     outer: list[Axis]
     i: Axis
     j: Axis
     inner: list[Axis]
+    m: Axis
     k: Axis
     swap: bool
+    without_gaps: bool
 
 
 def merged(axes: Sequence[Axis]) -> list[Axis]:
@@ -89,8 +92,9 @@ def roles(kept: Sequence[Axis], terms: Sequence[Axis]) -> Roles:
     if j is not None:
         k = _longest(inner, lambda *s: True)
         is_product = j.steps[1] == 0
+        without_gaps = True
     else:
-        is_product = k is not None
+        without_gaps = is_product = k is not None
         k = k or _longest(inner, lambda *s: True)
         if is_product:
             j = _longest(outer, lambda o, *s: s[0] == 0 and s[-1] != 0)
@@ -101,7 +105,9 @@ def roles(kept: Sequence[Axis], terms: Sequence[Axis]) -> Roles:
         i = others[-1]
     assert k is not None
     outer = [axis for axis in others if axis is not i]
-    return Roles(outer, i or ALONE, j or ALONE, [a for a in inner if a is not k], k, False)
+    inner = [axis for axis in inner if axis is not k]
+    m = inner.pop() if inner else ALONE
+    return Roles(outer, i or ALONE, j or ALONE, inner, m, k, False, without_gaps)
 
 
 def _longest(axes: Sequence[Axis], fits: Callable[..., bool]) -> Axis | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
 KEPT = 4  # idle workspaces
+FEW = 16  # examples: a sum over terms and examples is one product, though these have to be copied
 
 
 class Workspace:
@@ -190,7 +191,7 @@ class Workspace:
         return [*calls, *product(shared, varying, out)]
 
     def _outer(self, step: Step) -> Any:
-        terms, _, height, width = step.detail
+        terms, batch, height, width = step.detail
         out = self._array(step.out)
         left, right = map(self._array, step.operands)
         if left.ndim == right.ndim == 1:
@@ -202,6 +203,10 @@ class Workspace:
         right = right.swapaxes(-1, -2)
         if not terms:
             return outer(left, right, out)
+        if not batch and self.n <= FEW:
+            calls, left = packed(left.swapaxes(-1, -2), 0, terms + 1)
+            more, right = packed(right, 0, terms + 1)
+            return [*calls, *more, *outer(left.T, right, out)]
         products = np.empty((*left.shape[:terms], *out.shape))
         return [
             (np.matmul, (left, right, products)),
@@ -306,7 +311,7 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "_careful"}
+        temporary = {"block", "_numbers", "_idle", "careful"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -363,10 +368,10 @@ class Executable:
             return gradients
         if isinstance(seeds, float):
             seeds = np.full((self.width, workspace.n), seeds)
-        return self._careful.gradients(workspace.inputs, workspace.parameters, seeds)
+        return self.careful.gradients(workspace.inputs, workspace.parameters, seeds)
 
     @cached_property
-    def _careful(self) -> Careful:
+    def careful(self) -> Careful:
         return Careful(self._tape, self._outputs, self.parameters)
 
     def give_back(self, state: State) -> None:

@@ -56,11 +56,12 @@ def shaped(data: Array, form: Form, call: Lease, positions: Array | None = None)
         positions = np.arange(data.size).reshape(data.shape)
     parts, at = [], 0
     for part in form:
-        end = at + _size(part)
+        end = at + size_of(part)
         parts.append(shaped(data[:, at:end], part, call, positions[:, at:end]))
         at = end
     return tuple(parts)
 
 
-def _size(form: Form) -> int:
-    return math.prod(form) if isinstance(form, tuple) else sum(map(_size, form))
+def size_of(form: Form) -> int:
+    """Return how many numbers a form has."""
+    return math.prod(form) if isinstance(form, tuple) else sum(map(size_of, form))

@@ -21,6 +21,7 @@ from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, is_function
+from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
 MANY = 200  # numbers of which it computes a function with vectors, as exp
-LARGE = 4000  # multiply-adds of a matrix product
+SMALL = 4000  # multiply-adds of a matrix product that reads with gaps
+LARGE = 150_000  # and of one that does not
 PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
@@ -88,8 +90,12 @@ class Instructions:
     def _row(self, step: Step) -> bool:
         code = self._code(step.detail)
         if code is None:
-            return False
+            if isinstance(step.detail, Chosen):
+                return self._selection("CHOSEN", step, self._axes([step.out, *step.operands]), 0)
+            return isinstance(step.detail, Take) and self._choose(step)
         out, operands = step.out, step.operands
+        if isinstance(step.detail, Choice):  # the slope, and then where it may be a choice
+            operands = operands[:1]
         if not out.dims and (self._n == 1 or not out.varies):
             places = self._places
             words = [code]
@@ -124,6 +130,34 @@ class Instructions:
         for k, base in enumerate(bases):
             words += [base, *[axis.steps[k] for axis in axes]]
         self._words.extend(words)
+        return True
+
+    def _choose(self, step: Step) -> bool:
+        """Write what chooses from a table by an index, if the table lies at even distances."""
+        views = [step.out, *step.operands]
+        first, *others = self._bases(views[2:])
+        gap = others[0] - first if others else 0
+        even = others == [first + gap * k for k in range(1, len(others) + 1)]
+        axes = self._axes(views)
+        return (
+            even
+            and all(len({*axis.steps[2:]}) == 1 for axis in axes)
+            and self._selection(
+                "CHOOSE", step, [Axis(axis.extent, axis.steps[:3]) for axis in axes], gap
+            )
+        )
+
+    def _selection(self, name: str, step: Step, axes: Sequence[Axis], gap: int) -> bool:
+        """Write a result, an index, and the first place of what it chooses."""
+        bases = self._bases([step.out, *step.operands[:2]])
+        axes = along.merged(axes) or [Axis(1, (0, 0, 0))]
+        count = step.detail.count
+        if along.overlap(bases, [*axes, Axis(count, (0, 0, gap))], apart=True):
+            return False
+        words = [self._codes[name], count, len(axes), *[axis.extent for axis in axes]]
+        for k, base in enumerate(bases):
+            words += [base, *[axis.steps[k] for axis in axes]]
+        self._words.extend([*words, gap] if name == "CHOOSE" else words)
         return True
 
     # Views --------------------------------------------------------------------------------------
@@ -188,10 +222,7 @@ class Instructions:
         members = len(step.out.dims)
         kept, terms = axes[:members], axes[members:]
         (kept if step.out.varies else terms).append(self._examples(views))
-        work = math.prod([axis.extent for axis in (*kept, *terms)])
-        if step.kind != "einsum" and work > LARGE:
-            return False
-        return self._write_sum(PRODUCTS, self._bases(views), kept, terms)
+        return self._write_sum(PRODUCTS, self._bases(views), kept, terms, step.kind != "einsum")
 
     def _sum(self, step: Step) -> bool:
         op, count = step.detail
@@ -207,8 +238,14 @@ class Instructions:
         return self._write_sum(_OF_NUMBERS[op], self._bases([out, view]), kept, terms)
 
     def _write_sum(
-        self, kind: int, bases: list[int], kept: Sequence[Axis], terms: Sequence[Axis]
+        self,
+        kind: int,
+        bases: list[int],
+        kept: Sequence[Axis],
+        terms: Sequence[Axis],
+        is_product: bool = False,
     ) -> bool:
+        """Write a sum; a large one leave to NumPy, if it is a matrix product there."""
         kept, terms = along.merged(kept), along.merged(terms)
         if not terms:  # nothing is added up
             name = "multiply" if kind == PRODUCTS else "stop_gradient"
@@ -216,9 +253,12 @@ class Instructions:
         if along.overlap(bases, [*kept, *terms], apart=True):
             return False
         found = along.roles(kept, terms)
+        work = found.i.extent * found.j.extent * found.k.extent
+        if is_product and work > (LARGE if found.without_gaps else SMALL):
+            return False
         if found.swap:
             bases = [bases[0], bases[2], bases[1]]
-        axes = [*found.outer, found.i, found.j, *found.inner, found.k]
+        axes = [*found.outer, found.i, found.j, *found.inner, found.m, found.k]
         words = [self._codes["SUM"], kind, len(found.outer), len(found.inner)]
         words += [axis.extent for axis in axes]
         words += [bases[0], *[axis.steps[0] for axis in (*found.outer, found.i, found.j)]]

@@ -35,9 +35,9 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     if isinstance(op, Take):
         index, *table = [x.reshape((1,) * (out.ndim - x.ndim) + x.shape) for x in operands]
         even = _even(table)
-        return [
-            (_take, (op.count, index, table if even is None else even, np.ogrid[_all(out)], out))
-        ]
+        if even is None:
+            return [(_take, (op.count, index, table, np.ogrid[_all(out)], out))]
+        return [(_take_from_memory, (op.count, _once(index), *_in_memory(even, index, out), out))]
     if isinstance(op, Chosen):
         index, place = operands
         marks = np.empty(out.shape, bool)
@@ -137,7 +137,7 @@ def _all(array: Array) -> tuple[slice, ...]:
 
 
 def _even(table: list[Array]) -> Array | None:
-    """Return arrays that lie at equal distances as one view, with an axis more in front."""
+    """Return arrays that lie one behind the other as one view, with an axis more in front."""
     first = table[0]
     starts = [x.__array_interface__["data"][0] for x in table]
     step = (starts[-1] - starts[0]) // max(1, len(table) - 1)
@@ -145,14 +145,32 @@ def _even(table: list[Array]) -> Array | None:
     if not alike or starts != [starts[0] + k * step for k in range(len(table))]:
         return None
     shape, strides = (len(table), *first.shape), (step, *first.strides)
-    return np.lib.stride_tricks.as_strided(first, shape, strides)
+    return np.lib.stride_tricks.as_strided(first, shape, strides) if min(strides) >= 0 else None
 
 
-def _take(count: int, index: Array, table: Any, grid: Any, out: Array) -> None:
-    if isinstance(table, list):
-        table = np.stack(np.broadcast_arrays(*table))
+def _in_memory(table: Array, index: Array, out: Array) -> tuple[int, Array, Array]:
+    """Return how far an entry of a table is from the next, where the parts are, and the memory."""
+    step, *steps = [stride // table.itemsize for stride in table.strides]
+    parts = np.zeros(np.where(np.array(_once(index).shape) == 1, out.shape, 1), np.intp)
+    for axis, size in enumerate(table.shape[1:]):
+        along = [1] * out.ndim
+        along[axis] = size
+        parts = parts + steps[axis] * np.arange(size).reshape(along)
+    ends = [(size - 1) * s for size, s in zip(table.shape, (step, *steps))]
+    return step, parts, np.lib.stride_tricks.as_strided(table, (sum(ends) + 1,), (table.itemsize,))
+
+
+def _take_from_memory(
+    count: int, index: Array, step: int, parts: Array, memory: Array, out: Array
+) -> None:
     places = index.astype(np.intp) % count  # those of rows that take another path may be any
-    out[...] = np.broadcast_to(table, (count, *out.shape))[(places, *grid)]
+    memory.take(places * step + parts, None, out, "clip")
+
+
+def _take(count: int, index: Array, table: list[Array], grid: Any, out: Array) -> None:
+    places = index.astype(np.intp) % count
+    together = np.stack(np.broadcast_arrays(*table))
+    out[...] = np.broadcast_to(together, (count, *out.shape))[(places, *grid)]
 
 
 def _once(x: Array) -> Array:

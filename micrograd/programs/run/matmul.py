@@ -73,7 +73,9 @@ def fits_blas(matrix: Array) -> bool:
 
 
 def packed(array: Array, first: int, count: int) -> tuple[list[Call], Array]:
-    """Return a call that copies an array without gaps, with `count` axes from `first` as one."""
-    copy = np.empty(array.shape)
+    """Return an array with `count` axes from `first` as one, and what copies it, if it has gaps."""
     shape = (*array.shape[:first], -1, *array.shape[first + count :])
+    if array.flags.c_contiguous:
+        return [], array.reshape(shape)
+    copy = np.empty(array.shape)
     return [(np.copyto, (copy, array))], copy.reshape(shape)

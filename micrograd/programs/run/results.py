@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,7 +57,7 @@ class _Node(Value):
 class Run(NamedTuple):
     """A part of a call: its program, its rows (None for all), and what its reverse pass needs."""
 
-    program: Executable | NodeByNode
+    program: Any  # an Executable, or what runs as one
     rows: Array | None
     state: Any
 
@@ -73,7 +74,9 @@ class Call(_Node):
 
     @classmethod
     @enable_grad()  # whatever the call that makes it: others use it again
-    def of(cls, operands: tuple[Value, ...], programs: Sequence[Executable | NodeByNode]) -> Call:
+    def of(
+        cls, operands: tuple[Value, ...], programs: Sequence[Executable | NodeByNode | Any]
+    ) -> Call:
         """Make a node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
         node.again = False
@@ -191,7 +194,7 @@ class Result(Operators[Any]):
         Value(data=5.0, grad=0.0)
         """
         _check_reduction("sum", axis, dtype, out)
-        return self._reduce(_total(self.data), 1.0, "sum")
+        return self._reduce(self._total(), 1.0, "sum")
 
     def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Return the mean of all elements: nan if there are none.
@@ -204,10 +207,13 @@ class Result(Operators[Any]):
         Value(data=2.5, grad=0.0)
         """
         _check_reduction("mean", axis, dtype, out)
-        size = self.data.size
+        size = math.prod(self.shape)
         if not size:
             return self._reduce(float("nan"), float("nan"), "mean")
-        return self._reduce(_total(self.data) / size, 1.0 / size, "mean")
+        return self._reduce(self._total() / size, 1.0 / size, "mean")
+
+    def _total(self) -> float:
+        return float(np.add.reduce(self.data, None))  # what data.sum() ends in
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
         with no_grad() if self._made_by.forgets else nullcontext():
@@ -265,10 +271,6 @@ class Result(Operators[Any]):
     __le__: Callable[..., Any] = _compare
     __gt__: Callable[..., Any] = _compare
     __ge__: Callable[..., Any] = _compare
-
-
-def _total(data: Array) -> float:
-    return float(np.add.reduce(data, None))  # what data.sum() ends in
 
 
 def _refuse(what: str) -> TypeError:

@@ -28,7 +28,7 @@ from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.programs.trace.lookups import IntegerInput
-from micrograd.programs.trace.tape import Tape, without_raising
+from micrograd.programs.trace.tape import Tape, without_raising, write_down
 from micrograd.value import hooks
 from micrograd.value.errors import described, user_line
 from micrograd.value.identity import IdentityDict
@@ -264,7 +264,7 @@ class _Graph:
         for place, column in self._columns.items():
             at[place] = tape.input(*column)
             tape.numbers[at[place]] = numbers[place]
-        tape.write(self._ops, self._operands, numbers, wanted, at)
+        write_down(tape, self._ops, self._operands, numbers, wanted, at)
 
         def index_of(root: int) -> int:
             place = self._places[root]

@@ -20,6 +20,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
+from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
 from micrograd.programs.trace.comparisons import Comparison
 from micrograd.value.identity import IdentityDict
@@ -40,6 +41,8 @@ _IDENTITIES = {
 
 class Tape:
     """One entry per node, operands before consumers; a leaf has no operation."""
+
+    passing = (identity, tied)  # operations that are left out
 
     def __init__(self) -> None:
         self.ops: list[Op | None] = []
@@ -113,45 +116,13 @@ class Tape:
         all_active.append(active)
         return len(all_active) - 1
 
-    def write(
-        self,
-        ops: Sequence[Op | None],
-        operands: Sequence[tuple[int, ...]],
-        numbers: Sequence[float],
-        wanted: Sequence[bool],
-        at: list[int],
-    ) -> None:
-        """Write a graph, whose operands are places in these lists, as `record` does.
+    def _known(self, op: Op, operands: tuple[int, ...], number: float) -> int | None:
+        """Return where the result of an operation that is never a new node, or not always, stands.
 
-        `at` says where the places stand on the tape; what is missing is written, if it is wanted.
-        It is longer than the lists: behind are those that have negative places.
+        Where all operands are constants, it is their `number`.
         """
-        are_none_constants = self.constants.keys().isdisjoint
-        for place, (op, args) in enumerate(zip(ops, operands)):
-            if at[place] >= 0 or not wanted[place]:
-                continue
-            if op is None:
-                at[place] = self.constant(numbers[place])
-                continue
-            # Most have two operands: written so, these take half the time.
-            found = (at[args[0]], at[args[1]]) if len(args) == 2 else tuple([at[x] for x in args])
-            written = self._written[op]
-            index = written.get(found)
-            if index is None:
-                if op is identity or op is tied:
-                    index = found[0]
-                elif not are_none_constants(found):
-                    index = self._of_constants(op, found, numbers[place])
-                if index is None:
-                    index = self._new(op, found)
-                written[found] = index
-            at[place] = index
-
-    def _of_constants(self, op: Op, operands: tuple[int, ...], number: float) -> int | None:
-        """Return where the result of an operation is already, some of whose operands are constants.
-
-        Where all are, it is their `number`.
-        """
+        if op in self.passing:
+            return operands[0]
         if all(x in self.constants for x in operands):
             return self.constant(number)
         return self._unchanged(op, operands)
@@ -257,6 +228,39 @@ _AS_ARRAYS = {
     *("ops", "operands", "varies", "active"),
     *("numbers", "_written", "_constants"),
 }
+
+
+@prefer_c
+def write_down(
+    tape: Tape,
+    ops: list[Op | None],
+    operands: list[tuple[int, ...]],
+    numbers: Sequence[float],
+    wanted: list[bool],
+    at: list[int],
+) -> None:
+    """Write a graph, whose operands are places in these lists, on a tape, as its `record` does.
+
+    `at` says where the places stand on the tape; what is missing is written, if it is wanted. It is
+    longer than the lists: behind are those that have negative places.
+    """
+    are_none_constants = tape.constants.keys().isdisjoint
+    for place, op in enumerate(ops):
+        if at[place] >= 0 or not wanted[place]:
+            continue
+        if op is None:
+            at[place] = tape.constant(numbers[place])
+            continue
+        found = tuple([at[x] for x in operands[place]])
+        written = tape._written[op]
+        index = written.get(found)
+        if index is None:
+            if op in tape.passing or not are_none_constants(found):
+                index = tape._known(op, found, numbers[place])
+            if index is None:
+                index = tape._new(op, found)
+            written[found] = index
+        at[place] = index
 
 
 def _key(number: float) -> float | str:
