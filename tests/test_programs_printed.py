@@ -286,7 +286,7 @@ def test_the_gpt_reads_as_the_paper() -> None:
         "delta6 = 0.25 (a6 - (tokens[1:5] == c)) 4 x 5 x n",
         "delta5 = head' delta6 4 x 4 x n",
         "Delta_wo := delta5 t3' 4 x 4",
-        "Delta_wte[i, j] := sum_{k, n}((tokens[k] == i) .* t7[k, j]) 5 x 4",
+        "Delta_wte := (tokens[0:4] == c) t7' 5 x 4",
     ):
         assert line in text, f"{line}\n{traced}"
     assert "..." not in str(traced)

@@ -15,7 +15,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.programs.lift.groups import INPUT, Group, Terms
 from micrograd.programs.lift.lifted import Lifted
-from micrograd.programs.lift.parts import Part
+from micrograd.programs.loops.parts import Part
 from micrograd.programs.rewrite.cross_entropy import write_differences
 from micrograd.programs.rewrite.softmax import SOFTMAX, Rewritten
 from micrograd.programs.show.axes import Axes

@@ -10,9 +10,9 @@ from typing import Any
 
 from micrograd.engine import Value
 from micrograd.programs.lift.lifted import Lifted
-from micrograd.programs.lift.parts import Part, Parts
-from micrograd.programs.lift.rolling import find_loop
 from micrograd.programs.lift.slopes import Slopes
+from micrograd.programs.loops.find import find_loop
+from micrograd.programs.loops.parts import Part, Parts
 from micrograd.programs.show.equations import Equations
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.names import STEP, ParameterNames

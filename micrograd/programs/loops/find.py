@@ -18,7 +18,7 @@ import numpy as np
 
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.programs.lift.steps import least_handed_on
+from micrograd.programs.loops.steps import least_handed_on
 from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.engine import Value
-from micrograd.programs.lift.rolling import OUTSIDE, OWN, SAME, STATE, Loop
+from micrograd.programs.loops.find import OUTSIDE, OWN, SAME, STATE, Loop
 from micrograd.programs.trace.tape import Tape
 
 Slot = tuple[str, int]  # the name of an array, and the place in it
