@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-LONG = 5000  # nodes of a loop, from which on it takes longer to plan all steps than one
+LONG = 5000  # nodes of a loop; fewer are planned as they are
+OFTEN = 100  # calls, which take as much longer as to plan all steps takes
+LARGEST = 100_000  # nodes; the plan of more takes too much memory
 
 
 class _Planned:
@@ -71,8 +73,7 @@ class Rolled(Executable):
         self.block = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
         self._patterns: list[str] = [patterns.get(p, "") for p in self.parameters]
-        self._count_guards = 0
-        self._reverses = True
+        self._count_guards, self._reverses, self._calls = 0, True, 0
         self.width = len(outputs)
         self._tape = tape
         self._outputs = outputs
@@ -83,14 +84,39 @@ class Rolled(Executable):
         self.steps = _Steps(tape, parts, self.body, parameters)
         self._make = partial(_Workspace, self)
 
-    @cached_property
+    @property
     def plan(self) -> Plan:  # type: ignore[override]
         """The plan of all steps, for who wants it so."""
+        return self._whole.plan
+
+    @cached_property
+    def _whole(self) -> Executable:
+        """All steps, planned one by one: that takes long, and each call less."""
         self._tape.open()
         slopes = Slopes(self._tape, self._outputs)
         self._tape.close()
         patterns = IdentityDict(zip(self.parameters, self._patterns))
-        return Plan(Lifted(self._tape, self._outputs, [], slopes, self.parameters, patterns))
+        return Executable(self._tape, self._outputs, slopes, self.parameters, patterns, {})
+
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any, Array | None]:
+        """Return what `Executable.forward` does."""
+        self._calls += 1
+        if self._calls > OFTEN and len(self._tape.ops) <= LARGEST:
+            return self._whole.forward(inputs, n)
+        return super().forward(inputs, n)
+
+    def backward(self, state: Any, seeds: Array | float) -> Array:
+        """Return what `Executable.backward` does."""
+        if isinstance(state, Workspace):
+            return self._whole.backward(state, seeds)
+        return super().backward(state, seeds)
+
+    def give_back(self, state: Any) -> None:
+        """Return the workspace of a call that nothing refers to any more to the pool."""
+        if isinstance(state, Workspace):
+            self._whole.give_back(state)
+        else:
+            super().give_back(state)
 
 
 class _Steps:
