@@ -14,7 +14,7 @@ ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py --igno
 SHELL := bash
 # Recipes print what they do; `make -n` shows the commands.
 .SILENT:
-.PHONY: demo help test random arrays browser lab lint types notebooks bench ops sanitize clean docs axe
+.PHONY: demo help test random arrays cluster browser lab lint types notebooks bench ops sanitize clean docs axe
 
 demo: $(VENV)/demo.installed ## train on moons, tumours, digits and names, draw graphs; pictures in out/
 	$(BIN)/python demos/train.py
@@ -40,6 +40,9 @@ random: $(VENV)/test.installed ## compare random programs with the loop over the
 
 arrays: $(VENV)/test.installed $(VENV)/jax.installed $(VENV)/torch.installed ## run programs on the arrays of JAX and PyTorch
 	$(BIN)/python -m pytest tests/test_programs_arrays.py
+
+cluster: $(VENV)/test.installed $(VENV)/dask.installed ## run programs on a cluster of two processes, and kill some
+	$(BIN)/python -m pytest tests/test_programs_cluster.py
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed $(VENV)/docs.installed ## test the stepper and the live page in Chromium
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto

@@ -48,10 +48,10 @@ FASTER = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=f
 FASTER += [] if sys.platform == "win32" else ["-fno-math-errno", "-fno-trapping-math"]
 
 
-def extension(name, flags):
+def extension(name, flags, *others):
     return Extension(
         f"micrograd.native.{name}",
-        sources=[f"micrograd/native/{name}.c"],
+        sources=[f"micrograd/native/{file}.c" for file in (name, *others)],
         depends=glob.glob("micrograd/native/*.h"),
         extra_compile_args=flags + os.environ.get("MICROGRAD_CFLAGS", "").split(),
         extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
@@ -63,6 +63,8 @@ PURE = os.environ.get("MICROGRAD_PURE", "0") not in ("", "0")
 WITHOUT = PURE or sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
-    ext_modules=[] if WITHOUT else [extension("_engine", FLAGS), extension("_executor", FASTER)],
+    ext_modules=[]
+    if WITHOUT
+    else [extension("_engine", FLAGS), extension("_executor", FASTER, "_vectors")],
     cmdclass={"build_ext": BuildWherePossible},
 )

@@ -37,6 +37,7 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
         "run": ["trace", "loops", "lift", "lower"],
         "rewrite": ["trace", "lift"],
         "show": ["trace", "loops", "lift", "rewrite"],
+        "cluster": ["trace", "lift", "lower", "run"],
         "elsewhere": ["trace", "lift", "lower", "run"],
         "export": [".", "trace", "lift", "lower", "run"],
     },

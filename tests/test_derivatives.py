@@ -771,3 +771,18 @@ def test_composite_functions_to_third_order(seed: int) -> None:
             exact = mpmath.diff(lambda t: composite(seed, Many(), t), mpmath.mpf(x), order)
             assert derivative.data == pytest.approx(float(exact), rel=1e-11, abs=1e-12)
             derivative = grad(derivative, v)
+
+
+def test_of_no_numbers_there_are_no_derivatives() -> None:
+    assert mg.grad(lambda x: sum(x))([]).shape == (0,)
+    assert mg.value_and_grad(lambda x: Value(3.0))(np.empty((0, 2)))[1].shape == (0, 2)
+    assert mg.jacobian(lambda x: [1.0, Value(2.0)])([]).shape == (2, 0)
+    assert mg.hessian(lambda x: 2.0)([]).shape == (0, 0)
+    slopes = mg.grad(mg.program(lambda x, y: 2 * y))(np.empty((3, 0)), [1.0, 2.0, 3.0])
+    assert slopes.shape == (3, 0)
+
+
+@pytest.mark.parametrize("alone", [3, Value(2.0), [Value(2.0)]])
+def test_a_value_alone_is_no_function(alone: Any) -> None:
+    with pytest.raises(TypeError, match=r"grad\(output, inputs\); got .* alone"):
+        mg.grad(alone)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from problems import science
@@ -149,6 +150,15 @@ def laid_out(operands: Sequence[Any], layout: str) -> Iterator[Any]:
             yield x
 
 
+@pytest.fixture(params=[2, 4, 8])
+def lanes(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Use vectors of so many numbers, or of fewer where the processor has no such."""
+    C.limit_vectors(request.param)
+    yield request.param
+    C.limit_vectors(8)
+
+
+@pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("layout", ["plain", "gaps", "shared"])
 @pytest.mark.parametrize("name", sorted(set(ops.TABLE) & set(C.codes)) if C else [])
 def test_each_row_is_numpys(name: str, layout: str) -> None:
@@ -187,8 +197,37 @@ def in_c(op: Op, operands: Sequence[Any], layout: str) -> Any:
     for i in range(n):
         run([C.codes[op.name], *[p + i * s for p, s in zip(spans, steps)]], numbers)
     # A product that is added may be rounded once in the one, and twice in the other.
-    assert np.allclose(numbers[: step * n : step], found, rtol=1e-15, atol=0, equal_nan=True)
+    assert np.allclose(numbers[: step * n : step], found, rtol=1e-14, atol=0, equal_nan=True)
     return found
+
+
+RNG = np.random.default_rng(8)
+POINTS = {
+    "exp": [RNG.uniform(-745, 709.7, 300), RNG.uniform(-1, 1, 300), RNG.uniform(-745, -708, 99)],
+    "log": [
+        10 ** RNG.uniform(-323, 308, 300),
+        RNG.uniform(0.5, 2, 400),
+        1 + RNG.normal(size=99) / 1e4,
+    ],
+    "log1p": [
+        RNG.uniform(-1, 1, 300),
+        10 ** RNG.uniform(-20, 300, 200),
+        -(10 ** RNG.uniform(-20, 0, 99)),
+    ],
+    "tanh": [RNG.uniform(-20, 20, 300), RNG.uniform(-1, 1, 400), 10 ** RNG.uniform(-300, 0, 99)],
+}
+
+
+@pytest.mark.usefixtures("lanes")
+@pytest.mark.parametrize("name", POINTS)
+def test_functions_are_within_two_units_in_the_last_place(name: str) -> None:
+    x = np.concatenate(POINTS[name])
+    numbers = np.concatenate([np.zeros(len(x)), x])
+    run([C.codes["LOOP"], C.codes[name], 1, len(x), 0, 1, len(x), 1], numbers)
+    with mpmath.workprec(120):
+        for given, found in zip(x.tolist(), numbers.tolist()):
+            right = getattr(mpmath, name)(mpmath.mpf(given))
+            assert abs(mpmath.mpf(found) - right) <= 2 * np.spacing(abs(float(right))), given
 
 
 def run(words: Sequence[int], numbers: Any) -> None:
@@ -206,6 +245,7 @@ def test_a_result_may_lie_where_an_operand_does() -> None:
 SIZES = [(1, 1, 3), (2, 5, 7), (5, 13, 4), (4, 8, 16), (9, 3, 40), (3, 1, 100), (1, 30, 9)]
 
 
+@pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("orders", list(itertools.product(["C", "F"], repeat=3)))
 def test_matrix_products(size: tuple[int, int, int], orders: tuple[str, ...]) -> None:
@@ -229,6 +269,7 @@ def test_matrix_products(size: tuple[int, int, int], orders: tuple[str, ...]) ->
     assert views[0] == pytest.approx(expected, rel=1e-13, abs=1e-14)
 
 
+@pytest.mark.usefixtures("lanes")
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 100])
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), -float("inf")])
 def test_sums_and_extremes_of_rows(n: int, bad: float | None) -> None:

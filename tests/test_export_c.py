@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ import micrograd as mg
 from micrograd import Value, ops
 from micrograd.losses import cross_entropy
 from micrograd.nn import MLP
+from micrograd.programs import Program
+from micrograd.programs.export.loops import Loops
+from micrograd.programs.lower.strides import Step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="cc and ctypes as on POSIX")
 
@@ -43,8 +47,53 @@ def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
     assert InC(program, tmp_path).check(arrays) == [0, 0]
 
 
-# Those whose arguments are given in the order in which they are declared.
-@pytest.mark.parametrize("number", [3, 12, 15, 36, 42, 48])
+# Whose steps are of every kind, and whose arguments are given in the order of their declaration.
+RANDOM = [8, 16, 20, 51, 248, 276, 300, 415]
+
+
+def uneven() -> tuple[Program, Any]:
+    """Return a program whose sums are of two lengths, those of one at irregular places."""
+    w = Value(1.5)
+    rows = [range(k, k + 4) for k in range(0, 32, 4)]
+    few = [[3, 17], [0, 30], [8, 11], [5, 22], [2, 29]]
+
+    def function(x: Any) -> Any:
+        z = [mg.tanh(w * v) for v in x]
+        return [mg.exp(sum(z[i] for i in row)) for row in [*rows, *few]]
+
+    program = mg.program(function)
+    x = np.random.default_rng(0).normal(size=(2, 32))
+    program(x)
+    return program, x
+
+
+def test_every_kind_of_step_is_written() -> None:
+    """Check that the random cases and the uneven sums have all steps that there are."""
+    kinds = {step.kind for step in _steps(uneven()[0])}
+    for number in RANDOM:
+        case = cases.draw(777, number)
+        program = case.program()
+        numbers = [arguments.numbers(np.random.default_rng(number), 3, a) for a in case.arguments]
+        arguments.call(program, case.arguments, numbers)
+        kinds |= {step.kind for step in _steps(program)}
+    kinds_of_steps = {name for name, x in vars(Loops).items() if "step" in _parameters(x)}
+    assert {f"_{kind}" for kind in kinds} == kinds_of_steps
+
+
+def _steps(program: Program) -> list[Step]:
+    return [s for way in program._writable().ways for s in (*way.plan.forward, *way.plan.backward)]
+
+
+def _parameters(x: Any) -> list[str]:
+    return [*inspect.signature(x).parameters] if inspect.isfunction(x) else []
+
+
+def test_uneven_sums(tmp_path: Path) -> None:
+    program, x = uneven()
+    assert InC(program, tmp_path).check([x]) == [0, 0]
+
+
+@pytest.mark.parametrize("number", RANDOM)
 def test_random_programs(number: int, tmp_path: Path) -> None:
     case = cases.draw(777, number)
     program = case.program()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_cases import arguments, cases
-from test_export_c import CHOSEN, WORKS, branching
+from test_export_c import CHOSEN, RANDOM, WORKS, branching, uneven
 
 import micrograd as mg
 from micrograd import Value, ops
@@ -46,13 +46,18 @@ def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(run(program, arrays, tmp_path), right, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("number", [3, 12, 21, 36, 48, 49])
+@pytest.mark.parametrize("number", [*RANDOM, 21, 49])
 def test_random_programs(number: int, tmp_path: Path) -> None:
     case = cases.draw(777, number)
     program = case.program()
     arrays = [arguments.numbers(np.random.default_rng(number), 3, a) for a in case.arguments]
     right = arguments.call(program, case.arguments, arrays).data
     np.testing.assert_allclose(run(program, arrays, tmp_path), right, rtol=1e-11, atol=1e-12)
+
+
+def test_uneven_sums(tmp_path: Path) -> None:
+    program, x = uneven()
+    np.testing.assert_allclose(run(program, [x], tmp_path), program(x).data, rtol=1e-12)
 
 
 def test_any_number_of_rows_in_single_precision(tmp_path: Path) -> None:

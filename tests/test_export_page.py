@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_cases import arguments, cases
-from test_export_c import CHOSEN, WORKS, branching
+from test_export_c import CHOSEN, RANDOM, WORKS, branching, uneven
 
 import micrograd as mg
 from micrograd import Value
@@ -65,12 +65,17 @@ def test_a_program_of_each_structure(name: str) -> None:
     check(program, arrays, program(*arrays).data)
 
 
-@pytest.mark.parametrize("number", [3, 12, 36, 48])
+@pytest.mark.parametrize("number", RANDOM)
 def test_random_programs(number: int) -> None:
     case = cases.draw(777, number)
     program = case.program()
     arrays = [arguments.numbers(np.random.default_rng(number), 3, a) for a in case.arguments]
     check(program, arrays, arguments.call(program, case.arguments, arrays).data)
+
+
+def test_uneven_sums() -> None:
+    program, x = uneven()
+    check(program, [x], program(x).data)
 
 
 def test_paths_and_integers_are_refused_as_in_c() -> None:

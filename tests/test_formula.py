@@ -8,6 +8,7 @@ import random
 import shutil
 import struct
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from micrograd import Op, Value, ops
 from micrograd.symbolic.formula import DIFFER_IN_C, Formula, c_definitions, of_rule, of_value
-from micrograd.symbolic.languages import LATEX, TEXT, C, names_in
+from micrograd.symbolic.languages import LATEX, TEXT, C, names_in, write
+from micrograd.symbolic.mathml import MATHML
 from micrograd.value.errors import ARITHMETIC_ERRORS
 
 NAMES = ["x", "y", "z"]
@@ -344,3 +346,39 @@ def test_latex_computes_the_same_number_whatever_the_labels(v: Value) -> None:
     reader = FromLatex(found.latex(), names_in(found, LATEX))
     assert reader.sum() == pytest.approx(v.data, rel=1e-9, abs=1e-9), found.latex()
     assert not reader.text, found.latex()
+
+
+# MathML ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(ops.TABLE))
+def test_every_operation_and_its_rules_are_typeset_as_well_formed_mathml(name: str) -> None:
+    op = ops.TABLE[name]
+    names = [Formula(text) for text in ("x", "y<", "z")][: len(op.derivatives)]
+    formulas = [names[0]._apply(op, tuple(names))]
+    formulas += [rule(*names, Formula("out")) for rule in op.derivatives if rule is not None]
+    for formula in formulas:
+        text = write(formula if isinstance(formula, Formula) else Formula(formula), MATHML)
+        for part in ElementTree.fromstring(text).iter():
+            if part.tag in ("mfrac", "msup", "mroot"):
+                assert len(part) == 2
+    shown = "".join(ElementTree.fromstring(write(formulas[0], MATHML)).itertext())
+    assert all(one.symbol in shown for one in names)
+
+
+def test_mathml_has_the_parentheses_that_are_needed() -> None:
+    a, b, c = map(Formula, "abc")
+
+    def flat(formula: Any) -> str:
+        return "".join(ElementTree.fromstring(f"<m>{write(formula, MATHML)}</m>").itertext())
+
+    assert flat(a - (b - c)) == "a\u2212(b\u2212c)"
+    assert flat((a + b) * c) == "(a+b)\u22c5c"
+    assert flat(a * b + c) == "a\u22c5b+c"
+    assert flat(-a * b) == "\u2212a\u22c5b"
+    assert flat(a * -b) == "a\u22c5(\u2212b)"
+    assert write((a + b) / c, MATHML) == (
+        "<mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mi>c</mi></mfrac>"
+    )
+    assert write((a + b) ** 3, MATHML).startswith("<msup><mrow><mo>(</mo><mrow>")
+    assert write(Formula(-2.5), MATHML) == "<mrow><mo>\u2212</mo><mn>2.5</mn></mrow>"

@@ -188,3 +188,8 @@ def test_an_array_outside_is_compared_with_nothing() -> None:
         return sum(a * b for a, b in zip(weights, x))
 
     assert program(weighed)([[2.0, 4.0]]).data.tolist() == [2.0]
+
+
+def test_an_operation_alone_is_a_program() -> None:
+    assert program(mg.floor)([1.5, -1.5]).data.tolist() == [1.0, -2.0]
+    assert mg.hessian(program(mg.tanh))([0.0]).data.tolist() == [0.0]

@@ -18,6 +18,7 @@ from typing import Any, Union
 
 from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, traced_slopes
 from micrograd.derivatives.sweeps import (
+    ClosureError,
     Step,
     adjoints,
     nodes_behind,
@@ -101,7 +102,7 @@ def _in_c(
 
 def jacobian(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[list[Entry]]:
     """Return the derivative of each output by each variable, in the direction of fewer passes."""
-    if len(outputs) > len(variables):
+    if len(outputs) > len(variables) > 0:
         try:
             columns = _rows(outputs, variables, forward=True)
             if all(math.isfinite(_number(rate)) for column in columns for rate in column):
@@ -131,6 +132,42 @@ def _rows(outputs: Sequence[Entry], variables: Sequence[Value], forward: bool) -
         (_forward if forward else _reverse)(found, steps, slopes)
         rows.append([found.get(id(end), 0.0) for end in ends])
     return rows
+
+
+def on_stand_ins(
+    compute: Callable[[Sequence[Any]], list[Any]],
+    outputs: Sequence[Any],
+    variables: Sequence[Value],
+) -> list[Any]:
+    """Compute derivatives of the outputs; where a node on the way gives numbers alone, of others.
+
+    Such a node may have a `_stand_in`, as the results of programs do: a method that returns a node
+    with the same number, whose local derivatives are Values.
+    """
+    try:
+        return compute(outputs)
+    except ClosureError:
+        others = _others(outputs, variables)
+        if others is None:
+            raise
+    return compute(others)
+
+
+def _others(outputs: Sequence[Any], variables: Sequence[Value]) -> list[Any] | None:
+    """Return the outputs on stand-ins for what they are made of; None if there are none."""
+    fixed = {id(x) for x in variables}
+    new: dict[int, Value] = {}
+    is_new = False
+    for v in nodes_behind(outputs):
+        make: Callable[[Any], Value] | None = getattr(type(v), "_stand_in", None)
+        if id(v) in fixed:
+            continue
+        if make is not None:
+            new[id(v)] = make(v)
+            is_new = True
+        elif v.op is not None and any(id(x) in new for x in v.parents):
+            new[id(v)] = v.op(*[new.get(id(x), x) for x in v.args])
+    return [new.get(id(y), y) for y in outputs] if is_new else None
 
 
 def rounding_error(output: Value) -> float:

@@ -30,6 +30,10 @@ Rows = list[list[float]]
 Own = Union[bool, Callable[[list[Value]], bool]]
 
 
+class ClosureError(TypeError):
+    """A node on the way has a `_backward` of its own, which gives numbers alone."""
+
+
 class _Passing(Op):
     """An operation that passes its operand on; it is known again, also when it was pickled."""
 
@@ -130,7 +134,7 @@ def jacobian(outputs: Sequence[Any], variables: Sequence[Value], own: Own = Fals
 
     Upward, a local derivative may fail that no output needs; then the downward sweep decides.
     """
-    if len(outputs) > len(variables):
+    if len(outputs) > len(variables) > 0:
         try:
             columns = tangents(outputs, variables, None, own)
         except (*ARITHMETIC_ERRORS, TypeError):
@@ -216,7 +220,7 @@ def _by_hand(
 def refuse_closure(node: Value) -> None:
     """Raise TypeError where a `_backward` was assigned by hand: it works on numbers only."""
     if node._closure is not None:
-        raise TypeError(
+        raise ClosureError(
             node._why_no_derivative
             or f"cannot differentiate {node!r}: its _backward was assigned by hand, and such a "
             "function adds numbers to .grad, which no derivative can be taken of. Make the "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union, overload
 
 from micrograd.derivatives import chain_rule
 from micrograd.derivatives import sparse as coloured
-from micrograd.derivatives.chain_rule import Entry
+from micrograd.derivatives.chain_rule import Entry, on_stand_ins
 from micrograd.derivatives.errors import name_of
 from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, tie
 from micrograd.derivatives.trees import array_of
@@ -83,12 +83,20 @@ def grad(
         if inputs is not None:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
         return _derivative(_grad, output, argnums, has_aux)
+    if inputs is None:
+        raise TypeError(
+            "the inputs of grad are missing: it takes a function, grad(f), or a Value and those "
+            f"that it was computed from, grad(output, inputs); got {output!r} alone"
+        )
     output = _as_values(output)
     _check_output(output, "grad")
     variables = _values(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
     with enable_grad():
-        return _as_asked(chain_rule.gradient(output, variables, seed), inputs, roots=[output])
+        entries = on_stand_ins(
+            lambda outputs: chain_rule.gradient(outputs[0], variables, seed), [output], variables
+        )
+        return _as_asked(entries, inputs, roots=[output])
 
 
 @enable_grad()
@@ -106,11 +114,10 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     variables = _values(inputs, "the inputs of jvp")
     results = _values(_as_values(outputs), "the outputs of jvp")
     directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
-    return _as_asked(
-        chain_rule.directional(results, variables, directions),
-        outputs,
-        [*results, *variables, *directions],
+    rates = on_stand_ins(
+        lambda outputs: chain_rule.directional(outputs, variables, directions), results, variables
     )
+    return _as_asked(rates, outputs, [*results, *variables, *directions])
 
 
 @enable_grad()
@@ -131,10 +138,14 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
     # Leaves for now, since a vector that was computed from the inputs stays as it is.
     fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
-    [rate] = chain_rule.directional([output], variables, fixed)
+    [rate] = on_stand_ins(
+        lambda outputs: chain_rule.directional(outputs, variables, fixed), [output], variables
+    )
     slopes: list[Entry] = [0.0] * len(variables)
     if isinstance(rate, Value):
-        slopes = chain_rule.gradient(rate, variables, 1.0)
+        slopes = on_stand_ins(
+            lambda outputs: chain_rule.gradient(outputs[0], variables, 1.0), [rate], variables
+        )
     for leaf, direction in zip(fixed, directions):
         tie(leaf, direction)
     return _as_asked(slopes, inputs, directions, roots=[output])

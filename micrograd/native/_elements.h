@@ -1,77 +1,14 @@
-/* Element by element: each row of the table in C, on single numbers and along strided views. */
-
-#define ALL_ROWS(ROW) EXECUTED_UNARY(ROW) EXECUTED_BINARY(ROW) EXECUTED_TERNARY(ROW)
-
-enum {
-#define CODE(name) ROW_##name,
-    ALL_ROWS(CODE)
-#undef CODE
-    N_ROWS
-};
-
-/* Operands may be the result itself, number by number, and otherwise do not overlap it: see the check in
- * operands.py. So the numbers of one loop do not depend on each other. */
-#if defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
-#define INDEPENDENT _Pragma("GCC ivdep")
-#else
-#define INDEPENDENT
-#endif
-
-/* `p` are the result and the operands, `s` the step of each. Without gaps, the compiler makes vectors. */
-typedef void Loop(ptrdiff_t n, double *const *p, const ptrdiff_t *s);
-
-#define UNARY_LOOP(name)                                                                                    \
-    static WIDEST void name##_loop(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {                     \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1];                                                                             \
-        const ptrdiff_t so = s[0], sx = s[1];                                                               \
-        if (so == 1 && sx == 1) {                                                                           \
-            INDEPENDENT                                                                                     \
-            for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i]);                                    \
-        } else                                                                                              \
-            for (ptrdiff_t i = 0; i < n; i++) o[i * so] = name##_value(x[i * sx]);                          \
-    }
-#define BINARY_LOOP(name)                                                                                   \
-    static WIDEST void name##_loop(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {                     \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1], *y = p[2];                                                                  \
-        const ptrdiff_t so = s[0], sx = s[1], sy = s[2];                                                    \
-        if (so == 1 && sx == 1 && sy == 1) {                                                                \
-            INDEPENDENT                                                                                     \
-            for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], y[i]);                              \
-        } else if (so == 1 && sx == 1 && sy == 0) {                                                         \
-            const double shared = *y;                                                                       \
-            INDEPENDENT                                                                                     \
-            for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], shared);                            \
-        } else if (so == 1 && sx == 0 && sy == 1) {                                                         \
-            const double shared = *x;                                                                       \
-            INDEPENDENT                                                                                     \
-            for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(shared, y[i]);                            \
-        } else                                                                                              \
-            for (ptrdiff_t i = 0; i < n; i++) o[i * so] = name##_value(x[i * sx], y[i * sy]);               \
-    }
-#define TERNARY_LOOP(name)                                                                                  \
-    static WIDEST void name##_loop(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {                     \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1], *y = p[2], *z = p[3];                                                       \
-        for (ptrdiff_t i = 0; i < n; i++) o[i * s[0]] = name##_value(x[i * s[1]], y[i * s[2]], z[i * s[3]]); \
-    }
-EXECUTED_UNARY(UNARY_LOOP)
-EXECUTED_BINARY(BINARY_LOOP)
-EXECUTED_TERNARY(TERNARY_LOOP)
+/* Element by element: rows of the table, and choices by an index, along strided views. */
 
 typedef struct {
     const char *name;
     int operands;
-    Loop *loop;
 } Row;
 
 static const Row rows[N_ROWS] = {
-#define UNARY(name) {#name, 1, name##_loop},
-#define BINARY(name) {#name, 2, name##_loop},
-#define TERNARY(name) {#name, 3, name##_loop},
+#define UNARY(name) {#name, 1},
+#define BINARY(name) {#name, 2},
+#define TERNARY(name) {#name, 3},
     EXECUTED_UNARY(UNARY) EXECUTED_BINARY(BINARY) EXECUTED_TERNARY(TERNARY)
 };
 
@@ -141,7 +78,7 @@ static const int32_t *run_loop(double *numbers, const int32_t *w) {
         p[k] = numbers + views[k * width];
         inner[k] = views[k * width + axes];
     }
-    do row->loop(extents[axes - 1], p, inner);
+    do kernels->loops[w[1]](extents[axes - 1], p, inner);
     while (advance(axes - 1, extents, at, n, p, views + 1, width));
     return views + n * width;
 }

@@ -4,22 +4,13 @@
  * counted in it. programs/run/instructions.py writes the words, and says for each step what executor.py does
  * with NumPy; that is the specification. Kernels of rows are generated from the table: see _ops.h.
  *
- * This is one translation unit, to be read in the order of the includes. */
+ * The headers are to be read in the order of the includes; the innermost loops are in _vectors.c. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include "_ops.h"
+#include "_kernels.h"
 
-/* On processors that have wider vectors the functions use them; which one is chosen when the module is loaded. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(ONE_CLONE)
-#define SEVERAL_CLONES
-#define WIDEST __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
-#else
-#define WIDEST
-#endif
+static const Kernels *kernels; /* for this processor */
 
 enum { MOST_AXES = 12 };
 
@@ -156,7 +147,7 @@ static PyType_Spec instructions_spec = {
 /* The module ----------------------------------------------------------------------------------------------- */
 
 static int executor_exec(PyObject *module) {
-    choose_tiles();
+    kernels = micrograd_kernels(8);
     PyObject *type = PyType_FromModuleAndSpec(module, &instructions_spec, NULL);
     if (!type || PyModule_AddObjectRef(module, "Instructions", type) < 0) {
         Py_XDECREF(type);
@@ -182,6 +173,19 @@ static int executor_exec(PyObject *module) {
     return 0;
 }
 
+static PyObject *limit_vectors(PyObject *Py_UNUSED(module), PyObject *most) {
+    const long n = PyLong_AsLong(most);
+    if (n == -1 && PyErr_Occurred()) return NULL;
+    kernels = micrograd_kernels((int)n);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef executor_functions[] = {
+    {"limit_vectors", limit_vectors, METH_O,
+     "limit_vectors($module, most)\n--\n\nUse vectors of at most so many numbers, as older processors have."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot executor_slots[] = {
     {Py_mod_exec, executor_exec},
 #if PY_VERSION_HEX >= 0x030C0000
@@ -193,6 +197,7 @@ static PyModuleDef_Slot executor_slots[] = {
 static PyModuleDef executor_module = {
     .m_base = PyModuleDef_HEAD_INIT, .m_name = "micrograd.native._executor",
     .m_doc = "The executor of programs: instructions that run without Python.",
+    .m_methods = executor_functions,
     .m_slots = executor_slots,
 };
 

@@ -1,74 +1,6 @@
 /* Sums of products: matrix products, outer products over the examples, and any other. Each adds in an order
  * that follows from the sizes alone. */
 
-/* One matrix of a sum: along i and j, and summed along k and m, for the result and the two factors. A sum of
- * single numbers has a second factor that is never read. */
-typedef struct {
-    ptrdiff_t i, j, k, m;
-    ptrdiff_t oi, oj, xi, xj, xk, xm, yi, yj, yk, ym;
-    int more; /* whether the result holds a part of the sum already */
-} Sizes;
-
-static inline void put(double *o, double sum, int more) { *o = more ? *o + sum : sum; }
-
-typedef void Sum(const Sizes *z, double *o, const double *x, const double *y);
-
-typedef struct {
-    Sum *rows, *dots, *lanes, *lanes_alone, *along;
-} Tiles;
-
-/* Vectors may lie anywhere. */
-#ifdef __GNUC__
-#define VECTOR(lanes) __attribute__((vector_size(8 * lanes), aligned(8), may_alias)) double
-typedef __attribute__((may_alias)) double One;
-typedef VECTOR(2) Two;
-#define NAME(name) name##_by_two
-#define TARGET
-#define LANES 2
-#define Vector Two
-#define Half One
-#include "_tiles.h"
-#undef Vector
-#undef Half
-#endif
-
-#ifdef SEVERAL_CLONES
-typedef VECTOR(4) Four;
-typedef VECTOR(8) Eight;
-#define NAME(name) name##_by_four
-#define TARGET __attribute__((target("arch=haswell")))
-#define LANES 4
-#define Vector Four
-#define Half Two
-#include "_tiles.h"
-#undef Vector
-#undef Half
-
-#define NAME(name) name##_by_eight
-#define TARGET __attribute__((target("arch=skylake-avx512")))
-#define LANES 8
-#define Vector Eight
-#define Half Four
-#include "_tiles.h"
-#undef Vector
-#undef Half
-#endif
-
-static const Tiles *tiles = NULL; /* those for this processor; NULL where C has no vectors */
-
-static void choose_tiles(void) {
-#ifdef __GNUC__
-    tiles = &tiles_by_two;
-#endif
-#ifdef SEVERAL_CLONES
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tiles = &tiles_by_four;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        tiles = &tiles_by_eight;
-#endif
-}
-
 #define ANYHOW(begin, term)                                                                                 \
     for (ptrdiff_t i = 0; i < z->i; i++)                                                                    \
         for (ptrdiff_t j = 0; j < z->j; j++) {                                                              \
@@ -86,11 +18,11 @@ enum { SUM_OF_PRODUCTS, SUM_OF_NUMBERS, LARGEST, SMALLEST };
 
 /* Return the loops that read without gaps what a sum reads, if there are any. */
 static Sum *quick_loops(int kind, const Sizes *z) {
-    if (!tiles || kind == LARGEST || kind == SMALLEST) return NULL;
-    if (kind == SUM_OF_NUMBERS) return z->oj == 1 && z->xj == 1 ? tiles->lanes_alone : z->xk == 1 ? tiles->along : NULL;
-    if (z->oj == 1 && z->xj == 0 && z->yi == 0 && z->yj == 1) return tiles->rows;
-    if (z->oj == 1 && z->xj == 1 && z->yj == 1) return tiles->lanes;
-    return z->xj == 0 && z->yi == 0 && z->xk == 1 && z->yk == 1 ? tiles->dots : NULL;
+    if (kind == LARGEST || kind == SMALLEST) return NULL;
+    if (kind == SUM_OF_NUMBERS) return z->oj == 1 && z->xj == 1 ? kernels->lanes_alone : z->xk == 1 ? kernels->along : NULL;
+    if (z->oj == 1 && z->xj == 0 && z->yi == 0 && z->yj == 1) return kernels->rows;
+    if (z->oj == 1 && z->xj == 1 && z->yj == 1) return kernels->lanes;
+    return z->xj == 0 && z->yi == 0 && z->xk == 1 && z->yk == 1 ? kernels->dots : NULL;
 }
 
 static void sum_anyhow(int kind, const Sizes *z, double *o, const double *x, const double *y) {

@@ -1,4 +1,4 @@
-/* The sums whose inner loops read without gaps, on vectors of LANES numbers. _sums.h includes this once for each
+/* The sums whose inner loops read without gaps, on vectors of LANES numbers. _vectors.c includes this once for each
  * kind of processor, with NAME, TARGET, LANES, Vector and Half set for it. Tiles stay in the registers. */
 
 #define LOAD(V, p) (*(const V *)(p))
@@ -132,7 +132,7 @@ static TARGET void NAME(along)(const Sizes *z, double *o, const double *x, const
         }
 }
 
-static const Tiles NAME(tiles) = {NAME(rows), NAME(dots), NAME(lanes), NAME(lanes_alone), NAME(along)};
+static const Kernels NAME(kernels) = {NAME(loops), NAME(rows), NAME(dots), NAME(lanes), NAME(lanes_alone), NAME(along)};
 
 #undef LOAD
 #undef EACH
@@ -143,6 +143,3 @@ static const Tiles NAME(tiles) = {NAME(rows), NAME(dots), NAME(lanes), NAME(lane
 #undef DOTS_OF
 #undef LANES_TILE
 #undef LANES_OF
-#undef NAME
-#undef TARGET
-#undef LANES

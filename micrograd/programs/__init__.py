@@ -1,7 +1,8 @@
 """Programs: scalar code of one example, traced once, lifted to matrix equations, run on arrays."""
 
 from micrograd.programs.api import Program, program
+from micrograd.programs.cluster.chunks import ClusterResult
 from micrograd.programs.run.results import Result
 from micrograd.programs.trace.recording import ProgramError
 
-__all__ = ["Program", "ProgramError", "Result", "program"]
+__all__ = ["ClusterResult", "Program", "ProgramError", "Result", "program"]

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from micrograd.engine import Value
+from micrograd.programs.again import Again
 from micrograd.programs.arguments import FLOAT64, Argument, read
 from micrograd.programs.branches import Paths
-from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged
+from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.cluster.chunks import call_on_chunks
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
@@ -24,6 +27,7 @@ from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
+from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
@@ -84,6 +88,7 @@ class Program(Exports, ForArrays):
             self._name = f"{order.name}({self._name})"
         self._known = known
         self._orders = orders
+        self._slopes: Program | None = None
         self._of_objects: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by their id
 
     def __get__(self, instance: Any, owner: Any = None) -> Program:
@@ -107,6 +112,13 @@ class Program(Exports, ForArrays):
                 "a program returns numbers alone, and its derivatives are arrays"
             )
         return self._of_order(Order(compute, argnums))
+
+    def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
+        """Return the program of the derivatives of each result by the parameters of a call."""
+        known = self._slopes
+        if known is None or known._orders[-1].parameters != parameters:
+            known = self._slopes = self._of_order(Order(slopes_of_each, (), parameters))
+        return known
 
     def _of_order(self, order: Order) -> Program:
         derived = Program.__new__(Program)
@@ -136,7 +148,7 @@ class Program(Exports, ForArrays):
             plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
             library = None if plain else library_of(x)
             if library is not None:
-                return self._on_arrays(library, args, kwargs)
+                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
             argument = Argument(x) if plain else read(self._name, name, x)
             if n is None:
                 n = argument.n
@@ -156,12 +168,17 @@ class Program(Exports, ForArrays):
             result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
+        lease_of(result).again = Again(self, args, kwargs)
         return result
 
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
 
-    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    def _shipped(self) -> tuple[Traced | None, list[Value]]:
+        """Return what a cluster gets: what was traced, and the parameters in their order."""
+        return self._traced(), self._known.parameters()
+
+    def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on arrays of another library than NumPy."""
         known: list[Paths] = []
 
@@ -172,7 +189,11 @@ class Program(Exports, ForArrays):
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result: Result = run_on_arrays(self._name, library, named, paths_for)
+        result: Any
+        if library == "dask":
+            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped)
+        else:
+            result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
             refuse_numbers(known[0].found)
         return result

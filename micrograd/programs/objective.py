@@ -15,7 +15,7 @@ from micrograd.derivatives.trees import Nested
 from micrograd.engine import Value
 from micrograd.native.bulk import read_data, write_data
 from micrograd.nn import Module
-from micrograd.programs.by_rows import Order
+from micrograd.programs.by_rows import Order, slopes_of_each
 from micrograd.programs.run.results import Result
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Objective:
 
     @cached_property
     def _rows(self) -> _Evaluated:
-        return self._by_parameters(_slopes_of_each)
+        return self._by_parameters(slopes_of_each)
 
     def _by_parameters(self, compute: Callable[[Call], Any]) -> _Evaluated:
         order = Order(compute, parameters=tuple(self._values))
@@ -200,12 +200,6 @@ def _gradient_of_sum(call: Call) -> Any:
     total = sum(outputs[1:], outputs[0])
     entries = chain_rule.gradient(total, call.variables, 1.0)
     return call.shaped(entries, (), as_values=True)
-
-
-def _slopes_of_each(call: Call) -> Any:
-    outputs, shape = call.outputs()
-    rows, _ = call.derivatives(outputs)
-    return call.shaped([entry for row in rows for entry in row], shape, as_values=True)
 
 
 def _check(nested: Nested) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
 
 
-class _Spelling(NamedTuple):
+class Spelling(NamedTuple):
     """How a language writes one operation: `{0}`, `{1}` stand for operands of at least `needs`."""
 
     text: str
@@ -33,7 +33,7 @@ class Language(NamedTuple):
 
     number: Callable[[Any], tuple[str, int]]
     name: Callable[[str], str]  # of a variable
-    spellings: dict[str, _Spelling]
+    spellings: dict[str, Spelling]
     call: Callable[[Op], str]  # the name of the function, where there is no spelling
     function: Callable[[str], str] | None  # of a user's operation; None: `call` knows or refuses
     brackets: tuple[str, str] = ("(", ")")
@@ -119,11 +119,11 @@ def _in_table(op: Op) -> bool:
 
 
 _ARITHMETIC = {
-    "add": _Spelling("{0} + {1}", SUM, (SUM, PRODUCT)),
-    "subtract": _Spelling("{0} - {1}", SUM, (SUM, PRODUCT)),
-    "multiply": _Spelling("{0} * {1}", PRODUCT, (PRODUCT, UNARY)),
-    "divide": _Spelling("{0} / {1}", PRODUCT, (PRODUCT, UNARY)),
-    "negative": _Spelling("-{0}", UNARY, (UNARY,)),
+    "add": Spelling("{0} + {1}", SUM, (SUM, PRODUCT)),
+    "subtract": Spelling("{0} - {1}", SUM, (SUM, PRODUCT)),
+    "multiply": Spelling("{0} * {1}", PRODUCT, (PRODUCT, UNARY)),
+    "divide": Spelling("{0} / {1}", PRODUCT, (PRODUCT, UNARY)),
+    "negative": Spelling("-{0}", UNARY, (UNARY,)),
 }
 
 
@@ -178,11 +178,11 @@ PYTHON = Language(
     _python_name,
     {
         **_ARITHMETIC,
-        "power": _Spelling("{0} ** {1}", POWER, (ATOM, UNARY)),
+        "power": Spelling("{0} ** {1}", POWER, (ATOM, UNARY)),
         # A comparison of floats is a bool, and -False is not -0.0.
-        "less": _Spelling("float({0} < {1})", ATOM, (SUM, SUM)),
-        "less_equal": _Spelling("float({0} <= {1})", ATOM, (SUM, SUM)),
-        "equal": _Spelling("float({0} == {1})", ATOM, (SUM, SUM)),
+        "less": Spelling("float({0} < {1})", ATOM, (SUM, SUM)),
+        "less_equal": Spelling("float({0} <= {1})", ATOM, (SUM, SUM)),
+        "equal": Spelling("float({0} == {1})", ATOM, (SUM, SUM)),
     },
     lambda op: op.name,
     _python_name,
@@ -226,9 +226,9 @@ C = Language(
     _c_name,
     {
         **_ARITHMETIC,
-        "less": _Spelling("(double)({0} < {1})", UNARY, (SUM, SUM)),
-        "less_equal": _Spelling("(double)({0} <= {1})", UNARY, (SUM, SUM)),
-        "equal": _Spelling("(double)({0} == {1})", UNARY, (SUM, SUM)),
+        "less": Spelling("(double)({0} < {1})", UNARY, (SUM, SUM)),
+        "less_equal": Spelling("(double)({0} <= {1})", UNARY, (SUM, SUM)),
+        "equal": Spelling("(double)({0} == {1})", UNARY, (SUM, SUM)),
     },
     _c_function,
     None,
@@ -303,25 +303,25 @@ LATEX = Language(
     _latex_number,
     _latex_name,
     {
-        "add": _Spelling("{0} + {1}", SUM, (SUM, PRODUCT)),
-        "subtract": _Spelling("{0} - {1}", SUM, (SUM, PRODUCT)),
-        "multiply": _Spelling(r"{0} \cdot {1}", PRODUCT, (PRODUCT, PRODUCT)),
-        "divide": _Spelling(r"\frac{{{0}}}{{{1}}}", POWER),
-        "negative": _Spelling("-{0}", SUM, (PRODUCT,)),
-        "power": _Spelling("{0}^{{{1}}}", POWER, (ATOM, 0)),
-        "exp": _Spelling("e^{{{0}}}", POWER),
-        "sqrt": _Spelling(r"\sqrt{{{0}}}"),
-        "cbrt": _Spelling(r"\sqrt[3]{{{0}}}"),
-        "exp2": _Spelling("2^{{{0}}}", POWER),
-        "abs": _Spelling(r"\left|{0}\right|"),
-        "floor": _Spelling(r"\left\lfloor {0} \right\rfloor"),
-        "ceil": _Spelling(r"\left\lceil {0} \right\rceil"),
-        "log2": _Spelling(r"\log_{{2}}\left({0}\right)"),
-        "log10": _Spelling(r"\log_{{10}}\left({0}\right)"),
-        "less": _Spelling("[{0} < {1}]"),
-        "less_equal": _Spelling(r"[{0} \le {1}]"),
-        "equal": _Spelling("[{0} = {1}]"),
-        "where": _Spelling(
+        "add": Spelling("{0} + {1}", SUM, (SUM, PRODUCT)),
+        "subtract": Spelling("{0} - {1}", SUM, (SUM, PRODUCT)),
+        "multiply": Spelling(r"{0} \cdot {1}", PRODUCT, (PRODUCT, PRODUCT)),
+        "divide": Spelling(r"\frac{{{0}}}{{{1}}}", POWER),
+        "negative": Spelling("-{0}", SUM, (PRODUCT,)),
+        "power": Spelling("{0}^{{{1}}}", POWER, (ATOM, 0)),
+        "exp": Spelling("e^{{{0}}}", POWER),
+        "sqrt": Spelling(r"\sqrt{{{0}}}"),
+        "cbrt": Spelling(r"\sqrt[3]{{{0}}}"),
+        "exp2": Spelling("2^{{{0}}}", POWER),
+        "abs": Spelling(r"\left|{0}\right|"),
+        "floor": Spelling(r"\left\lfloor {0} \right\rfloor"),
+        "ceil": Spelling(r"\left\lceil {0} \right\rceil"),
+        "log2": Spelling(r"\log_{{2}}\left({0}\right)"),
+        "log10": Spelling(r"\log_{{10}}\left({0}\right)"),
+        "less": Spelling("[{0} < {1}]"),
+        "less_equal": Spelling(r"[{0} \le {1}]"),
+        "equal": Spelling("[{0} = {1}]"),
+        "where": Spelling(
             r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{otherwise}} \end{{cases}}"
         ),
     },

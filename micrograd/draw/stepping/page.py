@@ -224,10 +224,13 @@ def _script(narration: Narration, told: bool) -> str:
 
 def _squeezed(script: str) -> str:
     """Leave out blanks around what stands in no text of ours, so that pages stay small."""
+    script = re.sub(r"(?<=[;{(]) // [^\n\"`]*$", "", script, flags=re.M)
+    script = re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m[1], 16)), script)
     script = re.sub(r" (=>|[!=]==|&&|\|\||\?\??|:|[<>]=?|[-+*/]=) ", r"\1", script)
     script = re.sub(r"\{ (?=[\w\[.])|(?<=[\w\])\"]) (?=\})", lambda m: m[0].strip(), script)
     script = re.sub(r"(?<=[\w\]]) = (?=[\w(\[{\"`+$!-])", "=", script)
     script = re.sub(r"(?<=[;{,])\n|(?<=\)) (?=\{)", "", re.sub(r"\b(if|for) \(", r"\1(", script))
     script = re.sub(r"\([\w\[\]{}:, ]+\)(?==>|\{)", lambda m: m[0].replace(", ", ","), script)
     script = re.sub(r"(?<!\w)\((\w+)\)=>", r"\1=>", script)
+    script = re.sub(r"([{,] ?\w+): (?=[\w\[({\"!+-])", r"\1:", script)
     return re.sub(r"(?<=\)) (?=return )", "", script).replace(";}", "}")

@@ -1,8 +1,8 @@
 """The data for the script of a page: Values, how they were made, parts, and where boxes go.
 
 Formulas are templates, in which `⟨0⟩` stands for the first operand; parentheses around it count for
-negative numbers only. The script computes every gradient itself, from the data, by the functions
-that `symbolic.javascript` writes.
+negative numbers only. Each is there once more as MathML, for names alone. The script computes
+every gradient itself, from the data, by the functions that `symbolic.javascript` writes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from micrograd.engine import Value
 from micrograd.graph.steps import local_formula
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_rule
-from micrograd.symbolic.languages import TEXT, UNARY, write
+from micrograd.symbolic.languages import ATOM, TEXT, UNARY, write
+from micrograd.symbolic.mathml import MATHML
 from micrograd.value.identity import IdentityDict
 
 _FIRST = 1e15  # an operand within a template; no number in a formula is as large
@@ -77,7 +78,8 @@ class _Kinds:
     """The ways in which Values were made, each once.
 
     Each has the symbol, the template of the formula, the operation's name in the table (empty if it
-    is not of the table), its operands that are numbers, and the templates of its rules.
+    is not of the table), its operands that are numbers, the templates of its rules, whether these
+    change with the numbers, and the formula and the rules typeset.
     """
 
     def __init__(self, narration: Narration) -> None:
@@ -100,31 +102,44 @@ class _Kinds:
 
     def _find(self, v: Value, known: bool) -> int:
         numbers = [None if isinstance(x, Value) else _exact(float(x)) for x in v.args]
-        rules = [_rule(v, position) for position in range(len(v.parents))] if known else []
+        formulas = [_rule(v, position) for position in range(len(v.parents))] if known else []
+        rules = [None if rule is None else _template(rule) for rule in formulas]
         made = _made(v)
         key = v._op, made, v.op.name if v.op and known else "", str(numbers), str(rules)
         if key not in self._places:
             self._places[key] = len(self.found)
             changes = bool(v.op and known and _has_conditions(v.op))
-            self.found.append([v._op, made, key[2], numbers if known else [], rules, int(changes)])
+            made_of = _formula(v) if known else None  # MathML knows the table alone
+            typeset = [_typeset(formula) for formula in (made_of, *formulas)]
+            self.found.append(
+                [v._op, made, key[2], numbers if known else [], rules, int(changes), typeset]
+            )
         return self._places[key]
 
 
 def _made(v: Value) -> str:
-    if v.op is None:
+    formula = _formula(v)
+    if formula is None:
         return f"{v._op or 'node'}({', '.join(f'⟨{i}⟩' for i in range(len(v.parents)))})"
+    return _template(formula)
+
+
+def _formula(v: Value) -> Formula | None:
+    """Return the formula of a Value, of numbers that stand for its operands."""
+    if v.op is None:
+        return None
     operands, position = [], 0
     for x in v.args:
         operands.append(Formula(_FIRST + position if isinstance(x, Value) else x))
         position += isinstance(x, Value)
-    return _template(operands[0]._apply(v.op, tuple(operands)))
+    return operands[0]._apply(v.op, tuple(operands))
 
 
-def _rule(v: Value, position: int) -> str | None:
-    """Return the template of a rule; the result stands behind the operands."""
+def _rule(v: Value, position: int) -> Formula | None:
+    """Return the formula of a rule likewise; the result stands behind the operands."""
     names = IdentityDict((x, f"operand{i}_") for i, x in reversed(list(enumerate(v.parents))))
     formula = local_formula(v, position, {**names, v: f"operand{len(v.parents)}_"})
-    return None if formula is None else _template(_numbered(formula))
+    return None if formula is None else _numbered(formula)
 
 
 def _numbered(formula: Formula) -> Formula:
@@ -141,10 +156,18 @@ def _template(formula: Formula) -> str:
     return write(formula, TEXT._replace(number=_placeholder))
 
 
+def _typeset(formula: Formula | None) -> str:
+    return "" if formula is None else write(formula, MATHML._replace(number=_typeset_placeholder))
+
+
 def _placeholder(x: Any) -> tuple[str, int]:
     if x < _FIRST:
         return TEXT.number(x)
     return f"⟨{int(x - _FIRST)}⟩", UNARY
+
+
+def _typeset_placeholder(x: Any) -> tuple[str, int]:
+    return MATHML.number(x) if x < _FIRST else (_placeholder(x)[0], ATOM)
 
 
 @cache

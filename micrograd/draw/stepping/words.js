@@ -5,6 +5,8 @@ function make(tag, ...children) {
   return node;
 }
 const card = (caption, ...content) => make("div", make("small", caption), make("b", ...content));
+// A formula, typeset by the browser, of the names of Values.
+const typeset = (template, from) => Object.assign(make("span"), { innerHTML: `<math>${template.replace(/⟨(\d+)⟩/g, (_, i) => `<mi>${escaped(V[from[i]].name)}</mi>`)}</math>` });
 const times = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 const stories = {
@@ -41,12 +43,12 @@ function folded(moment, e) {
 function cards(e, secret) {
   const shown = (x) => (secret ? "?" : number(x)), v = V[e.value];
   if (e.told) return storyCards(e, secret);
-  if (e.kind === "forward") return [card(v.name, `${made(v)} = `, filled(v) === made(v) ? "" : `${filled(v)} = `, shown(e.number))];
+  if (e.kind === "forward") return [card(v.name, v.op[6][0] ? typeset(v.op[6][0], v.from) : made(v), filled(v) === made(v) ? " = " : ` = ${filled(v)} = `, shown(e.number))];
   if (e.kind === "seed") return [card(v.grad, "1")];
   if (!e.step) return [];
   const c = V[e.consumer], o = V[e.operand], s = e.step;
   return [
-    ...(s.local === null ? [] : [card(`local derivative, \u2202${c.name} / \u2202${o.name}`, secret && !rule(s) ? "?" : rule(s) + shown(s.local)),
+    ...(s.local === null ? [] : [card(`local derivative, \u2202${c.name} / \u2202${o.name}`, ...(rule(s) ? [typeset(c.op[6][s.position + 1], [...c.from, s.consumer]), " = "] : []), shown(s.local)),
       make("i", "\u00d7"), card(`arrives, ${c.grad}`, number(s.upstream)), make("i", "=")]),
     card("is added", make("em", `+= ${shown(e.number)}`)), make("i", "\u2192"),
     card(o.grad, `${number(s.before)} + ${shown(e.number)} = ${shown(s.total)}`),

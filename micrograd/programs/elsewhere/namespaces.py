@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIBRARIES = ("jax", "torch", "cupy", "array_api_strict")
+LIBRARIES = ("jax", "torch", "cupy", "array_api_strict", "dask")
 _WRAPPED = ("torch", "cupy")  # what array-api-compat has to wrap
 
 

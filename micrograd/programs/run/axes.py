@@ -20,8 +20,8 @@ class Roles(NamedTuple):
     """The axes of a sum: those of one small matrix product, and those along which it is repeated.
 
     The result has rows along `i` and columns along `j`; terms are added along `k`, `m`, and
-    the `inner` axes. `swap` says that the factors have changed places,
-    `without_gaps` that the innermost loop reads number after number.
+    the `inner` axes. `swap` says that the factors have changed places.
+    The innermost of the `loops` reads number after number along "j" or along "k", or neither, "".
     """
 
     outer: list[Axis]
@@ -31,7 +31,7 @@ class Roles(NamedTuple):
     m: Axis
     k: Axis
     swap: bool
-    without_gaps: bool
+    loops: str
 
 
 def merged(axes: Sequence[Axis]) -> list[Axis]:
@@ -92,9 +92,10 @@ def roles(kept: Sequence[Axis], terms: Sequence[Axis]) -> Roles:
     if j is not None:
         k = _longest(inner, lambda *s: True)
         is_product = j.steps[1] == 0
-        without_gaps = True
+        loops = "j"
     else:
-        without_gaps = is_product = k is not None
+        is_product = k is not None
+        loops = "k" if is_product else ""
         k = k or _longest(inner, lambda *s: True)
         if is_product:
             j = _longest(outer, lambda o, *s: s[0] == 0 and s[-1] != 0)
@@ -107,7 +108,7 @@ def roles(kept: Sequence[Axis], terms: Sequence[Axis]) -> Roles:
     outer = [axis for axis in others if axis is not i]
     inner = [axis for axis in inner if axis is not k]
     m = inner.pop() if inner else ALONE
-    return Roles(outer, i or ALONE, j or ALONE, inner, m, k, False, without_gaps)
+    return Roles(outer, i or ALONE, j or ALONE, inner, m, k, False, loops)
 
 
 def _longest(axes: Sequence[Axis], fits: Callable[..., bool]) -> Axis | None:

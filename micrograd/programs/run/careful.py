@@ -53,7 +53,11 @@ class Careful:
                 self._add(arrived, output, seed)
             for i in reversed(self._nodes):
                 adjoint = arrived.get(i)
-                if self._tape.ops[i] is not None and adjoint is not None and np.any(adjoint != 0):
+                if (
+                    self._tape.ops[i] is not None
+                    and adjoint is not None
+                    and np.count_nonzero(adjoint)
+                ):
                     self._pass_on(arrived, values, i, adjoint)
         return np.array([float(arrived.get(i, 0.0)) for i in self._parameters])
 

@@ -79,9 +79,12 @@ class Workspace:
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
         self._numbers = _Numbers(self.buffers)
+        self._in_c: Instructions | None = None
+        if can_write(self._memory):
+            self._in_c = Instructions(self._memory, self.buffers, self.n)
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
-        del self._numbers  # of which the calls hold what they need
+        del self._numbers, self._in_c  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
         """Compute the results for these inputs, into `out` of shape (k, n).
@@ -142,9 +145,7 @@ class Workspace:
     def _bind(self, steps: Sequence[Step]) -> list[Call]:
         """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
         calls: list[Call] = []
-        in_c = None
-        if can_write(self._memory):
-            in_c = Instructions(self._memory, self.buffers, self.n)
+        in_c = self._in_c
         by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
         for step in steps:
             if in_c is None:

@@ -62,6 +62,22 @@ def shaped(data: Array, form: Form, call: Lease, positions: Array | None = None)
     return tuple(parts)
 
 
+def lease_of(results: Any) -> Lease:
+    """Return the hold of a call's results, be they one or a tuple."""
+    while isinstance(results, tuple):
+        results = results[0]
+    call: Lease = results._made_by
+    return call
+
+
+def lines_of(results: Any) -> Array:
+    """Return the numbers of a call's results, one line per row."""
+    if isinstance(results, tuple):
+        return np.concatenate([lines_of(part) for part in results], axis=1)
+    numbers: Array = results.data
+    return numbers.reshape(len(numbers), math.prod(numbers.shape[1:]))
+
+
 def size_of(form: Form) -> int:
     """Return how many numbers a form has."""
     return math.prod(form) if isinstance(form, tuple) else sum(map(size_of, form))

@@ -20,7 +20,7 @@ from micrograd.ops import Op
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
-from micrograd.programs.run.kernels import Call, is_function
+from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
-MANY = 200  # numbers of which it computes a function with vectors, as exp
-SMALL = 4000  # multiply-adds of a matrix product that reads with gaps
-LARGE = 150_000  # and of one that does not
+MANY = 200  # numbers of which it computes a function with vectors, as sin
+LARGE = {"j": 300_000, "k": 60_000, "": 4000}  # multiply-adds of a product, by how C reads it
 PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
@@ -104,11 +103,31 @@ class Instructions:
                 words.append(place + view.base * row)
             self._words.extend(words)
             return True
-        views = [out, *operands]
-        axes = self._axes(views)
-        if is_function(step.detail) and math.prod([axis.extent for axis in axes]) > MANY:
+        size = math.prod(out.dims) * (self._n if out.varies else 1)
+        if size > MANY and has_vectors_in_numpy_alone(step.detail):
             return False
+        views = [out, *operands]
+        if not out.dims:  # most steps of a program without structure: in a fifth of the time
+            return self._line(code, views)
+        axes = self._axes(views)
         return self._loop(code, self._bases(views), axes)
+
+    def _line(self, code: int, views: Sequence[View]) -> bool:
+        """Write a row of the table for single rows of numbers, one of each example."""
+        last = self._n - 1
+        words = [self._codes["LOOP"], code, 1, self._n]
+        for storage, varies, base, _, _ in views:
+            place, row, step = self._places[storage]
+            place += base * row
+            step = step if varies else 0
+            if len(words) == 4:
+                first, own = place, step
+            meets = place <= first + last * own and first <= place + last * step
+            if meets and (place, step) != (first, own):
+                return False
+            words += (place, step)
+        self._words.extend(words)
+        return True
 
     def _code(self, op: Op) -> int | None:
         """Return the code of an operation; None if C does not have it."""
@@ -254,7 +273,7 @@ class Instructions:
             return False
         found = along.roles(kept, terms)
         work = found.i.extent * found.j.extent * found.k.extent
-        if is_product and work > (LARGE if found.without_gaps else SMALL):
+        if is_product and work > LARGE[found.loops]:
             return False
         if found.swap:
             bases = [bases[0], bases[2], bases[1]]

@@ -77,17 +77,18 @@ def _ufunc(op: Op) -> Callable[..., Any] | None:
     return ufunc if ops.TABLE.get(op.name) is op and isinstance(ufunc, np.ufunc) else None
 
 
-# Which processors compute themselves, or in a few steps.
-_ARITHMETIC = (
+# The C executor has vectors for these as well.
+_VECTORS_IN_C = (
     *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.negative, ops.abs, ops.sign, ops.sqrt),
     *(ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal),
+    *(ops.exp, ops.log, ops.log1p, ops.tanh),
 )
 
 
 @cache
-def is_function(op: Op) -> bool:
-    """Tell whether NumPy has a function for a row that is more than arithmetic, as exp."""
-    return _ufunc(op) is not None and op not in _ARITHMETIC
+def has_vectors_in_numpy_alone(op: Op) -> bool:
+    """Tell whether NumPy may compute a row of many numbers faster than the C executor, as sin."""
+    return _ufunc(op) is not None and op not in _VECTORS_IN_C
 
 
 def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Call]) -> None:

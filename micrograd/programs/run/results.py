@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from micrograd.programs.again import Again
     from micrograd.programs.run.careful import NodeByNode
     from micrograd.programs.run.executor import Executable
 
@@ -124,12 +125,15 @@ class Lease:
     make one on thousands of parameters takes longer than to compute with them.
     """
 
-    __slots__ = ("_idle", "forgets", "node")
+    __slots__ = ("_idle", "again", "forgets", "node")
+
+    again: Again | None  # how to make the call again, set by the program that was called
 
     def __init__(self, node: Call, idle: list[Call] | None = None) -> None:
         self.node: Call = node
         self.forgets: bool = hooks.forgets()  # so do the reductions of what it gave
         self._idle = idle
+        self.again = None
 
     def __reduce__(self) -> str:
         raise TypeError(_Node._why_no_copy)
@@ -155,6 +159,17 @@ class Reduction(_Node):
 
     def _backward(self) -> None:
         self.call.node.receive(self.positions, self.weight * self.grad)
+
+    def _stand_in(self) -> Value:
+        """Return a node with the same number, whose derivatives are Values."""
+        if self.call.again is None:
+            return self
+        return Value.node(self._number, self.call.node.args, self._slopes)
+
+    def _slopes(self, *arguments: Any) -> list[Any]:
+        assert self.call.again is not None
+        slopes = self.call.again.slopes(self)
+        return slopes if isinstance(arguments[0], Value) else [v._number for v in slopes]
 
 
 class Result(Operators[Any]):
@@ -194,7 +209,7 @@ class Result(Operators[Any]):
         Value(data=5.0, grad=0.0)
         """
         _check_reduction("sum", axis, dtype, out)
-        return self._reduce(self._total(), 1.0, "sum")
+        return self.weighed(1.0)
 
     def mean(self, axis: None = None, dtype: None = None, out: None = None) -> Value:
         """Return the mean of all elements: nan if there are none.
@@ -214,6 +229,10 @@ class Result(Operators[Any]):
 
     def _total(self) -> float:
         return float(np.add.reduce(self.data, None))  # what data.sum() ends in
+
+    def weighed(self, weight: float) -> Value:
+        """Return the sum of all elements, times a weight."""
+        return self._reduce(self._total() * weight, weight, "sum")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
         with no_grad() if self._made_by.forgets else nullcontext():

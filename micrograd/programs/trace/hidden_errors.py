@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
+from micrograd import ops
 from micrograd.programs.trace.called import called, codes, variables
 from micrograd.programs.trace.recording import ProgramError
 from micrograd.value.errors import described
@@ -22,6 +23,8 @@ _RAISED = (ValueError, ZeroDivisionError, OverflowError)  # by arithmetic with f
 def refuse_hidden_errors(first: Any, functions: list[FunctionType]) -> None:
     """Raise ProgramError where the first of these, or what it calls, handles arithmetic errors."""
     for function in called(first, functions):
+        if function.__module__ == ops.__name__:
+            continue  # an operation by itself: it says what went wrong on numbers
         for code in codes(function.__code__):
             for line in _handlers(code, variables(function)):
                 raise ProgramError(

@@ -112,7 +112,9 @@ class _Path:
     def write(self) -> tuple[str, str | None]:
         """Write the steps; return the results, and in which rows they hold, if not in all."""
         for step in self._plan.forward:
-            if step.out.varies:
+            if step.kind == "put" and step.out.varies:
+                self._put(step)
+            elif step.out.varies:
                 self._write(step.out, getattr(self, f"_{step.kind}")(step))
         rows = [View(s, self._varies(s), row, (), ()) for s, row in self._plan.outputs]
         return self._stacked(rows), self._holds()
@@ -327,11 +329,9 @@ class _Path:
         [source] = step.operands
         return self._gather(source.storage, step.detail)
 
-    def _put(self, step: Step) -> str:
-        """Put rows among others: what is given back is the whole storage."""
+    def _put(self, step: Step) -> None:
         [source] = step.operands
         self._put_rows(step.out.storage, step.detail, self._shaped(source, len(step.detail)))
-        return self._tensors[step.out.storage]
 
 
 def _places(view: View) -> Array:
