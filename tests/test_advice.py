@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd import Value, draw, losses, nn, optim
+from micrograd import Value, draw, explain, losses, nn, optim
 from micrograd.graph.strict import strict
 from micrograd.symbolic.formula import Formula
 from micrograd.value.words import elsewhere
@@ -65,6 +65,10 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: optim.SGD(v, lr=0.1), TypeError, "write [p], or model.parameters()"),
     (lambda: optim.SGD([1.0], lr=0.1), TypeError, "model.parameters()"),  # type: ignore[list-item]
     (lambda: draw.graph(model), TypeError, "call it first, as in graph(mlp(x))"),
+    (lambda: draw.graph(), TypeError, "write graph(loss)"),  # type: ignore[call-arg]
+    (lambda: draw.graph(v, format="png"), TypeError, "'format'; write graph(loss)"),  # type: ignore[call-arg]
+    (lambda: draw.stepper(), TypeError, "write stepper(loss)"),  # type: ignore[call-arg]
+    (lambda: explain.contributions(v), TypeError, "write contributions(loss, w)"),  # type: ignore[call-arg]
     (lambda: draw.stepper(model), TypeError, "give the Value at its end"),
     (lambda: package.draw_dot(model), TypeError, "call it first"),
 ]

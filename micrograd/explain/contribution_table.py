@@ -14,6 +14,7 @@ from micrograd.explain.membership import module_names, number_examples, paramete
 from micrograd.graph.steps import Step, backward_steps, local_formula
 from micrograd.symbolic.formula import Formula
 from micrograd.value.identity import IdentityDict, OperandSet
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table, format_cell
 
 MANY = 12  # contributions that are still shown one by one
@@ -50,6 +51,7 @@ class Contribution(NamedTuple):
         return local_formula(self.consumer, self.position, _names(self.consumer, self.position))
 
 
+@called_as("contributions(loss, w), for all that is added up in w.grad")
 def contributions(output: Value, v: Value) -> Contributions:
     """List everything that `output.backward()` adds up in `v.grad`, and where it comes from.
 

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from micrograd import ops
-from micrograd.derivatives.kinks import Choice
 from micrograd.engine import Value
 from micrograd.graph.scopes import line_of, scope_of
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
-from micrograd.ops import Op
-from micrograd.programs.lift.slopes import Slopes
+from micrograd.programs.lift.slopes import Slopes, asks_nothing
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.forms import Form, shaped
 from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.trace.recording import Index
 from micrograd.programs.trace.tape import Tape
-from micrograd.value.selection import Selection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +60,7 @@ class Path:
         self.form = form  # of what it returns
         self.indices: list[Index] = list(dict.fromkeys(indices))
         self._limits = _limits(self.indices)
-        if not all(op is None or _is_known(op) for op in set(tape.ops)):
+        if not all(op is None or asks_nothing(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
         if tape.guards:
             tape.close()  # one of many paths, perhaps, which are planned later, or never
@@ -83,7 +79,7 @@ class Path:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: the tape, the plan, and what a user's rules gave."""
-        own = all(op is None or _is_known(op) for op in self.tape.ops)
+        own = all(op is None or asks_nothing(op) for op in self.tape.ops)
         temporary = {"forks", "divides", "block", "operands", "idle", "executable"}
         temporary |= {"conditions", "exact"}
         temporary |= {"slopes"} if own else set()
@@ -159,10 +155,6 @@ def _limits(indices: list[Index]) -> list[tuple[str, Array, Array]]:
         for name in dict.fromkeys(index.name for index in indices)
         if (own := [index for index in indices if index.name == name])
     ]
-
-
-def _is_known(op: Op) -> bool:
-    return ops.TABLE.get(op.name) is op or isinstance(op, (Selection, Choice))
 
 
 class Part(NamedTuple):

@@ -23,6 +23,7 @@ from micrograd.draw.scene.labels import printable
 from micrograd.draw.scene.names import names_of
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
+from micrograd.value.words.calls import called_as
 
 if TYPE_CHECKING:
     import graphviz
@@ -32,6 +33,7 @@ DIRECTIONS = ("LR", "TB", "RL", "BT")
 FORMATS = (".svg", ".png", ".pdf", ".dot", ".html")
 
 
+@called_as("graph(loss), or graph([first, second]) for several results")
 def graph(
     root: Value | Sequence[Value] | BaseException,
     *,

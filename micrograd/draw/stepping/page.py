@@ -20,11 +20,13 @@ from micrograd.draw.stepping.story import Moment
 from micrograd.draw.stepping.views import Views
 from micrograd.engine import Value
 from micrograd.symbolic.javascript import javascript
+from micrograd.value.words.calls import called_as
 
 MOST_STEPS = 10_000  # a page of as many weighs about a million bytes
 MOST_ROWS, FEW_ROWS = 200, 40  # of each table: in a page, and in a notebook without scripts
 
 
+@called_as("stepper(loss), for the Value at the end of a graph")
 def stepper(
     root: Value,
     *,
