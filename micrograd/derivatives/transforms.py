@@ -68,7 +68,8 @@ def grad(
     tuple of positions, for a tuple of gradients. With `has_aux`, `f` returns a pair, and so does
     the gradient function: the gradient, and what `f` returned beside. Where x holds Values, or `f`
     depends on the x of a `grad` around it, the gradient is made of Values. Raises ValueError where
-    `f` uses a Value kept from an earlier call.
+    `f` uses a Value kept from an earlier call. Of a program it is a program: that of each row's
+    gradient; so are `value_and_grad`, `jacobian` and `hessian`.
 
     >>> grad(lambda x: x**4)(2.0)
     32.0

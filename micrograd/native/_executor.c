@@ -20,42 +20,64 @@ enum { MOST_AXES = 12 };
 
 #include "_moves.h"
 
-enum { LOOP = N_ROWS, CHOOSE, CHOSEN, SUM, TAKE, PUT, SEGMENTS, RUNNING, CLEAR };
+/* What else there is, and what runs it. */
+#define OTHERS(DO)                                                                                          \
+    DO(LOOP, run_loop) DO(CHOOSE, run_choose) DO(CHOSEN, run_chosen) DO(SUM, run_sum) DO(TAKE, run_take)    \
+    DO(PUT, run_put) DO(SEGMENTS, run_segments) DO(RUNNING, run_running) DO(CLEAR, run_clear)
+
+enum {
+    LAST_ROW = N_ROWS - 1,
+#define CODE(name, function) name,
+    OTHERS(CODE)
+#undef CODE
+    N_CODES
+};
 
 #include "_checks.h"
 
+/* Where C allows it, each instruction jumps to the next from a place of its own: the processor then foresees
+ * better which one follows. */
+#ifdef __GNUC__
+#define STEP(code, name) name##_step
+#define NEXT                                                                                                \
+    if (w >= end) return;                                                                                   \
+    goto *steps[*w];
+#else
+#define STEP(code, name) case code
+#define NEXT break;
+#endif
+#define UNARY_STEP(name)                                                                                    \
+    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]]);                                             \
+    w += 3;                                                                                                 \
+    NEXT
+#define BINARY_STEP(name)                                                                                   \
+    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]], at[w[3]]);                                   \
+    w += 4;                                                                                                 \
+    NEXT
+#define TERNARY_STEP(name)                                                                                  \
+    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]], at[w[3]], at[w[4]]);                         \
+    w += 5;                                                                                                 \
+    NEXT
+#define OTHER_STEP(name, function)                                                                          \
+    STEP(name, name) : w = function(at, w);                                                                 \
+    NEXT
+
 static void run(double *at, const int32_t *w, const int32_t *end) {
-#define UNARY_CASE(name)                                                                                    \
-    case ROW_##name:                                                                                        \
-        at[w[1]] = name##_value(at[w[2]]);                                                                  \
-        w += 3;                                                                                             \
-        break;
-#define BINARY_CASE(name)                                                                                   \
-    case ROW_##name:                                                                                        \
-        at[w[1]] = name##_value(at[w[2]], at[w[3]]);                                                        \
-        w += 4;                                                                                             \
-        break;
-#define TERNARY_CASE(name)                                                                                  \
-    case ROW_##name:                                                                                        \
-        at[w[1]] = name##_value(at[w[2]], at[w[3]], at[w[4]]);                                              \
-        w += 5;                                                                                             \
-        break;
-    while (w < end) {
-        switch (*w) {
-            EXECUTED_UNARY(UNARY_CASE)
-            EXECUTED_BINARY(BINARY_CASE)
-            EXECUTED_TERNARY(TERNARY_CASE)
-        case LOOP: w = run_loop(at, w); break;
-        case CHOOSE: w = run_choose(at, w); break;
-        case CHOSEN: w = run_chosen(at, w); break;
-        case SUM: w = run_sum(at, w); break;
-        case TAKE: w = run_take(at, w); break;
-        case PUT: w = run_put(at, w); break;
-        case SEGMENTS: w = run_segments(at, w); break;
-        case RUNNING: w = run_running(at, w); break;
-        case CLEAR: w = run_clear(at, w); break;
-        }
+#ifdef __GNUC__
+#define PLACE(name) &&name##_step,
+#define OTHER_PLACE(name, function) &&name##_step,
+    static const void *const steps[N_CODES] = {ALL_ROWS(PLACE) OTHERS(OTHER_PLACE)};
+    NEXT
+#else
+    while (w < end) switch (*w) {
+#endif
+    EXECUTED_UNARY(UNARY_STEP)
+    EXECUTED_BINARY(BINARY_STEP)
+    EXECUTED_TERNARY(TERNARY_STEP)
+    OTHERS(OTHER_STEP)
+#ifndef __GNUC__
     }
+#endif
 }
 
 /* The type Instructions ------------------------------------------------------------------------------------ */
@@ -160,8 +182,9 @@ static int executor_exec(PyObject *module) {
         return -1;
     }
     Py_DECREF(codes); /* the module has it */
-    static const char *const others[] = {"LOOP", "CHOOSE", "CHOSEN", "SUM", "TAKE", "PUT", "SEGMENTS", "RUNNING", "CLEAR"};
-    for (int code = 0; code <= CLEAR; code++) {
+#define NAME(name, function) #name,
+    static const char *const others[] = {OTHERS(NAME)};
+    for (int code = 0; code < N_CODES; code++) {
         PyObject *number = PyLong_FromLong(code);
         const char *name = code < N_ROWS ? rows[code].name : others[code - N_ROWS];
         if (!number || PyDict_SetItemString(codes, name, number) < 0) {

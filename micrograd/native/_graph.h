@@ -83,6 +83,14 @@ static inline int list_leaf(State *s, Walk *w, Value *x) {
 /* Return the number of a new walk, by which it knows what it has seen. */
 static inline uint64_t next_walk(State *s) { return SEEN(s->walks += 2); }
 
+/* Fetch what lies a little behind a node in memory. A graph is recorded example by example and walked so, but
+ * each of them from its end: what comes next is ahead, where the processor does not look by itself. */
+static inline void fetch_nearby(Value *x) {
+    enum { DISTANCE = 4096, LINE = 64 };
+    __builtin_prefetch((void *)((uintptr_t)x + DISTANCE));
+    __builtin_prefetch((void *)((uintptr_t)x + DISTANCE + LINE));
+}
+
 /* List the graph behind a root depth first, operands in order, but for what this walk has seen or stops at;
  * for a backward pass, set interior grads to 0. Works without recursion and without running Python code.
  * Borrows the root. */
@@ -97,6 +105,7 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             x->seen = number;
             if ((leaf = list_leaf(s, w, x)) < 0) return -1;
             if (leaf) break;
+            fetch_nearby(x);
             if (append_pair(&w->path, x, rest_of(x)) < 0) return -1;
             if (w->backward && x->shape != LEAF) {
                 x->grad = 0.0;

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 EXAMPLES = "z"
+FEW = 16  # products that are added up one by one
 
 
 def contract(xp: Any, arrays: Sequence[Any], letters: Sequence[str], result: str) -> Any:
@@ -45,21 +48,77 @@ def _pair(xp: Any, left: Any, a: str, right: Any, b: str, result: str) -> Any:
     b_kept = "".join(x for x in b if x in a or x in result)
     left, right = _reduced(xp, left, a, a_kept), _reduced(xp, right, b, b_kept)
     a, b = a_kept, b_kept
-    summed = [x for x in a if x in b and x not in result]
-    together = [x for x in a if x in b and x in result]
-    if not summed or EXAMPLES in together:
-        # Many small products, one for each example, are slower than to multiply and add up.
-        axes = result + "".join(summed)
-        product = _spread(xp, left, a, axes) * _spread(xp, right, b, axes)
-        return _reduced(xp, product, axes, result)
-    rows = [x for x in a if x not in b]
-    columns = [x for x in b if x not in a]
     size = {**dict(zip(a, left.shape)), **dict(zip(b, right.shape))}
+    summed = "".join(x for x in a if x in b and x not in result)
+    if not summed:
+        return _spread(xp, left, a, result) * _spread(xp, right, b, result)
+    if set(a) == set(b) and EXAMPLES in result:
+        axes = result + summed
+        terms = _spread(xp, left, a, axes) * _spread(xp, right, b, axes)
+        return _reduced(xp, terms, axes, result)
+    if EXAMPLES in a and EXAMPLES in b and EXAMPLES in result and _count(summed, size) <= FEW:
+        return _unrolled(xp, left, a, right, b, summed, result)
+    return _matmul(xp, left, a, right, b, summed, result, size)
+
+
+def _unrolled(xp: Any, left: Any, a: str, right: Any, b: str, summed: str, result: str) -> Any:
+    """Add up a few products one by one, of which a compiler makes one loop."""
+    order = summed + result
+    x, y = _spread(xp, left, a, order), _spread(xp, right, b, order)
+    depth = len(summed)
+    total: Any = None
+    for place in product(*map(range, x.shape[:depth])):
+        term = x[(*place, ...)] * y[(*place, ...)]
+        total = term if total is None else total + term
+    return total
+
+
+def _matmul(
+    xp: Any,
+    left: Any,
+    a: str,
+    right: Any,
+    b: str,
+    summed: str,
+    result: str,
+    size: dict[str, int],
+) -> Any:
+    """Multiply matrices; axes that stand in front count matrices, so that nothing is copied."""
+    together = "".join(x for x in a if x in b and x in result)
+    rows = "".join(x for x in a if x not in b)
+    columns = "".join(x for x in b if x not in a)
+    front = _front(b, columns, summed)
+    if front and result.startswith(front) and not together:
+        columns = columns[len(front) :]
+        x = _grouped(xp, left, a, "", rows, summed, size)
+        y = _grouped(xp, right, b, front, summed, columns, size)
+        x = xp.broadcast_to(x, (*y.shape[:-2], *x.shape))
+        return _shaped(xp, xp.matmul(x, y), front + rows + columns, result, size)
+    # A sum over positions and examples: the positions' own sums, which are added up.
+    front = summed.replace(EXAMPLES, "") if EXAMPLES in summed else ""
+    less = _count(front + rows + columns, size) <= _count(a, size)
+    if front and less and a.startswith(front) and b.startswith(front) and not together:
+        x = _grouped(xp, left, a, front, rows, EXAMPLES, size)
+        y = _grouped(xp, right, b, front, EXAMPLES, columns, size)
+        total = xp.sum(xp.matmul(x, y), axis=tuple(range(len(front))))
+        return _shaped(xp, total, rows + columns, result, size)
     x = _grouped(xp, left, a, together, rows, summed, size)
     y = _grouped(xp, right, b, together, summed, columns, size)
-    found = [*together, *rows, *columns]
-    product = xp.reshape(xp.matmul(x, y), tuple([size[letter] for letter in found]))
-    return _ordered(xp, product, "".join(found), result)
+    return _shaped(xp, xp.matmul(x, y), together + rows + columns, result, size)
+
+
+def _front(axes: str, own: str, summed: str) -> str:
+    """Return the axes of its own that stand before those that are summed over."""
+    first = min(axes.index(letter) for letter in summed)
+    return "".join(x for x in axes[:first] if x in own)
+
+
+def _count(letters: str, size: dict[str, int]) -> int:
+    return math.prod(size[letter] for letter in letters)
+
+
+def _shaped(xp: Any, x: Any, axes: str, result: str, size: dict[str, int]) -> Any:
+    return _ordered(xp, xp.reshape(x, tuple([size[a] for a in axes])), axes, result)
 
 
 def _spread(xp: Any, x: Any, axes: str, result: str) -> Any:
@@ -70,20 +129,9 @@ def _spread(xp: Any, x: Any, axes: str, result: str) -> Any:
 
 
 def _grouped(
-    xp: Any,
-    x: Any,
-    axes: str,
-    batch: Sequence[str],
-    first: Sequence[str],
-    second: Sequence[str],
-    size: dict[str, int],
+    xp: Any, x: Any, axes: str, batch: str, first: str, second: str, size: dict[str, int]
 ) -> Any:
     """Return an array of matrices, with several axes as one."""
-    x = _ordered(xp, x, axes, "".join([*batch, *first, *second]))
+    x = _ordered(xp, x, axes, batch + first + second)
     shape = [size[letter] for letter in batch]
-    for letters in (first, second):
-        count = 1
-        for letter in letters:
-            count *= size[letter]
-        shape.append(count)
-    return xp.reshape(x, tuple(shape))
+    return xp.reshape(x, (*shape, _count(first, size), _count(second, size)))
