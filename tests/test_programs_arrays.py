@@ -225,6 +225,28 @@ def test_no_rows_give_no_results(xp: Any) -> None:
     assert empty.sum().data == 0.0
 
 
+def test_a_function_of_no_rows_has_gradients_of_zero(xp: Any) -> None:
+    def parted(x: Any) -> Any:
+        z = W[0] * x[0] * x[1] + mg.sin(x[1])
+        return [z * z, x[1], z] if z > 0.2 else [mg.exp(W[1] * x[0]), x[0], z]
+
+    program = mg.program(parted)
+    program([[1.0, 2.0], [-1.0, 2.0]])
+    results, slopes = program.function(xp)(vector(program, xp), xp.asarray(np.empty((0, 2))))
+    assert results.shape == (0, 3)
+    assert np.asarray(slopes).tolist() == [0.0] * len(program.parameters())
+
+
+def test_a_function_that_lacks_parameters_of_a_later_path_says_so(xp: Any) -> None:
+    program = mg.program(lambda x: W[0] * x if x > 0 else W[1] * x)
+    program([1.0])
+    function = program.function(xp)
+    program([-1.0])
+    with pytest.raises(ProgramError, match="more parameters than these 1: make the function again"):
+        function(xp.asarray(np.ones(1)), xp.asarray(np.array([1.0, -1.0])))
+    assert_agree(program, xp, np.array([1.0, -1.0, 2.0, -3.0, 0.5]))
+
+
 def test_what_is_known_is_asked_first() -> None:
     program = mg.program(lambda x: x)
     with pytest.raises(ValueError, match="before its first call"):

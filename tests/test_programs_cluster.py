@@ -84,6 +84,17 @@ def test_several_results_have_columns() -> None:
         result[3]
 
 
+def test_rows_of_arguments_may_have_other_shapes() -> None:
+    program = mg.program(lambda x, y: [SCALE * sum(x) - sum(y[0]), x[0] * y[0][1]])
+    wide = rng.normal(size=(1000, 2, 4))
+    expected = program(X, wide)
+    result: Any = program(
+        da.from_array(X, chunks=(300, 3)), da.from_array(wide, chunks=(250, 1, 4))
+    )
+    assert_same(result.data.compute(), expected.data)
+    assert_same(gradients(result.sum()), gradients(expected.sum()))
+
+
 def test_parameters_are_as_they_were_at_the_call_and_no_grad_holds() -> None:
     program = mg.program(lambda x: SCALE * x)
     column = da.from_array(X[:, 0], chunks=300)

@@ -213,8 +213,8 @@ def test_one_long_line_pads_no_other() -> None:
     def size(steps: int) -> tuple[int, int]:
         def chain(x: Any) -> Any:
             h = x
-            for _ in range(steps):
-                h = mg.tanh(w * h + x)
+            for k in range(steps):  # in no period, or it were printed once
+                h = (mg.tanh, mg.sin)[k * k % 7 > 3 - k % 3](w * h + x)
             return h
 
         text = str(called(chain, [1.0]))

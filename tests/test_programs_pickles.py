@@ -99,6 +99,19 @@ def test_another_path_another_shape_and_retrace_raise() -> None:
     assert again(signed)([[-1.0]]).data.tolist() == [2.0]
 
 
+@pytest.mark.parametrize("of", [abs, mg.relu, lambda y: mg.max([y, -y])])
+def test_slopes_at_kinks_come_along(of: Callable[..., Any]) -> None:
+    w = Value(2.0)
+    slope = mg.program(lambda x: mg.grad(of((w * x - 1) ** 3), [w])[0])
+    rows = [1.5, -1.0, 0.25]
+    expected = slope(rows)
+    slopes = gradients([w], expected.sum())
+    w, other = again((w, slope))
+    found = other(rows)
+    assert found.data.tolist() == expected.data.tolist()
+    assert gradients([w], found.sum()) == slopes
+
+
 def test_nothing_traced_is_nothing_to_pickle() -> None:
     with pytest.raises(pickle.PicklingError, match="call it once"):
         pickle.dumps(mg.program(lambda x: x))

@@ -80,7 +80,12 @@ class _Kink(Value):
 class Choice(Op):
     """A slope, its first operand, that depends on the others only at kinks: by nan."""
 
-    __slots__ = ()
+    __slots__ = ("of",)
+
+    of: tuple[Op, int]  # the operation that it is a slope of, and by which operand
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return choice, self.of
 
     def _dispatch(self, operands: tuple[Any, ...]) -> Any:
         slope = operands[0]
@@ -102,6 +107,7 @@ def choice(op: Op, i: int) -> Choice:
     kinks = {j: where for (of, j), where in kinks_of(op).items() if of == i}
     rules = [rule(kinks[j]) if j in kinks else None for j in range(len(op.derivatives))]
     made = Choice(f"slope of {op.name}", lambda slope, *_: slope, lambda *_: 1.0, *rules)
+    made.of = op, i
     return made
 
 

@@ -12,13 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.limits import count_branches, estimate, too_many
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
@@ -26,10 +26,10 @@ from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.forms import outputs_of, shaped
 from micrograd.programs.run.results import Call, Lease, Run
-from micrograd.programs.show.equations import Equations
+from micrograd.programs.run.rolled import rolled
 from micrograd.programs.show.layout import Line
-from micrograd.programs.show.names import ParameterNames
 from micrograd.programs.show.notation import Style
+from micrograd.programs.show.rolled import Printer, Titled
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.no_rows import run_without_rows
 from micrograd.programs.trace.recording import Recording, recorded
@@ -347,19 +347,20 @@ class Paths:
 
     def equations(self, result: str, style: Style) -> list[tuple[str, list[Line]]]:
         """Return the lines of every path, forward and backward, each list with a title."""
-        titled: list[tuple[str, list[Line]]] = []
+        titled: Titled = []
+        printer = Printer(self._names, self._shapes, result, style)
         for number, path in enumerate(self.found, 1):
-            parameters = path.program.parameters
-            patterns = self._patterns()
-            lifted = Lifted(path.tape, path.outputs, [], path.slopes, parameters, patterns)
-            names = ParameterNames(parameters, self._names)
-            written = Equations(lifted, names, self._shapes, result, path.form != (), style)
+            [(title, lines), *others] = printer.lines(
+                path.tape,
+                path.outputs,
+                partial(getattr, path, "slopes"),
+                path.parameters,
+                path.form != (),
+            )
             heading = ""
             if len(self.found) > 1:
                 heading = f"path {number} of {len(self.found)}, {self._way(path)}: "
-            titled.append((f"{heading}forward", written.forward))
-            if written.backward:
-                titled.append(("backward", written.backward))
+            titled += [(f"{heading}{title}", lines), *others]
         return titled
 
     def _way(self, path: Path) -> str:
@@ -374,12 +375,15 @@ class Paths:
         self,
         tape: Tape,
         outputs: list[int],
-        slopes: Slopes,
+        slopes: Callable[[], Slopes],
         guards: Mapping[int, bool],
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
+        found = rolled(tape, outputs, parameters, self._patterns())
+        if found is not None:
+            return found
+        return Executable(tape, outputs, slopes(), parameters, self._patterns(), guards)
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,15 +222,16 @@ class ChunkedCall:
         import dask.array as da
 
         form = self._paths.found[0].form
-        arrays = list(self._arrays.values())
+        axes = count(1)
         operands: list[Any] = []
-        for x in arrays:
-            operands += [x, (0, *range(10, 10 + x.ndim - 1))]
+        for x in self._arrays.values():  # which share the examples alone
+            operands += [x, (0, *islice(axes, x.ndim - 1))]
+        of_result = list(islice(axes, len(form)))
         return da.blockwise(
             partial(tasks.values, self.plan, self.vector),
-            (0, *range(100, 100 + len(form))),
+            (0, *of_result),
             *operands,
-            new_axes={100 + i: size for i, size in enumerate(form)},
+            new_axes=dict(zip(of_result, form)),
             dtype=float,
             concatenate=True,
             meta=np.empty((0,) * (1 + len(form))),

@@ -15,6 +15,7 @@ from micrograd.programs.elsewhere.namespaces import device_of, library_of, name_
 from micrograd.programs.elsewhere.pieces import Run
 from micrograd.programs.run.forms import Form, size_of
 from micrograd.programs.trace.recording import ProgramError
+from micrograd.value.identity import IdentitySet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,8 +163,14 @@ class ArrayFunction:
                 f"{call.structures}, integers {call.integers}: call the program once on such arrays"
             )
         root, paths = tree
+        known = IdentitySet(self._parameters)
         for path in paths:
             if path not in self._ways:
+                if any(p not in known for p in path.parameters):
+                    raise ProgramError(
+                        f"{call.name}: a path that was traced since needs more parameters than "
+                        f"these {len(self._parameters)}: make the function again"
+                    )
                 self._ways[path] = Way(path, self._parameters)
         return Forward(self._ways, root, call.run, parameters, call.columns())
 

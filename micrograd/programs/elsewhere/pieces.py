@@ -222,9 +222,9 @@ def _moving(moves: Moves, dims: tuple[int, ...], varies: bool) -> Compute:
     def compute(run: Any, x: Any) -> Any:
         xp = run.xp
         tail = x.shape[len(x.shape) - 1 :] if varies else ()
-        x = xp.reshape(x, (-1, *tail))[moves.start : moves.stop : moves.step, ...]
+        x = _flat(run, x, varies)[moves.start : moves.stop : moves.step, ...]
         for level, (block, inner) in enumerate(moves.levels):
-            x = xp.reshape(x, (*x.shape[:level], -1, block, *tail))
+            x = xp.reshape(x, (*x.shape[:level], x.shape[level] // block, block, *tail))
             if inner < block:
                 x = x[(*[slice(None)] * (level + 1), slice(inner), ...)]
         if back != list(range(len(back))):
@@ -245,7 +245,7 @@ def _reshaping(dims: tuple[int, ...], varies: bool) -> Compute:
 def _taking(places: Array, dims: tuple[int, ...], varies: bool) -> Compute:
     def compute(run: Any, x: Any) -> Any:
         tail = (x.shape[-1],) if varies else ()
-        rows = run.xp.reshape(x, (-1, *tail))
+        rows = _flat(run, x, varies)
         return run.xp.reshape(run.xp.take(rows, run.constant(places), axis=0), (*dims, *tail))
 
     return compute
@@ -253,7 +253,12 @@ def _taking(places: Array, dims: tuple[int, ...], varies: bool) -> Compute:
 
 def _joining(varies: bool) -> Compute:
     def compute(run: Any, *arrays: Any) -> Any:
-        flat = [run.xp.reshape(x, (-1, x.shape[-1]) if varies else (-1,)) for x in arrays]
-        return run.xp.concat(flat, axis=0)
+        return run.xp.concat([_flat(run, x, varies) for x in arrays], axis=0)
 
     return compute
+
+
+def _flat(run: Run, x: Any, varies: bool) -> Any:
+    """Return an array with one axis, and that of the examples, of which there may be none."""
+    end = len(x.shape) - 1 if varies else len(x.shape)
+    return run.xp.reshape(x, (math.prod(x.shape[:end]), *x.shape[end:]))

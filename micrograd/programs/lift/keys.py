@@ -90,10 +90,10 @@ class Keys:
         self._put(i, group)
         self.places[i] = position
 
-    def add_seed(self, k: int) -> int:
-        """Return a node for what arrives at the result of number `k`."""
+    def add_seed(self, name: str, k: int) -> int:
+        """Return a node for what arrives at a result, element `k` of an array."""
         seed = self._node(True)
-        self._add_leaf(INPUT, "", seed, k)
+        self._add_leaf(INPUT, name, seed, k)
         return seed
 
     # Computed ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ class Lifted:
     `position[i]` says where node i stands within the storage of `group_of[i]`. Behind the nodes of
     the tape come those of the reverse pass. `gradients` has the nodes of the parameters' gradients,
     by the places of these in their list; `adjoints` the nodes of what arrives at others.
+
+    Of a part of a function, `seeds` are what arrives at its outputs, an array and a place for each,
+    and `arrived` the nodes of what arrives at the leaves that it `takes`, by their places there.
     """
 
     def __init__(
@@ -34,6 +38,8 @@ class Lifted:
         slopes: Slopes,
         parameters: Sequence[Value],
         patterns: Mapping[Value, str],
+        seeds: Sequence[tuple[str, int]] = (),
+        takes: Sequence[int] = (),
     ) -> None:
         flat = Flat(tape, [*outputs, *guards, *slopes.nodes()], slopes.arrives)
         self.tape = tape
@@ -42,18 +48,23 @@ class Lifted:
         keys = _keyed(tape, flat, parameters, patterns)
         self.groups: list[Group] = keys.groups
         self.group_of: list[int] = keys.group_of
-        tape.columns[""] = len(outputs)
+        seeds = seeds or [("", k) for k in range(len(outputs))]
+        for name, count in Counter(name for name, _ in seeds).items():
+            tape.columns[name] = count
+        self.seeds: set[str] = {name for name, _ in seeds}
         reverse = Reverse(flat, slopes, keys.varies, keys.make_sums)
         forward = [*keys.groups]
         self.forward: int = len(forward)  # groups, slopes among them; behind are the adjoints
-        for k, output in enumerate(self.outputs[: len(outputs)]):
+        for seed, output in zip(seeds, self.outputs):
             if slopes.arrives[output]:
-                reverse.start(output, keys.add_seed(k))
+                reverse.start(output, keys.add_seed(*seed))
         reverse.walk(forward)
         self.adjoints: dict[int, int] = reverse.adjoints
         self.gradients: dict[int, int] = reverse.arrived_at(
             [tape.parameters[p] for p in parameters]
         )
+        self.arrived: dict[int, int] = reverse.arrived_at(takes)
+        self.arrivals: list[int | None] = [self.arrived.get(k) for k in range(len(takes))]
         self.position: Any = np.zeros(len(self.group_of), int)
         self.position[list(keys.places)] = list(keys.places.values())
         self._source: dict[int, int] = {}  # of groups that stand where another does

@@ -1,4 +1,4 @@
 """Print a lifted program as equations, as text or as LaTeX.
 
-May import trace, lift and rewrite. Begin with equations.py.
+May import trace, loops, lift and rewrite. Begin with equations.py.
 """

@@ -15,6 +15,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.programs.lift.groups import INPUT, Group, Terms
 from micrograd.programs.lift.lifted import Lifted
+from micrograd.programs.loops.parts import Part
 from micrograd.programs.rewrite.cross_entropy import write_differences
 from micrograd.programs.rewrite.softmax import SOFTMAX, Rewritten
 from micrograd.programs.show.axes import Axes
@@ -39,6 +40,7 @@ class Equations:
         result: str,
         several: bool,
         style: Style,
+        part: Part | None = None,
     ) -> None:
         self.lifted = lifted
         self.names = names
@@ -53,26 +55,32 @@ class Equations:
         axes = Axes(lifted, rewritten, names, shapes)
         self._whole = Expressions(lifted, rewritten, names, axes, style, self._reverse)
         self._name = self._whole.name
+        self._runs = self._runs_of_results(lifted.outputs)
         self._results = {lifted.group_of[i] for i in lifted.outputs}
+        self._handed = _handed_on(lifted, part) if part is not None else {}
         self._uses = self._count_uses()
         self._count = 0
-        self._runs = self._runs_of_results()
-        self._uses.update(lifted.group_of[run[0]] for run in self._runs[1:])
+        for runs in [self._runs[1:], *map(self._runs_of_results, self._handed.values())]:
+            self._uses.update(lifted.group_of[run[0]] for run in runs)
         patterns = [group.name for group in self._order]
         self._given = {result, *(p.rpartition(".")[2].replace("[]", "") for p in patterns)}
-        self._find_names(result)
+        self._find_names(result if part is None or "" in part.gives else "")
         for group in self._order:
             self._write(group)
         self._write_other_gradients()
-        if several or result not in self._name.values():
+        gives_result = part is None or "" in part.gives
+        if gives_result and (several or result not in self._name.values()):
             self._write_results(result)
+        for name, nodes in self._handed.items():
+            self._write_handed_on(name, nodes)
         self.forward.sort(key=lambda line: line.left == style.name(result))
 
     def _count_uses(self) -> Counter[int]:
         """Count how often each group is read by those that are written: what leads to a result."""
         uses: Counter[int] = Counter()
         gradients = [self.lifted.group_of[i] for i in self.lifted.gradients.values()]
-        wanted = {*self._results, *gradients}
+        handed = [self.lifted.group_of[i] for nodes in self._handed.values() for i in nodes]
+        wanted = {*self._results, *gradients, *handed}
         for group in reversed(self._order):
             if group.index in wanted and group.members:
                 read = [g for terms in group.terms for g in terms.groups]
@@ -85,7 +93,8 @@ class Equations:
 
     def _after_seeds(self, like: Sequence[int]) -> set[int]:
         """Return the groups of the reverse pass: they depend on what arrives at the results."""
-        found = {g.index for g in self.lifted.groups if g.kind == INPUT and not g.name}
+        seeds = self.lifted.seeds
+        found = {g.index for g in self.lifted.groups if g.kind == INPUT and g.name in seeds}
         for group in self.lifted.groups:
             if any(g in found for terms in group.terms for g in terms.groups):
                 found.add(group.index)
@@ -105,7 +114,7 @@ class Equations:
         self._name_activations(layers)
         for index, number in layers.items():
             self._name_delta(self._groups[index], f"delta{number}")
-        if len(self._runs) == 1 and not (self._results & self._name.keys()):
+        if result and len(self._runs) == 1 and not (self._results & self._name.keys()):
             [run] = self._runs
             if self._groups[self.lifted.group_of[run[0]]].terms and not self._order_of(run):
                 self._name[min(self._results)] = result
@@ -220,11 +229,22 @@ class Equations:
         if texts != [left]:
             self.forward.append(Line(left, "=", "; ".join(texts), (len(self.lifted.outputs), "n")))
 
-    def _runs_of_results(self) -> list[list[int]]:
+    def _write_handed_on(self, name: str, nodes: Sequence[int]) -> None:
+        """Write what another part is given."""
+        texts = [self._of_run(run) for run in self._runs_of_results(nodes)]
+        if len({*texts}) == 1:
+            texts = texts[:1]
+        group = self._groups[self.lifted.group_of[nodes[0]]]
+        if group.kind == INPUT and [*self.lifted.position[nodes]] == [*range(len(group.members))]:
+            texts = [self._whole.whole(group.index).text]
+        lines = self.backward if name.startswith("d_") else self.forward
+        lines.append(Line(self.style.name(name), "<-", "; ".join(texts), (len(nodes), "n")))
+
+    def _runs_of_results(self, nodes: Sequence[int]) -> list[list[int]]:
         """Split the results where the group changes or one comes again; a leaf is by itself."""
         runs: list[list[int]] = []
         seen: set[int] = set()
-        for i in self.lifted.outputs:
+        for i in nodes:
             group = self.lifted.group_of[i]
             goes_on = runs and group == self.lifted.group_of[runs[-1][0]] and i not in seen
             if goes_on and self._groups[group].terms:
@@ -260,3 +280,20 @@ class Equations:
     def _shape(self, group: Group) -> tuple[Any, ...]:
         dims = self._whole.axes.dims(group.index) or (1,)
         return (*dims, "n") if group.varies else dims
+
+
+def _handed_on(lifted: Lifted, part: Part) -> dict[str, list[int]]:
+    """Return the nodes of what a part hands on, forward and in reverse, by name."""
+    handed: dict[str, list[int]] = {}
+    outputs = iter(lifted.outputs)
+    for name, nodes in part.gives.items():
+        own = [next(outputs) for _ in nodes]
+        if name:
+            handed[name] = own
+    leaves = [leaf for own in part.takes.values() for leaf in own]
+    arrived = {leaf: lifted.arrived.get(k) for k, leaf in enumerate(leaves)}
+    for name, own in part.takes.items():
+        found = [node for leaf in own if (node := arrived[leaf]) is not None]
+        if found:
+            handed[f"d_{name}"] = found
+    return handed

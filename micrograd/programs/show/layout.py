@@ -11,7 +11,7 @@ WIDEST = 200  # characters of a column; a longer line stands out, rather than pa
 
 
 class Line(NamedTuple):
-    """One equation: its left side, `=` or `:=`, the right side, the shape of both."""
+    """One equation: its left side, `=`, `:=`, `+=` or `<-`, the right side, the shape of both."""
 
     left: str
     sign: str
@@ -40,6 +40,9 @@ def _width(texts: Iterable[str]) -> int:
     return max((len(text) for text in texts if len(text) <= WIDEST), default=0)
 
 
+_SIGNS = {"=": "=", ":=": r"\mathrel{:}=", "+=": r"\mathrel{+}=", "<-": r"\leftarrow"}
+
+
 def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
     """Return the titled lists of lines as one block of aligned equations."""
     rows = []
@@ -47,7 +50,7 @@ def as_latex(parts: Sequence[tuple[str, list[Line]]]) -> str:
         if title:
             rows.append(rf"&\text{{{latex_text(title)}}}")
         for line in block:
-            sign = r"\mathrel{:}=" if line.sign == ":=" else "="
+            sign = _SIGNS[line.sign]
             shape = r" \times ".join(map(str, line.shape)) or "1"
             rows.append(rf"{line.left} &{sign} {line.right} && {shape}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"

@@ -15,6 +15,16 @@ from micrograd.programs.show.notation import Style
 from micrograd.programs.trace.captures import Name
 
 
+class _Step:
+    """The index of what belongs to each step of a loop."""
+
+    def __repr__(self) -> str:
+        return "t"
+
+
+STEP = _Step()
+
+
 class _Selection(NamedTuple):
     """Some parameters of one pattern: what they are called, and which indices move.
 

@@ -66,9 +66,9 @@ class Tape:
         self.active.append(active)
         return len(self.ops) - 1
 
-    def input(self, name: str, column: int) -> int:
+    def input(self, name: str, column: int, active: bool = False) -> int:
         """Write a leaf for one column of an argument."""
-        index = self._node(None, (), True, False)
+        index = self._node(None, (), True, active)
         self.inputs[index] = (name, column)
         return index
 
