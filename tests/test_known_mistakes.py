@@ -727,8 +727,6 @@ def test_a_mistake_in_one_place_is_not_taken_for_another(
 class Complete(Student):
     """The correct engine, with the other operations that a lesson has."""
 
-    assigns = False  # in what made it
-
     def __truediv__(self, other: Any) -> Student:
         other = self.wrap(other)
         slopes = (1 / other.data, -self.data / other.data**2)
@@ -758,8 +756,8 @@ class Complete(Student):
     ],
 )
 def test_an_operation_that_assigns_is_caught(method: str, symbol: str) -> None:
-    def assigning(self: Student, *others: Any) -> Student:
-        out: Any = getattr(Complete, method)(self, *others)
+    def assigning(self: Student, *others: Any) -> Any:
+        out = getattr(Complete, method)(self, *others)
         out.assigns = True
         return out
 
