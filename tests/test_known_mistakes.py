@@ -768,6 +768,38 @@ def test_an_operation_that_assigns_is_caught(method: str, symbol: str) -> None:
     assert any(f"in the rule of {symbol}," in row.why for row in found), report
 
 
+class Composed(Complete):
+    """Its differences are sums with a product, as the lecture's are."""
+
+    def __sub__(self, other: Any) -> Student:
+        return self + self.wrap(other) * -1
+
+
+class ComposedNotReversed(Composed):
+    def order(self) -> list[Student]:
+        return super().order()[::-1]
+
+
+class BeginsWithMinusOne(Complete):
+    def backward(self) -> None:
+        for v in self.order():
+            v.grad = 0.0 if v.operands else v.grad
+        self.grad = -1.0
+        for v in self.order():
+            v.pass_on()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names"),
+    [(ComposedNotReversed, {"reversed() forgotten"}), (BeginsWithMinusOne, set())],
+)
+def test_a_rule_that_fits_one_of_its_graphs_is_not_named(
+    wrong: type[Student], names: set[str]
+) -> None:
+    failed = [row for row in grade(wrong, "+ * - / ** relu tanh").data if not row.passed]
+    assert {row.mistake for row in failed if not row.optional} - {""} == names
+
+
 @pytest.mark.long
 def test_two_mistakes_are_both_named() -> None:
     class Both(NotReversed):
