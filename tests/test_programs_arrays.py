@@ -185,6 +185,8 @@ def test_seeds_weigh_the_results(xp: Any) -> None:
     function = program.function(xp)
     _, found = function(vector(program, xp), xp.asarray(X), seeds=xp.asarray(weights))
     assert_same(found, slopes)
+    with pytest.raises(ValueError, match="seeds weigh the results"):
+        function(vector(program, xp), xp.asarray(X), seeds=xp.asarray(weights[:1]))
 
 
 def test_what_no_path_takes_raises(xp: Any) -> None:

@@ -136,8 +136,8 @@ class Objective:
         numbers = np.asarray(x, float)
         if numbers.shape != (len(self._values),):
             raise ValueError(
-                f"x has shape {numbers.shape}: give one number for each of the {len(self._values)} "
-                "parameters, as in x0"
+                f"x has shape {numbers.shape}: give an array of shape ({len(self._values)},), a "
+                "number per parameter, as x0 is"
             )
         return numbers
 
