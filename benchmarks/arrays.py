@@ -3,8 +3,8 @@
     python benchmarks/arrays.py
 
 Both give the loss and its gradients, on one thread. In every round each takes steps for a
-twentieth of a second of processor time, one after the other; told are the medians of the ratios,
-and the quartiles. A ratio is the function's time over the hand-written one's.
+twentieth of a second of processor time, one after the other; the medians of the ratios are
+printed, and the quartiles. A ratio is the function's time over the hand-written one's.
 """
 
 # ruff: noqa: N806  (X and W are what the field calls them)

@@ -5,7 +5,7 @@
 1,797 images of 8 by 8 pixels. The loss of one image is written one number at a time;
 `micrograd.program` lifts it to matrix equations, prints them, and runs them on a batch of images at
 once. The network is judged on images that it never saw. The pictures are left in out/, and a page
-where you draw a digit, and the network tells it.
+where you draw a digit, and the network reads it.
 """
 
 # ruff: noqa: N806  (X is what the field calls a table of inputs, Y one of targets)

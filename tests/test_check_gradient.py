@@ -267,6 +267,13 @@ def laid_out_wrongly(right: Arrays) -> Iterator[tuple[str, Any]]:
             )
 
 
+def test_printed_layers_in_reverse_order_are_named() -> None:
+    net = exercise_4(1.0)
+    printed = np.concatenate([np.round(d, 4).ravel(order="F") for d in course(net)[::-1]])
+    check = check_gradient(net.thetas, net.x, net.y, printed, net.lam)
+    assert check.mistakes == ["layers in reverse order"]
+
+
 @pytest.mark.parametrize(
     "net", [check_case(0.0), check_case(1.0), exercise_4(1.0), *map(random_net, range(8))]
 )

@@ -388,8 +388,8 @@ def test_right_engines_get_all_points() -> None:
     for right_one in (Value, Student):
         report = grade(right_one, OPERATIONS)
         assert report.passed, report
-        assert report.points == report.out_of == len(report.data) - 2 == 31
-        assert sum(n for _, n in report.concepts.values()) == 31
+        assert report.points == report.out_of == len(report.data) - 2 == 33
+        assert sum(n for _, n in report.concepts.values()) == 33
     assert grade(Value, "+ - * / ** relu tanh exp log sigmoid arccosh").passed
 
 
@@ -576,7 +576,7 @@ def test_wrong_slopes_are_named_and_what_needs_them_waits(
     waiting = [row for row in failed if row.waits_for]
     assert {row.waits_for for row in waiting} == {first}
     shown = str(report)
-    assert f"Fix {first} first: {len(waiting)} more graphs fail that need it" in shown
+    assert f"Fix {first} first: {len(waiting)} more graph" in shown
     assert all(f"\n{row.test} " not in shown for row in waiting)
     assert f"{report.points} of {report.out_of} points" in shown
     assert f"Points: one operation {report.concepts['one operation'][0]} of" in shown
@@ -722,6 +722,82 @@ def test_a_mistake_in_one_place_is_not_taken_for_another(
     assert {row.mistake for row in named} == {name}
     assert all(why in row.why for row in named)
     assert {r.mistake for r in failed if r.optional} <= {"", name, "interior gradients kept"}
+
+
+class Complete(Student):
+    """The correct engine, with the other operations that a lesson has."""
+
+    def __truediv__(self, other: Any) -> Student:
+        other = self.wrap(other)
+        slopes = (1 / other.data, -self.data / other.data**2)
+        return self.result(self.data / other.data, other, slopes)
+
+    def __rtruediv__(self, other: Any) -> Student:
+        return self.wrap(other) / self
+
+    def __pow__(self, n: float) -> Student:
+        return self.result(self.data**n, self.wrap(n), (n * self.data ** (n - 1), 0.0))
+
+    def tanh(self) -> Student:
+        t = math.tanh(self.data)
+        return self.result(t, self.wrap(0.0), (1 - t * t, 0.0))
+
+    def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+        for operand, slope in shares:
+            before = 0.0 if getattr(out, "assigns", False) else operand.grad
+            operand.grad = before + slope * out.grad
+
+
+@pytest.mark.parametrize(
+    ("method", "symbol"),
+    [
+        *(("__add__", "+"), ("__mul__", "*"), ("__sub__", "-"), ("__truediv__", "/")),
+        *(("__pow__", "**"), ("relu", "ReLU"), ("tanh", "tanh")),
+    ],
+)
+def test_an_operation_that_assigns_is_caught(method: str, symbol: str) -> None:
+    def assigning(self: Student, *others: Any) -> Any:
+        out = getattr(Complete, method)(self, *others)
+        out.assigns = True
+        return out
+
+    assert grade(Complete, "+ * - / ** relu tanh").passed
+    report = grade(type("Assigning", (Complete,), {method: assigning}), "+ * - / ** relu tanh")
+    found = [row for row in report.data if row.mistake == "= for +="]
+    assert not report.passed
+    assert any(f"in the rule of {symbol}," in row.why for row in found), report
+
+
+class Composed(Complete):
+    """Its differences are sums with a product, as the lecture's are."""
+
+    def __sub__(self, other: Any) -> Student:
+        return self + self.wrap(other) * -1
+
+
+class ComposedNotReversed(Composed):
+    def order(self) -> list[Student]:
+        return super().order()[::-1]
+
+
+class BeginsWithMinusOne(Complete):
+    def backward(self) -> None:
+        for v in self.order():
+            v.grad = 0.0 if v.operands else v.grad
+        self.grad = -1.0
+        for v in self.order():
+            v.pass_on()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names"),
+    [(ComposedNotReversed, {"reversed() forgotten"}), (BeginsWithMinusOne, set())],
+)
+def test_a_rule_that_fits_one_of_its_graphs_is_not_named(
+    wrong: type[Student], names: set[str]
+) -> None:
+    failed = [row for row in grade(wrong, "+ * - / ** relu tanh").data if not row.passed]
+    assert {row.mistake for row in failed if not row.optional} - {""} == names
 
 
 @pytest.mark.long

@@ -122,9 +122,8 @@ def _full_name(name: str) -> str:
     import numpy as np
 
     homes = {"np": np, "np.linalg": np.linalg}
-    return (
-        f"{next((home for home, x in homes.items() if hasattr(x, name)), 'scipy.special')}.{name}"
-    )
+    home = next((home for home, x in homes.items() if hasattr(x, name)), "scipy.special")
+    return f"{home}.{name}"
 
 
 def _numpy_function(error: Exception) -> str:

@@ -29,6 +29,11 @@ class Surroundings:
         self._alive: list[Value] = []  # so that their ids stay theirs
         self._rewired = past.rewirings()
 
+    def _forget(self) -> None:
+        self._known.clear()
+        self._alive.clear()
+        self._rewired = past.rewirings()
+
     def look(
         self,
         roots: Sequence[Value],
@@ -42,10 +47,9 @@ class Surroundings:
         run, and `around` those of its own thread.
         """
         if self._rewired != past.rewirings():
-            self.__init__()  # type: ignore[misc]
-        found: dict[int, int] = {}
+            self._forget()
         order, stopped = past.walk(roots, lambda v: id(v) in self._known)
-        found.update((id(v), self._known[id(v)]) for v in stopped)
+        found = {id(v): self._known[id(v)] for v in stopped}
         for v in order:
             made_of = 0
             for x in v.parents:

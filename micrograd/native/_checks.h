@@ -22,7 +22,7 @@ static const int32_t *extents_of(Check *c, int64_t n) {
     return found;
 }
 
-/* Tell whether what lies `first` to `last` steps of a row away from a place is inside. */
+/* Tell whether all places from `low` to `high` are inside. */
 static int is_inside(const Check *c, int64_t low, int64_t high) { return low >= 0 && high < c->size; }
 
 /* Read a view: a place, and a step along each axis. */

@@ -8,8 +8,8 @@
 
 #include "_kernels.h"
 
-/* Operands may be the result itself, number by number, and otherwise do not overlap it: see the check in
- * operands.py. So the numbers of one loop do not depend on each other. */
+/* Operands may be the result itself, number by number, and otherwise do not overlap it: see `overlap`
+ * in programs/run/axes.py. So the numbers of one loop do not depend on each other. */
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)

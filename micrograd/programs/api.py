@@ -217,9 +217,7 @@ class Program(Exports, ForArrays):
             rows = np.flatnonzero(which.reshape(-1) == kind)
             own = dict(zip(map(id, ragged), chosen))
             structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
-            paths = self._known.paths(
-                self.__wrapped__, self._orders, arguments, structures, args, kwargs
-            )
+            paths = self._paths(arguments, structures, args, kwargs)
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
             parts += [

@@ -171,7 +171,7 @@ def trace(
 
 
 def named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
-    """Each argument with its name, in the order of bound.args and bound.kwargs; *args by number."""
+    """Yield each argument with its name, in the order of a call; those of *args by number."""
     parameters = bound.signature.parameters
     for name, given in bound.arguments.items():
         kind = parameters[name].kind

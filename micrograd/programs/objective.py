@@ -136,7 +136,8 @@ class Objective:
         numbers = np.asarray(x, float)
         if numbers.shape != (len(self._values),):
             raise ValueError(
-                f"x has shape {numbers.shape}: there are {len(self._values)} parameters"
+                f"x has shape {numbers.shape}: give one number for each of the {len(self._values)} "
+                "parameters, as in x0"
             )
         return numbers
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 from micrograd.engine import Value
 from micrograd.programs.branches import Paths
@@ -75,9 +75,7 @@ class Traced(NamedTuple):
     trees: list[tuple[Any, Any, list[Path]]]  # structure, integer arguments, paths
 
     @classmethod
-    def of(
-        cls, function: Callable[..., Any], names: Any, trees: dict[Any, Paths]
-    ) -> Union[Traced, None]:
+    def of(cls, function: Callable[..., Any], names: Any, trees: dict[Any, Paths]) -> Traced | None:
         """Return what there is to be pickled, or None if nothing was traced."""
         found = [(key, tree.integers, tree.found) for key, tree in trees.items() if tree.found]
         if not found:

@@ -277,8 +277,9 @@ class _Examination:
         for order, note in orders.items():
             parts = zip(split(flat, shapes), shapes)
             given = [x.reshape(s, order=order) for x, s in parts][::-1]  # type: ignore[call-overload]
-            if distance(given, self.right) <= _TOLERANCE:
-                verdict = Verdict((REVERSED,), distance(given, self.right))
+            difference = distance(given, self.right, slack_of(given))
+            if difference <= _TOLERANCE:
+                verdict = Verdict((REVERSED,), difference)
                 yield GradientCheck(given, self.right, [verdict], [note])
 
     def _of_matrices(self, given: Gradient) -> GradientCheck:

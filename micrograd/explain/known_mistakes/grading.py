@@ -242,6 +242,13 @@ def _fit(
             graphs.add(result.graph)
         elif result in evidence and not result.graph.optional and not _raised(result):
             against += not any(_same(result.expected, found) for found in numbers)
+    if known[0].startswith(OF_ONE_OPERATION):  # its rule is wrong in one way: all that fail fit
+        alike = [graph.operations for graph in graphs if graph.concept == ONE]
+        against += sum(
+            not (result.right or _raised(result) or result.graph in graphs)
+            for result in results
+            if result.graph.concept == ONE and result.graph.operations in alike
+        )
     return _Fit(known, graphs, against)
 
 

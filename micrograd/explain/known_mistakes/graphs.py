@@ -65,6 +65,8 @@ _GRAPHS = [
         for code in (
             *("a + a", "a * a", "a * b + c", "a * b + a", "a * b - a * c", "d = a - b; d * d"),
             *("d = a + a; d + d", "d = a + a; d * d"),
+            # An operation comes last to a Value that has its share of another: it has to add.
+            *("(a - b) * a * b", "-a * a", "a / b * a * b", "a ** 3 + a"),
         )
     ),
     *(
@@ -74,7 +76,7 @@ _GRAPHS = [
             "d = a * a; e = d * b; d + e",
             "d = a * a; e = d * b; e + d",
             "d = a + b; e = d * d; f = e * d; d * e + f",
-            "d = a * b; e = (d + c).{f}(); e * d + e * e",
+            "d = b * c; e = d.{f}(); e * d + e * e",
             "d = (a * b).{f}(); e = (a * c + b).{f}(); f = (d * e + c).{f}(); f + d * f",
         )
     ),

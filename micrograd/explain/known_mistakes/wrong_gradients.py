@@ -311,7 +311,7 @@ def _shifted(right: Gradient) -> Iterator[tuple[Slip, Gradient]]:
                 yield slip, moved
             lost = [d.copy() for d in moved]
             for d in lost:
-                edge = 0 if by == 1 else -1
+                edge = slice(0, 1) if by == 1 else slice(-1, None)
                 d[(edge, slice(None)) if axis == 0 else (slice(None), edge)] = 0.0
             yield slip, lost
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
@@ -76,10 +77,7 @@ class ClusterResult:
         program = _Summed(self._call.parameters)
         node = Call.of(tuple(program.parameters) or (Value(0.0),), [program])
         node.runs, node.shape = [Run(program, None, found.gradient)], (max(1, found.results), 1)
-        if forgets:
-            with no_grad():
-                value = Reduction.on((node,), found.total * weight)
-        else:
+        with no_grad() if forgets else nullcontext():
             value = Reduction.on((node,), found.total * weight)
         value.call, value.positions, value.weight = Lease(node), None, weight
         value._symbol = symbol

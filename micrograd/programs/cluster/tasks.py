@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -98,9 +99,7 @@ def same(x: Any) -> Any:
 
 def measured(plan: Plan, vector: Array, chunks: Chunks, column: int | None, forgets: bool) -> Part:
     """Compute the sums of the results over chunks, and of their gradients unless it `forgets`."""
-    paths, parameters = _program(plan)
-    for p, number in zip(parameters, vector.tolist()):
-        p.data = number
+    paths, parameters = _program(plan, vector)
     return added([_chunk(paths, parameters, x, column, forgets) for x in chunks.chunks()])
 
 
@@ -113,9 +112,7 @@ def measured_in_memory(
 
 def values(plan: Plan, vector: Array, *chunks: Any) -> Array:
     """Compute the results of a chunk; `chunks` are those of the arguments, in their order."""
-    paths, parameters = _program(plan)
-    for p, number in zip(parameters, vector.tolist()):
-        p.data = number
+    paths, _ = _program(plan, vector)
     given = dict(zip(plan.key[0], chunks))
     found: Array = paths.call(columns(given), len(chunks[0])).data
     return found
@@ -134,7 +131,8 @@ def added(parts: Sequence[Part]) -> Part:
     return found[0]
 
 
-def _program(plan: Plan) -> tuple[Any, Any]:
+def _program(plan: Plan, vector: Array) -> tuple[Any, Any]:
+    """Return the paths of a program, and its parameters, which get these numbers."""
     programs = getattr(_here, "programs", None)
     if programs is None:
         programs = _here.programs = {}
@@ -144,6 +142,8 @@ def _program(plan: Plan) -> tuple[Any, Any]:
         while len(programs) > KEPT:
             del programs[next(iter(programs))]
     trees, parameters = programs[plan.digest]
+    for p, number in zip(parameters, vector.tolist()):
+        p.data = number
     return trees[plan.key], parameters
 
 
@@ -167,10 +167,7 @@ def _chunk(
     for p in parameters:
         p.grad = 0.0
     try:
-        if forgets:
-            with no_grad():
-                result = paths.call(columns(given), n)
-        else:
+        with no_grad() if forgets else nullcontext():
             result = paths.call(columns(given), n)
     except UntracedError as error:
         if error.row is None:

@@ -1,4 +1,4 @@
-"""Compute a plan elsewhere: with other array libraries, on other machines.
+"""Compute a plan elsewhere: on the arrays of other libraries than NumPy.
 
 May import trace, lift, lower and run. Begin with functional.py.
 """

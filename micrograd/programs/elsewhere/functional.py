@@ -81,7 +81,7 @@ class Functional(Instructions):
         return values, guards
 
     def _examples(self, run: Run, piece: Piece) -> Any:
-        [row] = [run.arrays[piece.slot][0, ...]]
+        row = run.arrays[piece.slot][0, ...]
         return row if piece.varies else run.xp.broadcast_to(row, (run.n,))
 
     def backward(self, run: Run, seeds: Any) -> Any:

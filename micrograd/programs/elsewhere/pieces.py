@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from micrograd.programs.lower.operands import Storage
-from micrograd.programs.lower.strides import View
+from micrograd.programs.lower.strides import View, places_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,10 +164,7 @@ class Pieces:
 
 def rows_of(view: View, dims: tuple[int, ...]) -> Array:
     """Return the rows of a view with these dimensions, in order."""
-    rows = np.array(view.base)
-    for dim, step in zip(dims, view.strides):
-        rows = rows[..., None] + step * np.arange(dim)
-    return rows.reshape(-1)
+    return places_of(view._replace(dims=dims)).reshape(-1)
 
 
 # Reading without a gather -------------------------------------------------------------------------
@@ -184,7 +181,7 @@ class Moves(NamedTuple):
     flipped: list[int]  # the axes, after that, that run backward
 
 
-def _moves(size: int, places: Array, dims: tuple[int, ...]) -> Union[Moves, None]:
+def _moves(size: int, places: Array, dims: tuple[int, ...]) -> Moves | None:
     """Find how to read these places of a list by slices and reshapes; None where that can't be."""
     table = places.reshape(dims)
     corner = (0,) * len(dims)

@@ -63,12 +63,9 @@ def _head(loops: Loops, ranks: Sequence[int]) -> list[str]:
         numbers = [JAVASCRIPT_DIALECT.language.number(x)[0] for x in loops.constants]
         lines.append(f"const constants = [{', '.join(numbers)}];")
     if "parameters" in loops.used:
-        own = (
-            ""
-            if ranks == [*range(len(ranks))]
-            else f"Float64Array.from({ranks}, (i) => numbers[i])"
-        )
-        lines.append(f"const parameters = {own or 'numbers'};")
+        are_first = ranks == [*range(len(ranks))]
+        own = "numbers" if are_first else f"Float64Array.from({ranks}, (i) => numbers[i])"
+        lines.append(f"const parameters = {own};")
     return lines + [
         f"const {name} = new Float64Array({rows});"
         for name, rows in loops.arrays.items()

@@ -28,7 +28,7 @@ class Looks(NamedTuple):
 def page(writable: Writable, looks: Looks) -> str:
     """Return the page; raises ValueError where the looks do not fit the program."""
     if not all(a.size for a in writable.arguments):
-        raise ValueError(f"{writable.name} has an argument without numbers: leave it away")
+        raise ValueError(f"{writable.name} has an argument without numbers: leave it out")
     about = {
         "arguments": _arguments(writable, looks),
         "results": _results(writable, looks),

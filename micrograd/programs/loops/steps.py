@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     Column = NDArray[Any]
 
-Edge = tuple[
-    int, int, int
-]  # a place in the step, that of an operand, and how many steps it is back
+# A place in the step, that of an operand, and how many steps it is back.
+Edge = tuple[int, int, int]
 
 
 def least_handed_on(kinds: Sequence[int], plain: Collection[int], edges: Sequence[Edge]) -> Column:

@@ -28,7 +28,7 @@ MUCH = 50_000  # numbers of an input; then each example begins at the start of a
 
 
 def aligned(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """One array, not filled, and parts of it that begin at the starts of lines.
+    """Make one array, not filled, and parts of it that begin at the starts of lines.
 
     So sums and products are quicker. Those shorter than a line lie side by side.
     """

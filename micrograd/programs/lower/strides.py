@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from micrograd.programs.lift.regularity import Strides
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class View(NamedTuple):
@@ -31,6 +36,19 @@ class Step(NamedTuple):
     detail: Any = None
 
 
+def places_of(view: View) -> NDArray[Any]:
+    """Return the rows of a storage that a view reads, by its dimensions.
+
+    >>> places_of(View(0, True, 4, (2, 3), (3, 1)))
+    array([[4, 5, 6],
+           [7, 8, 9]])
+    """
+    places: NDArray[Any] = np.array(view.base)
+    for size, stride in zip(view.dims, view.strides):
+        places = places[..., None] + stride * np.arange(size)
+    return places
+
+
 def contiguous(dims: tuple[int, ...]) -> Strides:
     """Return the strides of an array of these dimensions without gaps.
 
@@ -46,7 +64,7 @@ def contiguous(dims: tuple[int, ...]) -> Strides:
 
 
 def alike(left: View, right: View) -> tuple[View, View]:
-    """Two views of all members by the same dimensions; one without gaps takes the other's."""
+    """Give two views of all members the same dimensions; one without gaps takes the other's."""
     if left.strides == contiguous(left.dims):
         return left._replace(dims=right.dims, strides=contiguous(right.dims)), right
     return left, right._replace(dims=left.dims, strides=contiguous(left.dims))

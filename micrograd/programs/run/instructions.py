@@ -304,10 +304,9 @@ class Instructions:
     def _running(self, step: Step) -> bool:
         rows, count = step.out.dims
         views = [step.out, *step.operands]
-        for place, row, example in [self._places[view.storage] for view in views]:
+        for _, row, example in [self._places[view.storage] for view in views]:
             if step.out.varies and row != self._n * example:
                 return False
-            del place
         self._move("RUNNING", rows, views, (), count)
         return True
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LONG = 5000  # nodes of a loop; fewer are planned as they are
-OFTEN = 100  # calls, which take as much longer as to plan all steps takes
+OFTEN = 2  # calls for each node of a step: they take as much longer as to plan all steps takes
 LARGEST = 100_000  # nodes; the plan of more takes too much memory
 
 
@@ -74,6 +74,7 @@ class Rolled(Executable):
         self._numbers = np.asarray(self.block.data)
         self._patterns: list[str] = [patterns.get(p, "") for p in self.parameters]
         self._count_guards, self._reverses, self._calls = 0, True, 0
+        self._often = OFTEN * len(parts.loop.ops)
         self.width = len(outputs)
         self._tape = tape
         self._outputs = outputs
@@ -101,7 +102,7 @@ class Rolled(Executable):
     def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any, Array | None]:
         """Return what `Executable.forward` does."""
         self._calls += 1
-        if self._calls > OFTEN and len(self._tape.ops) <= LARGEST:
+        if self._calls > self._often and len(self._tape.ops) <= LARGEST:
             return self._whole.forward(inputs, n)
         return super().forward(inputs, n)
 

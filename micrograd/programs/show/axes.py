@@ -46,7 +46,7 @@ class Axes:
         self._numbers = np.array([*lifted.tape.constants.values()])
         self._primal = {j: i for i, j in lifted.adjoints.items() if j >= len(lifted.tape.ops)}
         for group in rewritten.order:
-            self.of[group.index] = self._columns(group, names)
+            self.of[group.index] = self._columns(group)
 
     def dims(self, g: int) -> tuple[int, ...]:
         """Return the lengths of the axes of a group."""
@@ -71,11 +71,11 @@ class Axes:
         found: Column = self._numbers[terms.positions[:, :, 1]].astype(int)
         return found
 
-    def _columns(self, group: Group, names: ParameterNames) -> list[Column]:
+    def _columns(self, group: Group) -> list[Column]:
         position = self._lifted.position
         if group.kind == PARAMETERS:
             ranks = position[group.members]
-            return self._by_rank(ranks, [*names.indices(ranks.tolist()).T])
+            return self._by_rank(ranks, [*self._names.indices(ranks.tolist()).T])
         if group.kind == INPUT:
             return self._of_argument(group.name)
         if not group.terms or (len(group.members) < 2 and not group.gradient):

@@ -83,7 +83,7 @@ class Indices:
 
     def _of_group(self, group: Group, at: Sequence[Form]) -> Written:
         if isinstance(group.op, Take):
-            return self._of_take(group, at)
+            raise CannotIndexError
         if group.op is SOFTMAX:
             known = self._known(group, group.terms[0], at)
             runs = [str(at[k]) for k in self._whole.softmax_axes(group)]
@@ -138,10 +138,6 @@ class Indices:
             k = variable - loops.members
             letters[k] = f"{letters[k]} {self._style.compared(sign)} {known[other]}"
         return known, letters
-
-    def _of_take(self, group: Group, at: Sequence[Form]) -> Written:
-        """Write an element of a table of one group: `table[index, ...]`."""
-        raise CannotIndexError
 
     def _factor(self, group: Group, terms: Terms, f: int, known: Mapping[int, Form]) -> Written:
         loops = self._whole.loops(group, terms)

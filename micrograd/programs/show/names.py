@@ -28,7 +28,7 @@ STEP = _Step()
 class _Selection(NamedTuple):
     """Some parameters of one pattern: what they are called, and which indices move.
 
-    `all` are those that these are a part of.
+    `all` is the name of all of which these are a part.
     """
 
     name: str

@@ -15,7 +15,7 @@ from micrograd import ops
 from micrograd.programs.export.onnx.nodes import Nodes
 from micrograd.programs.export.writable import Way, Writable
 from micrograd.programs.lift.groups import INPUT
-from micrograd.programs.lower.strides import Step, View
+from micrograd.programs.lower.strides import Step, View, places_of
 from micrograd.programs.run.executor import Workspace
 from micrograd.value.selection import Chosen, Take
 
@@ -188,7 +188,7 @@ class _Path:
 
         With `dims`, repeated along those that it lacks; one row alone is left as it is.
         """
-        index = _places(view)
+        index = places_of(view)
         if dims is not None:
             index = np.broadcast_to(index, dims)
         index = index.reshape(-1)
@@ -200,7 +200,7 @@ class _Path:
 
     def _shaped(self, view: View, *dims: int) -> str:
         """Return all rows of a view, by these dimensions and the examples behind them."""
-        index = _places(view).reshape(-1)
+        index = places_of(view).reshape(-1)
         if not view.varies:
             return self._nodes.constant(self._shared[view.storage][index].reshape(*dims, 1))
         rows = self._gather(view.storage, index)
@@ -213,7 +213,7 @@ class _Path:
 
     def _write(self, out: View, tensor: str) -> None:
         """Take a result, of as many rows as the view has, for this part of a storage."""
-        self._put_rows(out.storage, _places(out).reshape(-1), tensor)
+        self._put_rows(out.storage, places_of(out).reshape(-1), tensor)
 
     def _put_rows(self, storage: int, index: Array, tensor: str) -> None:
         rows = self._plan.storages[storage].rows
@@ -250,7 +250,7 @@ class _Path:
 
     def _is_full(self, view: View, dims: tuple[int, ...]) -> bool:
         """Return whether `_read` gives a row for each member."""
-        index = np.broadcast_to(_places(view), dims).reshape(-1)
+        index = np.broadcast_to(places_of(view), dims).reshape(-1)
         return len(index) == 1 or bool((index != index[0]).any())
 
     def _index(self, view: View, dims: tuple[int, ...], count: int) -> tuple[str, str]:
@@ -269,7 +269,7 @@ class _Path:
                 found = nodes.add("Where", here, tensor, found)
             return found
         columns = [
-            np.broadcast_to(self._shared[v.storage][_places(v)], dims).reshape(-1) for v in table
+            np.broadcast_to(self._shared[v.storage][places_of(v)], dims).reshape(-1) for v in table
         ]
         rows = len(columns[0])
         start = nodes.add("Mul", place, nodes.constant(np.array(rows)))
@@ -282,7 +282,7 @@ class _Path:
         count = int(np.prod(shared.dims[:batch], dtype=int))
         height = int(np.prod(shared.dims[batch : batch + rows], dtype=int))
         terms = int(np.prod(shared.dims[batch + rows :], dtype=int))
-        matrix = self._shared[shared.storage][_places(shared).reshape(-1)]
+        matrix = self._shared[shared.storage][places_of(shared).reshape(-1)]
         if count == 1:
             left = self._nodes.constant(matrix.reshape(height, terms))
             return self._nodes.add("MatMul", left, self._shaped(varying, terms))
@@ -332,11 +332,3 @@ class _Path:
     def _put(self, step: Step) -> None:
         [source] = step.operands
         self._put_rows(step.out.storage, step.detail, self._shaped(source, len(step.detail)))
-
-
-def _places(view: View) -> Array:
-    """Return the rows of a storage that a view reads, by its dimensions."""
-    index: Array = np.array(view.base)
-    for size, stride in zip(view.dims, view.strides):
-        index = index[..., None] + stride * np.arange(size)
-    return index
