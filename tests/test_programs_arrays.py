@@ -227,6 +227,10 @@ def test_no_rows_give_no_results(xp: Any) -> None:
     assert empty.sum().data == 0.0
 
 
+def test_what_is_read_several_times(xp: Any) -> None:
+    assert_agree(mg.program(lambda x: sum(W) * x * x), xp, np.arange(5.0))
+
+
 def test_a_function_of_no_rows_has_gradients_of_zero(xp: Any) -> None:
     def parted(x: Any) -> Any:
         z = W[0] * x[0] * x[1] + mg.sin(x[1])
