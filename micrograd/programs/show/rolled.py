@@ -21,7 +21,7 @@ from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.tape import Tape
 from micrograd.value.identity import IdentityDict
 
-LONG = 1000  # nodes of a loop, to lift all of which only to print it takes too long
+LONG = 100_000  # nodes of a loop, to lift all of which only to print it takes too long
 Titled = list[tuple[str, list[Line]]]
 
 
