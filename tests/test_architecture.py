@@ -34,7 +34,7 @@ FOLDERS: dict[str, dict[str, list[str]]] = {
         "loops": ["trace"],
         "lift": ["trace"],
         "lower": ["trace", "lift"],
-        "run": ["trace", "loops", "lift", "lower"],
+        "run": ["trace", "lift", "lower"],
         "rewrite": ["trace", "lift"],
         "show": ["trace", "loops", "lift", "rewrite"],
         "cluster": ["trace", "lift", "lower", "run"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, program
-from micrograd.programs.loops.find import Loop, find_loop
+from micrograd.programs.loops.find import find_loop
+from micrograd.programs.loops.loop import OUTSIDE, OWN, SAME, STATE, Loop
 from micrograd.programs.loops.parts import Part, Parts
-from micrograd.programs.run import executor, rolled
 
 random.seed(2)
 
@@ -143,7 +142,7 @@ def test_a_recurrent_network_reads_as_the_textbook() -> None:
     assert str(traced) == (
         "forward\n"
         "  s          <- 0                          4 x n\n"
-        "for t = 1 .. 12\n"
+        "for t = 0 .. 11\n"
         "  z2          = W s + U x[t] + b           4 x n\n"
         "  s          <- tanh(z2)                   4 x n\n"
         "then\n"
@@ -152,7 +151,7 @@ def test_a_recurrent_network_reads_as_the_textbook() -> None:
         "backward\n"
         "  Delta_head := sum(s)                     4\n"
         "  d_s        <- head seed                  4 x n\n"
-        "for t = 12 .. 1\n"
+        "for t = 11 .. 0\n"
         "  delta2      = (1 - tanh(z2).^2) .* d_s   4 x n\n"
         "  Delta_U    += delta2 x[t]'               4 x 3\n"
         "  Delta_W    += delta2 s'                  4 x 4\n"
@@ -173,7 +172,6 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...], int]] = [
     (recurrent, (np.linspace(-1, 1, 36).reshape(12, 3),), 12),
     (recurrent_loss, (np.linspace(-1, 1, 36).reshape(12, 3), np.linspace(0, 1, 12)), 12),
     (layers, (np.array([0.5, -1.0, 0.25]),), 10),
-    (trajectory, (0.7,), 10),
     (spring, (0.7,), 30),
     (two_back, (0.7,), 10),
     (chain, (0.7,), 20),
@@ -190,6 +188,7 @@ def test_the_parts_compute_what_the_function_does(
     loop = find_loop(path.tape, path.outputs)
     assert loop is not None
     assert loop.count == count
+    assert expanded(loop, path.tape) == nodes_of(loop, path.tape)
     found = run(Parts(path.tape, path.outputs, loop, set()), loop, path.tape, arguments, traced)
     expected = function(*[np.asarray(x).tolist() for x in arguments])
     several = isinstance(expected, (list, tuple))
@@ -197,124 +196,146 @@ def test_the_parts_compute_what_the_function_does(
     assert found == pytest.approx(numbers, rel=1e-12)
 
 
-@pytest.mark.parametrize(("function", "arguments", "_"), CASES)
-def test_a_loop_runs_step_by_step(
-    function: Callable[..., Any], arguments: tuple[Any, ...], _: int, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    rng = np.random.default_rng(1)
-    rows = [[x * rng.normal(1, 0.1, size=np.shape(x)) for x in arguments] for _ in range(3)]
-    traced = assert_like_the_loop(function, rows)
-    assert isinstance(program_of(traced), rolled.Rolled)
+def test_what_is_found_is_each_node_of_each_step() -> None:
+    for inputs, hidden, outputs in ((400, 25, 10), (300, 25, 10), (100, 5, 3), (30, 17, 1)):
+        traced = called(network(inputs, hidden, outputs), np.ones((2, inputs)))
+        tape, loop = loop_of(traced)
+        assert loop is None or expanded(loop, tape) == nodes_of(loop, tape)
+        assert "for t" not in str(traced)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_random_loops_run_step_by_step(seed: int, monkeypatch: Any) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    rng = random.Random(seed)
-    function = random_loop(rng)
-    rows = [[rng.gauss(0, 1), [rng.gauss(0, 1) for _ in range(30)]] for _ in range(3)]
-    assert_like_the_loop(function, rows)
-
-
-def test_a_gradient_that_is_not_finite_is_that_of_the_loop(monkeypatch: Any) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    root = Value(0.25)
+def test_a_pattern_that_only_two_steps_have_is_no_loop() -> None:
+    many = draw(12)
 
     def function(x: Any) -> Any:
-        for _ in range(12):
-            x = mg.where(x > 0, mg.sqrt(x * x * root + 1), mg.log(x * root))
+        for k in range(12):
+            x = mg.tanh(many[k] * x) + many[k if k < 5 else k - 1] * x
         return x
 
-    traced = program(function)
-    result = traced([1.0, 2.0])
-    assert isinstance(program_of(traced), rolled.Rolled)
-    result.sum().backward()
-    found, root.grad = root.grad, 0.0
-    (function(1.0 + 0 * root) + function(2.0 + 0 * root)).backward()
-    assert found == pytest.approx(root.grad, rel=1e-12)
+    traced = called(function, [0.7])
+    assert loop_of(traced)[1] is None
+    assert "for t" not in str(traced)
 
 
-def test_thousands_of_rows_run_in_blocks(monkeypatch: Any) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    monkeypatch.setattr(executor, "BLOCK", 2)
-    assert_like_the_loop(recurrent_loss, [[np.ones((12, 3)) * k, np.ones(12)] for k in range(5)])
+def network(inputs: int, hidden: int, outputs: int) -> Callable[[Any], Any]:
+    first, second = draw(hidden, inputs + 1), draw(outputs, hidden + 1)
+
+    def function(x: Any) -> Any:
+        for layer in (first, second):
+            x = [sum((w * e for w, e in zip(row[1:], x)), row[0]) for row in layer]
+        return sum(mg.softplus(e) for e in x)
+
+    return function
 
 
-def test_all_steps_are_planned_when_it_is_called_often(monkeypatch: Any) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    traced = program(chain)
-    w.grad = 0.0
-    first = traced([0.5, 1.0]).sum()
-    monkeypatch.setattr(program_of(traced), "_often", 2)
-    kept = [traced([0.5, 1.0]).sum() for _ in range(3)]
-    assert [v.data for v in kept] == pytest.approx([first.data] * 3, rel=1e-12)
-    grads = []
-    for v in (kept[2], first, kept[0], kept[1]):
-        w.grad = 0.0
-        v.backward()
-        grads.append(w.grad)
-    w.grad = 0.0
-    assert grads == pytest.approx([grads[0]] * 4, rel=1e-12)
-    assert "_whole" in vars(program_of(traced))
+def with_index(read: Callable[[Any, int], Any]) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        h = 0.0
+        for k in range(12):
+            h = mg.tanh(h * w + read(x, k))
+        return h
+
+    return function
 
 
-def test_a_loop_is_pickled_and_planned_as_a_whole_for_others(monkeypatch: Any) -> None:
-    monkeypatch.setattr(rolled, "LONG", 0)
-    traced = program(module_loop)
-    before = traced([0.5, 1.0]).data
-    kept = pickle.loads(pickle.dumps(program_of(traced)))
-    out, state, _ = kept.forward({"x": np.array([[0.5, 1.0]])}, 2)
-    assert out[0].tolist() == before.tolist()
-    assert kept.backward(state, 1.0) == pytest.approx(
-        program_of(traced).backward(
-            program_of(traced).forward({"x": np.array([[0.5, 1.0]])}, 2)[1], 1.0
-        )
-    )
-    assert len(program_of(traced).plan.forward) > 20
+LIST = draw(14)
 
 
-def module_loop(x: Any) -> Any:
-    return chain(x)
+@pytest.mark.parametrize(
+    ("read", "title"),
+    [
+        (lambda x, k: x[0][0], "for t = 1 .. 12"),
+        (lambda x, k: x[k][0] * x[k][1], "for t = 0 .. 11"),
+        (lambda x, k: x[k + 1][0] * x[k + 1][1], "for t = 1 .. 12"),
+        (lambda x, k: x[k][0] * x[k][1] * LIST[k], "for t = 0 .. 11"),
+        (lambda x, k: x[0][0] * LIST[k + 2], "for t = 2 .. 13"),
+        (lambda x, k: x[k][0] * x[k][1] * LIST[k + 1], None),
+        (lambda x, k: LIST[k] * x[0][0] * LIST[k + 1], None),
+        (lambda x, k: x[0][0] * LIST[13 - k], None),
+        (lambda x, k: x[0][0] * LIST[k * 5 % 12], None),
+        (lambda x, k: x[13 - k][0] * x[13 - k][1], None),
+        (lambda x, k: x[k][0], None),
+        (lambda x, k: x[k][0] * x[k + 1][1], None),
+    ],
+)
+def test_an_index_is_that_of_the_step_or_all_steps_are_printed(
+    read: Callable[[Any, int], Any], title: str | None
+) -> None:
+    text = lines(called(with_index(read), np.ones((2, 14, 2))))
+    assert [line for line in text if line.startswith("for t")][:1] == ([title] if title else [])
 
 
-def program_of(traced: Any) -> Any:
-    assert traced._known.version is not None
+def test_what_each_step_gives_is_printed_of_each_step() -> None:
+    assert "for t" not in str(called(trajectory, [0.7]))
+
+
+def test_what_arrives_outside_a_loop_is_added_up() -> None:
+    text = lines(called(spring, [0.7]))
+    assert [line for line in text if line.startswith("d_u")] == [
+        "d_u += -0.1 s2 .* w .* (d_s1 + 0.1 d_s2) 1 x n"
+    ]
+
+
+def test_a_state_at_which_nothing_arrives_at_first_is_given_a_zero() -> None:
+    text = lines(called(recurrent_loss, np.ones((2, 12, 3)), np.ones((2, 12))))
+    behind = text[text.index("backward") : text.index("for t = 11 .. 0")]
+    assert behind == ["backward", "d_s2 <- seed 1 x n", "d_s1 <- 0 4 x n"]
+
+
+def test_where_a_part_of_a_state_alone_is_used_all_steps_are_printed() -> None:
+    def function(x: Any) -> Any:
+        h = [0.0] * 4
+        for row in x:
+            h = [mg.tanh(u + v + c) for u, v, c in zip(times(U, row), times(W, h), b)]
+        return h[0]
+
+    assert "for t" not in str(called(function, np.ones((2, 12, 3))))
+
+
+def test_names_of_the_function_are_not_those_of_the_loop() -> None:
+    s, d_u = draw(2, 2), Value(0.5)
+
+    def function(x: Any) -> Any:
+        h, fixed = [x, x], mg.exp(x * w)
+        for _ in range(12):
+            h = [mg.tanh(e) * fixed * d_u for e in times(s, h)]
+        return sum(h)
+
+    text = lines(called(function, [0.7]))
+    assert "z2 = s (d_u (s_ .* u_)) 2 x n" in text
+    assert "u_ <- exp(w x) 1 x n" in text
+
+    def of_time(t: Any) -> Any:
+        return with_index(lambda t, _: t)(t)
+
+    assert "for t" not in str(called(of_time, [0.7]))
+
+
+def loop_of(traced: Any) -> tuple[Any, Loop | None]:
     [paths] = traced._known.version.paths.values()
-    return paths.found[0].program
+    [path] = paths.found
+    return path.tape, find_loop(path.tape, path.outputs)
 
 
-def assert_like_the_loop(function: Callable[..., Any], rows: list[list[Any]]) -> Any:
-    """Compare a program with the loop over the rows: values, and gradients of two backwards."""
-    traced = program(function)
-    result = traced(*[np.array(column) for column in zip(*rows)])
-    seeds = np.linspace(0.5, 1.5, result.data.size).reshape(result.shape)
-    looped = [function(*[np.asarray(x).tolist() for x in row]) for row in rows]
-    flat = [v for out in looped for v in (out if isinstance(out, (list, tuple)) else [out])]
-    assert result.data.reshape(-1) == pytest.approx([*map(number, flat)], rel=1e-12)
-    assert traced._known.version is not None
-    [paths] = traced._known.version.paths.values()
-    parameters = paths.found[0].parameters
-    grads = []
-    for _ in range(2):
-        for p in parameters:
-            p.grad = 0.0
-        elements = [
-            result[k] if result.ndim == 1 else result[k, j]
-            for k, j in np.ndindex(len(rows), result.data.size // len(rows))
-        ]
-        sum((e * s for e, s in zip(elements, seeds.reshape(-1))), Value(0.0)).backward()
-        grads.append([p.grad for p in parameters])
-    for p in parameters:
-        p.grad = 0.0
-    sum((v * s for v, s in zip(flat, seeds.reshape(-1))), Value(0.0)).backward()
-    expected = [p.grad for p in parameters]
-    for p in parameters:
-        p.grad = 0.0
-    largest = max(map(abs, expected), default=1.0)
-    assert grads[0] == pytest.approx(expected, rel=1e-12, abs=1e-12 * max(largest, 1e-3))
-    assert grads[1] == grads[0]
-    return traced
+def nodes_of(loop: Loop, tape: Any) -> dict[int, Any]:
+    return {i: (tape.ops[i], list(tape.operands[i])) for i in loop.of_node}
+
+
+def expanded(loop: Loop, tape: Any) -> dict[int, Any]:
+    """Write down each step's nodes from the pattern."""
+    node = {at: i for i, at in loop.of_node.items()}
+    found = {}
+    for (step, place), i in node.items():
+        before = [node.get((step - 1, p)) for p in loop.state] if step else loop.before
+        sources = {
+            SAME: lambda p, step=step: node[step, p],
+            STATE: before.__getitem__,
+            OUTSIDE: int,
+            OWN: loop.own[step].__getitem__,
+        }
+        operands = [sources[kind](p) for kind, p in loop.operands[place]]
+        found[i] = (loop.ops[place], operands)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -330,7 +351,10 @@ def test_random_loops_are_parted_right(seed: int) -> None:
     loop = find_loop(path.tape, path.outputs)
     if loop is None:
         return
+    assert expanded(loop, path.tape) == nodes_of(loop, path.tape)
     parts = Parts(path.tape, path.outputs, loop, set())
+    if not parts.are_clear:
+        return
     found = run(parts, loop, path.tape, (x, inputs), traced)
     assert found == pytest.approx([*map(number, function(x, inputs))], rel=1e-11)
 
@@ -396,13 +420,9 @@ def run(
         name: np.asarray(x, float).reshape(-1) for name, x in zip(traced._known.names, arguments)
     }
     given |= of_part(parts.first, given)
-    results: list[Any] = []
     for own in loop.own:
         numbers = {leaf: of_leaf(tape, i, given) for leaf, i in zip(parts.own_leaves, own)}
         given |= of_part(parts.body, given, numbers)
-        results.append(given.get("r", []))
-    places = parts.collected_places
-    given["r"] = [results[step][places.index(place)] for step, place in parts.collected]
     found: list[float] = of_part(parts.last, given)[""]
     return found
 

@@ -26,7 +26,6 @@ from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executor import Executable
 from micrograd.programs.run.forms import outputs_of, shaped
 from micrograd.programs.run.results import Call, Lease, Run
-from micrograd.programs.run.rolled import rolled
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.notation import Style
 from micrograd.programs.show.rolled import Printer, Titled
@@ -375,15 +374,12 @@ class Paths:
         self,
         tape: Tape,
         outputs: list[int],
-        slopes: Callable[[], Slopes],
+        slopes: Slopes,
         guards: Mapping[int, bool],
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        found = rolled(tape, outputs, parameters, self._patterns())
-        if found is not None:
-            return found
-        return Executable(tape, outputs, slopes(), parameters, self._patterns(), guards)
+        return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:

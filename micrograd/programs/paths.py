@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
@@ -104,15 +104,13 @@ class Path:
         """Lift the path, and plan it."""
         self.is_planned = True
         with uncollected():
-            slopes = partial(getattr, self, "slopes")
-            return self.executable(self.tape, self.outputs, slopes, self.tape.guards)
+            return self.executable(self.tape, self.outputs, self.slopes, self.tape.guards)
 
     @cached_property
     def conditions(self) -> Executable:
         """Plan the guards alone, to tell the rows apart before anything else is computed."""
         with uncollected():
-            slopes = partial(Slopes, self.tape, [])
-            return self.executable(self.tape, [], slopes, self.tape.guards)
+            return self.executable(self.tape, [], Slopes(self.tape, []), self.tape.guards)
 
     @cached_property
     def exact(self) -> NodeByNode:

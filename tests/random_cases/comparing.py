@@ -11,13 +11,11 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import Value, optim
-from micrograd.programs.run import rolled
 from random_cases import arguments, runs
 from random_cases.cases import Case
 from random_cases.runs import Call
 
 RELATIVE = 1e-9  # to the largest of an array
-LONG = rolled.LONG
 PRINTED = 0.2  # of the cases: that is to say, it raises nothing
 TINY = 1e-12  # to what may have been added up: what cancels to nothing is not compared further
 
@@ -41,7 +39,6 @@ class Comparisons:
         self._rng = case.rng("calls")
         drawn = runs.draw(self._rng, *_measure(case))[:most_calls]
         self.calls = [call._replace(rows=min(call.rows, most_rows)) for call in drawn]
-        rolled.LONG = case.rng("rolled").choice((0, LONG))
         self._programs = [case.program() for _ in range(self._rng.choice((1, 1, 1, 2)))]
 
     def check(self) -> None:

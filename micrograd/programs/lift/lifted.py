@@ -64,7 +64,6 @@ class Lifted:
             [tape.parameters[p] for p in parameters]
         )
         self.arrived: dict[int, int] = reverse.arrived_at(takes)
-        self.arrivals: list[int | None] = [self.arrived.get(k) for k in range(len(takes))]
         self.position: Any = np.zeros(len(self.group_of), int)
         self.position[list(keys.places)] = list(keys.places.values())
         self._source: dict[int, int] = {}  # of groups that stand where another does

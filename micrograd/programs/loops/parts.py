@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from micrograd.engine import Value
-from micrograd.programs.loops.find import OUTSIDE, OWN, SAME, STATE, Loop
+from micrograd.programs.loops.loop import OUTSIDE, OWN, SAME, STATE, Loop
 from micrograd.programs.trace.tape import Tape
 
 Slot = tuple[str, int]  # the name of an array, and the place in it
@@ -48,14 +48,14 @@ class Part:
 class Parts:
     """The three parts of a tape with a loop.
 
-    `moving` are the parameters of one step, and those of the next in their place; `collected` has
-    the steps and places of what is used behind the loop, but for the last state.
+    `moving` are the parameters of one step, and those of the next in their place; `beside` is what
+    is used behind the loop, but for the last state.
     """
 
     def __init__(self, tape: Tape, outputs: Sequence[int], loop: Loop, taken: set[str]) -> None:
         self.loop = loop
         self.moving: list[tuple[Value, Value]] = []  # of a step, and of the next
-        self.collected: list[tuple[int, int]] = []
+        self.beside: list[int] = []  # nodes of the function
         self.own_leaves: list[int] = []  # on the tape of a step, as `Loop.own` has them
         self._tape = tape
         self._values = {i: v for v, i in tape.parameters.items()}
@@ -67,7 +67,7 @@ class Parts:
         self.first = self._first()
 
     def _free(self, name: str) -> str:
-        while name in self._taken:
+        while self._taken & {name, f"d_{name}"}:
             name += "_"
         return name
 
@@ -120,21 +120,15 @@ class Parts:
 
     def _last(self, outputs: Sequence[int]) -> Part:
         part, loop = Part(), self.loop
-        leaves: dict[int, int] = {}
         known = dict(zip(loop.state, self._state))
 
         def leaf(i: int) -> int | None:
-            if i not in loop.of_node:
-                return None
-            if i not in leaves:
-                step, place = loop.of_node[i]
-                if step == loop.count - 1 and place in known:
-                    slot = known[place]
-                else:
-                    slot = self._free("r"), len(self.collected)
-                    self.collected.append((step, place))
-                leaves[i] = part.take(slot, self._tape.active[i])
-            return leaves[i]
+            step, place = loop.of_node.get(i, (-1, -1))
+            if step == loop.count - 1 and place in known:
+                return part.take(known[place], self._tape.active[i])
+            if step >= 0:
+                self.beside.append(i)
+            return None
 
         part.gives = {"": self._copied(part, outputs, leaf)}
         return part
@@ -164,18 +158,11 @@ class Parts:
             at.append(part.tape.record(op, tuple(found)))
         for (name, _), place in zip(self._state, loop.state):
             part.gives.setdefault(name, []).append(at[place])
-        for place in self.collected_places:
-            part.gives.setdefault(self._free("r"), []).append(at[place])
         return part
 
     @property
-    def collected_places(self) -> list[int]:
-        """The places of a step that are used behind the loop, in the order of its results."""
-        return list(dict.fromkeys(place for _, place in self.collected))
-
-    @property
     def are_clear(self) -> bool:
-        """Whether each parameter of a step stands for those of all steps in its place alone."""
+        """Whether the last state alone is used behind, and a parameter of a step is no other."""
         moving = [v for v, _ in self.moving]
         fixed = [
             operand.place
@@ -183,8 +170,10 @@ class Parts:
             for operand in operands
             if operand.kind == OUTSIDE
         ]
-        return len({*map(id, moving)}) == len(moving) and not any(
-            self._values.get(i) is v for i in {*fixed} for v in moving
+        return (
+            not self.beside
+            and len({*map(id, moving)}) == len(moving)
+            and not any(self._values.get(i) is v for i in {*fixed} for v in moving)
         )
 
     def _own(self, part: Part) -> list[int]:

@@ -41,10 +41,6 @@ class Plan:
         self.backward: list[Step] = steps.backward
         self._lay_out_inputs()
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
-        # Of a part of a function: what arrives at the leaves that it takes; None for nothing.
-        self.arrived: list[tuple[int, int] | None] = [
-            None if i is None else steps.row(i) for i in lifted.arrivals
-        ]
         copied = steps.elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
         self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
@@ -79,8 +75,7 @@ class Plan:
                 needed[view.storage] = len(steps)
         for step in self.backward:
             needed.pop(step.out.storage, None)
-        read = [place[0] for place in self.arrived if place is not None]
-        return steps, needed | dict.fromkeys([*copied, *read], len(steps))
+        return steps, needed | dict.fromkeys(copied, len(steps))
 
 
 def _times(lifted: Lifted) -> list[int]:
@@ -89,7 +84,7 @@ def _times(lifted: Lifted) -> list[int]:
     Slopes are computed just before they are needed, so that few are kept at a time.
     """
     times = [NEVER] * len(lifted.groups)
-    for i in [*lifted.gradients.values(), *lifted.arrived.values()]:
+    for i in lifted.gradients.values():
         times[lifted.group_of[i]] = lifted.group_of[i]
     for i in lifted.outputs:
         times[lifted.group_of[i]] = FIRST

@@ -7,10 +7,10 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -73,7 +73,6 @@ class Workspace:
         self._truths = plan.truths
         self._check = self._only_guard()
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
-        self.arrived = [at and self.buffers[at[0]][at[1], ...] for at in plan.arrived]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
@@ -232,9 +231,8 @@ class Workspace:
 
     def _segments(self, step: Step) -> Any:
         [source] = step.operands
-        return [
-            (np.add.reduceat, (self._array(source), step.detail, 0, None, self._array(step.out)))
-        ]
+        out = self._array(step.out)
+        return [(np.add.reduceat, (self._array(source), step.detail, 0, None, out))]
 
     def _running(self, step: Step) -> Any:
         [source] = step.operands
@@ -255,7 +253,8 @@ class Workspace:
 
     def _put(self, step: Step) -> Any:
         [source] = step.operands
-        return [(self.buffers[step.out.storage].__setitem__, (step.detail, self._array(source)))]
+        places = self.buffers[step.out.storage]
+        return [(places.__setitem__, (step.detail, self._array(source)))]
 
 
 class _Numbers(dict[View, "Array"]):
@@ -286,6 +285,9 @@ class Kept(NamedTuple):
         return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
 
 
+State = Union[Workspace, Kept]
+
+
 class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
@@ -303,12 +305,10 @@ class Executable:
         self._numbers = np.asarray(self.block.data)
         lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
         self.plan: Plan = Plan(lifted, list(guards.values()))
-        self._make: Callable[[int], Any] = partial(Workspace, self.plan)
-        self._count_guards, self._reverses = len(guards), bool(self.plan.backward)
         self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs
-        self._idle: list[Any] = []
+        self._idle: list[Workspace] = []
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
@@ -319,7 +319,7 @@ class Executable:
         vars(self).update(state, block=block_of(state["parameters"]), _idle=[])
         self._numbers = np.asarray(self.block.data)
 
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, Any, Array | None]:
+    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
         """Return the results, of shape (k, n), and what `backward` needs of this call.
 
         The third is the first guard of each example that comes out otherwise, or None; see
@@ -336,23 +336,23 @@ class Executable:
             return out, workspace, differs
         self.block.pull_data()
         numbers = self._numbers.copy()
-        if self._reverses:
+        if self.plan.backward:
             inputs = {name: columns.copy() for name, columns in inputs.items()}
         kept = Kept(inputs, numbers, n)
-        first = np.full(n, self._count_guards)
+        first = np.full(n, self.plan.count_guards)
         for span in kept.spans():
             workspace, differs = self._run_span(kept, span, out[:, span])
             self.give_back(workspace)
             if differs is not None:
                 first[span] = differs
-        return out, kept, first if (first < self._count_guards).any() else None
+        return out, kept, first if (first < self.plan.count_guards).any() else None
 
-    def backward(self, state: Any, seeds: Array | float) -> Array:
+    def backward(self, state: State, seeds: Array | float) -> Array:
         """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
 
         One number stands for seeds that are all the same.
         """
-        if not isinstance(state, Kept):
+        if isinstance(state, Workspace):
             return self._backward(state, seeds)
         gradients = np.zeros(len(self.parameters))
         for span in state.spans():
@@ -375,9 +375,9 @@ class Executable:
     def careful(self) -> Careful:
         return Careful(self._tape, self._outputs, self.parameters)
 
-    def give_back(self, state: Any) -> None:
+    def give_back(self, state: State) -> None:
         """Return the workspace of a call that nothing refers to any more to the pool."""
-        if not isinstance(state, Kept):
+        if isinstance(state, Workspace):
             self._idle.append(state)
             del self._idle[:-KEPT]
 
@@ -388,7 +388,7 @@ class Executable:
         differs = workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
         return workspace, differs
 
-    def _workspace(self, n: int) -> Any:
+    def _workspace(self, n: int) -> Workspace:
         for workspace in reversed(tuple(self._idle)):
             if workspace.n == n:
                 try:
@@ -397,4 +397,4 @@ class Executable:
                     continue  # another thread was quicker
                 return workspace
         with uncollected():
-            return self._make(n)
+            return Workspace(self.plan, n)
