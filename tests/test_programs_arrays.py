@@ -185,6 +185,8 @@ def test_seeds_weigh_the_results(xp: Any) -> None:
     function = program.function(xp)
     _, found = function(vector(program, xp), xp.asarray(X), seeds=xp.asarray(weights))
     assert_same(found, slopes)
+    with pytest.raises(ValueError, match="seeds weigh the results"):
+        function(vector(program, xp), xp.asarray(X), seeds=xp.asarray(weights[:1]))
 
 
 def test_what_no_path_takes_raises(xp: Any) -> None:
@@ -223,6 +225,10 @@ def test_no_rows_give_no_results(xp: Any) -> None:
     empty = program(xp.asarray(np.empty((0, 3))), xp.asarray(np.empty(0)))
     assert empty.shape == (0,)
     assert empty.sum().data == 0.0
+
+
+def test_what_is_read_several_times(xp: Any) -> None:
+    assert_agree(mg.program(lambda x: sum(W) * x * x), xp, np.arange(5.0))
 
 
 def test_a_function_of_no_rows_has_gradients_of_zero(xp: Any) -> None:

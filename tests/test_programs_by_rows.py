@@ -259,3 +259,30 @@ def test_a_pickle_holds_what_was_traced_of_a_derivative() -> None:
 
 
 hard = Spring(4.0)
+
+
+def test_what_is_retraced_has_its_derivatives_retraced() -> None:
+    class Line:
+        def __init__(self) -> None:
+            self.weights = [Value(1.0), Value(2.0)]
+
+        @mg.program
+        def square(self, x: Any) -> Any:
+            return (sum(self.weights) * x) ** 2
+
+    line = Line()
+    program = line.square
+    slope, curve = mg.grad(program), mg.jacobian(mg.grad(program))
+    objective = program.objective([line.weights[0]], [1.0])
+    of_objective = objective.jac([1.0]), objective.hess([1.0]), objective.jacobian([1.0])
+    assert [float(x.squeeze()) for x in of_objective] == [6.0, 2.0, 6.0]
+    assert (slope([1.0]).data, curve([1.0]).data) == (18.0, 18.0)
+    line.weights[1] = Value(4.0)
+    line.square.retrace()
+    assert (slope([1.0]).data, curve([1.0]).data) == (50.0, 50.0)
+    assert mg.grad(line.square)([1.0]).data == 50.0
+    line.weights.append(Value(5.0))
+    program.retrace()
+    of_objective = objective.jac([1.0]), objective.hess([1.0]), objective.jacobian([1.0])
+    assert [float(x.squeeze()) for x in of_objective] == [20.0, 2.0, 20.0]
+    assert slope([1.0]).data == 200.0

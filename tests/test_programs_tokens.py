@@ -36,6 +36,23 @@ def assert_documents(function: Any, documents: Sequence[Any], parameters: Sequen
 # Tables ------------------------------------------------------------------------------------------
 
 
+def test_what_is_looked_up_is_no_variable_of_an_inner_derivative() -> None:
+    """Look-ups of one entry are one Value in the loop, where the slope counts both."""
+    table = values([0.5, 1.5])
+
+    def slope(pair: Any, own: bool) -> Any:
+        v, u = (mg.take(table, i) * 1.0 if own else mg.take(table, i) for i in pair)
+        return mg.grad(mg.sin(v * u), v)
+
+    assert slope([1, 1], own=False).data == pytest.approx(2 * slope([1, 1], own=True).data)
+    pairs = [[0, 1], [1, 1], [0, 0]]
+    for derivative in (lambda v, u: mg.grad(v * u, v), lambda v, u: mg.hvp(v * u, [u], [1.0])[0],
+                       lambda v, u: mg.jvp([v * u], [v], [1.0])[0]):  # fmt: skip
+        with pytest.raises(ProgramError, match=r"write v = take\(table, i\) \* 1.0"):
+            program(lambda pair, d=derivative: d(*(mg.take(table, i) for i in pair)))(pairs)
+    assert_documents(lambda pair: slope(pair, own=True), pairs, table)
+
+
 def test_a_table_is_indexed_by_an_argument() -> None:
     attack, defence = values([1.0, 2.0, 3.0]), values([0.5, -0.5, 0.25])
 

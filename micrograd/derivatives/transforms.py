@@ -19,8 +19,10 @@ from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, tie
 from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
+from micrograd.value import hooks
 from micrograd.value.custom_nodes import refuse_forgotten
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.selection import Take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +93,7 @@ def grad(
         )
     output = _as_values(output)
     _check_output(output, "grad")
-    variables = _values(inputs, "the inputs of grad")
+    variables = _variables(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
     with enable_grad():
         entries = on_stand_ins(
@@ -112,7 +114,7 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
     >>> [v.data for v in jvp([x * y, x + y], [x, y], [1.0, 10.0])]
     [34.0, 11.0]
     """
-    variables = _values(inputs, "the inputs of jvp")
+    variables = _variables(inputs, "the inputs of jvp")
     results = _values(_as_values(outputs), "the outputs of jvp")
     directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
     rates = on_stand_ins(
@@ -135,7 +137,7 @@ def hvp(output: Value, inputs: Any, vector: Any) -> Any:
     """
     output = _as_values(output)
     _check_output(output, "hvp")
-    variables = _values(inputs, "the inputs of hvp")
+    variables = _variables(inputs, "the inputs of hvp")
     directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
     # Leaves for now, since a vector that was computed from the inputs stays as it is.
     fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
@@ -318,6 +320,19 @@ def _values(given: Any, what: str) -> list[Value]:
                 f"{what} must be Values, got {value!r}: a derivative is taken with respect to the "
                 "Values that a result was computed from, not to numbers or copies of them"
             )
+    return values
+
+
+def _variables(given: Any, what: str) -> list[Value]:
+    """Return the Values that a derivative is taken by, none of which a program may confuse."""
+    values = _values(given, what)
+    tracer = hooks.tracer_here()
+    if tracer is not None and any(isinstance(v.op, Take) for v in values):
+        # Look-ups by equal integers give one Value in Python, and each row has its own integers.
+        raise tracer.error(
+            f"{what} may not be looked up by an integer argument, since look-ups of one element "
+            "are one Value in a loop over the rows: write v = take(table, i) * 1.0, and use v"
+        )
     return values
 
 

@@ -100,6 +100,7 @@ class Program(Exports, ForArrays):
         bound._wrap(method, self._known_of(method), self._orders)
         if self._orders:
             bound._base = self._base.__get__(instance, owner)
+            bound._known.base = bound._base._known
         return bound
 
     def _derivative(
@@ -122,7 +123,8 @@ class Program(Exports, ForArrays):
 
     def _of_order(self, order: Order) -> Program:
         derived = Program.__new__(Program)
-        derived._wrap(self.__wrapped__, Known(self.__wrapped__), (*self._orders, order))
+        known = Known(self.__wrapped__, self._known)
+        derived._wrap(self.__wrapped__, known, (*self._orders, order))
         derived._base = self
         return derived
 
@@ -256,7 +258,7 @@ class Program(Exports, ForArrays):
         """
         if isinstance(self.__wrapped__, Sourceless):
             raise self.__wrapped__.error("retrace() would forget all that is known of it")
-        self._known.version = None
+        self._known.forget()
 
     def __str__(self) -> str:
         traced = self._traced_paths()

@@ -34,14 +34,17 @@ class Version(NamedTuple):
 
     references: References | Settled
     paths: dict[Any, Paths]  # by the structures of the arguments
+    times: int = 0  # how often the function had been retraced before
 
 
 class Known:
     """How a function is called, and what was traced of it; of a method, without its object."""
 
-    __slots__ = ("names", "plain", "signature", "version")
+    __slots__ = ("base", "names", "plain", "retraced", "signature", "version")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], base: Known | None = None) -> None:
+        self.base = base  # what is known of the function whose derivative this is
+        self.retraced = 0
         self.signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
         # The names, if arguments can only be given in this order or by name.
@@ -52,7 +55,19 @@ class Known:
     def current(self) -> Version | None:
         """Return what was traced, unless names refer to other objects since."""
         version = self.version
-        return version if version is not None and version.references.unchanged() else None
+        if version is None or version.times != self.times or not version.references.unchanged():
+            return None
+        return version
+
+    @property
+    def times(self) -> int:
+        """How often it was retraced, or what it is the derivative of."""
+        return self.retraced + (0 if self.base is None else self.base.times)
+
+    def forget(self) -> None:
+        """Forget what was traced, also for the derivatives."""
+        self.version = None
+        self.retraced += 1
 
     def paths(
         self,
@@ -87,7 +102,7 @@ class Known:
 
     def _begin(self, function: Callable[..., Any]) -> Version:
         with uncollected():
-            version = Version(References(function), {})
+            version = Version(References(function), {}, self.times)
             first, functions = version.references.first, version.references.functions
             refuse_hidden_truths(first, functions)
             refuse_hidden_errors(first, functions)

@@ -136,8 +136,8 @@ class Objective:
         numbers = np.asarray(x, float)
         if numbers.shape != (len(self._values),):
             raise ValueError(
-                f"x has shape {numbers.shape}: give one number for each of the {len(self._values)} "
-                "parameters, as in x0"
+                f"x has shape {numbers.shape}: give an array of shape ({len(self._values)},), a "
+                "number per parameter, as x0 is"
             )
         return numbers
 
@@ -152,6 +152,7 @@ class _Evaluated:
         self._objective = objective
         self._program = program
         self._key: Any = None
+        self._version: Any = None
         self._result: Result
 
     def at(self, x: Any, again: bool = False) -> Result:
@@ -160,6 +161,8 @@ class _Evaluated:
         if self._key is None and self is not o._results:
             o._results.at(x)  # which checks that the parameters are used
         numbers, before = o._as_numbers(x), o.x0
+        known = self._program._known
+        again = again or known.current() is not self._version  # since it was retraced, say
         if again or self._key is None or self._key != self._key_of(numbers):
             self._key = None
             write_data(o._values, numbers)
@@ -169,7 +172,7 @@ class _Evaluated:
                 write_data(o._values, before)
             if self is o._results:
                 self._check(result)
-            self._result = result
+            self._result, self._version = result, known.current()
             self._key = self._key_of(numbers)
         return self._result
 

@@ -175,6 +175,7 @@ def ties(w: Writer, x: Vector) -> Vector:
 def of_label(w: Writer, label: str, places: int) -> str:
     """Make a scalar of an argument of integers: a number, an entry of a table, a decision."""
     p, q = w.values(places), w.values()
+    w.looked_up = True
     return w.pick(
         f"{q} * {label}",
         f"mg.take({p}, {label})",
@@ -224,6 +225,8 @@ def sorting(w: Writer, x: Vector) -> Vector:
 def derivative(w: Writer, x: Vector) -> Vector:
     """Take derivatives of small functions, and go on with them."""
     w.kind("inner grad")
+    if w.looked_up:  # two look-ups of one entry are one Value in the loop
+        x = w.vector(f"[v * 1.0 for v in {x.name}]", x.width, x.width)
     nodes = [f"{x.name}[{i}]" for i in range(x.width)]
     if w.chance(0.3):
         nodes += _parameters(w)

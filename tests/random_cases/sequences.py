@@ -16,6 +16,7 @@ def documents(w: Writer, a: Argument) -> State:
         if w.chance(0.2):
             table = w.let(f"[[mg.tanh(v) for v in row] for row in {table}]", a.places * d)
         rows = w.let(f"[mg.take({table}, i) for i in {a.name}]", t * d)
+        w.looked_up = True
     if not a.is_ragged:
         return Rows(rows, t, d)
     if w.chance(0.4):

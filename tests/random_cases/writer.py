@@ -57,6 +57,7 @@ class Writer:
         self.exact: list[str] = []  # scalars of arguments that hold multiples of 1/2
         self.missing = False  # whether some numbers are nan
         self.labels: list[tuple[str, int]] = []  # arguments of integers, and below what they are
+        self.looked_up = False  # whether some scalars are entries of a table
         self.slopes = False  # whether all was differentiated already
         self.paths = 1  # through the ifs, at most
         self.moves = True  # whether the parameters' numbers may change between calls

@@ -146,13 +146,21 @@ class ArrayFunction:
         if is_true(xp, forward.outside):
             at = _first(xp, forward.outside)
             raise IndexError(f"{name}: an index in row {at} is out of range")
-        values = forward.values
-        if seeds is None:
-            weights = xp.ones_like(values)
-        else:
-            given = xp.astype(as_array(xp, seeds, f"{name}: seeds"), call.run.dtype)
-            weights = xp.permute_dims(xp.reshape(given, (call.n, values.shape[0])), (1, 0))
+        weights = self._weights(call, forward, seeds)
         return results_of(xp, forward.values, forward.form), forward.backward(weights)
+
+    def _weights(self, call: Call, forward: Forward, seeds: Any) -> Any:
+        """Return what each result counts for, of shape (k, n)."""
+        xp, values = self.xp, forward.values
+        if seeds is None:
+            return xp.ones_like(values)
+        given = xp.astype(as_array(xp, seeds, f"{self.__name__}: seeds"), call.run.dtype)
+        if math.prod(given.shape) != math.prod(values.shape):
+            raise ValueError(
+                f"{self.__name__}: seeds weigh the results, {values.shape[0]} of each of {call.n} "
+                f"rows; got an array of shape {tuple(given.shape)}: give one of the results' shape"
+            )
+        return xp.permute_dims(xp.reshape(given, (call.n, values.shape[0])), (1, 0))
 
     def forward(self, call: Call, parameters: Any) -> Forward:
         """Compute the results of a call; raises ProgramError where nothing is known of such one."""

@@ -192,6 +192,8 @@ def _moves(size: int, places: Array, dims: tuple[int, ...]) -> Moves | None:
     regular = View(0, False, int(table[corner]), dims, tuple(steps))
     if (rows_of(regular, dims) != places).any():
         return None
+    if any(dim > 1 and not step for dim, step in zip(dims, steps)):
+        return None  # a row that is read several times
     base = int(places.min()) if len(places) else 0
     axes = sorted([a for a, s in enumerate(steps) if s], key=lambda a: -abs(steps[a]))
     flipped = [a for a in axes if steps[a] < 0]

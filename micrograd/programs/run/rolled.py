@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-LONG = 5000  # nodes of a loop; fewer are planned as they are
+# Nodes of a loop from which on it runs step by step. None does: a wide layer was parted wrong.
+LONG = math.inf
 OFTEN = 2  # calls for each node of a step: they take as much longer as to plan all steps takes
 LARGEST = 100_000  # nodes; the plan of more takes too much memory
 
