@@ -73,7 +73,7 @@ types: $(VENV)/lint.installed $(VENV)/test.installed ## check the type hints, an
 	$(BIN)/python tools/known_types.py
 
 notebooks: $(VENV)/notebook.installed $(VENV)/demo.installed ## run the notebooks
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos -p no:cacheprovider
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 demos/*.ipynb -p no:cacheprovider
 
 docs: $(VENV)/docs.installed ## build the site into out/docs; its notebooks run, warnings are errors
 	echo "Building the site: its cells run, which takes a minute or two ..."

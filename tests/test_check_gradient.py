@@ -312,6 +312,9 @@ def test_the_verdict_is_said() -> None:
     assert "g&#x27; forgotten" in found._repr_html_()
     right = check_gradient(net.thetas, net.x, net.y, course(net))
     assert str(right).startswith("The gradient is right (largest relative difference")
+    rounded = [np.round(d, 2) for d in course(net)]
+    printed = check_gradient(net.thetas, net.x, net.y, rounded, net.lam)
+    assert str(printed).startswith("The gradient is right as far as its digits go (")
 
 
 def test_two_mistakes_are_named_together() -> None:

@@ -156,6 +156,15 @@ def test_looks_that_do_not_fit_are_said(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_image_has_two_sides_and_a_file_a_folder(tmp_path: Path) -> None:
+    program = mg.program(lambda x: x[0] * 2)
+    program([[1.0]])
+    with pytest.raises(TypeError, match=r"got 8: write image=\(8, 8\)"):
+        program.to_html(tmp_path / "a.html", image=8)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match=r"create its folder first.*nowhere.a\.html'"):
+        program.to_html(tmp_path / "nowhere" / "a.html")
+
+
 def test_a_model_of_tokens_has_scores_for_each(tmp_path: Path) -> None:
     w = [[Value(0.1 * i + j) for j in range(3)] for i in range(3)]
     program = mg.program(lambda tokens: [s for t in tokens for s in mg.take(w, t)])

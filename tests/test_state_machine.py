@@ -617,7 +617,7 @@ def copies_lose_slots(patch: pytest.MonkeyPatch) -> None:
 
 
 def generators_leak_no_grad(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(modes, "_generator_frame", lambda: None)
+    patch.setattr(modes, "generator_frame", lambda: None)
 
 
 def strict_checks_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -44,12 +44,12 @@ class Known:
 
     def __init__(self, function: Callable[..., Any], base: Known | None = None) -> None:
         self.base = base  # what is known of the function whose derivative this is
-        self.retraced = 0
-        self.signature = inspect.signature(function)
+        self.retraced: int = 0
+        self.signature: inspect.Signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
         # The names, if arguments can only be given in this order or by name.
-        self.names = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
-        self.plain = len(self.names) == len(parameters)
+        self.names: tuple[str, ...] = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
+        self.plain: bool = len(self.names) == len(parameters)
         self.version: Version | None = None
 
     def current(self) -> Version | None:

@@ -106,7 +106,8 @@ class GradientCheck:
 
     def _title(self) -> str:
         if self.right:
-            return f"The gradient is right (largest relative difference {self.difference:.1g})"
+            far = "" if self.difference <= _TOLERANCE else " as far as its digits go"
+            return f"The gradient is right{far} (largest relative difference {self.difference:.1g})"
         if not self.data:
             return "The gradient is wrong, in a way that is not one of the usual mistakes"
         ways = [" and ".join(m.name for m in verdict.mistakes) for verdict in self.data]

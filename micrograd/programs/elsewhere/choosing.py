@@ -82,7 +82,7 @@ class Forward:
         lenient: bool = False,
     ) -> None:
         self._like = like
-        self.xp = like.xp
+        self.xp: Any = like.xp
         self._parameters = parameters
         self._given = given
         self._chosen: list[tuple[Way, Any, Run]] = []

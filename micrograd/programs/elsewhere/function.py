@@ -63,7 +63,7 @@ class Call:
         dtype = xp.result_type(*dtypes) if dtypes else xp.asarray(0.0).dtype
         if not xp.isdtype(dtype, "real floating"):
             raise TypeError(f"{name}: the arguments must hold real numbers, got dtype {dtype}")
-        self.run = Run(xp, dtype, device_of(next(iter(self.arrays.values()))), self.n)
+        self.run: Run = Run(xp, dtype, device_of(next(iter(self.arrays.values()))), self.n)
 
     @property
     def structures(self) -> tuple[Any, ...]:
@@ -122,7 +122,7 @@ class ArrayFunction:
         self._trees = trees
         self._parameters = parameters
         self._ways: dict[Path, Way] = {}
-        self.xp = standard(xp)
+        self.xp: Any = standard(xp)
 
     def __call__(
         self, parameters: Any, /, *examples: Any, seeds: Any = None, **named: Any

@@ -66,7 +66,7 @@ class Elsewhere:
     def __init__(self, paths: Paths, library: str) -> None:
         self._paths = paths
         self._library = library
-        self.xp = standard(importlib.import_module(library))
+        self.xp: Any = standard(importlib.import_module(library))
         self._known: tuple[Any, ...] = ()
 
     def _refresh(self, lenient: bool) -> None:

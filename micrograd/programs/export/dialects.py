@@ -59,7 +59,7 @@ class Functions:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.has_place = False
+        self.has_place: bool = False
         self._own: dict[Op, tuple[str, str]] = {}  # names and definitions
         self._texts: list[str] = []
 

@@ -63,6 +63,10 @@ def _arguments(writable: Writable, looks: Looks) -> list[dict[str, Any]]:
     """Tell how each argument is asked for."""
     pad = None
     if looks.image is not None:
+        if not isinstance(looks.image, (list, tuple)):
+            raise TypeError(
+                f"image is a height and a width, got {looks.image!r}: write image=(8, 8), say"
+            )
         fits = [a for a in writable.arguments if a.size == prod(looks.image)]
         if not fits:
             sizes = ", ".join(f"{a.name}: {a.size}" for a in writable.arguments)

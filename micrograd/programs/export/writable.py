@@ -57,7 +57,7 @@ class Writable:
                 f"{name} was called with arguments of {len(several)} shapes, and a file has one: "
                 "call retrace(), then call it with arguments of the shape that is wanted"
             )
-        self.name = "program" if name == "<lambda>" else name
+        self.name: str = "program" if name == "<lambda>" else name
         self.arguments: list[Argument] = [
             Argument(each, size_of(shape), shape, each in integers)
             for each, shape in zip(arguments, shapes)

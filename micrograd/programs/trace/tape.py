@@ -42,7 +42,7 @@ _IDENTITIES = {
 class Tape:
     """One entry per node, operands before consumers; a leaf has no operation."""
 
-    passing = (identity, tied)  # operations that are left out
+    passing: tuple[Op, ...] = (identity, tied)  # operations that are left out
 
     def __init__(self) -> None:
         self.ops: list[Op | None] = []

@@ -113,7 +113,7 @@ class Nodes:
     """An ONNX graph that is being written; tensors are known by their names."""
 
     def __init__(self, dtype: str) -> None:
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.nodes: list[Any] = []
         self.constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self.lacking: set[str] = set()  # operations that ONNX lacks
