@@ -233,7 +233,9 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES or name in _MOVED:
         return importlib.import_module(f"micrograd.{name}")
     if name in _LAZY_FUNCTIONS:
-        return getattr(importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}"), name)
+        module = importlib.import_module(f"micrograd.{_LAZY_FUNCTIONS[name]}")
+        globals()[name] = getattr(module, name)  # to import again would wait for a lock each time
+        return globals()[name]
     raise missing("micrograd", name, IN_MICROGRAD)
 
 

@@ -57,6 +57,17 @@ def test_everything_but_arrays_works_where_numpy_and_graphviz_are_missing() -> N
     assert result.stdout == "0.0\n", result.stderr
 
 
+def test_a_lazy_function_is_imported_once() -> None:
+    """An import waits for a lock, which an interrupt within one could keep on Python 3.10."""
+    result = python(
+        "import micrograd as mg\n"
+        "first = mg.hessian\n"
+        "mg.importlib.import_module = None\n"
+        "print(mg.hessian is first)"
+    )
+    assert result.stdout == "True\n", result.stderr
+
+
 def test_lazy_modules_are_listed_and_unknown_names_are_not_there() -> None:
     assert {"nn", "losses", "optim", "Value", "tanh"} <= set(dir(micrograd))
     assert micrograd.nn.MLP.__name__ == "MLP"
