@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from microgpt import CONTEXT, EDGE, HEADS, WIDTH, Transformer
-from programs_contestant import by_jax, data  # type: ignore[import-not-found]
+from programs_contestant import by_jax, data, network_of  # type: ignore[import-not-found]
 
 import micrograd as mg
 
@@ -59,12 +59,7 @@ def mean_of(program: mg.programs.Program, *arrays: Any) -> Step:
 def network(sizes: list[int], rows: int) -> Step:
     """Make the step of the network of benchmarks/programs_contestant.py."""
     X, y, W, b = data(sizes, rows)
-    model = mg.nn.MLP(sizes[0], sizes[1:])
-    for layer, weights, biases in zip(model.layers, W, b):
-        for neuron, column, bias in zip(layer.neurons, weights.T, biases):
-            neuron.b.data = bias
-            for v, number in zip(neuron.w, column):
-                v.data = number
+    model = network_of(sizes, W, b)
     if sizes[-1] == 1:
         return mean_of(mg.program(lambda x, y: mg.relu(1 - y * model(x))), X, y[:, 0])
     loss = mg.program(lambda x, y: sum(mg.relu(1 - t * z) for t, z in zip(y, model(x))))

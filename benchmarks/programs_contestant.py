@@ -57,16 +57,24 @@ def by_numpy(sizes: list[int], rows: int, optimise: bool) -> Step:
     return step
 
 
-def by_micrograd(sizes: list[int], rows: int, optimise: bool) -> Step:
+def network_of(sizes: list[int], W: Any, b: Any) -> Any:
+    """Make the network with these weights."""
     import micrograd as mg
 
-    X, y, W, b = data(sizes, rows)
     model = mg.nn.MLP(sizes[0], sizes[1:])
     for layer, weights, biases in zip(model.layers, W, b):
         for neuron, column, bias in zip(layer.neurons, weights.T, biases):
             neuron.b.data = bias
             for v, number in zip(neuron.w, column):
                 v.data = number
+    return model
+
+
+def by_micrograd(sizes: list[int], rows: int, optimise: bool) -> Step:
+    import micrograd as mg
+
+    X, y, W, b = data(sizes, rows)
+    model = network_of(sizes, W, b)
     if sizes[-1] == 1:
         y = y[:, 0]
         loss = mg.program(lambda x, y: mg.relu(1 - y * model(x)))

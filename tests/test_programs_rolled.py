@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_programs_printed import called, lines
 
 import micrograd as mg
-from micrograd import Value, program
+from micrograd import Value
 from micrograd.programs.loops.find import find_loop
 from micrograd.programs.loops.loop import OUTSIDE, OWN, SAME, STATE, Loop
 from micrograd.programs.loops.parts import Part, Parts
@@ -22,16 +23,6 @@ def draw(*shape: int) -> Any:
     if not shape:
         return Value(random.gauss(0, 0.5))
     return [draw(*shape[1:]) for _ in range(shape[0])]
-
-
-def called(function: Callable[..., Any], *arguments: Any) -> Any:
-    traced = program(function)
-    traced(*arguments)
-    return traced
-
-
-def lines(traced: Any) -> list[str]:
-    return [" ".join(line.split()) for line in str(traced).splitlines()]
 
 
 def times(matrix: Any, x: Any) -> list[Any]:
