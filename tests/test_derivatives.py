@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -225,6 +226,24 @@ def test_value_node_with_numbers_is_differentiated_once() -> None:
     with pytest.raises(TypeError, match="cannot differentiate again"):
         slope.backward()
     assert jacobian(lambda x: [Value.node(1.0, (x,), (2.0,))])(1.0).tolist() == [2.0]
+
+
+def flat_node(slope: object) -> Callable[[Value], Value]:
+    return lambda x: Value.node(1.0, (x,), lambda x, out: (slope,))
+
+
+def flat_op(slope: object) -> Callable[[Value], Value]:
+    return Op("flat", lambda x: 1.0, lambda x, out: slope)
+
+
+@pytest.mark.parametrize("made_by", [flat_node, flat_op])
+@pytest.mark.parametrize("slope", [0, False, np.float64(0.0), np.int64(0), -0.0])
+def test_a_slope_of_zero_is_zero_whatever_its_type(made_by: Any, slope: object) -> None:
+    x = Value(2.0)
+    y = made_by(slope)(x)
+    assert [str(jvp(y, x, -2.5).data), str(grad(y, x, -2.5).data)] == ["0.0", "0.0"]
+    with pytest.raises(TypeError, match="a local derivative"):
+        grad(made_by("no number")(x), x)
 
 
 def test_value_node_with_too_few_derivatives_is_refused() -> None:

@@ -34,6 +34,7 @@ from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, derivative_error
+from micrograd.value.numbers import to_float
 
 # A derivative on its way: a plain number as long as nothing it depends on can vary, else a Value.
 Entry = Union[Value, float]
@@ -303,9 +304,14 @@ def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
             slopes += slopes_at(node, [i])
             continue
         try:
-            slopes.append(node.op.derivatives[i](*arguments))  # type: ignore[misc]
+            slope = node.op.derivatives[i](*arguments)  # type: ignore[misc]
         except ARITHMETIC_ERRORS as error:
             raise derivative_error(root_cause(error), node, node.args[i]) from error
+        slopes.append(
+            slope
+            if isinstance(slope, Value)
+            else to_float(slope, f"a local derivative of {node.op.name}")
+        )
     if not kinks_of(node.op):
         return slopes
     return [chosen(slope, node, i) for i, slope in zip(positions, slopes)]

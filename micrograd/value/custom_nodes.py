@@ -83,26 +83,30 @@ def given_derivatives(node: Any, as_values: bool = False) -> Sequence[Any]:
     if callable(slopes):
         inputs = (*node.parents, node)
         if as_values:
-            return _one_per_parent(tuple(slopes(*inputs)), node)
+            return one_per_parent(slopes(*inputs), node, as_values=True)
         return one_per_parent(slopes(*[x._number for x in inputs]), node)
     if slopes is None and node.parents:
         warn(f"no gradient passes {_without_rule(node)}", RuntimeWarning)
     return slopes or ()
 
 
-def one_per_parent(slopes: Iterable[Any], node: Any) -> tuple[float, ...]:
-    """Return the slopes as floats; ValueError when there is not one for each parent of the node."""
-    numbers = tuple([to_float(slope, "a local derivative") for slope in slopes])
-    return _one_per_parent(numbers, node)
+def one_per_parent(slopes: Iterable[Any], node: Any, as_values: bool = False) -> tuple[Any, ...]:
+    """Return the slopes as floats, or as Values where they are any and are asked for.
 
-
-def _one_per_parent(slopes: tuple[Any, ...], node: Any) -> tuple[Any, ...]:
-    if len(slopes) != len(node.parents):
+    Raises ValueError when there is not one for each parent of the node.
+    """
+    found = tuple(
+        [
+            s if as_values and isinstance(s, ValueBase) else to_float(s, "a local derivative")
+            for s in slopes
+        ]
+    )
+    if len(found) != len(node.parents):
         raise ValueError(
             f"Value.node needs one local derivative per parent: "
-            f"got {len(slopes)} for {len(node.parents)} parents"
+            f"got {len(found)} for {len(node.parents)} parents"
         )
-    return slopes
+    return found
 
 
 def local_grads(node: Any) -> tuple[float, ...]:
