@@ -54,6 +54,15 @@ class Plan:
         for place, (storage, row) in enumerate(rows[len(self.outputs) :]):
             by_storage.setdefault(storage, []).append((row, place))
         self.guards = [(s, *np.array(pairs).T) for s, pairs in by_storage.items()]
+        # Those that fill a storage lie side by side, what varies and what does not.
+        asked: dict[bool, list[int]] = {}
+        for s, pairs in by_storage.items():
+            storage = self.storages[s]
+            full = sorted(row for row, _ in pairs) == [*range(storage.rows)]
+            if full and storage.kind == "computed" and not storage.ones:
+                storage.asked = True
+                asked.setdefault(storage.varies, []).append(s)
+        self.asked: list[list[int]] = list(asked.values())
 
     def _lay_out_inputs(self) -> None:
         """Leave inputs as they are given where only matrix products read them, if they are long."""

@@ -26,6 +26,7 @@ from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
+from micrograd.programs.run.guards import Guards
 from micrograd.programs.run.instructions import Instructions, can_write
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
@@ -47,7 +48,8 @@ class Workspace:
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
         # Each as it lies in memory, and by rows.
-        self._memory, self._lying = allocate(plan, n)
+        allocated = allocate(plan, n)
+        self._memory, self._lying = allocated.numbers, allocated.buffers
         self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
@@ -69,9 +71,7 @@ class Workspace:
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._guards = [(self.buffers[s], *places) for s, *places in plan.guards]
-        self._truths = plan.truths
-        self._check = self._only_guard()
+        self._guards = Guards(plan, self.buffers, allocated.asked, n) if plan.guards else None
         self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._zeros = np.zeros(len(self.gradients))
@@ -96,29 +96,7 @@ class Workspace:
         self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
-        return self._differing() if self._guards else None
-
-    def _only_guard(self) -> Array | None:
-        """Return the numbers of the guard, if there is but one, and it is true: a loss's check."""
-        if self._truths.shape != (1, 1) or not self._truths[0, 0]:
-            return None
-        [(buffer, of_buffer, _)] = self._guards
-        numbers: Array = buffer[of_buffer[0], ...]
-        return numbers
-
-    def _differing(self) -> Array | None:
-        if self._check is not None and np.logical_and.reduce(self._check, None):
-            return None
-        found = np.empty((len(self._truths), self.n), bool)
-        for buffer, of_buffer, places in self._guards:
-            numbers = buffer[of_buffer]
-            found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
-        found ^= self._truths
-        if not found.any():
-            return None
-        first: Array = found.argmax(axis=0)
-        first[~found.any(axis=0)] = len(found)
-        return first
+        return None if self._guards is None else self._guards.differing()
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
