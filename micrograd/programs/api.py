@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import FLOAT64, Argument, read
+from micrograd.programs.arguments import Argument, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
@@ -141,17 +141,37 @@ class Program(Exports, ForArrays):
         return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
-            # called in another program's function
+        if hooks.tracers and self._is_in_another((*args, *kwargs.values())):
             return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
+        before = None if kwargs else self._known.as_before(args)
+        if before is None:
+            return self._call_anew(args, kwargs)  # type: ignore[no-any-return]
+        paths, inputs, n = before
+        return self._given(paths.call(inputs, n), [paths], args, kwargs)  # type: ignore[no-any-return]
+
+    def _given(
+        self, result: Any, found: list[Paths], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the result of a call, which knows how to make that again."""
+        if hooks.tracers:
+            refuse_numbers(path for paths in found for path in paths.found)
+        lease_of(result).again = Again(self, args, kwargs)
+        return result
+
+    @staticmethod
+    def _is_in_another(arguments: tuple[Any, ...]) -> bool:
+        """Return whether it is called in another program's function, on one example."""
+        return hooks.tracer_here() is not None and are_scalars(arguments)
+
+    def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read the arguments, and run the paths of their shapes."""
         arguments: dict[str, Argument] = {}
         n = None
         for name, x in self._known.named(self._name, args, kwargs):
-            plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
-            library = None if plain else library_of(x)
+            library = library_of(x)
             if library is not None:
-                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
-            argument = Argument(x) if plain else read(self._name, name, x)
+                return self._on_arrays(library, args, kwargs)
+            argument = read(self._name, name, x)
             if n is None:
                 n = argument.n
             elif n != argument.n:
@@ -160,18 +180,17 @@ class Program(Exports, ForArrays):
         if n is None:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
         ragged = [x for x in arguments.values() if x.which is not None]
-        found: list[Paths] = []
         if ragged:
             refuse_ragged(self._name, self._orders, arguments)
-            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
-        else:
-            shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._paths(arguments, shapes, args, kwargs))
-            result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
-        if hooks.tracers:
-            refuse_numbers(path for paths in found for path in paths.found)
-        lease_of(result).again = Again(self, args, kwargs)
-        return result
+            found: list[Paths] = []
+            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            return self._given(result, found, args, kwargs)
+        shapes = tuple([x.structures[0] for x in arguments.values()])
+        paths = self._paths(arguments, shapes, args, kwargs)
+        result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
+        if not kwargs:
+            self._known.keep(args, arguments, paths)
+        return self._given(result, [paths], args, kwargs)
 
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)

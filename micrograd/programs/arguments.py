@@ -30,7 +30,7 @@ class Argument:
         self.structures: list[Structure] = [array.shape[1:]]
         self.which: Array | None = None  # the structure of each row, where there are several
         self.is_integer: bool = array.dtype.kind in "iub"
-        self._columns = _examples_last(array.astype(np.float64, copy=False))
+        self._columns = columns_of(array)
 
     def columns(self, rows: Array | None = None) -> Array:
         """Return the numbers of some rows, which are alike: one column per row."""
@@ -153,8 +153,10 @@ def _likely(array: Array) -> str:
     return "" if is_number(other) else f": it holds {other!r}"
 
 
-def _examples_last(array: Array) -> Array:
-    """Return an array with the examples as the last axis, and all others as one."""
+def columns_of(array: Array) -> Array:
+    """Return the numbers as float64, the examples as the last axis, all other axes as one."""
+    if array.dtype is not FLOAT64:
+        array = array.astype(np.float64, copy=False)
     if array.ndim == 2:
         return array.T
     if array.ndim == 1:

@@ -75,10 +75,7 @@ def allocate(plan: Plan, n: int) -> Memory:
     buffers = []
     for i, storage in enumerate(storages):
         rows = storage.rows + storage.ones
-        if storage.memory is None:
-            buffer = others[i]
-        else:
-            buffer = memories[storage.memory][:rows]
+        buffer = others[i] if storage.memory is None else memories[storage.memory][:rows]
         if not storage.varies:
             buffer = buffer.reshape(rows)
             buffer[:] = 0.0

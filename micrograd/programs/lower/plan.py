@@ -57,11 +57,11 @@ class Plan:
         # Those that fill a storage lie side by side, what varies and what does not.
         asked: dict[bool, list[int]] = {}
         for s, pairs in by_storage.items():
-            storage = self.storages[s]
-            full = sorted(row for row, _ in pairs) == [*range(storage.rows)]
-            if full and storage.kind == "computed" and not storage.ones:
-                storage.asked = True
-                asked.setdefault(storage.varies, []).append(s)
+            own = self.storages[s]
+            full = sorted(row for row, _ in pairs) == [*range(own.rows)]
+            if full and own.kind == "computed" and not own.ones:
+                own.asked = True
+                asked.setdefault(own.varies, []).append(s)
         self.asked: list[list[int]] = list(asked.values())
 
     def _lay_out_inputs(self) -> None:

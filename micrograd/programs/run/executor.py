@@ -9,36 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextvars import Context
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from micrograd import ops
-from micrograd.engine import Value
-from micrograd.native.blocks import block_of
-from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import CONSTANTS, INPUT
-from micrograd.programs.lift.lifted import Lifted
-from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
-from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.guards import Guards
 from micrograd.programs.run.instructions import Instructions, can_write
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
-from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
-KEPT = 4  # idle workspaces
 FEW = 16  # examples: a sum over terms and examples is one product, though these have to be copied
 
 
@@ -62,6 +53,7 @@ class Workspace:
         self.parameters: NDArray[Any] = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients: NDArray[Any] = self.buffers[plan.gradients]
+        self._times_zero = np.zeros(())
         given = [
             (storage.name, buffer[: storage.rows])
             for storage, buffer in zip(plan.storages, self.buffers)
@@ -70,11 +62,9 @@ class Workspace:
         self.inputs: dict[str, NDArray[Any]] = {name: buffer for name, buffer in given if name}
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
-        self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
+        self._outputs = self._results(plan.outputs)
         self._guards = Guards(plan, self.buffers, allocated.asked, n) if plan.guards else None
-        self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
-        self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
         self._numbers = _Numbers(self.buffers)
@@ -83,6 +73,7 @@ class Workspace:
             self._in_c = Instructions(self._memory, self.buffers, self.n)
         self._forward = self._bind(plan.forward)
         self._backward = self._bind(plan.backward)
+        self._end = self._gather(plan)
         del self._numbers, self._in_c  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
@@ -92,10 +83,11 @@ class Workspace:
         many guards there are; None if all hold.
         """
         for name, buffer in self.inputs.items():
-            buffer[:] = inputs[name][: len(buffer)]
+            given = inputs[name]
+            buffer[:] = given if len(given) == len(buffer) else given[: len(buffer)]
         self._quietly.run(_run, self._forward)
-        for row, results in zip(self._outputs, out):
-            results[...] = row
+        for place, results in self._outputs:
+            out[place] = results
         return None if self._guards is None else self._guards.differing()
 
     def backward(self, seeds: Array | float) -> Array:
@@ -108,14 +100,37 @@ class Workspace:
             for buffer in self._seeds:
                 buffer[:] = seeds
             self._seed = seeds
-        self._quietly.run(_run, self._backward)
-        for buffer, places, numbers in self._copied:
-            self.gradients[places] = buffer[numbers]
+        self._quietly.run(_run, self._backward, self._end)
         return self.gradients
 
     def is_finite(self) -> bool:
-        """Return whether all gradients are numbers."""
-        return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
+        """Return whether all gradients of the last reverse pass are numbers."""
+        return math.isfinite(self._times_zero)
+
+    def _results(self, outputs: Sequence[tuple[int, int]]) -> list[tuple[slice, Array]]:
+        """Return the results that lie side by side, and where they go: few arrays to copy."""
+        pieces: list[tuple[int, int, int]] = []  # storage, first row, how many
+        for storage, row in outputs:
+            if pieces and (storage, row) == (pieces[-1][0], pieces[-1][1] + pieces[-1][2]):
+                pieces[-1] = (*pieces[-1][:2], pieces[-1][2] + 1)
+            else:
+                pieces.append((storage, row, 1))
+        found, end = [], 0
+        for storage, row, count in pieces:
+            results = self.buffers[storage][row : row + count]
+            found.append((slice(end, end + count), results.reshape(count, -1)))
+            end += count
+        return found
+
+    def _gather(self, plan: Plan) -> list[Call]:
+        """Return what ends a reverse pass: gradients from elsewhere copied, and all looked at."""
+        calls: list[Call] = []
+        for storage, places, which in plan.copied:
+            numbers = np.empty(len(which))
+            calls.append((self.buffers[storage].take, (which, None, numbers, "clip")))
+            calls.append((self.gradients.__setitem__, (places, numbers)))
+        zeros = np.zeros(len(self.gradients))  # times which a number that is not finite is nan
+        return [*calls, (np.dot, (self.gradients, zeros, self._times_zero))]
 
     # Steps as calls ----------------------------------------------------------------------------
 
@@ -246,133 +261,7 @@ class _Numbers(dict[View, "Array"]):
         return number
 
 
-def _run(calls: Sequence[Call]) -> None:
-    for call, arguments in calls:
-        call(*arguments)
-
-
-class Kept(NamedTuple):
-    """The state of a call of many blocks: all that each block is computed again from."""
-
-    inputs: Mapping[str, Array]
-    numbers: Array  # the parameters' data
-    n: int
-
-    def spans(self) -> list[slice]:
-        """Return the examples of each block."""
-        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
-
-
-State = Union[Workspace, Kept]
-
-
-class Executable:
-    """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
-
-    def __init__(
-        self,
-        tape: Tape,
-        outputs: Sequence[int],
-        slopes: Slopes,
-        parameters: Sequence[Value],
-        patterns: Mapping[Value, str],
-        guards: Mapping[int, bool],
-    ) -> None:
-        self.parameters: list[Value] = list(parameters)
-        self.block: Any = block_of(self.parameters)
-        self._numbers = np.asarray(self.block.data)
-        lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
-        self.plan: Plan = Plan(lifted, list(guards.values()))
-        self.width: int = len(outputs)
-        self._tape = tape
-        self._outputs = outputs
-        self._idle: list[Workspace] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful"}
-        return {name: x for name, x in vars(self).items() if name not in temporary}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, block=block_of(state["parameters"]), _idle=[])
-        self._numbers = np.asarray(self.block.data)
-
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
-        """Return the results, of shape (k, n), and what `backward` needs of this call.
-
-        The third is the first guard of each example that comes out otherwise, or None; see
-        `Workspace.forward`.
-        """
-        out = np.empty((self.width, n))
-        if n <= BLOCK:
-            workspace = self._workspace(n)
-            changes = self.block.pull_data()
-            if changes != workspace.changes:
-                workspace.parameters[:] = self._numbers
-                workspace.changes = changes
-            differs = workspace.forward(inputs, out)
-            return out, workspace, differs
-        self.block.pull_data()
-        numbers = self._numbers.copy()
-        if self.plan.backward:
-            inputs = {name: columns.copy() for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers, n)
-        first = np.full(n, self.plan.count_guards)
-        for span in kept.spans():
-            workspace, differs = self._run_span(kept, span, out[:, span])
-            self.give_back(workspace)
-            if differs is not None:
-                first[span] = differs
-        return out, kept, first if (first < self.plan.count_guards).any() else None
-
-    def backward(self, state: State, seeds: Array | float) -> Array:
-        """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
-
-        One number stands for seeds that are all the same.
-        """
-        if isinstance(state, Workspace):
-            return self._backward(state, seeds)
-        gradients = np.zeros(len(self.parameters))
-        for span in state.spans():
-            out = np.empty((self.width, span.stop - span.start))
-            workspace, _ = self._run_span(state, span, out)
-            some = seeds if isinstance(seeds, float) else seeds[:, span]
-            gradients += self._backward(workspace, some)
-            self.give_back(workspace)
-        return gradients
-
-    def _backward(self, workspace: Workspace, seeds: Array | float) -> Array:
-        gradients = workspace.backward(seeds)
-        if workspace.is_finite():
-            return gradients
-        if isinstance(seeds, float):
-            seeds = np.full((self.width, workspace.n), seeds)
-        return self.careful.gradients(workspace.inputs, workspace.parameters, seeds)
-
-    @cached_property
-    def careful(self) -> Careful:
-        return Careful(self._tape, self._outputs, self.parameters)
-
-    def give_back(self, state: State) -> None:
-        """Return the workspace of a call that nothing refers to any more to the pool."""
-        if isinstance(state, Workspace):
-            self._idle.append(state)
-            del self._idle[:-KEPT]
-
-    def _run_span(self, kept: Kept, span: slice, out: Array) -> tuple[Workspace, Array | None]:
-        workspace = self._workspace(span.stop - span.start)
-        workspace.parameters[:] = kept.numbers
-        workspace.changes = -1
-        differs = workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return workspace, differs
-
-    def _workspace(self, n: int) -> Workspace:
-        for workspace in reversed(tuple(self._idle)):
-            if workspace.n == n:
-                try:
-                    self._idle.remove(workspace)
-                except ValueError:
-                    continue  # another thread was quicker
-                return workspace
-        with uncollected():
-            return Workspace(self.plan, n)
+def _run(*parts: Sequence[Call]) -> None:
+    for calls in parts:
+        for call, arguments in calls:
+            call(*arguments)
