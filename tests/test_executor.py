@@ -300,7 +300,11 @@ def test_of_the_zeros_the_last_is_the_larger_as_in_the_loop(
         rows = rng.choice([0.0, -0.0], (7, n))
 
         def f(x: Any, w: list[Value] = weights) -> Any:
-            return largest(list(x)), largest(w) * 1.0 + x[0] * 0.0 - 0.0, largest([p * v for p, v in zip(w, x)])
+            return (
+                largest(list(x)),
+                largest(w) * 1.0 + x[0] * 0.0 - 0.0,
+                largest([p * v for p, v in zip(w, x)]),
+            )
 
         loop = [[np.copysign(1.0, v.data) for v in f([Value(x) for x in row])] for row in rows]
         for in_c in (True, False):
