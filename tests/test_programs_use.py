@@ -17,7 +17,7 @@ from micrograd import Value, program
 from micrograd.graph import steps
 from micrograd.nn import MLP
 from micrograd.programs import ProgramError, Result
-from micrograd.programs.run.executor import BLOCK
+from micrograd.programs.run.executable import BLOCK
 
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
 SCALE = 2.0

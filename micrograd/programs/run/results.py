@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from micrograd.programs.again import Again
     from micrograd.programs.run.careful import NodeByNode
-    from micrograd.programs.run.executor import Executable
+    from micrograd.programs.run.executable import Executable
 
     Array = NDArray[Any]
 
