@@ -212,7 +212,7 @@ def test_its_pickle_computes_what_was_asked_for_before(duplicate: Callable[[Any]
     x = np.array([1.3, 0.4, 0.2])
     untried = duplicate(fit)  # nothing was evaluated
     assert untried.fun(x) == fit.fun(x)
-    with pytest.raises(ProgramError, match="derivative of the objective was not taken .* before"):
+    with pytest.raises(ProgramError, match=r"derivative of the objective was not taken .* before"):
         untried.hess(x)
     fit.hess(x), fit.jacobian(x)
     own = duplicate(fit)
