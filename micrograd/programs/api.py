@@ -141,7 +141,8 @@ class Program(Exports, ForArrays):
         return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracers and self._is_in_another((*args, *kwargs.values())):
+        traces = hooks.tracers and hooks.tracer_here() is not None
+        if traces and are_scalars((*args, *kwargs.values())):  # in another program's function
             return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
         before = None if kwargs else self._known.as_before(args)
         if before is None:
@@ -158,27 +159,14 @@ class Program(Exports, ForArrays):
         lease_of(result).again = Again(self, args, kwargs)
         return result
 
-    @staticmethod
-    def _is_in_another(arguments: tuple[Any, ...]) -> bool:
-        """Return whether it is called in another program's function, on one example."""
-        return hooks.tracer_here() is not None and are_scalars(arguments)
-
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Read the arguments, and run the paths of their shapes."""
-        arguments: dict[str, Argument] = {}
-        n = None
-        for name, x in self._known.named(self._name, args, kwargs):
+        given = dict(self._known.named(self._name, args, kwargs))
+        for x in given.values():
             library = library_of(x)
             if library is not None:
                 return self._on_arrays(library, args, kwargs)
-            argument = read(self._name, name, x)
-            if n is None:
-                n = argument.n
-            elif n != argument.n:
-                raise self._different_lengths(arguments, n, name, argument.n)
-            arguments[name] = argument
-        if n is None:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
+        arguments, n = read(self._name, given)
         ragged = [x for x in arguments.values() if x.which is not None]
         if ragged:
             refuse_ragged(self._name, self._orders, arguments)
@@ -375,14 +363,6 @@ class Program(Exports, ForArrays):
         if version is None:
             return None
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
-
-    def _different_lengths(
-        self, arguments: dict[str, Argument], n: int, name: str, other: int
-    ) -> ValueError:
-        return ValueError(
-            f"{self._name}: {next(iter(arguments))} has {n} examples, {name} has {other}: "
-            "the first axis of all arguments counts the same examples"
-        )
 
 
 def program(function: Callable[..., Any]) -> Program:

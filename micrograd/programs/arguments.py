@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -55,8 +55,26 @@ class Ragged(Argument):
         return np.array([self._rows[row] for row in chosen], float).T
 
 
-def read(function: str, name: str, given: Any) -> Argument:
-    """Read an argument; raises TypeError and ValueError for what holds no rows of numbers."""
+def read(function: str, given: Mapping[str, Any]) -> tuple[dict[str, Argument], int]:
+    """Read the arguments of a call, by name, and how many rows they have.
+
+    Raises TypeError and ValueError for what holds no rows of numbers, or other numbers of rows.
+    """
+    arguments = {name: _read(function, name, x) for name, x in given.items()}
+    counts = {name: argument.n for name, argument in arguments.items()}
+    if not counts:
+        raise TypeError(f"{function}: a program takes at least one argument, the examples")
+    first, n = next(iter(counts.items()))
+    for name, other in counts.items():
+        if other != n:
+            raise ValueError(
+                f"{function}: {first} has {n} examples, {name} has {other}: "
+                "the first axis of all arguments counts the same examples"
+            )
+    return arguments, n
+
+
+def _read(function: str, name: str, given: Any) -> Argument:
     what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
