@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable
@@ -296,7 +297,7 @@ def test_more_steps_than_a_page_holds_share_boxes(steps: int) -> None:
     assert len(ranges) >= 3
     assert ranges[0][0] == 1
     assert ranges[-1][1] == ranges[-1][2] >= steps - 1
-    assert all(end + 1 == first for (_, end, _), (first, _, _) in zip(ranges, ranges[1:]))
+    assert all(end + 1 == first for (_, end, _), (first, _, _) in itertools.pairwise(ranges))
 
 
 # What else is drawn ------------------------------------------------------------------------------
