@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import raster
 from micrograd.draw.diagram.dot import digraph
+from micrograd.draw.diagram.pdf import pdf
 from micrograd.draw.diagram.picture import draw, style
 from micrograd.draw.diagram.sheet import MANY_ARROWS, Sheet, local_derivatives
 from micrograd.draw.folding.levels import BOXES, check_fold
@@ -164,9 +165,9 @@ class Diagram:
     def save(self, path: str | Path) -> None:
         """Write the picture to a .svg, .png, .pdf, .dot or .html file.
 
-        All are one drawing, but for .pdf, which Graphviz draws; a PNG has two pixels for each one.
-        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot), and
-        for a PNG without resvg.
+        All are one drawing; a PNG has two pixels for each one. Raises ValueError for any other
+        suffix, RuntimeError without Graphviz (except for .dot), for a PNG without resvg, and for a
+        PDF without svglib.
 
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
@@ -189,7 +190,7 @@ class Diagram:
             return _page(self.title, self.svg).encode()
         if kind == ".png":
             return raster.png(self.svg, self.description)
-        return layout.render(self.source, kind[1:])
+        return pdf(self.svg, self.title, self.description)
 
     def __str__(self) -> str:
         return self.description

@@ -16,7 +16,7 @@ PER_METRE = round(SCALE * 96 / 0.0254)  # which lets it be shown in the size of 
 
 MISSING = (
     "a PNG is made of the SVG by resvg, which is not here: pip install 'micrograd[dot]', or save "
-    "the picture as .svg, .pdf or .html"
+    "the picture as .svg or .html"
 )
 
 
@@ -54,22 +54,30 @@ def in_light(svg: str) -> str:
     def plain(found: re.Match[str]) -> str:
         rules = found[1][found[1].rindex("}.picture { font") + 1 :]
         rules = re.sub(r"var\(--([\w-]+)\)", lambda name: colours[name[1]], rules)
-        rules = re.sub(r"font: (\d+px)[^;]*;", rf"font-size: \1; font-family: '{_FONT}';", rules)
-        return f"<style>{rules.replace('4px', '4').replace('650', 'bold')}</style>"
+        rules = re.sub(r"font: (\d+px)[^;]*;", rf"font-size: \1; font-family: '{FONT}';", rules)
+        rules = re.sub(r"font-weight: \d+", "font-weight: bold", rules.replace("4px", "4"))
+        return f"<style>{rules}</style>"
 
     return re.sub(r"<style>(.*?)</style>", plain, svg, count=1, flags=re.S)
 
 
-_FONT = "DejaVu Sans"
+FONT = "DejaVu Sans"  # has Greek letters
 
 
 def _fonts() -> dict[str, Any]:
     """Return where letters come from: matplotlib brings some along, else those of the system."""
+    folder = font_folder()
+    if folder is None:
+        return {"sans_serif_family": FONT, "font_family": FONT}
+    return {"skip_system_fonts": True, "font_dirs": [str(folder)]}
+
+
+def font_folder() -> Path | None:
+    """Return the folder of the fonts that matplotlib brings along; None without it."""
     found = importlib.util.find_spec("matplotlib")
     if found is None or found.origin is None:
-        return {"sans_serif_family": _FONT, "font_family": _FONT}
-    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return {"skip_system_fonts": True, "font_dirs": [str(folder)]}
+        return None
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 def _with_chunks(image: bytes, chunks: dict[bytes, bytes]) -> bytes:
