@@ -242,7 +242,9 @@ def _notes(sheet: Sheet) -> list[str]:
 
 def _description(sheet: Sheet) -> str:
     outline, folding = sheet.outline, sheet.folding
-    ends = dict.fromkeys(sheet.writings[folding.box_of[v]].words for v in outline.roots)
+    ends = dict.fromkeys(
+        sheet.writings[folding.boxes[folding.box_at[outline.place[v]]]].words for v in outline.roots
+    )
     said = [
         f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
         f"The result{' is' if len(ends) == 1 else 's are'} {'; '.join(ends)}",
