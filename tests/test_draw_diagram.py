@@ -28,7 +28,7 @@ from PIL import Image
 
 from micrograd import Value, draw_dot, toposort
 from micrograd.draw import Diagram, graph
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import formats, layout
 from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import number, printable, wrapped
 from micrograd.nn import MLP, Neuron
@@ -482,10 +482,10 @@ def test_without_resvg_a_png_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_letters_are_matplotlibs_or_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    [folder] = raster._fonts()["font_dirs"]
+    [folder] = formats._fonts()["font_dirs"]
     assert list(Path(folder).glob("DejaVuSans.ttf"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert raster._fonts() == {"sans_serif_family": "DejaVu Sans", "font_family": "DejaVu Sans"}
+    assert formats._fonts() == {"sans_serif_family": "DejaVu Sans", "font_family": "DejaVu Sans"}
 
 
 def test_a_notebook_gets_the_picture_with_alt_text_and_words() -> None:

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import raster
+from micrograd.draw.diagram import formats
 from micrograd.draw.diagram.dot import digraph
-from micrograd.draw.diagram.pdf import pdf
 from micrograd.draw.diagram.picture import draw, style
 from micrograd.draw.diagram.sheet import MANY_ARROWS, Sheet, local_derivatives
 from micrograd.draw.folding.levels import BOXES, check_fold
@@ -189,8 +188,8 @@ class Diagram:
         if kind == ".html":
             return _page(self.title, self.svg).encode()
         if kind == ".png":
-            return raster.png(self.svg, self.description)
-        return pdf(self.svg, self.title, self.description)
+            return formats.png(self.svg, self.description)
+        return formats.pdf(self.svg, self.title, self.description)
 
     def __str__(self) -> str:
         return self.description

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import formats, layout
 from micrograd.draw.diagram.arrow_labels import clear_labels
 from micrograd.draw.diagram.parts import Arrow, Box, Frame, Place
 from micrograd.draw.diagram.placing import (
@@ -87,7 +87,7 @@ class Picture(NamedTuple):
 
         It has two pixels for each one of a column, in which a wider picture is scaled down.
         """
-        return raster.png(self.svg(alt), alt, self._scale)
+        return formats.png(self.svg(alt), alt, self._scale)
 
     @property
     def shown(self) -> dict[str, int]:

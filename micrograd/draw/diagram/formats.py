@@ -1,8 +1,10 @@
-"""Turn a picture into a PNG: the same drawing as the SVG, in light colours."""
+"""Turn a picture into a PNG or a PDF: the same drawing as the SVG, in light colours."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import io
 import re
 import struct
 import zlib
@@ -14,8 +16,12 @@ from micrograd.draw.scene import theme
 SCALE = 2  # pixels of a PNG for each one of the SVG, as fine screens have them
 PER_METRE = round(SCALE * 96 / 0.0254)  # which lets it be shown in the size of the SVG
 
-MISSING = (
+NO_PNG = (
     "a PNG is made of the SVG by resvg, which is not here: pip install 'micrograd[dot]', or save "
+    "the picture as .svg or .html"
+)
+NO_PDF = (
+    "a PDF is made of the SVG by svglib, which is not here: pip install 'micrograd[dot]', or save "
     "the picture as .svg or .html"
 )
 
@@ -31,11 +37,37 @@ def png(svg: str, description: str, scale: float = 1.0) -> bytes:
     try:
         import resvg_py
     except ImportError:
-        raise RuntimeError(MISSING) from None
+        raise RuntimeError(NO_PNG) from None
     drawn = resvg_py.svg_to_bytes(svg_string=in_light(svg), zoom=SCALE * scale, **_fonts())
     text = b"Description\0\0\0\0\0" + description.encode()
     size = struct.pack(">IIB", PER_METRE, PER_METRE, 1)
     return _with_chunks(bytes(drawn), {b"pHYs": size, b"iTXt": text})
+
+
+def pdf(svg: str, title: str, description: str) -> bytes:
+    """Return a picture as a PDF of one page of its size, with a title and a description.
+
+    Raises RuntimeError without svglib.
+
+    >>> pdf('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="2"/>', "", "nothing")[:5]
+    b'%PDF-'
+    """
+    try:
+        from reportlab.graphics import renderPDF
+        from reportlab.pdfgen.canvas import Canvas
+        from svglib.svglib import svg2rlg
+    except ImportError:
+        raise RuntimeError(NO_PDF) from None
+    drawing: Any = svg2rlg(io.BytesIO(_for_svglib(in_light(svg), _font()).encode()))
+    file = io.BytesIO()
+    page = Canvas(file, pagesize=(drawing.width, drawing.height), invariant=True)
+    page.setTitle(title)
+    page.setAuthor("")
+    page.setCreator("micrograd")
+    page.setSubject(description)
+    renderPDF.draw(drawing, page, 0, 0)
+    page.save()
+    return file.getvalue()
 
 
 def is_here() -> bool:
@@ -87,3 +119,31 @@ def _with_chunks(image: bytes, chunks: dict[bytes, bytes]) -> bytes:
         for kind, data in chunks.items()
     )
     return image[:33] + found + image[33:]
+
+
+def _for_svglib(svg: str, font: str) -> str:
+    """Write what svglib does not read: lengths of CSS, a font around text, a line in a shape."""
+    svg = svg.replace('style="max-width:100%;height:auto"', "", 1)
+    svg = re.sub(
+        r"\.picture \{ (font-size: \d+px;) font-family: [^;]*;",
+        rf".picture text {{ \1 font-family: '{font}';",
+        svg,
+    )
+    return re.sub(
+        r'(<path class="[^"]*") d="([^"]*Z)(M[^Z"]*)"/>',
+        r'\1 d="\2"/>\1 style="fill:none" d="\3"/>',
+        svg,
+    )
+
+
+@functools.cache
+def _font() -> str:
+    """Return the name of a font that has Greek letters, if matplotlib brings it along."""
+    from svglib.svglib import register_font
+
+    folder = font_folder()
+    if folder is None:
+        return "Helvetica"
+    for weight, name in (("normal", "DejaVuSans.ttf"), ("bold", "DejaVuSans-Bold.ttf")):
+        register_font(FONT, str(folder / name), weight=weight)
+    return FONT
