@@ -185,7 +185,7 @@ def test_a_program_may_have_a_client_of_its_own(client: Any) -> None:
         assert_same(total.data, expected.mean().data)
         assert_same(gradients(total), gradients(expected.mean()))
         assert vars(own)["_micrograd_plans"]
-    with pytest.raises(TypeError, match="dask.distributed.Client"):
+    with pytest.raises(TypeError, match="client= is a"):
         mg.program(error, client=3)
 
 
