@@ -19,6 +19,7 @@ from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
 from micrograd.programs.cluster.chunks import call_on_chunks
+from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
@@ -70,13 +71,15 @@ class Program(Exports, ForArrays):
     (2.0, -2.0, -2.0)
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], client: Any = None) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
         self._wrap(function, Known(function))
+        self._client = checked(client)
 
     _known: Known
     _base: Program  # of a derivative: what it is the derivative of
+    _client: Any = None  # of Dask
 
     def _wrap(
         self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
@@ -98,6 +101,7 @@ class Program(Exports, ForArrays):
         method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
         bound._wrap(method, self._known_of(method), self._orders)
+        bound._client = self._client
         if self._orders:
             bound._base = self._base.__get__(instance, owner)
             bound._known.base = bound._base._known
@@ -200,7 +204,7 @@ class Program(Exports, ForArrays):
         named = self._known.named(self._name, args, kwargs)
         result: Any
         if library == "dask":
-            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped)
+            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped, self._client)
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -352,7 +356,7 @@ class Program(Exports, ForArrays):
             return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.__wrapped__, memo))
+        return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
 
     def _settled(self) -> Program:
         """Return a program of what was traced, which needs its function no more."""
@@ -365,10 +369,12 @@ class Program(Exports, ForArrays):
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
 
-def program(function: Callable[..., Any]) -> Program:
+def program(function: Callable[..., Any], *, client: Any = None) -> Program:
     """Make a function of one example a program, which is called on arrays of examples.
 
-    Raises TypeError for what is not a function; the calls raise what `Program` says.
+    On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
+
+    Raises TypeError for what is no function or client; the calls raise what `Program` says.
 
     >>> @program
     ... def norm(x):
@@ -376,7 +382,7 @@ def program(function: Callable[..., Any]) -> Program:
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    return Program(function)
+    return Program(function, client)
 
 
 def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:
