@@ -305,7 +305,7 @@ def test_what_does_not_fit_may_fit_otherwise() -> None:
 def test_transposed_matrices_that_fit_on_each_other_are_told() -> None:
     one, two = np.ones((2, 3)), np.ones((4, 3))  # whose transposes fit as well
     x, y = [[0.1, 0.2], [0.3, 0.4]], [1, 2]
-    asks: list[Any] = [deltas, lambda *given: check_gradient(*given, np.zeros(18))]
+    asks: list[Any] = [deltas, lambda t, x, y: check_gradient(t, x, y, np.zeros(18))]
     for ask in asks:
         with pytest.raises(ValueError, match=r"takes 1; the matrices fit transposed.*Theta\.T"):
             ask([one.T, two.T], x, y)
