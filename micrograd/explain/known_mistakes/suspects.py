@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from micrograd import ops
@@ -21,6 +21,7 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     Grads,
     Pass,
     edges_of,
+    pass_on,
     reset_interior,
     right,
     visits_of,
@@ -119,9 +120,7 @@ def _with_rule(op: Op, slopes: Callable[..., tuple[float, ...]]) -> Pass:
 def _reversed_forgotten(root: Value, edges: Edges, grad: Grads) -> None:
     """Walk from the leaves to the root: what arrives in between is not passed on."""
     reset_interior(root, edges, grad)
-    for node in reversed(list(edges)):
-        for operand, slope in edges[node]:
-            grad[operand] += slope * grad[node]
+    pass_on(reversed(list(edges)), edges, grad)
 
 
 def _last_operand_first(wrong_pass: Pass) -> Pass:
@@ -189,7 +188,7 @@ def _seeded(seed: Callable[[Value], float]) -> Pass:
     def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
         reset_interior(root, edges, grad)
         grad[root] = seed(root)
-        _pass_on(edges, edges, grad)
+        pass_on(edges, edges, grad)
 
     return wrong_pass
 
@@ -217,16 +216,9 @@ def _unnamed_operand(op: Op | None, kept: int) -> Pass:
             (v, [operands[kept]] if operands and op in (None, v.op) else operands)
             for v, operands in edges.items()
         )
-        _pass_on(_walk(root, named, False), edges, grad)
+        pass_on(_walk(root, named, False), edges, grad)
 
     return wrong_pass
-
-
-def _pass_on(nodes: Iterable[Value], edges: Edges, grad: Grads) -> None:
-    for node in nodes:
-        arrived = grad[node]
-        for operand, slope in edges[node]:
-            grad[operand] += slope * arrived
 
 
 def _walk(root: Value, edges: Edges, last_first: bool) -> list[Value]:
