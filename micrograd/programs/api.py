@@ -112,10 +112,8 @@ class Program(Exports, ForArrays):
     ) -> Program:
         """Return the program of a derivative of each row."""
         if sparse:
-            raise TypeError(
-                f"{compute.__name__.strip('_')} of {self!r}: sparse is for functions; the "
-                "derivatives of a program are arrays, with those of each row"
-            )
+            what = f"{compute.__name__.strip('_')} of {self!r}"
+            raise TypeError(f"{what}: sparse is for functions; a program gives arrays of rows")
         return self._of_order(Order(compute, argnums, has_aux=has_aux))
 
     def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
@@ -358,8 +356,7 @@ class Program(Exports, ForArrays):
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
 
-    def _settled(self) -> Program:
-        """Return a program of what was traced, which needs its function no more."""
+    def _settled(self) -> Program:  # of what was traced, which needs its function no more
         return _load(None, self._traced())
 
     def _traced(self) -> Traced | None:
