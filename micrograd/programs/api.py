@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import FLOAT64, Argument, read
+from micrograd.programs.arguments import FLOAT64, Argument, different_lengths, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
@@ -130,6 +130,7 @@ class Program(Exports, ForArrays):
         known = Known(self.__wrapped__, self._known)
         derived._wrap(self.__wrapped__, known, (*self._orders, order))
         derived._base = self
+        derived._client = self._client
         return derived
 
     def _known_of(self, method: MethodType) -> Known:
@@ -159,7 +160,7 @@ class Program(Exports, ForArrays):
             if n is None:
                 n = argument.n
             elif n != argument.n:
-                raise self._different_lengths(arguments, n, name, argument.n)
+                raise different_lengths(self._name, next(iter(arguments)), n, name, argument.n)
             arguments[name] = argument
         if n is None:
             raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
@@ -360,14 +361,6 @@ class Program(Exports, ForArrays):
         if version is None:
             return None
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
-
-    def _different_lengths(
-        self, arguments: dict[str, Argument], n: int, name: str, other: int
-    ) -> ValueError:
-        return ValueError(
-            f"{self._name}: {next(iter(arguments))} has {n} examples, {name} has {other}: "
-            "the first axis of all arguments counts the same examples"
-        )
 
 
 def program(function: Callable[..., Any], *, client: Any = None) -> Program:

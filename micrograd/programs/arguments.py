@@ -161,3 +161,11 @@ def _examples_last(array: Array) -> Array:
         return array[None]
     n, *shape = array.shape
     return array.reshape(n, int(np.prod(shape))).T
+
+
+def different_lengths(program: str, first: str, n: int, name: str, other: int) -> ValueError:
+    """Return the error of two arguments of a program with unlike numbers of examples."""
+    return ValueError(
+        f"{program}: {first} has {n} examples, {name} has {other}: the first axis of all arguments "
+        "counts the same examples"
+    )
