@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import FLOAT64, Argument, different_lengths, read
+from micrograd.programs.arguments import Argument, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
@@ -24,7 +24,6 @@ from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
-from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
@@ -146,44 +145,47 @@ class Program(Exports, ForArrays):
         return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
-            # called in another program's function
+        traces = hooks.tracers and hooks.tracer_here() is not None
+        if traces and are_scalars((*args, *kwargs.values())):  # in another program's function
             return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
-        arguments: dict[str, Argument] = {}
-        n = None
-        for name, x in self._known.named(self._name, args, kwargs):
-            plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
-            library = None if plain else library_of(x)
-            if library is not None:
-                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
-            argument = Argument(x) if plain else read(self._name, name, x)
-            if n is None:
-                n = argument.n
-            elif n != argument.n:
-                raise different_lengths(self._name, next(iter(arguments)), n, name, argument.n)
-            arguments[name] = argument
-        if n is None:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        ragged = [x for x in arguments.values() if x.which is not None]
-        found: list[Paths] = []
-        if ragged:
-            refuse_ragged(self._name, self._orders, arguments)
-            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
-        else:
-            shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._paths(arguments, shapes, args, kwargs))
-            result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
+        before = None if kwargs else self._known.as_before(args)
+        if before is None:
+            return self._call_anew(args, kwargs)  # type: ignore[no-any-return]
+        paths, inputs, n = before
+        return self._given(paths.call(inputs, n), [paths], args, kwargs)  # type: ignore[no-any-return]
+
+    def _given(
+        self, result: Any, found: list[Paths], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the result of a call, which knows how to make that again."""
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
         lease_of(result).again = Again(self, args, kwargs)
         return result
 
+    def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read the arguments, and run the paths of their shapes."""
+        given = dict(self._known.named(self._name, args, kwargs))
+        for x in given.values():
+            library = library_of(x)
+            if library is not None:
+                return self._on_arrays(library, args, kwargs)
+        arguments, n = read(self._name, given)
+        ragged = [x for x in arguments.values() if x.which is not None]
+        if ragged:
+            refuse_ragged(self._name, self._orders, arguments)
+            found: list[Paths] = []
+            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            return self._given(result, found, args, kwargs)
+        shapes = tuple([x.structures[0] for x in arguments.values()])
+        paths = self._paths(arguments, shapes, args, kwargs)
+        result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
+        if not kwargs:
+            self._known.keep(args, arguments, paths)
+        return self._given(result, [paths], args, kwargs)
+
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
-
-    def _shipped(self) -> tuple[Traced | None, list[Value]]:
-        """Return what a cluster gets: what was traced, and the parameters in their order."""
-        return self._traced(), self._known.parameters()
 
     def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on arrays of another library than NumPy."""
@@ -196,9 +198,15 @@ class Program(Exports, ForArrays):
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result: Any
         if library == "dask":
-            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped, self._client)
+            result: Any = call_on_chunks(
+                self._name,
+                dict(named),
+                paths_for,
+                self._traced,
+                self._known.parameters,
+                self._client,
+            )
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -302,13 +310,6 @@ class Program(Exports, ForArrays):
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
-    def _writable(self) -> Writable:
-        version = self._known.version
-        known = [item for item in version.paths.items() if item[1].found] if version else []
-        if version is None or not known or not version.references.unchanged():
-            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
-        return Writable(self._name, known, version.references.names)
-
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
 
@@ -341,6 +342,7 @@ class Program(Exports, ForArrays):
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
         other._wrap(self.__wrapped__, self._known, self._orders)
+        other._client = self._client
         if self._orders:
             other._base = self._base
         return other
