@@ -71,6 +71,15 @@ def test_floats_are_no_indices_though_integers_of_their_shape_were() -> None:
     assert traced(np.array([2, 0])).data.tolist() == [100.0, 1.0]
 
 
+@pytest.mark.parametrize("wrong", [3, -4, 7])
+def test_an_index_of_two_tables_fits_the_smaller(wrong: int) -> None:
+    large, small = values(np.arange(5.0)), values([1.0, 10.0, 100.0])
+    traced = program(lambda x: mg.take(large, x[2]) * mg.take(small, x[2]) + mg.take(large, x[0]))
+    assert traced(np.array([[4, 9, 2], [3, 9, -3]])).data.tolist() == [204.0, 5.0]
+    with pytest.raises(IndexError, match=f"index {wrong} in row 1 of x, position 2.* table of 3"):
+        traced(np.array([[4, 9, 2], [3, 9, wrong]]))
+
+
 def test_names_that_refer_to_others_are_noticed() -> None:
     w, factor = Value(1.0), 2.0
     traced = program(lambda x: w * x * factor)
