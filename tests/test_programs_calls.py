@@ -120,3 +120,11 @@ def test_results_that_lie_in_pieces_come_in_their_order(n: int) -> None:
 def test_a_sum_of_one_result_is_a_sum() -> None:
     assert str(program(lambda x: -x)(np.array([0.0])).sum().data) == "0.0"
     assert program(lambda x: x * 2)(np.array([1.5])).mean().data == 3.0
+
+
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(0, None), slice(2, 3)])
+def test_logsumexp_of_rows_is_the_loops_with_and_without_infinities(rows: slice) -> None:
+    w = values([0.5, -1.0])
+    traced = program(lambda x: mg.logsumexp([x[0], w[0], x[1] * w[1], x[0]]) * mg.logsumexp(w))
+    given = np.array([[1.0, 2.0], [1000.0, -999.0], [np.inf, 1.0], [-np.inf, 3.0]])[rows]
+    assert_same(traced, [given], [w])

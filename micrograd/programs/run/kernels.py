@@ -13,7 +13,7 @@ from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_row, operand_names
-from micrograd.value.selection import Chosen, Take
+from micrograd.value.selection import Chosen, Selection, Take, logsumexp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +42,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         index, place = operands
         marks = np.empty(out.shape, bool)
         return [(_mark_chosen, (op.count, _once(index), place, marks, out))]
+    if isinstance(op, Selection) and op.make is logsumexp_of:
+        return [(_log_of_sum, (op, operands, out, *[np.empty(out.shape) for _ in range(3)]))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
@@ -200,6 +202,23 @@ def _extreme(reduce: Callable[..., Any], terms: Array, axes: tuple[int, ...], ou
     ordered = np.moveaxis(terms, axes, range(len(axes))).reshape(-1, *out.shape)[::-1]
     last = np.expand_dims((ordered == 0).argmax(0), 0)
     np.copyto(out, np.take_along_axis(ordered, last, 0)[0], where=out == 0)
+
+
+def _log_of_sum(
+    op: Op, operands: list[Array], out: Array, largest: Array, total: Array, power: Array
+) -> None:
+    """Compute a logsumexp, without the cases of infinite numbers where there are none."""
+    largest[...] = operands[0]
+    for x in operands[1:]:
+        np.maximum(largest, x, out=largest)
+    if np.count_nonzero(np.isfinite(largest)) < largest.size:
+        _apply(op, operands, out)
+        return
+    total[...] = 0.0
+    for x in operands:
+        np.subtract(x, largest, power)
+        np.add(total, np.exp(power, power), total)
+    np.add(np.log(total, total), largest, out)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:
