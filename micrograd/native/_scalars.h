@@ -5,11 +5,12 @@
  * A row of the table on single numbers is a code, the place of the result and those of the operands. `follow`
  * rewrites them when they are bound; the codes that it makes are never written in Python. */
 
-/* A step that reads the last result: it, and a number x from memory. */
-#define FOLLOWING(DO, ...)                                                                                  \
-    DO(add, add, last, x, __VA_ARGS__) DO(multiply, multiply, last, x, __VA_ARGS__)                         \
-    DO(subtract, subtract, last, x, __VA_ARGS__) DO(subtracted, subtract, x, last, __VA_ARGS__)             \
-    DO(divide, divide, last, x, __VA_ARGS__) DO(divided, divide, x, last, __VA_ARGS__)
+/* A step that reads the last result: it, and a number x from memory; with what it is the second of, see below. */
+#define FOLLOWING(DO, first, value, reads)                                                                  \
+    DO(add, add, last, x, first, value, reads) DO(multiply, multiply, last, x, first, value, reads)         \
+    DO(subtract, subtract, last, x, first, value, reads)                                                    \
+    DO(subtracted, subtract, x, last, first, value, reads)                                                  \
+    DO(divide, divide, last, x, first, value, reads) DO(divided, divide, x, last, first, value, reads)
 
 /* What may be the first of two steps: rows as they are, and those that follow themselves; each with how many
  * numbers it reads from memory. */
@@ -29,8 +30,8 @@ enum {
     PLAIN(FIRST_CODE) THEN(FIRST_CODE) N_FIRST
 };
 enum {
-#define FOLLOWING_CODE(name, row, x, y, none) FOLLOWING_##name,
-    FOLLOWING(FOLLOWING_CODE, ) N_FOLLOWING
+#define FOLLOWING_CODE(name, row, x, y, first, value, reads) FOLLOWING_##name,
+    FOLLOWING(FOLLOWING_CODE, none, none, none) N_FOLLOWING
 };
 enum {
     THEN_CODES = N_CODES - FIRST_then_add, /* and the place in FIRST */

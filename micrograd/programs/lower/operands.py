@@ -19,6 +19,9 @@ class Storage:
     ones = False  # whether a row of ones is added behind
     by_example = False  # whether an example's numbers lie side by side, as they are given
     memory: int | None = None  # which one it shares with others; None if it has its own
+    temporary = (
+        False  # whether no other pass needs it, so that a chunk of examples at a time will do
+    )
 
     def __init__(self, kind: str, rows: int, varies: bool, name: str = "") -> None:
         self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "gradients" or "computed"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from micrograd.programs.lift.groups import INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.buffers import share
+from micrograd.programs.lower.chunks import Pass, in_chunks
 from micrograd.programs.lower.fuse_bias import absorb
 from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.steps import Steps
@@ -43,7 +45,19 @@ class Plan:
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
         copied = steps.elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
-        self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
+        lifetimes = self._lifetimes(copied)
+        self.memories: list[int] = share(self.storages, *lifetimes, len(self.forward))
+
+    @cached_property
+    def passes(self) -> tuple[Pass, Pass, Pass] | None:
+        """Return the forward pass, the backward pass and both, in chunks, if that is possible."""
+        forward, backward = in_chunks(self.forward), in_chunks(self.backward)
+        both = in_chunks([*self.forward, *self.backward])
+        return (
+            None
+            if forward is None or backward is None or both is None
+            else (forward, backward, both)
+        )
 
     def _read_outputs(self, rows: list[tuple[int, int]], truths: Sequence[bool]) -> None:
         """Tell where the results stand, and, by storage, the guards, which come behind them."""

@@ -95,7 +95,8 @@ class Executable:
         kept = Kept(inputs, numbers, n)
         first = np.full(n, self.plan.count_guards)
         for span in kept.spans():
-            workspace, differs = self._run_span(kept, span, out[:, span])
+            workspace, own = self._on(kept, span)
+            differs = workspace.forward(own, out[:, span])
             self.give_back(workspace)
             if differs is not None:
                 first[span] = differs
@@ -107,18 +108,17 @@ class Executable:
         One number stands for seeds that are all the same.
         """
         if isinstance(state, Workspace):
-            return self._backward(state, seeds)
+            return self._finite(state, state.backward(seeds), seeds)
         gradients = np.zeros(len(self.parameters))
         for span in state.spans():
-            out = np.empty((self.width, span.stop - span.start))
-            workspace, _ = self._run_span(state, span, out)
+            workspace, inputs = self._on(state, span)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
-            gradients += self._backward(workspace, some)
+            gradients += self._finite(workspace, workspace.both(inputs, some), some)
             self.give_back(workspace)
         return gradients
 
-    def _backward(self, workspace: Workspace, seeds: Array | float) -> Array:
-        gradients = workspace.backward(seeds)
+    def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
+        """Return gradients of a workspace, computed anew if some are not finite."""
         if workspace.is_finite():
             return gradients
         if isinstance(seeds, float):
@@ -135,12 +135,12 @@ class Executable:
             self._idle.append(state)
             del self._idle[:-KEPT]
 
-    def _run_span(self, kept: Kept, span: slice, out: Array) -> tuple[Workspace, Array | None]:
+    def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
+        """Return a workspace for some examples of a call of many, and their inputs."""
         workspace = self._workspace(span.stop - span.start)
         workspace.parameters[:] = kept.numbers
         workspace.changes = -1
-        differs = workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return workspace, differs
+        return workspace, {name: x[:, span] for name, x in kept.inputs.items()}
 
     def _workspace(self, n: int) -> Workspace:
         for workspace in reversed(tuple(self._idle)):

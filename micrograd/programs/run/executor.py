@@ -7,9 +7,9 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,11 @@ import numpy as np
 from micrograd import ops
 from micrograd.programs.lift.groups import CONSTANTS, INPUT
 from micrograd.programs.lower.buffers import allocate
+from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
-from micrograd.programs.run.instructions import Instructions, can_write
+from micrograd.programs.run.instructions import Instructions, can_write, executor
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
 
@@ -37,17 +38,9 @@ class Workspace:
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        # Each as it lies in memory, and by rows.
-        self._memory, self._lying = allocate(plan, n)
-        self.buffers: list[NDArray[Any]] = [
-            x.T[: s.rows + s.ones] if s.by_example else x
-            for x, s in zip(self._lying, plan.storages)
-        ]
-        for storage, buffer in zip(plan.storages, self.buffers):
-            if storage.kind == CONSTANTS:
-                buffer[:] = plan.constants
-            elif storage.ones:
-                buffer[-1] = 1.0
+        if not self._bind_in_chunks(plan):
+            self._allocate(plan)
+            self._bind_as_one(plan)
         self.parameters: NDArray[Any] = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients: NDArray[Any] = self.buffers[plan.gradients]
@@ -68,13 +61,6 @@ class Workspace:
         self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
-        self._numbers = _Numbers(self.buffers)
-        self._in_c: Instructions | None = None
-        if can_write(self._memory):
-            self._in_c = Instructions(self._memory, self.buffers, self.n)
-        self._forward = self._bind(plan.forward)
-        self._backward = self._bind(plan.backward)
-        del self._numbers, self._in_c  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
         """Compute the results for these inputs, into `out` of shape (k, n).
@@ -82,12 +68,15 @@ class Workspace:
         Give the first guard of each example that comes out otherwise than on this path, or how
         many guards there are; None if all hold.
         """
-        for name, buffer in self.inputs.items():
-            buffer[:] = inputs[name][: len(buffer)]
+        self._fill(inputs)
         self._quietly.run(_run, self._forward)
         for row, results in zip(self._outputs, out):
             results[...] = row
         return self._differing() if self._guards else None
+
+    def _fill(self, inputs: Mapping[str, Array]) -> None:
+        for name, buffer in self.inputs.items():
+            buffer[:] = inputs[name][: len(buffer)]
 
     def _only_guard(self) -> Array | None:
         """Return the numbers of the guard, if there is but one, and it is true: a loss's check."""
@@ -113,6 +102,18 @@ class Workspace:
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
+        self._sow(seeds)
+        self._quietly.run(_run, self._backward)
+        return self._reap()
+
+    def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
+        """Compute the gradients from the inputs, chunk by chunk where that is how steps run."""
+        self._fill(inputs)
+        self._sow(seeds)
+        self._quietly.run(_run, self._forward_and_backward)
+        return self._reap()
+
+    def _sow(self, seeds: Array | float) -> None:
         if not isinstance(seeds, float):
             for buffer in self._seeds:
                 buffer[:] = seeds[: len(buffer)]
@@ -121,7 +122,8 @@ class Workspace:
             for buffer in self._seeds:
                 buffer[:] = seeds
             self._seed = seeds
-        self._quietly.run(_run, self._backward)
+
+    def _reap(self) -> Array:
         for buffer, places, numbers in self._copied:
             self.gradients[places] = buffer[numbers]
         return self.gradients
@@ -131,6 +133,51 @@ class Workspace:
         return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
 
     # Steps as calls ----------------------------------------------------------------------------
+
+    def _allocate(self, plan: Plan, chunk: int | None = None) -> None:
+        # Each as it lies in memory, and by rows.
+        self._memory, self._lying = allocate(plan, self.n, chunk)
+        self.buffers: list[NDArray[Any]] = [
+            x.T[: s.rows + s.ones] if s.by_example else x
+            for x, s in zip(self._lying, plan.storages)
+        ]
+        for storage, buffer in zip(plan.storages, self.buffers):
+            if storage.kind == CONSTANTS:
+                buffer[:] = plan.constants
+            elif storage.ones:
+                buffer[-1] = 1.0
+
+    _write_both: Callable[[], list[Call] | None] | None = None
+
+    @cached_property
+    def _forward_and_backward(self) -> list[Call]:
+        calls = self._write_both() if self._write_both else None
+        return [*self._forward, *self._backward] if calls is None else calls
+
+    def _bind_in_chunks(self, plan: Plan) -> bool:
+        """Write all steps for some examples at a time, if C has them, and these are many."""
+        chunk = chunk_of(plan.storages, plan.memories, self.n)
+        if executor is None or chunk >= self.n or plan.passes is None:
+            return False
+        self._allocate(plan, chunk)
+        if not can_write(self._memory):
+            return False
+        in_c = Instructions(self._memory, self.buffers, self.n)
+        forward, backward = (in_c.in_chunks(own, chunk) for own in plan.passes[:2])
+        if forward is None or backward is None:
+            return False
+        self._forward, self._backward = forward, backward
+        self._write_both = partial(in_c.in_chunks, plan.passes[2], chunk)
+        return True
+
+    def _bind_as_one(self, plan: Plan) -> None:
+        self._numbers = _Numbers(self.buffers)
+        self._in_c: Instructions | None = None
+        if can_write(self._memory):
+            self._in_c = Instructions(self._memory, self.buffers, self.n)
+        self._forward = self._bind(plan.forward)
+        self._backward = self._bind(plan.backward)
+        del self._numbers, self._in_c  # of which the calls hold what they need
 
     def _bind(self, steps: Sequence[Step]) -> list[Call]:
         """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
@@ -218,7 +265,7 @@ class Workspace:
             times = float(np.prod(view.dims[depth - terms :]))
             once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
             return [(np.multiply, (array[once], times, out))]
-        return [(getattr(np, op.name).reduce, (array, axes, None, out))]
+        return [rows.reduced(op, array, axes, out)]
 
     def _segments(self, step: Step) -> Any:
         [source] = step.operands
