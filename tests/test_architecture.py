@@ -27,7 +27,7 @@ ROOMS = [
 # The folders of a room, and those beside them that each may import. "." stands for the files
 # directly in the room, which may import all of its folders (but nobody what imports them).
 FOLDERS: dict[str, dict[str, list[str]]] = {
-    "derivatives": {"equations": ["."]},
+    "derivatives": {"equations": ["."], "products": ["."]},
     "value": {"words": []},
     "programs": {
         "trace": [],

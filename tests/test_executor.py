@@ -21,7 +21,7 @@ from micrograd.ops import Op
 from micrograd.programs import Program
 from micrograd.programs.lower import buffers, chunks, plan
 from micrograd.programs.lower.strides import Step
-from micrograd.programs.run import instructions, kernels
+from micrograd.programs.run import executor, instructions, kernels
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.run.instructions import Instructions
 
@@ -319,6 +319,30 @@ def test_sums_and_extremes_of_rows(n: int, bad: float | None) -> None:
             run([*head, 0, 0, 1, kept, 0, step, 0, k], numbers)
             expected = reduce(table, axis)
             assert numbers[:kept] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("largest", [mg.max, mg.min])
+def test_of_the_zeros_the_last_is_the_larger_as_in_the_loop(
+    largest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    for n in (2, 3, 9, 16, 40):
+        weights = [Value(float(x)) for x in rng.choice([0.0, -0.0], n)]
+        rows = rng.choice([0.0, -0.0], (7, n))
+
+        def f(x: Any, w: list[Value] = weights) -> Any:
+            return (
+                largest(list(x)),
+                largest(w) * 1.0 + x[0] * 0.0 - 0.0,
+                largest([p * v for p, v in zip(w, x)]),
+            )
+
+        loop = [[np.copysign(1.0, v.data) for v in f([Value(x) for x in row])] for row in rows]
+        for in_c in (True, False):
+            with monkeypatch.context() as patch:
+                if not in_c:
+                    patch.setattr(executor, "can_write", lambda _: False)
+                assert np.copysign(1.0, mg.program(f)(rows).data).tolist() == loop
 
 
 def test_the_same_bits_in_every_run() -> None:

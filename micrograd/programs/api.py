@@ -107,12 +107,12 @@ class Program(Exports, ForArrays):
         self, compute: Callable[..., Any], argnums: Any, has_aux: bool, sparse: bool = False
     ) -> Program:
         """Return the program of a derivative of each row."""
-        if has_aux or sparse:
+        if sparse:
             raise TypeError(
-                f"{compute.__name__.strip('_')} of {self!r}: has_aux and sparse are for functions; "
-                "a program returns numbers alone, and its derivatives are arrays"
+                f"{compute.__name__.strip('_')} of {self!r}: sparse is for functions; the "
+                "derivatives of a program are arrays, with those of each row"
             )
-        return self._of_order(Order(compute, argnums))
+        return self._of_order(Order(compute, argnums, has_aux=has_aux))
 
     def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
         """Return the program of the derivatives of each result by the parameters of a call."""
@@ -346,6 +346,10 @@ class Program(Exports, ForArrays):
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.__wrapped__, memo))
+
+    def _settled(self) -> Program:
+        """Return a program of what was traced, which needs its function no more."""
+        return _load(None, self._traced())
 
     def _traced(self) -> Traced | None:
         version = self._known.current()

@@ -265,7 +265,7 @@ class Workspace:
             times = float(np.prod(view.dims[depth - terms :]))
             once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
             return [(np.multiply, (array[once], times, out))]
-        return [(getattr(np, op.name).reduce, (array, axes, None, out))]
+        return [rows.reduced(op, array, axes, out)]
 
     def _segments(self, step: Step) -> Any:
         [source] = step.operands

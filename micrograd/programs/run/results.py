@@ -175,8 +175,9 @@ class Reduction(_Node):
 class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
-    `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
-    that returns k of them, (n, k, l) for one that returns an array of shape (k, l). An index gives
+    `data` is the NumPy array, which is read-only: of shape (n,) for a function that returns a
+    scalar, (n, k) for one that returns k of them, (n, k, l) for one that returns an array of shape
+    (k, l). To change numbers, take a copy, `result.data.copy()`. An index gives
     a part of it (`result[:, 0]` a column), and a Value where it names one element. Arithmetic
     belongs in the function, or on the reductions: on a result it raises TypeError.
 
@@ -194,6 +195,8 @@ class Result(Operators[Any]):
     __slots__ = ("_made_by", "_positions", "data")
 
     def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
+        if isinstance(data, np.ndarray):  # of which sums are taken later
+            data.setflags(write=False)
         self.data: Array = data
         self._made_by = call
         self._positions = positions
