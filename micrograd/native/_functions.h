@@ -13,6 +13,13 @@ static inline uint64_t to_bits(double x) {
     return bits;
 }
 
+/* The first number where the sign of `which` is plus, else the second. Where one of them is a constant, compilers
+ * make paths of `?`, on which more is known, and then no vectors. */
+static inline double pick(double which, double first, double second) {
+    const uint64_t is_second = 0 - (to_bits(which) >> 63);
+    return from_bits((to_bits(first) & ~is_second) | (to_bits(second) & is_second));
+}
+
 /* What is added to a number of moderate size rounds it to a whole one, which then stands in the last bits. */
 #define ROUNDS 6755399441055744.0
 #define LOG2_HIGH 0.693147180369123816490 /* the first 33 bits: times a small whole number it is exact */
@@ -39,13 +46,13 @@ static inline double series_of_exp(double r) {
 }
 
 static inline double quick_exp(double x) {
-    x = x > 710.0 ? 710.0 : x; /* from there on inf; nan stays */
-    x = x < -746.0 ? -746.0 : x;
-    const double k = (x * 1.4426950408889634 + ROUNDS) - ROUNDS;
-    const double r = (x - k * LOG2_HIGH) - k * LOG2_LOW;
+    const double below = pick(710.0 - x, x, 710.0), y = pick(below + 746.0, below, -746.0); /* inf, 0 beyond */
+    const double k = (y * 1.4426950408889634 + ROUNDS) - ROUNDS;
+    const double r = (y - k * LOG2_HIGH) - k * LOG2_LOW;
     /* In two steps: 2 to the power of k may be too large or too small for itself. */
     const double half = k * 0.5 + ROUNDS, rest = (k - (half - ROUNDS)) + ROUNDS;
-    return (1 + series_of_exp(r)) * two_to(half) * two_to(rest);
+    const double found = (1 + series_of_exp(r)) * two_to(half) * two_to(rest);
+    return x != x ? x : found;
 }
 
 /* With e for exp(2 x) - 1 it is e / (e + 2). */
@@ -91,8 +98,9 @@ static inline double quick_log(double x) {
 
 static inline double quick_log1p(double x) {
     const double y = 1 + x;
-    const double found = quick_log(y) + (x - (y - 1)) / y; /* what was lost when 1 was added */
-    return x > -1 && x < INFINITY && x != 0 ? found : x == 0 ? x : quick_log(y);
+    const double lost = (x - (y - 1)) / y; /* when 1 was added */
+    const double found = quick_log(y) + ((x > -1) & (x < INFINITY) ? lost : 0.0);
+    return fabs(x) < 1e-17 ? x : found;
 }
 
 /* exp(x) - 1, as half of 2 to the power of k times exp(r), less a half, and twice that. */
