@@ -160,7 +160,7 @@ def test_no_file_imports_itself_by_a_detour() -> None:
         ("symbolic.formula", "graph.steps"),
         ("draw.training", "explain"),
         ("programs.lift.groups", "programs.lower.plan"),
-        ("programs.show.equations", "programs.run.executor"),
+        ("programs.show.equations", "programs.run.executable"),
         ("programs.trace.tape", "programs.api"),
         ("draw.scene.outline", "draw"),
     ],

@@ -14,11 +14,12 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import FLOAT64, Argument, read
+from micrograd.programs.arguments import Argument, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
 from micrograd.programs.cluster.chunks import call_on_chunks
+from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
@@ -70,13 +71,15 @@ class Program(Exports, ForArrays):
     (2.0, -2.0, -2.0)
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], client: Any = None) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
         self._wrap(function, Known(function))
+        self._client = checked(client)
 
     _known: Known
     _base: Program  # of a derivative: what it is the derivative of
+    _client: Any = None  # of Dask
 
     def _wrap(
         self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
@@ -98,6 +101,7 @@ class Program(Exports, ForArrays):
         method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
         bound._wrap(method, self._known_of(method), self._orders)
+        bound._client = self._client
         if self._orders:
             bound._base = self._base.__get__(instance, owner)
             bound._known.base = bound._base._known
@@ -141,37 +145,44 @@ class Program(Exports, ForArrays):
         return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
-            # called in another program's function
+        traces = hooks.tracers and hooks.tracer_here() is not None
+        if traces and are_scalars((*args, *kwargs.values())):  # in another program's function
             return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
-        arguments: dict[str, Argument] = {}
-        n = None
-        for name, x in self._known.named(self._name, args, kwargs):
-            plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
-            library = None if plain else library_of(x)
-            if library is not None:
-                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
-            argument = Argument(x) if plain else read(self._name, name, x)
-            if n is None:
-                n = argument.n
-            elif n != argument.n:
-                raise self._different_lengths(arguments, n, name, argument.n)
-            arguments[name] = argument
-        if n is None:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        ragged = [x for x in arguments.values() if x.which is not None]
-        found: list[Paths] = []
-        if ragged:
-            refuse_ragged(self._name, self._orders, arguments)
-            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
-        else:
-            shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._paths(arguments, shapes, args, kwargs))
-            result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
+        before = None if kwargs else self._known.as_before(args)
+        if before is None:
+            return self._call_anew(args, kwargs)  # type: ignore[no-any-return]
+        paths, inputs, n = before
+        return self._given(paths.call(inputs, n), [paths], args, kwargs)  # type: ignore[no-any-return]
+
+    def _given(
+        self, result: Any, found: list[Paths], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the result of a call, which knows how to make that again."""
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
         lease_of(result).again = Again(self, args, kwargs)
         return result
+
+    def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read the arguments, and run the paths of their shapes."""
+        given = dict(self._known.named(self._name, args, kwargs))
+        for x in given.values():
+            library = library_of(x)
+            if library is not None:
+                return self._on_arrays(library, args, kwargs)
+        arguments, n = read(self._name, given)
+        ragged = [x for x in arguments.values() if x.which is not None]
+        if ragged:
+            refuse_ragged(self._name, self._orders, arguments)
+            found: list[Paths] = []
+            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
+            return self._given(result, found, args, kwargs)
+        shapes = tuple([x.structures[0] for x in arguments.values()])
+        paths = self._paths(arguments, shapes, args, kwargs)
+        result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
+        if not kwargs:
+            self._known.keep(args, arguments, paths)
+        return self._given(result, [paths], args, kwargs)
 
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
@@ -193,7 +204,7 @@ class Program(Exports, ForArrays):
         named = self._known.named(self._name, args, kwargs)
         result: Any
         if library == "dask":
-            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped)
+            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped, self._client)
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -345,7 +356,7 @@ class Program(Exports, ForArrays):
             return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.__wrapped__, memo))
+        return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
 
     def _settled(self) -> Program:
         """Return a program of what was traced, which needs its function no more."""
@@ -357,19 +368,13 @@ class Program(Exports, ForArrays):
             return None
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
-    def _different_lengths(
-        self, arguments: dict[str, Argument], n: int, name: str, other: int
-    ) -> ValueError:
-        return ValueError(
-            f"{self._name}: {next(iter(arguments))} has {n} examples, {name} has {other}: "
-            "the first axis of all arguments counts the same examples"
-        )
 
-
-def program(function: Callable[..., Any]) -> Program:
+def program(function: Callable[..., Any], *, client: Any = None) -> Program:
     """Make a function of one example a program, which is called on arrays of examples.
 
-    Raises TypeError for what is not a function; the calls raise what `Program` says.
+    On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
+
+    Raises TypeError for what is no function or client; the calls raise what `Program` says.
 
     >>> @program
     ... def norm(x):
@@ -377,7 +382,7 @@ def program(function: Callable[..., Any]) -> Program:
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    return Program(function)
+    return Program(function, client)
 
 
 def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:

@@ -34,9 +34,9 @@ PER_THREAD = 2  # tasks of a step, at most
 class ClusterResult:
     """What a program gives for Dask arrays: `mean()` and `sum()` are Values, `data` a Dask array.
 
-    A reduction computes the number and all gradients at once, by the active Dask client, or on
-    this machine where there is none; `backward()` adds them to the parameters. `result[:, k]` is
-    the k-th of several results.
+    A reduction computes the number and all gradients at once, by the program's client, or else the
+    active one, or on this machine where there is none; `backward()` adds them to the parameters.
+    `result[:, k]` is the k-th of several results.
     """
 
     def __init__(self, call: ChunkedCall, column: int | None = None) -> None:
@@ -112,8 +112,10 @@ class ChunkedCall:
         paths: Any,
         key: Any,
         traced: Callable[[], tuple[Any, list[Value]]],
+        client: Any,
     ) -> None:
         self.name = name
+        self._client = client
         self._arrays = arrays
         self._paths = paths
         self._key = key
@@ -150,7 +152,8 @@ class ChunkedCall:
 
     def _first_row(self) -> dict[str, Array]:
         for i in range(self.count):
-            row = {name: x.blocks[i][:1].compute() for name, x in self._arrays.items()}
+            firsts = {name: x.blocks[i][:1] for name, x in self._arrays.items()}
+            row = {name: x.compute(scheduler=self._client) for name, x in firsts.items()}
             if len(next(iter(row.values()))):
                 return row
         raise ValueError(f"{self.name}: the Dask arrays have no rows to trace it on")
@@ -180,7 +183,7 @@ class ChunkedCall:
             self.vector = np.array([numbers.get(p, p.data) for p in self.parameters])
 
     def _spread(self, column: int | None, forgets: bool) -> Part:
-        client = active_client()
+        client = active_client() if self._client is None else self._client
         self._read_graphs(client)
         threads = threads_of(client)
         size = 1
@@ -255,8 +258,9 @@ def call_on_chunks(
     named: Mapping[str, Any],
     paths_for: Callable[..., Any],
     traced: Callable[[], tuple[Any, list[Value]]],
+    client: Any,
 ) -> ClusterResult:
-    """Call a program on Dask arrays, and NumPy's beside them."""
+    """Call a program on Dask arrays, and NumPy's beside them, for a client or the active one."""
     import dask.array as da
 
     first = next(x for x in named.values() if isinstance(x, da.Array))
@@ -289,4 +293,4 @@ def call_on_chunks(
     example = {a: np.zeros((1, *x.shape[1:]), x.dtype) for a, x in arrays.items()}
     integers = tuple([a for a, x in arrays.items() if x.dtype.kind in "iub"])
     key = (tuple(arrays), tuple([x.shape[1:] for x in arrays.values()]), integers)
-    return ClusterResult(ChunkedCall(name, arrays, paths_for(example), key, traced))
+    return ClusterResult(ChunkedCall(name, arrays, paths_for(example), key, traced, client))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -44,33 +44,50 @@ def aligned(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[Any], list[NDArr
     return numbers, arrays
 
 
-def allocate(
-    plan: Plan, n: int, chunk: int | None = None
-) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """Make the buffers of the storages for `n` examples, parts of one array, which comes first.
+class Memory(NamedTuple):
+    """The buffers of the storages, all of them parts of one array."""
+
+    numbers: NDArray[Any]
+    buffers: list[NDArray[Any]]
+    asked: list[NDArray[Any]]  # the guards that lie side by side, in the order of `plan.asked`
+
+
+def allocate(plan: Plan, n: int, chunk: int | None = None) -> Memory:
+    """Make the buffers of the storages for `n` examples.
 
     What does not vary begins with zeros. What is temporary is made for a `chunk` of the examples.
     """
-    own = [s for s in plan.storages if s.memory is None]
+    storages = plan.storages
+    own = [i for i, s in enumerate(storages) if s.memory is None and not s.asked]
     long, widths = n, [n] * len(plan.memories)
     if chunk is not None:
         long = _apart(n)
-        lasting = {s.memory for s in plan.storages if not s.temporary}
+        lasting = {s.memory for s in storages if not s.temporary}
         widths = [long if memory in lasting else chunk for memory in range(len(plan.memories))]
-    shapes = [*zip(plan.memories, widths), *[_shape(s, n, long) for s in own]]
+    shapes = [*zip(plan.memories, widths), *[_shape(storages[i], n, long) for i in own]]
+    for together in plan.asked:
+        rows = sum(storages[i].rows for i in together)
+        shapes.append((rows, long if storages[together[0]].varies else 1))
     numbers, parts = aligned(shapes)
     arrays = iter(parts)
     memories = [next(arrays) for _ in plan.memories]
+    others = {i: next(arrays) for i in own}
+    asked = []
+    for together, rest in zip(plan.asked, arrays):
+        asked.append(rest[:, :n])
+        for i in together:
+            others[i], rest = rest[: storages[i].rows], rest[storages[i].rows :]
     buffers = []
-    for storage in plan.storages:
-        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
+    for i, storage in enumerate(storages):
+        rows = storage.rows + storage.ones
+        buffer = others[i] if storage.memory is None else memories[storage.memory]
         if not storage.varies:
-            buffer = buffer[0]
+            buffer = buffer.reshape(rows)
             buffer[:] = 0.0
         elif not storage.by_example:
-            buffer = buffer[: storage.rows + storage.ones, :n]
+            buffer = buffer[:rows, :n]
         buffers.append(buffer)
-    return numbers, buffers
+    return Memory(numbers, buffers, asked)
 
 
 def _apart(n: int) -> int:
@@ -160,7 +177,7 @@ class _Memories:
         self._with_ones: set[int] = set()  # never free: the ones must stay
         for storage in storages:
             computed = storage.kind == "computed" and storage.varies
-            self.shares.append(computed and not storage.ones)
+            self.shares.append(computed and not storage.ones and not storage.asked)
             if computed and storage.ones:
                 storage.memory = self._new(storage.rows + 1, storage.temporary)
                 self._with_ones.add(storage.memory)

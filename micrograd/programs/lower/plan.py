@@ -68,6 +68,15 @@ class Plan:
         for place, (storage, row) in enumerate(rows[len(self.outputs) :]):
             by_storage.setdefault(storage, []).append((row, place))
         self.guards = [(s, *np.array(pairs).T) for s, pairs in by_storage.items()]
+        # Those that fill a storage lie side by side, what varies and what does not.
+        asked: dict[bool, list[int]] = {}
+        for s, pairs in by_storage.items():
+            own = self.storages[s]
+            full = sorted(row for row, _ in pairs) == [*range(own.rows)]
+            if full and own.kind == "computed" and not own.ones:
+                own.asked = True
+                asked.setdefault(own.varies, []).append(s)
+        self.asked: list[list[int]] = list(asked.values())
 
     def _lay_out_inputs(self) -> None:
         """Leave inputs as they are given where only matrix products read them, if they are long."""

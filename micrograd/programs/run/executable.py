@@ -133,7 +133,8 @@ class Executable:
         """Return the workspace of a call that nothing refers to any more to the pool."""
         if isinstance(state, Workspace):
             self._idle.append(state)
-            del self._idle[:-KEPT]
+            if len(self._idle) > KEPT:
+                del self._idle[:-KEPT]
 
     def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
         """Return a workspace for some examples of a call of many, and their inputs."""
@@ -143,12 +144,14 @@ class Executable:
         return workspace, {name: x[:, span] for name, x in kept.inputs.items()}
 
     def _workspace(self, n: int) -> Workspace:
-        for workspace in reversed(tuple(self._idle)):
+        idle = self._idle
+        for _ in range(len(idle)):
+            try:
+                workspace = idle.pop()
+            except IndexError:
+                break  # other threads were quicker
             if workspace.n == n:
-                try:
-                    self._idle.remove(workspace)
-                except ValueError:
-                    continue  # another thread was quicker
                 return workspace
+            idle.insert(0, workspace)
         with uncollected():
             return Workspace(self.plan, n)

@@ -21,6 +21,7 @@ from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
+from micrograd.programs.run.guards import Guards
 from micrograd.programs.run.instructions import Instructions, can_write, executor
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
@@ -52,13 +53,11 @@ class Workspace:
         self.inputs: dict[str, NDArray[Any]] = {name: buffer for name, buffer in given if name}
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
-        self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._guards = [(self.buffers[s], *places) for s, *places in plan.guards]
-        self._truths = plan.truths
-        self._check = self._only_guard()
-        self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
+        self._outputs = self._results(plan.outputs)
+        self._guards = Guards(plan, self.buffers, self._asked, n) if plan.guards else None
+        self._times_zero = np.zeros(())
+        self._end = self._gather(plan)
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
-        self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
 
@@ -70,48 +69,27 @@ class Workspace:
         """
         self._fill(inputs)
         self._quietly.run(_run, self._forward)
-        for row, results in zip(self._outputs, out):
-            results[...] = row
-        return self._differing() if self._guards else None
+        for place, results in self._outputs:
+            out[place] = results
+        return None if self._guards is None else self._guards.differing()
 
     def _fill(self, inputs: Mapping[str, Array]) -> None:
         for name, buffer in self.inputs.items():
-            buffer[:] = inputs[name][: len(buffer)]
-
-    def _only_guard(self) -> Array | None:
-        """Return the numbers of the guard, if there is but one, and it is true: a loss's check."""
-        if self._truths.shape != (1, 1) or not self._truths[0, 0]:
-            return None
-        [(buffer, of_buffer, _)] = self._guards
-        numbers: Array = buffer[of_buffer[0], ...]
-        return numbers
-
-    def _differing(self) -> Array | None:
-        if self._check is not None and np.logical_and.reduce(self._check, None):
-            return None
-        found = np.empty((len(self._truths), self.n), bool)
-        for buffer, of_buffer, places in self._guards:
-            numbers = buffer[of_buffer]
-            found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
-        found ^= self._truths
-        if not found.any():
-            return None
-        first: Array = found.argmax(axis=0)
-        first[~found.any(axis=0)] = len(found)
-        return first
+            given = inputs[name]
+            buffer[:] = given if len(given) == len(buffer) else given[: len(buffer)]
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
         self._sow(seeds)
-        self._quietly.run(_run, self._backward)
-        return self._reap()
+        self._quietly.run(_run, self._backward, self._end)
+        return self.gradients
 
     def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
         """Compute the gradients from the inputs, chunk by chunk where that is how steps run."""
         self._fill(inputs)
         self._sow(seeds)
-        self._quietly.run(_run, self._forward_and_backward)
-        return self._reap()
+        self._quietly.run(_run, self._forward_and_backward, self._end)
+        return self.gradients
 
     def _sow(self, seeds: Array | float) -> None:
         if not isinstance(seeds, float):
@@ -123,20 +101,40 @@ class Workspace:
                 buffer[:] = seeds
             self._seed = seeds
 
-    def _reap(self) -> Array:
-        for buffer, places, numbers in self._copied:
-            self.gradients[places] = buffer[numbers]
-        return self.gradients
-
     def is_finite(self) -> bool:
-        """Return whether all gradients are numbers."""
-        return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
+        """Return whether all gradients of the last reverse pass are numbers."""
+        return math.isfinite(self._times_zero)
+
+    def _results(self, outputs: Sequence[tuple[int, int]]) -> list[tuple[slice, Array]]:
+        """Return the results that lie side by side, and where they go: few arrays to copy."""
+        pieces: list[tuple[int, int, int]] = []  # storage, first row, how many
+        for storage, row in outputs:
+            if pieces and (storage, row) == (pieces[-1][0], pieces[-1][1] + pieces[-1][2]):
+                pieces[-1] = (*pieces[-1][:2], pieces[-1][2] + 1)
+            else:
+                pieces.append((storage, row, 1))
+        found, end = [], 0
+        for storage, row, count in pieces:
+            results = self.buffers[storage][row : row + count]
+            found.append((slice(end, end + count), results.reshape(count, -1)))
+            end += count
+        return found
+
+    def _gather(self, plan: Plan) -> list[Call]:
+        """Return what ends a reverse pass: gradients from elsewhere copied, and all looked at."""
+        calls: list[Call] = []
+        for storage, places, which in plan.copied:
+            numbers = np.empty(len(which))
+            calls.append((self.buffers[storage].take, (which, None, numbers, "clip")))
+            calls.append((self.gradients.__setitem__, (places, numbers)))
+        zeros = np.zeros(len(self.gradients))  # times which a number that is not finite is nan
+        return [*calls, (np.dot, (self.gradients, zeros, self._times_zero))]
 
     # Steps as calls ----------------------------------------------------------------------------
 
     def _allocate(self, plan: Plan, chunk: int | None = None) -> None:
         # Each as it lies in memory, and by rows.
-        self._memory, self._lying = allocate(plan, self.n, chunk)
+        self._memory, self._lying, self._asked = allocate(plan, self.n, chunk)
         self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
@@ -306,6 +304,7 @@ class _Numbers(dict[View, "Array"]):
         return number
 
 
-def _run(calls: Sequence[Call]) -> None:
-    for call, arguments in calls:
-        call(*arguments)
+def _run(*parts: Sequence[Call]) -> None:
+    for calls in parts:
+        for call, arguments in calls:
+            call(*arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -231,6 +230,8 @@ class Result(Operators[Any]):
         return self._reduce(self._total() / size, 1.0 / size, "mean")
 
     def _total(self) -> float:
+        if self.data.size == 1:
+            return 0.0 + float(self.data.item())  # of -0.0 a sum is 0.0
         return float(np.add.reduce(self.data, None))  # what data.sum() ends in
 
     def weighed(self, weight: float) -> Value:
@@ -238,7 +239,10 @@ class Result(Operators[Any]):
         return self._reduce(self._total() * weight, weight, "sum")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        with no_grad() if self._made_by.forgets else nullcontext():
+        if self._made_by.forgets:
+            with no_grad():
+                value = Reduction.on((self._made_by.node,), number)
+        else:
             value = Reduction.on((self._made_by.node,), number)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
         value._symbol = symbol
