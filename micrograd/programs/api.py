@@ -24,7 +24,6 @@ from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
-from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
@@ -130,6 +129,7 @@ class Program(Exports, ForArrays):
         known = Known(self.__wrapped__, self._known)
         derived._wrap(self.__wrapped__, known, (*self._orders, order))
         derived._base = self
+        derived._client = self._client
         return derived
 
     def _known_of(self, method: MethodType) -> Known:
@@ -187,10 +187,6 @@ class Program(Exports, ForArrays):
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
 
-    def _shipped(self) -> tuple[Traced | None, list[Value]]:
-        """Return what a cluster gets: what was traced, and the parameters in their order."""
-        return self._traced(), self._known.parameters()
-
     def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on arrays of another library than NumPy."""
         known: list[Paths] = []
@@ -202,9 +198,15 @@ class Program(Exports, ForArrays):
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result: Any
         if library == "dask":
-            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped, self._client)
+            result: Any = call_on_chunks(
+                self._name,
+                dict(named),
+                paths_for,
+                self._traced,
+                self._known.parameters,
+                self._client,
+            )
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -308,13 +310,6 @@ class Program(Exports, ForArrays):
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
-    def _writable(self) -> Writable:
-        version = self._known.version
-        known = [item for item in version.paths.items() if item[1].found] if version else []
-        if version is None or not known or not version.references.unchanged():
-            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
-        return Writable(self._name, known, version.references.names)
-
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
 
@@ -347,6 +342,7 @@ class Program(Exports, ForArrays):
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
         other._wrap(self.__wrapped__, self._known, self._orders)
+        other._client = self._client
         if self._orders:
             other._base = self._base
         return other

@@ -102,7 +102,7 @@ class _Summed:
 class ChunkedCall:
     """A call of a program on Dask arrays, with the same rows in the chunks of each.
 
-    `traced` gives what was traced so far and the parameters, `paths` are those for such arrays.
+    `traced` and `parameters` give what is known so far, `paths` are those for such arrays.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class ChunkedCall:
         arrays: Mapping[str, Any],
         paths: Any,
         key: Any,
-        traced: Callable[[], tuple[Any, list[Value]]],
+        traced: Callable[[], Any],
+        parameters: Callable[[], list[Value]],
         client: Any,
     ) -> None:
         self.name = name
@@ -120,6 +121,7 @@ class ChunkedCall:
         self._paths = paths
         self._key = key
         self._traced = traced
+        self._read_parameters = parameters
         self._graphs: dict[str, dict[Any, Any]] = {}
         self.count: int = next(iter(arrays.values())).numblocks[0]
         if not paths.found:
@@ -144,8 +146,8 @@ class ChunkedCall:
         root, paths = self._paths.tree
         known = self._paths.elsewhere.get("dask")
         if known is None or known[0] != (root, len(paths)):
-            traced, parameters = self._traced()
-            pickled = pickle.dumps((traced, parameters))
+            parameters = self._read_parameters()
+            pickled = pickle.dumps((self._traced(), parameters))
             plan = Plan(hashlib.sha256(pickled).hexdigest(), pickled, self._key)
             known = self._paths.elsewhere["dask"] = ((root, len(paths)), plan, parameters)
         return known[1], known[2]
@@ -257,7 +259,8 @@ def call_on_chunks(
     name: str,
     named: Mapping[str, Any],
     paths_for: Callable[..., Any],
-    traced: Callable[[], tuple[Any, list[Value]]],
+    traced: Callable[[], Any],
+    parameters: Callable[[], list[Value]],
     client: Any,
 ) -> ClusterResult:
     """Call a program on Dask arrays, and NumPy's beside them, for a client or the active one."""
@@ -293,4 +296,6 @@ def call_on_chunks(
     example = {a: np.zeros((1, *x.shape[1:]), x.dtype) for a, x in arrays.items()}
     integers = tuple([a for a, x in arrays.items() if x.dtype.kind in "iub"])
     key = (tuple(arrays), tuple([x.shape[1:] for x in arrays.values()]), integers)
-    return ClusterResult(ChunkedCall(name, arrays, paths_for(example), key, traced, client))
+    return ClusterResult(
+        ChunkedCall(name, arrays, paths_for(example), key, traced, parameters, client)
+    )
