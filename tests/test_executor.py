@@ -204,7 +204,7 @@ def in_c(op: Op, operands: Sequence[Any], layout: str) -> Any:
 
 
 RNG = np.random.default_rng(8)
-POINTS = {
+POINTS: dict[str, list[Any]] = {
     "exp": [RNG.uniform(-745, 709.7, 300), RNG.uniform(-1, 1, 300), RNG.uniform(-745, -708, 99)],
     "log": [
         10 ** RNG.uniform(-323, 308, 300),
