@@ -73,7 +73,7 @@ class Block(ContextDecorator):
         if inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{self._name} cannot decorate {function.__qualname__}, an asynchronous generator: "
-                f"write `with {self._name}():` within it"
+                f"write `with {self._name}(...):` within it"
             )
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
