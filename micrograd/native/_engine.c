@@ -242,6 +242,7 @@ static PyMethodDef engine_methods[] = {
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"sink", (PyCFunction)(void (*)(void))engine_sink, METH_FASTCALL, "See micrograd/graph/past.py."},
     {"rewirings", engine_rewirings, METH_NOARGS, "See micrograd/graph/past.py."},
     {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
     {"write_down", (PyCFunction)(void (*)(void))engine_write_down, METH_FASTCALL,
