@@ -160,24 +160,46 @@ def test_a_block_of_strict_holds_for_all_threads_and_of_ieee_for_one() -> None:
     assert seen == [True, False]
 
 
-def test_ieee_decorates_what_runs_in_parts() -> None:
-    @mg.ieee()
-    def once() -> bool:
-        return is_ieee()
+def test_it_decorates_what_runs_at_once_and_in_parts(mode: Any) -> None:
+    block: Any = mode[0]
+    holds: Callable[[], bool] = mode[1]
 
-    @mg.ieee()
+    @block()  # type: ignore[untyped-decorator]
+    def once(*, times: int) -> list[bool]:
+        """Ask some times."""
+        return [holds() for _ in range(times)]
+
+    @block()  # type: ignore[untyped-decorator]
     def generator() -> Iterator[bool]:
-        yield is_ieee()
-        yield is_ieee()
+        yield holds()
+        yield holds()
 
-    assert once()
+    @block()  # type: ignore[untyped-decorator]
+    async def coroutine() -> bool:
+        await asyncio.sleep(0)
+        return holds()
+
+    assert not holds()
+    assert (once.__name__, once.__doc__) == ("once", "Ask some times.")
+    assert once(times=2) == [True, True]
     for inner in generator():
-        assert (inner, is_ieee()) == (True, False)
-    with pytest.raises(TypeError, match="write `with ieee"):
+        assert (inner, holds()) == (True, False)
+    assert asyncio.run(coroutine())
+    with pytest.raises(TypeError, match=f"write `with {block.__name__}"):
 
-        @mg.ieee()
+        @block()  # type: ignore[untyped-decorator]
         async def several() -> Any:
             yield 1
+
+
+def test_a_decorator_that_switches_strict_mode_off_leaves_it_on_elsewhere() -> None:
+    @mg.strict(False)
+    def plain() -> bool:
+        return is_strict()
+
+    with mg.strict():
+        assert (plain(), is_strict()) == (False, True)
+    assert not is_strict()
 
 
 @pytest.mark.parametrize(("setting", "pure"), [("1", True), ("0", False), ("", False)])

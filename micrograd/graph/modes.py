@@ -92,7 +92,7 @@ def _count(change: int) -> None:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class _Block(ContextDecorator):
+class Block(ContextDecorator):
     """A mode in a block or in a decorated function; in a generator, only while that runs."""
 
     _name = ""
@@ -142,7 +142,7 @@ class _Block(ContextDecorator):
         raise NotImplementedError
 
 
-class _Forgetting(_Block):
+class _Forgetting(Block):
     _name = "no_grad"
     _forgets = True
 
@@ -169,7 +169,7 @@ class _Remembering(_Forgetting):
     _forgets = False
 
 
-class _Ieee(_Block):
+class _Ieee(Block):
     _name = "ieee"
 
     def _begin(self, frame: FrameType | None) -> hooks.Mode:
