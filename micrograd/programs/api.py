@@ -10,11 +10,9 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import Argument, read
+from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
@@ -111,10 +109,8 @@ class Program(Exports, ForArrays):
     ) -> Program:
         """Return the program of a derivative of each row."""
         if sparse:
-            raise TypeError(
-                f"{compute.__name__.strip('_')} of {self!r}: sparse is for functions; the "
-                "derivatives of a program are arrays, with those of each row"
-            )
+            what = f"{compute.__name__.strip('_')} of {self!r}"
+            raise TypeError(f"{what}: sparse is for functions; a program gives arrays of rows")
         return self._of_order(Order(compute, argnums, has_aux=has_aux))
 
     def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
@@ -171,12 +167,9 @@ class Program(Exports, ForArrays):
             if library is not None:
                 return self._on_arrays(library, args, kwargs)
         arguments, n = read(self._name, given)
-        ragged = [x for x in arguments.values() if x.which is not None]
-        if ragged:
+        if any(x.which is not None for x in arguments.values()):
             refuse_ragged(self._name, self._orders, arguments)
-            found: list[Paths] = []
-            result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
-            return self._given(result, found, args, kwargs)
+            return self._call_ragged(arguments, n, args, kwargs)
         shapes = tuple([x.structures[0] for x in arguments.values()])
         paths = self._paths(arguments, shapes, args, kwargs)
         result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
@@ -214,22 +207,12 @@ class Program(Exports, ForArrays):
         return result
 
     def _call_ragged(
-        self,
-        arguments: dict[str, Argument],
-        ragged: list[Argument],
-        n: int,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        found: list[Paths],
+        self, arguments: dict[str, Argument], n: int, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
-        table: Array = np.array([x.which for x in ragged])
-        kinds, which = np.unique(table.T, axis=0, return_inverse=True)
-        for kind, chosen in enumerate(kinds):
-            rows = np.flatnonzero(which.reshape(-1) == kind)
-            own = dict(zip(map(id, ragged), chosen))
-            structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
+        found: list[Paths] = []
+        for structures, rows in by_structure(arguments.values()):
             paths = self._paths(arguments, structures, args, kwargs)
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
@@ -237,7 +220,7 @@ class Program(Exports, ForArrays):
                 part._replace(rows=rows if part.rows is None else rows[part.rows])
                 for part in paths.parts(inputs, len(rows), rows)
             ]
-        return joined(parts, n)
+        return self._given(joined(parts, n), found, args, kwargs)
 
     def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
         """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
@@ -354,8 +337,7 @@ class Program(Exports, ForArrays):
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
         return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
 
-    def _settled(self) -> Program:
-        """Return a program of what was traced, which needs its function no more."""
+    def _settled(self) -> Program:  # of what was traced, which needs its function no more
         return _load(None, self._traced())
 
     def _traced(self) -> Traced | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -97,6 +97,17 @@ def _read(function: str, name: str, given: Any) -> Argument:
             "the function take the number from its closure"
         )
     return Argument(array)
+
+
+def by_structure(arguments: Iterable[Argument]) -> Iterator[tuple[tuple[Structure, ...], Array]]:
+    """Yield the structures that rows have, one of each argument, and the rows that have these."""
+    arguments = list(arguments)
+    each = [0 if x.which is None else x.which for x in arguments]  # 0 where all have the same
+    which = np.stack(np.broadcast_arrays(*each))
+    kinds, kind_of = np.unique(which.T, axis=0, return_inverse=True)
+    for kind, chosen in enumerate(kinds):
+        structures = tuple([x.structures[i] for x, i in zip(arguments, chosen)])
+        yield structures, np.flatnonzero(kind_of.reshape(-1) == kind)
 
 
 def nested(structure: Structure, leaves: Iterator[Value]) -> Any:
