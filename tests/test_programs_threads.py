@@ -17,9 +17,10 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value
+from micrograd.native import threads
+from micrograd.native.threads import VARIABLE, in_order
 from micrograd.ops import Op
-from micrograd.programs.run import instructions, threads
-from micrograd.programs.run.threads import VARIABLE, in_order
+from micrograd.programs.run import instructions
 
 ROWS = 20_000
 X = np.random.default_rng(0).normal(size=(ROWS, 3))

@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
+from micrograd.native.threads import checked as threads_asked
 from micrograd.programs.again import Again
 from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
@@ -27,7 +28,6 @@ from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
-from micrograd.programs.run.threads import checked as threads_asked
 from micrograd.programs.show.layout import as_latex, as_text
 from micrograd.programs.show.notation import LaTeX, Style
 from micrograd.programs.trace.recording import refuse_numbers

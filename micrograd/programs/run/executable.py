@@ -11,13 +11,13 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
+from micrograd.native.threads import available, in_order
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
-from micrograd.programs.run.threads import available, in_order
 from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:
