@@ -78,9 +78,11 @@ class Known:
 
     def keep(self, args: tuple[Any, ...], names: Iterable[str], paths: Paths) -> None:
         """Keep what a call on these arguments, given in their order, came to."""
-        kinds = self._kinds(args)
-        if self.version is not None and all(kind and kind[1].kind in "fiub" for kind in kinds):
-            self.last = Last(self.version, kinds, tuple(names), paths)
+        version, kinds = self.version, self._kinds(args)
+        if version is None or all(paths is not known for known in version.paths.values()):
+            return  # another thread has traced anew since
+        if all(kind and kind[1].kind in "fiub" for kind in kinds):
+            self.last = Last(version, kinds, tuple(names), paths)
 
     @staticmethod
     def _kinds(args: tuple[Any, ...]) -> list[Any]:
