@@ -50,10 +50,13 @@ class Last(NamedTuple):
 class Known:
     """How a function is called, and what was traced of it; of a method, without its object."""
 
-    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "version")
+    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "threads", "version")
 
-    def __init__(self, function: Callable[..., Any], base: Known | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], base: Known | None = None, threads: int | None = None
+    ) -> None:
         self.base = base  # what is known of the function whose derivative this is
+        self.threads: int | None = threads if base is None else base.threads
         self.retraced: int = 0
         self.signature: inspect.Signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
@@ -130,6 +133,7 @@ class Known:
             )
             shapes = dict(zip(arguments, structures))
             found = Paths(run, version.references.names, integers, shapes)
+            found.threads = self.threads
             paths = version.paths.setdefault(key, found)
         return paths
 
