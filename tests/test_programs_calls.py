@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -128,3 +129,27 @@ def test_logsumexp_of_rows_is_the_loops_with_and_without_infinities(rows: slice)
     traced = program(lambda x: mg.logsumexp([x[0], w[0], x[1] * w[1], x[0]]) * mg.logsumexp(w))
     given = np.array([[1.0, 2.0], [1000.0, -999.0], [np.inf, 1.0], [-np.inf, 3.0]])[rows]
     assert_same(traced, [given], [w])
+
+
+def test_a_call_that_ends_after_names_changed_does_not_decide_how_the_next_one_runs() -> None:
+    """Another thread changes a name while this one traces, and traces anew."""
+    w, elsewhere = Value(2.0), list[float]()
+
+    def change() -> None:
+        nonlocal w
+        w = Value(10.0)
+        elsewhere.append(scaled(ROW).data[0])
+
+    @program
+    def scaled(x: Any) -> Any:
+        old = w
+        if not elsewhere:
+            elsewhere.append(0.0)
+            other = threading.Thread(target=change)
+            other.start()
+            other.join()
+        return old * x
+
+    scaled(ROW)
+    assert elsewhere[1] == 5.0
+    assert scaled(ROW).data.tolist() == (10 * ROW).tolist()
