@@ -156,8 +156,8 @@ class Executable:
         """Return the workspace of a call that nothing refers to any more to the pool."""
         if isinstance(state, Workspace):
             self._idle.append(state)
-            most = max(KEPT, available(self.threads) + 1)
-            if len(self._idle) > most:
+            if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
+                most = max(KEPT, available(self.threads) + 1)
                 del self._idle[:-most]
 
     def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
