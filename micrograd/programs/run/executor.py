@@ -23,6 +23,8 @@ from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.plan import Plan
+from micrograd.programs.lower.straight_line import is_straight
+from micrograd.programs.lower.straight_plan import StraightPlan
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
@@ -145,13 +147,10 @@ class Workspace:
         """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
         calls: list[Call] = []
         in_c = self._in_c
-        by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
-        for step in steps:
-            if in_c is None:
-                calls += by_kind[step.kind](step)
-            elif not in_c.write(step):
-                calls += in_c.as_calls()
-                calls += by_kind[step.kind](step)
+        for step in steps if in_c is None else in_c.unwritten(steps):
+            if in_c is None or not in_c.write(step):
+                calls += [] if in_c is None else in_c.as_calls()
+                calls += getattr(self, f"_{step.kind}")(step)
         return calls if in_c is None else [*calls, *in_c.as_calls()]
 
     def _array(self, view: View, broadcast: bool = False) -> Array:
@@ -303,8 +302,12 @@ class Executable:
         self.parameters: list[Value] = list(parameters)
         self.block: Any = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
-        self.plan: Plan = Plan(lifted, list(guards.values()))
+        self.plan: Plan
+        if is_straight(tape, [*outputs, *guards]):
+            self.plan = StraightPlan(tape, outputs, guards, slopes, parameters)
+        else:
+            lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
+            self.plan = Plan(lifted, list(guards.values()))
         self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs

@@ -10,17 +10,21 @@ from __future__ import annotations
 import importlib
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.native import takeover
 from micrograd.ops import Op
+from micrograd.programs.lower.straight_line import StraightLine
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
+from micrograd.programs.run.straight_words import words_of
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
@@ -83,6 +87,23 @@ class Instructions:
         """Write a step, if there are instructions for it."""
         written: bool = getattr(self, f"_{step.kind}")(step)
         return written
+
+    def unwritten(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """Yield the steps to be written one by one; straight-line code is written here."""
+        if not isinstance(steps, StraightLine):
+            yield from steps
+            return
+        known = [None if op is None else self._code(op) for op in steps.ops]
+        alone = np.array([-1 if code is None else code for code in known], np.int32)
+        in_numpy = [op is not None and has_vectors_in_numpy_alone(op) for op in steps.ops]
+        many = np.where(np.array(in_numpy, bool) & (self._n > MANY), -1, alone)
+        found = words_of(steps, (alone, many), self._places, self._codes["LOOP"], self._n)
+        written = 0
+        for k in found.missing:
+            self._words.frombytes(found.words[written : found.ends[k]].tobytes())
+            written = int(found.ends[k])
+            yield steps[k]
+        self._words.frombytes(found.words[written:].tobytes())
 
     # Rows of the table --------------------------------------------------------------------------
 
