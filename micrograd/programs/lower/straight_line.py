@@ -25,44 +25,50 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LEAST = 500  # operations, from which on it is worth while
-WIDEST = 2.5  # operations at each step of the longest way: at most as many could be grouped
+WIDEST = 20  # operations for each step of the longest way
+SAMPLE = 2000  # operations that are looked at first
 
 _SUMS = frozenset((ops.add, ops.subtract, ops.negative))
+_TERMS = _SUMS | {ops.multiply}
 
 
 def is_straight(tape: Tape, roots: Sequence[int]) -> bool:
-    """Return whether most operations that roots are made of wait for one another.
+    """Return whether most operations that roots are made of wait for others.
 
     Those that are on one way to a root cannot be of one group, but for what is added up at once.
     """
-    longest = _way(tape, roots)
-    if len(longest) < LEAST / WIDEST or len(tape.ops) > 4 * WIDEST * len(longest):
-        return False
-    uses = [0] * len(tape.ops)
-    added = [False] * len(tape.ops)
+    end = max(roots, default=-1) + 1
+    first = next((i for i, op in enumerate(tape.ops) if op is not None), end)
+    if end > first + SAMPLE:
+        sample = [False] * first + [True] * SAMPLE
+        if 4 * WIDEST * _longest(tape, sample) < SAMPLE:
+            return False
+    wanted = [False] * end
     for root in roots:
-        uses[root] += 1
-    count = 0
-    for i in range(max(roots), -1, -1):
-        op = tape.ops[i]
-        if not uses[i] or op is None:
-            continue
-        count += not (added[i] and uses[i] == 1)
-        for x in tape.operands[i]:
-            uses[x] += 1
-            added[x] = op in _SUMS and (tape.ops[x] in _SUMS or tape.ops[x] is ops.multiply)
-    steps = sum(not (added[i] and uses[i] == 1) for i in longest)
-    return count >= LEAST and count <= WIDEST * steps
+        wanted[root] = True
+    for i in range(end - 1, -1, -1):
+        if wanted[i]:
+            for x in tape.operands[i]:
+                wanted[x] = True
+    count = sum(op is not None for op, here in zip(tape.ops, wanted) if here)
+    return LEAST <= count <= WIDEST * _longest(tape, wanted)
 
 
-def _way(tape: Tape, roots: Sequence[int]) -> list[int]:
-    """Return the operations on a way back from the last root, always to what was computed last."""
-    found: list[int] = []
-    i = max([root for root in roots if tape.ops[root] is not None], default=-1)
-    while i >= 0:
-        found.append(i)
-        i = max([x for x in tape.operands[i] if tape.ops[x] is not None], default=-1)
-    return found
+def _longest(tape: Tape, wanted: Sequence[bool]) -> int:
+    """Return how many operations are on the longest way; those of one sum are one."""
+    steps = [0] * len(wanted)  # on the longest way to each
+    uses = [0] * len(wanted)
+    for here, operands in zip(wanted, tape.operands):
+        if here:
+            for x in operands:
+                uses[x] += 1
+    for i, (here, op, operands) in enumerate(zip(wanted, tape.ops, tape.operands)):
+        if here and operands:
+            added = op in _SUMS
+            steps[i] = 1 + max(
+                [steps[x] - (added and uses[x] == 1 and tape.ops[x] in _TERMS) for x in operands]
+            )
+    return max(steps, default=0)
 
 
 class Code:

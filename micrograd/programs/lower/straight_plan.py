@@ -11,14 +11,30 @@ from micrograd.derivatives.kinks import Choice
 from micrograd.engine import Value
 from micrograd.programs.lift.forest import is_square
 from micrograd.programs.lift.groups import CONSTANTS, INPUT, PARAMETERS
+from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slope, Slopes
 from micrograd.programs.lower.buffers import is_one_call
 from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_line import Code, StraightLine
+from micrograd.programs.lower.straight_line import Code, StraightLine, is_straight
 from micrograd.programs.trace.tape import Tape
 
 TOGETHER = 32  # registers that are summed over the examples in one call
+
+
+def planned(
+    tape: Tape,
+    outputs: Sequence[int],
+    guards: Mapping[int, bool],
+    slopes: Slopes,
+    parameters: Sequence[Value],
+    patterns: Mapping[Value, str],
+) -> Plan:
+    """Plan a tape: as groups, or number by number where that would find hardly any."""
+    if is_straight(tape, [*outputs, *guards]):
+        return StraightPlan(tape, outputs, guards, slopes, parameters)
+    lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
+    return Plan(lifted, [*guards.values()])
 
 
 class StraightPlan(Plan):
@@ -58,7 +74,8 @@ class _Written(Code):
     """The code of a tape, and of its reverse pass.
 
     `inputs` has the registers of arguments and of seeds, `gradients` those of the parameters'
-    gradients, by their ranks; `together` those that are to stand one behind the other.
+    gradients, by their ranks; `together` those that are to stand one behind the other. Where a sum
+    or a product can take a sign along, nothing is computed for it: ~x is minus register x.
     """
 
     def __init__(
@@ -68,7 +85,7 @@ class _Written(Code):
         self.gradients: dict[int, int] = {}
         self.together: list[list[int]] = []
         self._tape, self._slopes = tape, slopes
-        self._at: list[int] = [-1] * len(tape.ops)  # the register of each node
+        self._at: dict[int, int] = {}  # the register of each node
         own = [tape.parameters[p] for p in parameters]
         for node in (*own, *tape.constants):
             self._at[node] = self.leaf(False)
@@ -82,49 +99,82 @@ class _Written(Code):
             if slopes.arrives[output]:
                 self._seeds.append((output, self.leaf(True)))
                 self.inputs[self._seeds[-1][1]] = "", k
-        # What arrived at a node so far: the sign, the register; what is yet to be summed over the
-        # examples; and what is summed with the next, by rank.
-        self._arrived: dict[int, tuple[int, int]] = {}
-        self._varying: dict[int, tuple[int, int]] = {}
+        # What arrived at a node so far; what is yet to be summed over the examples there; and what
+        # is summed with the next, by rank.
+        self._arrived: dict[int, int] = {}
+        self._varying: dict[int, int] = {}
         self._waiting: dict[int, int] = {}
         self._passed: set[int] = set()  # registers that arrive as they are, at several nodes
         self._oldest = 0  # the first register since the last sums
+
+    def _times(self, x: int, y: int, varies: bool) -> int:
+        """Multiply two registers."""
+        found = self.write(ops.multiply, (x if x >= 0 else ~x, y if y >= 0 else ~y), varies)
+        return found if (x < 0) is (y < 0) else ~found
+
+    def _plus(self, x: int, y: int, varies: bool) -> int:
+        """Add two registers."""
+        if x < 0 and y < 0:
+            return ~self.write(ops.add, (~x, ~y), varies)
+        if x >= 0 and y >= 0:
+            return self.write(ops.add, (x, y), varies)
+        return self.write(ops.subtract, (x, ~y) if y < 0 else (y, ~x), varies)
+
+    def _plain(self, x: int) -> int:
+        """Return a register without a sign."""
+        return x if x >= 0 else self.write(ops.negative, (~x,), bool(self.varies[~x]))
 
     # Forward ------------------------------------------------------------------------------------
 
     def compute(self, roots: Sequence[int]) -> list[int]:
         """Write what the roots are made of in the order of the tape; return their registers."""
-        tape, at = self._tape, self._at
-        wanted = bytearray(len(at))
+        operands = self._tape.operands
+        wanted = bytearray(len(operands))
         for root in roots:
             wanted[root] = True
-        for i in range(len(at) - 1, -1, -1):
+        for i in range(len(operands) - 1, -1, -1):
             if wanted[i]:
-                for x in tape.operands[i]:
+                for x in operands[i]:
                     wanted[x] = True
         for i, is_wanted in enumerate(wanted):
-            if is_wanted and at[i] < 0:
+            if is_wanted and i not in self._at:
                 self._compute(i)
-        return [at[root] for root in roots]
+        return [self._root(root) for root in roots]
+
+    def _root(self, i: int) -> int:
+        found = self._at[i] = self._plain(self._value(i))
+        return found
 
     def _compute(self, i: int) -> None:
-        op, operands, at = self._tape.ops[i], self._tape.operands[i], self._at
+        """Write a node, whose operands are computed."""
+        tape, at = self._tape, self._at
+        op, operands, varies = tape.ops[i], tape.operands[i], tape.varies[i]
+        x, y = at[operands[0]], at[operands[-1]]
         assert op is not None
         if op is ops.stop_gradient or isinstance(op, Choice):
-            at[i] = at[operands[0]]
+            at[i] = x
+        elif op is ops.negative:
+            at[i] = ~x
+        elif op is ops.multiply:
+            at[i] = self._times(x, y, varies)
+        elif op is ops.add or op is ops.subtract:
+            at[i] = self._plus(x, y if op is ops.add else ~y, varies)
+        elif op is ops.power and is_square(tape, i):
+            at[i] = self._times(x, x, varies)
         else:
-            at[i] = self.write(op, [at[x] for x in operands], self._tape.varies[i])
+            at[i] = self.write(op, [self._root(x) for x in operands], varies)
 
     def _value(self, node: int) -> int:
-        """Return the register of a slope, which is computed here if it was not yet."""
+        """Return the register of a node, which may be a slope that was not computed yet."""
         at, operands = self._at, self._tape.operands
-        todo = [node] if at[node] < 0 else []
+        todo = [node]
         while todo:
-            missing = [x for x in operands[todo[-1]] if at[x] < 0]
+            i = todo[-1]
+            missing = [x for x in operands[i] if x not in at] if i not in at else []
             todo += missing
             if not missing:
-                i = todo.pop()
-                if at[i] < 0:
+                todo.pop()
+                if i not in at:
                     self._compute(i)
         return at[node]
 
@@ -134,7 +184,7 @@ class _Written(Code):
         """Write what arrives at the parameters, from the last node to the first."""
         for output, seed in self._seeds:
             self._passed.add(seed)
-            self._add(output, 1, seed)
+            self._add(output, seed)
         tape, arrives = self._tape, self._slopes.arrives
         passing = [i for i, here in enumerate(arrives) if here and tape.ops[i] is not None]
         ends: dict[int, int] = {}  # of parameters: the node at which all has arrived
@@ -146,60 +196,58 @@ class _Written(Code):
         for i in reversed(passing):
             arrived = self._all(i)
             if arrived is not None:
-                self._pass_on(i, *arrived)
+                self._pass_on(i, arrived)
             for x in complete.get(i, ()):
                 self._finish(x)
         for x in self._rank:  # a parameter may be a result itself
             self._finish(x)
         self._sum()
 
-    def _pass_on(self, i: int, sign: int, register: int) -> None:
-        arrives, varies = self._slopes.arrives, self.varies
-        for x, own, slope in self._edges(i):
+    def _pass_on(self, i: int, arrived: int) -> None:
+        arrives = self._slopes.arrives
+        for x, sign, slope in self._edges(i):
             if not arrives[x]:
                 continue
+            found = arrived if sign > 0 else ~arrived
             if slope is None:
-                self._passed.add(register)
-                self._add(x, own * sign, register)
+                self._passed.add(arrived if arrived >= 0 else ~arrived)
             else:
                 factor = self._value(slope)
-                varied = bool(varies[factor] or varies[register])
-                self._add(x, own * sign, self.write(ops.multiply, (factor, register), varied))
+                varies = self._varies(arrived) or self._varies(factor)
+                found = self._times(factor, found, varies)
+            self._add(x, found)
+
+    def _varies(self, x: int) -> bool:
+        return bool(self.varies[x if x >= 0 else ~x])
 
     def _edges(self, i: int) -> Sequence[Slope]:
         """Return what a node passes on to its operands."""
         known = self._slopes.of.get(i)
         if known is not None:
             return known
-        op, (x, *others) = self._tape.ops[i], self._tape.operands[i]
+        op, operands = self._tape.ops[i], self._tape.operands[i]
+        x, y = operands[0], operands[-1]
         if op is ops.negative:
             return [(x, -1, None)]
-        [y] = others
         if op is ops.add or op is ops.subtract:
             return [(x, 1, None), (y, 1 if op is ops.add else -1, None)]
         if is_square(self._tape, i):
             return [(x, 1, self._slopes.twice[x])]
         return [(x, 1, y), (y, 1, x)]
 
-    def _add(self, x: int, sign: int, register: int) -> None:
+    def _add(self, i: int, found: int) -> None:
         """Add to what arrived at a node."""
-        varies = bool(self.varies[register])
-        arrived = self._varying if varies and not self._tape.varies[x] else self._arrived
-        before = arrived.get(x)
-        if before is not None:
-            own, other = before
-            if own == sign:
-                register = self.write(ops.add, (other, register), varies)
-            else:
-                pair = (other, register) if own > 0 else (register, other)
-                sign, register = 1, self.write(ops.subtract, pair, varies)
-        arrived[x] = sign, register
+        varies = self._varies(found)
+        arrived = self._varying if varies and not self._tape.varies[i] else self._arrived
+        before = arrived.get(i)
+        arrived[i] = found if before is None else self._plus(before, found, varies)
 
-    def _all(self, i: int) -> tuple[int, int] | None:
+    def _all(self, i: int) -> int | None:
         """Return all that arrived at a node, and forget it."""
         if i in self._varying:
-            sign, register = self._varying.pop(i)
-            self._add(i, sign, self.write_sums([register]))
+            found = self._varying.pop(i)
+            added = self.write_sums([found if found >= 0 else ~found])
+            self._add(i, added if found >= 0 else ~added)
         return self._arrived.pop(i, None)
 
     def _finish(self, x: int) -> None:
@@ -207,16 +255,12 @@ class _Written(Code):
         if x in self._arrived:  # also what does not vary
             found = self._all(x)
             assert found is not None
-            sign, register = found
-            if sign < 0:
-                register = self.write(ops.negative, [register], False)
-            self.gradients[self._rank[x]] = register
+            self.gradients[self._rank[x]] = self._plain(found)
         elif x in self._varying:
-            sign, register = self._varying.pop(x)
-            if sign < 0 or register in self._passed or register < self._oldest:
-                op = ops.negative if sign < 0 else ops.stop_gradient
-                register = self.write(op, [register], True)
-            self._waiting[self._rank[x]] = register
+            found = self._plain(self._varying.pop(x))
+            if found in self._passed or found < self._oldest:
+                found = self.write(ops.stop_gradient, (found,), True)
+            self._waiting[self._rank[x]] = found
             if len(self._waiting) == TOGETHER:
                 self._sum()
 

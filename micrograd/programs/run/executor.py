@@ -19,12 +19,10 @@ from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import CONSTANTS, INPUT
-from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_line import is_straight
-from micrograd.programs.lower.straight_plan import StraightPlan
+from micrograd.programs.lower.straight_plan import planned
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.careful import Careful
@@ -302,12 +300,7 @@ class Executable:
         self.parameters: list[Value] = list(parameters)
         self.block: Any = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        self.plan: Plan
-        if is_straight(tape, [*outputs, *guards]):
-            self.plan = StraightPlan(tape, outputs, guards, slopes, parameters)
-        else:
-            lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
-            self.plan = Plan(lifted, list(guards.values()))
+        self.plan: Plan = planned(tape, outputs, guards, slopes, parameters, patterns)
         self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs

@@ -32,9 +32,9 @@ def words_of(
 ) -> Words:
     """Return the words of a part of a code.
 
-    `codes` are those of its kinds of operations, on one number and on `n`, or -1; `places` the place
-    of each storage, and how far it is there to the next row and to the next example; `loop` is the
-    code of LOOP.
+    `codes` are those of its kinds of operations, on one number and on `n`, or -1; `places` the
+    place of each storage, and how far it is there to the next row and to the next example; `loop`
+    is the code of LOOP.
     """
     place, row, example = np.array(places).T
     at = place[line.storages] + line.rows * row[line.storages]
