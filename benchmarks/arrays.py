@@ -47,8 +47,9 @@ def mean_of(program: mg.programs.Program, *arrays: Any) -> Step:
     function = program.function(jnp)
 
     def mean(parameters: Any, *arrays: Any) -> Any:
-        results, gradients = function(parameters, *arrays)
-        return results.mean(), gradients / len(arrays[0])
+        n = len(arrays[0])
+        results, gradients = function(parameters, *arrays, seeds=jnp.full(n, 1 / n))
+        return results.mean(), gradients
 
     both = jax.jit(mean)
     vector = jnp.asarray([p.data for p in program.parameters()])

@@ -57,7 +57,7 @@ def main() -> None:
     folder = Path(tempfile.gettempdir(), "waves", str(ROWS))
     folder.mkdir(parents=True, exist_ok=True)
     for workers in (1, 2):
-        options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+        options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(**options) as cluster, Client(cluster) as client:
             write(folder, ROWS)
             few = da.from_array(some[:800], chunks=(100, 3))

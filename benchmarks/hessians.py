@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,41 @@ def logistic_contestants(n: int) -> tuple[Contestants, Vector]:
     return contestants, np.array(w)
 
 
+def price_contestants(n: int) -> tuple[Contestants, Vector]:
+    """Take the 5x5 Hessian of a Black-Scholes price by its inputs, for each of n rows."""
+    low, high = [80.0, 80.0, 0.1, 0.01, 0.1], [120.0, 120.0, 2.0, 0.05, 0.4]
+
+    def price(xp: Any, ndtr: Any, x: Any) -> Any:
+        spot, strike, time, rate, volatility = x
+        width = volatility * xp.sqrt(time)
+        d = (xp.log(spot / strike) + (rate + 0.5 * volatility * volatility) * time) / width
+        return spot * ndtr(d) - strike * xp.exp(-rate * time) * ndtr(d - width)
+
+    curvature = micrograd.hessian(micrograd.program(partial(price, micrograd, micrograd.ndtr)))
+    on_arrays = partial(price, jax.numpy, jax.scipy.special.ndtr)
+    return by_rows(curvature, on_arrays), np.random.default_rng(6).uniform(low, high, (n, 5))
+
+
+def network_contestants(n: int) -> tuple[Contestants, Vector]:
+    """Take the 6x6 Hessian of a network by its inputs, for each of n rows."""
+    net = micrograd.nn.MLP(6, [16, 1], activation="tanh")
+    units = [layer.neurons for layer in net.layers]
+    w, last = [np.array([[v.data for v in unit.w] for unit in row]) for row in units]
+    b, bias = [np.array([unit.b.data for unit in row]) for row in units]
+
+    def on_arrays(x: Any) -> Any:
+        return (last @ jax.numpy.tanh(w @ x + b) + bias)[0]
+
+    curvature = micrograd.hessian(micrograd.program(net))
+    return by_rows(curvature, on_arrays), np.random.default_rng(6).normal(size=(n, 6))
+
+
+def by_rows(curvature: Any, on_arrays: Any) -> Contestants:
+    """Compare Hessians of all rows with those of a function of one row on arrays."""
+    by_jax = jax.jit(jax.vmap(jax.hessian(on_arrays)))
+    return {"micrograd": lambda x: curvature(x).data, "JAX, jitted": by_jax}
+
+
 def lennard_jones_on_scalars(x: Vector) -> Any:
     total = 0.0
     for (a, b, c), (u, v, w) in combinations(zip(x[::3], x[1::3], x[2::3]), 2):
@@ -216,6 +252,8 @@ def main() -> None:
         compare(f"mixture, K = 5, d = 2, {n} points", *mixture_contestants(n))
     compare("mixture as a program, 1000 points", *mixture_program_contestants(1000))
     compare("logistic model, each of 100,000 rows", *logistic_contestants(100_000))
+    compare("price by inputs, each of 100,000 rows", *price_contestants(100_000))
+    compare("network by inputs, each of 20,000 rows", *network_contestants(20_000))
 
 
 if __name__ == "__main__":

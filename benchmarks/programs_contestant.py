@@ -2,21 +2,31 @@
 
     python benchmarks/programs_contestant.py numpy < works
 
-For each line, "network SIZES ROWS" or another work, it prints the seconds of one step.
+For each line, "network SIZES ROWS" or another work, it prints the seconds of one step, as the
+processor counts them: others may use the machine too. For "check" and a work of science.py it
+prints the value and the gradient.
 """
 
 # ruff: noqa: N803, N806  (X and W are what the field calls them)
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from benchmarks import science
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import science
 
 Step = Callable[[], Any]
 
@@ -285,6 +295,8 @@ OPTIONS: dict[str, Callable[[int], Step]] = {
 def make(name: str, work: str) -> Step:
     """Make the step of a work such as "network 64-32-10 100" or "training 2-16-16-1 100"."""
     kind, *rest = work.split()
+    if kind in ("rows", "once"):
+        return science.make(name, [kind, *rest])
     if kind == "moons":
         return moons()
     if kind == "options":
@@ -297,18 +309,21 @@ def main(name: str) -> None:
     steps: dict[str, tuple[Step, int]] = {}
     for line in sys.stdin:
         work = line.strip()
+        if work.startswith("check "):
+            print(json.dumps(science.result_of(make(name, work[6:]))), flush=True)
+            continue
         if work not in steps:
             step = make(name, work)
             for _ in range(3):
                 step()
-            start = time.perf_counter()
+            start = time.process_time()
             step()
-            steps[work] = step, max(1, int(0.1 / (time.perf_counter() - start)))
+            steps[work] = step, max(1, int(0.1 / (time.process_time() - start)))
         step, count = steps[work]
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(count):
             step()
-        print((time.perf_counter() - start) / count, flush=True)
+        print((time.process_time() - start) / count, flush=True)
 
 
 if __name__ == "__main__":

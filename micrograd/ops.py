@@ -381,7 +381,7 @@ def _on_arrays(op: Op, operands: tuple[Any, ...], xp: Any) -> Any:
     return _elementwise(op)(*operands)
 
 
-_IN_SCIPY = {"lgamma": "gammaln"}  # names that differ
+ON_ARRAYS: dict[Op, Callable[..., Any]] = {}  # by SciPy, where its own function differs
 
 
 def _elementwise(op: Op) -> Callable[..., Any]:
@@ -394,6 +394,6 @@ def _elementwise(op: Op) -> Callable[..., Any]:
         except ImportError:
             pass
         else:
-            return getattr(scipy.special, _IN_SCIPY.get(op.name, op.name))  # type: ignore[no-any-return]
+            return ON_ARRAYS.get(op) or getattr(scipy.special, op.name)
     vectorized = np.vectorize(op.value, otypes=[float])
     return lambda *operands: vectorized(*operands)[()]  # a scalar for scalars

@@ -259,8 +259,9 @@ def of_function(side: Side, rng: random.Random) -> Any:
             values.append([a * b, a + w, a.tanh(), a / (1 + b * b), mg.maximum(a, b), a**2][which])
         return values[-1] + values[-2]
 
-    derive = rng.choice([mg.grad, mg.hessian, mg.value_and_grad, mg.jacobian])
-    return repr(derive(f)([rng.uniform(-1, 1) for _ in range(3)]))
+    derive = rng.choice([mg.grad, mg.hessian, mg.value_and_grad, mg.jacobian, mg.hvp])
+    x = [rng.uniform(-1, 1) for _ in range(3)]
+    return repr(derive(f)(x, [1.0, 0.0, -2.5]) if derive is mg.hvp else derive(f)(x))
 
 
 # Many at once, modes, hooks --------------------------------------------------------------------

@@ -27,7 +27,7 @@ ROOMS = [
 # The folders of a room, and those beside them that each may import. "." stands for the files
 # directly in the room, which may import all of its folders (but nobody what imports them).
 FOLDERS: dict[str, dict[str, list[str]]] = {
-    "derivatives": {"equations": ["."]},
+    "derivatives": {"equations": ["."], "products": ["."]},
     "value": {"words": []},
     "programs": {
         "trace": [],
@@ -160,7 +160,7 @@ def test_no_file_imports_itself_by_a_detour() -> None:
         ("symbolic.formula", "graph.steps"),
         ("draw.training", "explain"),
         ("programs.lift.groups", "programs.lower.plan"),
-        ("programs.show.equations", "programs.run.executor"),
+        ("programs.show.equations", "programs.run.executable"),
         ("programs.trace.tape", "programs.api"),
         ("draw.scene.outline", "draw"),
     ],

@@ -49,6 +49,7 @@ WORK: list[Any] = [
     lambda x: 2.3 // x + x,
     lambda x: np.interp(0.3, [0.0, 1.0], [1.0, 3.0]) * x,
     lambda x: np.sort(x),
+    lambda x: np.fabs(-x),
     lambda x: np.square(x) + np.reciprocal(x) + np.cbrt(x),
     clipped_log,
 ]

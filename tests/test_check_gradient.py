@@ -302,6 +302,17 @@ def test_what_does_not_fit_may_fit_otherwise() -> None:
             deltas(thetas, x, net.y)
 
 
+def test_transposed_matrices_that_fit_on_each_other_are_told() -> None:
+    one, two = np.ones((2, 3)), np.ones((4, 3))  # whose transposes fit as well
+    x, y = [[0.1, 0.2], [0.3, 0.4]], [1, 2]
+    asks: list[Any] = [deltas, lambda t, x, y: check_gradient(t, x, y, np.zeros(18))]
+    for ask in asks:
+        with pytest.raises(ValueError, match=r"takes 1; the matrices fit transposed.*Theta\.T"):
+            ask([one.T, two.T], x, y)
+    with pytest.raises(ValueError, match=r"example 1 has 2 inputs, the network takes 1$"):
+        deltas(MLP(1, [3, 3], activation="sigmoid"), x, y)
+
+
 def test_the_verdict_is_said() -> None:
     net = check_case(0)
     found = check_gradient(net.thetas, net.x, net.y, course(net, "g' forgotten in layer 2"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 
 from micrograd.explain.known_mistakes import command
@@ -51,8 +51,7 @@ WRONG = RIGHT.replace("other.grad += out.grad", "other.grad = out.grad")
 
 
 def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "micrograd", "grade", str(file), "--operations", "+", *options]
-    return subprocess.run(command, capture_output=True, text=True)
+    return processes.run("-m", "micrograd", "grade", str(file), "--operations", "+", *options)
 
 
 def written(folder: Path, code: str) -> Path:

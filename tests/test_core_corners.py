@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
 import sys
 import textwrap
 import threading
@@ -471,6 +470,4 @@ def test_arithmetic_while_python_shuts_down_does_not_crash() -> None:
             v.modules = [x for name, x in sys.modules.items() if name.startswith("micrograd")]
         garbage()
     """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    run(script)

@@ -719,7 +719,7 @@ def test_more_than_one_output_is_an_error_that_names_jacobian() -> None:
     with pytest.raises(TypeError, match="jacobian"):
         grad([x, x], x)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes one output, got 2"):
-        hvp([x, x], x, 1.0)  # type: ignore[arg-type]
+        hvp([x, x], x, 1.0)  # type: ignore[call-overload]
 
 
 def test_what_is_not_a_value_is_refused() -> None:

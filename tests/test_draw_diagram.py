@@ -14,6 +14,7 @@ import struct
 import sys
 import xml.etree.ElementTree as ElementTree
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from PIL import Image
 
 from micrograd import Value, draw_dot, toposort
 from micrograd.draw import Diagram, graph
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import formats, layout
 from micrograd.draw.scene import theme
 from micrograd.draw.scene.labels import number, printable, wrapped
 from micrograd.nn import MLP, Neuron
@@ -437,6 +438,42 @@ def test_a_png_is_the_drawing_of_the_svg() -> None:
     assert (image[0, 30] == 255).all()  # paper
 
 
+def drawn(pdf: bytes) -> str:
+    """Return the drawing instructions of a PDF's page."""
+    streams = re.findall(rb"stream\n([^\n]*~>)endstream", pdf)
+    read = (zlib.decompress(base64.a85decode(code, adobe=True)) for code in streams)
+    return "".join(text.decode("latin-1") for text in read)
+
+
+def test_a_pdf_is_the_drawing_of_the_svg(capfd: pytest.CaptureFixture[str]) -> None:
+    """It has the size of the SVG, its boxes in their colours, and its letters."""
+    a, held = Value(2.0, label="a∂"), Value(0.5)
+    y = (a * held + 3).tanh() + 1
+    y.backward()
+    diagram = graph(y)
+    pdf = diagram._in_format(".pdf")
+    svg = element(diagram.svg)
+    sides = [float(svg.attrib[side]) * 0.75 for side in ("width", "height")]
+    assert f"/MediaBox [ 0 0 {sides[0]:g} {sides[1]:g} ]".encode() in pdf
+    fills = re.findall(r"^([\d.]+) ([\d.]+) ([\d.]+) rg$", drawn(pdf), re.M)
+    done = Counter("#" + "".join(f"{round(255 * float(x)):02X}" for x in fill) for fill in fills)
+    boxes = [g.attrib["class"] for g in svg.iter(f"{SVG}g") if "data-box" in g.attrib]
+    for kind in ("input", "leaf", "constant", "result"):
+        assert done[theme.LIGHT[kind].fill] >= sum(kind in looks.split() for looks in boxes) > 0
+    assert done[theme.PAPER] == 1
+    assert done["#000000"] == 1  # where the page begins
+    assert b"DejaVu" in pdf
+    assert b"/Title (Computation graph)" in pdf
+    assert pdf == diagram._in_format(".pdf")  # the same in every run
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_svglib_a_pdf_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "svglib.svglib", None)
+    with pytest.raises(RuntimeError, match=r"made of the SVG by svglib, .* pip install"):
+        graph(Value(1.0) + 2)._in_format(".pdf")
+
+
 def test_without_resvg_a_png_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     o, _ = lecture_neuron()
     monkeypatch.setitem(sys.modules, "resvg_py", None)
@@ -445,10 +482,10 @@ def test_without_resvg_a_png_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_letters_are_matplotlibs_or_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    [folder] = raster._fonts()["font_dirs"]
+    [folder] = formats._fonts()["font_dirs"]
     assert list(Path(folder).glob("DejaVuSans.ttf"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert raster._fonts() == {"sans_serif_family": "DejaVu Sans", "font_family": "DejaVu Sans"}
+    assert formats._fonts() == {"sans_serif_family": "DejaVu Sans", "font_family": "DejaVu Sans"}
 
 
 def test_a_notebook_gets_the_picture_with_alt_text_and_words() -> None:

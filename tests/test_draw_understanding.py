@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable
@@ -279,6 +280,24 @@ def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
     word = "step" if by_hand else "Recurrent, call"
     said = [text for text in patterns(folding) if text.startswith(word)]
     assert said == [f"{word} {i} of 20" for i in range(1, 21)]
+
+
+@pytest.mark.parametrize("steps", [30, 100, 1000])
+def test_more_steps_than_a_page_holds_share_boxes(steps: int) -> None:
+    x: Any = Value(0.5)
+    for _ in range(steps):
+        x = x * 1.01 + 0.3 / (1 + x * x)
+    diagram = graph(x)
+    assert_is_partition(diagram.folding)
+    assert_no_way_leads_back(diagram.folding)
+    said = patterns(diagram.folding)
+    assert not [text for text in said if text.startswith("part ")]
+    told = [re.fullmatch(r"steps ([\d,]+) to ([\d,]+) of ([\d,]+)", text) for text in said]
+    ranges = [[int(n.replace(",", "")) for n in found.groups()] for found in told if found]
+    assert len(ranges) >= 3
+    assert ranges[0][0] == 1
+    assert ranges[-1][1] == ranges[-1][2] >= steps - 1
+    assert all(end + 1 == first for (_, end, _), (first, _, _) in itertools.pairwise(ranges))
 
 
 # What else is drawn ------------------------------------------------------------------------------

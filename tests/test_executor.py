@@ -19,8 +19,9 @@ import micrograd as mg
 from micrograd import Value, ops
 from micrograd.ops import Op
 from micrograd.programs import Program
+from micrograd.programs.lower import buffers, chunks, plan
 from micrograd.programs.lower.strides import Step
-from micrograd.programs.run import instructions, kernels
+from micrograd.programs.run import executor, instructions, kernels
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.run.instructions import Instructions
 
@@ -68,6 +69,7 @@ class Both:
 def both(monkeypatch: pytest.MonkeyPatch) -> Both:
     made = Both()
     monkeypatch.setattr(Workspace, "_bind", lambda self, steps: made.bind(self, steps))
+    monkeypatch.setattr(Workspace, "_bind_in_chunks", lambda *_: False)
     return made
 
 
@@ -290,6 +292,30 @@ def test_sums_and_extremes_of_rows(n: int, bad: float | None) -> None:
             assert numbers[:kept] == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
+@pytest.mark.parametrize("largest", [mg.max, mg.min])
+def test_of_the_zeros_the_last_is_the_larger_as_in_the_loop(
+    largest: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    for n in (2, 3, 9, 16, 40):
+        weights = [Value(float(x)) for x in rng.choice([0.0, -0.0], n)]
+        rows = rng.choice([0.0, -0.0], (7, n))
+
+        def f(x: Any, w: list[Value] = weights) -> Any:
+            return (
+                largest(list(x)),
+                largest(w) * 1.0 + x[0] * 0.0 - 0.0,
+                largest([p * v for p, v in zip(w, x)]),
+            )
+
+        loop = [[np.copysign(1.0, v.data) for v in f([Value(x) for x in row])] for row in rows]
+        for in_c in (True, False):
+            with monkeypatch.context() as patch:
+                if not in_c:
+                    patch.setattr(executor, "can_write", lambda _: False)
+                assert np.copysign(1.0, mg.program(f)(rows).data).tolist() == loop
+
+
 def test_the_same_bits_in_every_run() -> None:
     rng = np.random.default_rng(3)
     w = [Value(x) for x in rng.normal(size=50)]
@@ -366,6 +392,23 @@ def test_what_does_not_fit_is_refused(words: list[Any]) -> None:
         run([C.codes.get(word, word) for word in words], np.zeros(10))
 
 
+def test_moves_are_checked_at_every_time() -> None:
+    words = [C.codes["LOOP"], C.codes["exp"], 1, 4, 0, 1, 4, 1]
+    moves = array("i", [0, 0, 0, 0, 8, 0, 8, 0])
+    numbers = np.zeros(32)
+    C.Instructions(numbers, array("i", words), moves, 4).run()
+    assert numbers.tolist() == 4 * [*[1.0] * 4, *[0.0] * 4]
+    with pytest.raises(ValueError, match="does not fit"):
+        C.Instructions(numbers, array("i", words), moves, 5)
+    moves[1] = C.codes["add"] - C.codes["exp"]
+    with pytest.raises(ValueError, match="does not fit"):
+        C.Instructions(numbers, array("i", words), moves, 2)
+    with pytest.raises(ValueError, match="each word moves"):
+        C.Instructions(numbers, array("i", words), moves[1:], 2)
+    with pytest.raises(TypeError, match="int32"):
+        C.Instructions(numbers, array("i", words), array("d", moves), 2)
+
+
 def test_other_arrays_are_refused() -> None:
     with pytest.raises(TypeError, match="float64"):
         C.Instructions(np.zeros(10, np.float32), array("i", [0, 0, 1, 2]))
@@ -378,6 +421,60 @@ def test_other_arrays_are_refused() -> None:
 
 
 # Around it -------------------------------------------------------------------------------------
+
+
+def test_faults_in_chunks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> bool:
+        return any(failure(SEED, i) for i in range(40))
+
+    with monkeypatch.context() as patch:  # sums that begin anew with each chunk
+        patch.setattr(instructions, "ADDS", 0)
+        assert found()
+    share = buffers.share
+    with monkeypatch.context() as patch:  # nothing is kept for the other pass
+
+        def forgetful(storages: Any, *given: Any) -> list[int]:
+            memories = share(storages, *given)
+            for storage in storages:
+                storage.temporary = storage.memory is not None
+            return memories
+
+        patch.setattr(plan, "share", forgetful)
+        assert found()
+    with monkeypatch.context() as patch:  # what is made of sums is computed too early
+
+        def early(steps: Any) -> Any:
+            passes = chunks.in_chunks(steps)
+            return passes and passes._replace(before=passes.before + passes.after, after=[])
+
+        patch.setattr(plan, "in_chunks", early)
+        assert found()
+
+
+@pytest.mark.parametrize("rows", [200, 203, 20_000])
+def test_chunks_compute_what_the_whole_does(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = mg.nn.MLP(3, [8, 2])
+    weights = model.parameters()
+    loss = mg.program(lambda x: sum(v * v for v in model(x)) + 0.1 * sum(p * p for p in weights))
+    X = np.random.default_rng(rows).normal(size=(rows, 3))  # noqa: N806
+
+    def computed() -> tuple[Any, list[float]]:
+        loss.retrace()
+        model.zero_grad()
+        total = loss(X)
+        (0.5 * total.mean() + total[1] + total[rows - 1]).backward()
+        return total.data, [p.grad for p in weights]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "CACHE", 10_000)
+        results, gradients = computed()
+        assert computed()[1] == gradients
+        [path] = loss._known.version.paths.values()  # type: ignore[union-attr]
+        assert len(path.found[0].program._workspace(rows)._forward) > 1
+    monkeypatch.setattr(chunks, "CACHE", 2**40)
+    whole = computed()
+    assert results == pytest.approx(whole[0], rel=1e-13)
+    assert gradients == pytest.approx(whole[1], rel=1e-11)
 
 
 def test_threads_run_one_program_at_once() -> None:

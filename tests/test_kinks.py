@@ -230,3 +230,13 @@ def test_where_a_nan_wins_every_slope_is_nan(op: Any) -> None:
         out.backward()
         assert math.isnan(out.data)
         assert all(math.isnan(v.grad) for v in x)
+
+
+def test_where_an_operation_has_no_number_it_has_no_kink() -> None:
+    x, y = Value(1.5), Value(2.0)
+    z = mg.mod(x, y)
+    y.data = 0.0  # derivatives are evaluated on the data as it is now
+    assert mg.grad(z, [x])[0].data == 1.0
+    assert mg.hvp(z, [x], [1.0])[0].data == 0.0
+    with mg.ieee():
+        assert mg.hvp(mg.mod(x, 0.0), [x], [1.0])[0].data == 0.0

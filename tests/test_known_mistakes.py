@@ -789,9 +789,105 @@ class BeginsWithMinusOne(Complete):
             v.pass_on()
 
 
+class BeginsWithItsData(Complete):
+    def backward(self) -> None:
+        self.grad = self.data
+        for v in self.order():
+            v.pass_on()
+
+
+def spoiled(method: str, spoil: Callable[[Student, Student, float], object]) -> Any:
+    """Make a class of which one operation calls `spoil(self, other, grad of out)`."""
+
+    def operation(self: Student, other: Any) -> Student:
+        other = self.wrap(other)
+        out: Student = getattr(Student, method)(self, other)
+        right = out.pass_on
+
+        def pass_on() -> None:
+            right()
+            spoil(self, other, out.grad)
+
+        out.pass_on = pass_on
+        return out
+
+    return type(
+        "Spoiled", (Student,), {method: operation, method.replace("__", "__r", 1): operation}
+    )
+
+
+def unnamed(method: str, kept: int) -> Any:
+    """Make a class in which the results of an operation name one of their operands."""
+
+    def operation(self: Student, other: Any) -> Student:
+        out: Student = getattr(Student, method)(self, self.wrap(other))
+        out.operands = (out.operands[kept],)
+        return out
+
+    return type(
+        "Unnamed", (Student,), {method: operation, method.replace("__", "__r", 1): operation}
+    )
+
+
+class TakesOff(Student):
+    def add(self, out: Student, shares: list[tuple[Student, float]]) -> None:
+        for operand, slope in shares:
+            operand.grad -= slope * out.grad
+
+
+def take_off(v: Student, share: float, times: float = 2.0) -> Student:
+    v.grad -= times * share  # of which one has been added
+    return v
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("wrong", "name", "why"),
+    [
+        (BeginsWithMinusOne, "wrong seed", "begins with self.grad = 1"),
+        (BeginsWithItsData, "wrong seed", "begins with self.grad = 1"),
+        (TakesOff, "-= for +=", "the shares are taken off"),
+        (
+            spoiled("__add__", lambda x, y, g: (take_off(x, g), take_off(y, g))),
+            "-= for +=",
+            "in the rule of +, a share is taken off",
+        ),
+        (
+            spoiled("__add__", lambda x, y, g: take_off(y, g)),
+            "-= for +=",
+            "in the rule of +, a share is taken off",
+        ),
+        (
+            spoiled("__mul__", lambda x, y, g: take_off(x, y.data * g)),
+            "-= for +=",
+            "in the rule of *, a share is taken off",
+        ),
+        (
+            spoiled("__mul__", lambda x, y, g: take_off(y, x.data * g, 1.0)),
+            "wrong rule of *",
+            "an operand gets nothing",
+        ),
+        (
+            spoiled("__add__", lambda x, y, g: take_off(x, g, 1.0)),
+            "wrong rule of +",
+            "an operand gets nothing",
+        ),
+        (unnamed("__mul__", 0), "operand missing in _prev", "the result of * names both"),
+        (unnamed("__add__", 1), "operand missing in _prev", "the result of + names both"),
+    ],
+)
+def test_a_slip_in_the_seed_a_sign_or_an_operand_is_named(
+    wrong: type[Student], name: str, why: str
+) -> None:
+    failed = [row for row in grade(wrong, "+ * relu").data if not row.passed and not row.optional]
+    assert {row.mistake for row in failed} - {""} == {name}
+    assert all(why in row.why for row in failed if row.mistake)
+    assert len([row for row in failed if row.mistake]) >= 0.8 * len(failed)
+
+
 @pytest.mark.parametrize(
     ("wrong", "names"),
-    [(ComposedNotReversed, {"reversed() forgotten"}), (BeginsWithMinusOne, set())],
+    [(ComposedNotReversed, {"reversed() forgotten"}), (BeginsWithMinusOne, {"wrong seed"})],
 )
 def test_a_rule_that_fits_one_of_its_graphs_is_not_named(
     wrong: type[Student], names: set[str]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import environment, printed
 from scipy.io import savemat
 from test_check_gradient import Net, check_case, course, exercise_4, planted, random_net
 
@@ -33,16 +31,8 @@ asked = json.load(sys.stdin)
 
 def without_numpy(code: str, asked: Any) -> Any:
     """Run code beside the page's modules, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", STAND_IN + code],
-        input=json.dumps(asked),
-        env={**os.environ, "MICROGRAD_PURE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    pure = environment(MICROGRAD_PURE="1")
+    return json.loads(printed(STAND_IN + code, input=json.dumps(asked), env=pure))
 
 
 def answers(*requests: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import weakref
 from typing import Any
 
 import pytest
+from processes import printed
 
 from micrograd import Op, Value, engine
 
@@ -20,9 +21,10 @@ compiled = pytest.mark.skipif(engine.core != "c", reason="this is about the C co
 
 def run(script: str, *, stack_kb: int | None = None) -> str:
     """Run a script in its own process, on the same core, perhaps with a small stack."""
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    if stack_kb is not None:
-        command = ["sh", "-c", f'ulimit -s {stack_kb} && exec "$0" "$@"', *command]
+    if stack_kb is None:
+        return printed(script)
+    command = ["sh", "-c", f'ulimit -s {stack_kb} && exec "$0" "$@"']
+    command += [sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout

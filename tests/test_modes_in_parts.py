@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from processes import environment, printed
 
 import micrograd as mg
 from micrograd import Value
@@ -185,9 +183,6 @@ def test_ieee_decorates_what_runs_in_parts() -> None:
 @pytest.mark.parametrize(("setting", "pure"), [("1", True), ("0", False), ("", False)])
 def test_a_setting_of_0_keeps_the_c_core(setting: str, pure: bool) -> None:
     line = "import micrograd; print(micrograd.core)"
-    environment = {**os.environ, "MICROGRAD_PURE": setting}
-    result = subprocess.run(
-        [sys.executable, "-c", line], env=environment, capture_output=True, text=True, check=True
-    )
+    core = printed(line, env=environment(MICROGRAD_PURE=setting)).strip()
     built = importlib.util.find_spec("micrograd.native._engine") is not None
-    assert result.stdout.strip() == ("c" if built and not pure else "python")
+    assert core == ("c" if built and not pure else "python")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from test_programs_random import BINARY, BRANCHES, CHOICES, Choice
 import micrograd as mg
 from micrograd import Value, program
 from micrograd.nn import MLP
+from micrograd.programs import ProgramError
 
 Array = np.ndarray[Any, Any]
 
@@ -200,6 +203,32 @@ def test_what_is_no_objective_says_why_and_changes_nothing(
     with pytest.raises(error, match=words):
         ask()
     assert b.data == 1.0
+
+
+@pytest.mark.parametrize("duplicate", [lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy])
+def test_its_pickle_computes_what_was_asked_for_before(duplicate: Callable[[Any], Any]) -> None:
+    p, residual = decay([1.0, 1.0, 0.0])
+    fit = residual.objective(p, T, y=Y)
+    x = np.array([1.3, 0.4, 0.2])
+    untried = duplicate(fit)  # nothing was evaluated
+    assert untried.fun(x) == fit.fun(x)
+    with pytest.raises(ProgramError, match=r"derivative of the objective was not taken .* before"):
+        untried.hess(x)
+    fit.hess(x), fit.jacobian(x)
+    own = duplicate(fit)
+    for name in ("fun", "jac", "hess", "residuals", "jacobian"):
+        np.testing.assert_array_equal(getattr(own, name)(x), getattr(fit, name)(x))
+    np.testing.assert_array_equal(duplicate(own.jac)(x), fit.jac(x))
+    own.assign(x)
+    assert own.x0.tolist() == x.tolist()
+    assert fit.x0.tolist() == [1.0, 1.0, 0.0]
+
+
+def test_the_pickle_of_an_objective_of_a_global_function_has_its_own_parameters() -> None:
+    fit = line.objective(b, T)
+    own = pickle.loads(pickle.dumps(fit))
+    own.assign([7.0])
+    assert (own.fun([2.0]), own.x0[0], b.data) == (fit.fun([2.0]), 7.0, 1.0)
 
 
 def test_a_function_that_fails_leaves_the_parameters_as_they_were() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import printed
 
 import micrograd
 
@@ -30,21 +29,17 @@ MODULES = [
 ]
 
 
-def python(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-
-
 def test_importing_micrograd_loads_neither_its_dependencies_nor_its_lazy_modules() -> None:
-    result = python(
+    found = printed(
         "import sys, micrograd\n"
         "heavy = {'numpy', 'graphviz', 'scipy', 'matplotlib', 'random', 'micrograd.nn'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    assert result.stdout == "[]\n", result.stderr
+    assert found == "[]\n"
 
 
 def test_everything_but_arrays_works_where_numpy_and_graphviz_are_missing() -> None:
-    result = python(
+    found = printed(
         "import sys\n"
         "for name in ('numpy', 'graphviz', 'scipy'): sys.modules[name] = None\n"
         "import micrograd as mg\n"
@@ -54,18 +49,18 @@ def test_everything_but_arrays_works_where_numpy_and_graphviz_are_missing() -> N
         "mg.optim.AdamW(model.parameters()).step()\n"
         "print(mg.erf(0.0))"
     )
-    assert result.stdout == "0.0\n", result.stderr
+    assert found == "0.0\n"
 
 
 def test_a_lazy_function_is_imported_once() -> None:
     """An import waits for a lock, which an interrupt within one could keep on Python 3.10."""
-    result = python(
+    found = printed(
         "import micrograd as mg\n"
         "first = mg.hessian\n"
         "mg.importlib.import_module = None\n"
         "print(mg.hessian is first)"
     )
-    assert result.stdout == "True\n", result.stderr
+    assert found == "True\n"
 
 
 def test_lazy_modules_are_listed_and_unknown_names_are_not_there() -> None:
@@ -78,8 +73,7 @@ def test_lazy_modules_are_listed_and_unknown_names_are_not_there() -> None:
 
 
 def test_a_star_import_leaves_pythons_own_names_alone() -> None:
-    result = python("from micrograd import *\nassert abs(-1) == 1 and type(abs(-1)) is int")
-    assert result.returncode == 0, result.stderr
+    printed("from micrograd import *\nassert abs(-1) == 1 and type(abs(-1)) is int")
 
 
 def public(module: Any) -> list[tuple[str, Any]]:
@@ -130,11 +124,11 @@ def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     ],
 )
 def test_a_module_can_be_imported_from_where_it_once_stood(former: str, home: str) -> None:
-    result = python(
+    found = printed(
         f"import micrograd.{former}, micrograd.{home}, sys\n"
         f"print(micrograd.{former} is sys.modules['micrograd.{home}'])"
     )
-    assert result.stdout == "True\n", result.stderr
+    assert found == "True\n"
 
 
 def test_the_citation_has_the_version_of_the_package() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import printed
 from random_cases import arguments, cases
 
 import micrograd as mg
@@ -310,13 +311,7 @@ def test_a_row_without_a_path_is_nan_while_a_compiler_runs(jnp: Any) -> None:
 
 
 def test_it_is_sharded_over_devices(jnp: Any) -> None:
-    import subprocess
-    import sys
-
-    done = subprocess.run(
-        [sys.executable, "-c", SHARDED], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.stdout == "4 True True\n", done.stderr
+    assert printed(SHARDED) == "4 True True\n"
 
 
 SHARDED = """

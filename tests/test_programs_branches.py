@@ -250,6 +250,9 @@ def test_no_rows_of_a_function_that_always_raises() -> None:
 # Calls while tracing ---------------------------------------------------------------------------
 
 
+PATIENCE = 120.0  # seconds, on a busy machine
+
+
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
     """Run these calls at the same time; a thread that waits for ever fails the test."""
     found: list[Any] = [None] * len(calls)
@@ -261,7 +264,7 @@ def in_threads(*calls: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
         assert not thread.is_alive(), "it waits for a lock that nobody will release"
     return found
 
@@ -283,7 +286,7 @@ def test_a_function_may_call_its_own_program_on_arrays(rows: list[float]) -> Non
 
 
 def test_programs_that_call_each_other_on_arrays_in_two_threads() -> None:
-    both_trace = threading.Barrier(2, timeout=30)
+    both_trace = threading.Barrier(2, timeout=PATIENCE)
 
     @program
     def one(x: Any) -> Any:
@@ -362,15 +365,15 @@ def test_loops_that_end_anywhere_are_refused_before_all_are_traced() -> None:
 
 @pytest.mark.long
 def test_many_ends_of_a_loop_are_each_its_own_path() -> None:
-    w, v = Value(0.95), Value(0.5)
+    w, v = Value(0.9), Value(0.5)
 
     def halved(x: Any) -> Any:
         while x[0] > 0.1:
             x = [w * x[0], x[1] + v * x[0]]
         return x[1] * v + x[0]
 
-    x = np.stack([np.geomspace(0.05, 5.0, 150), np.linspace(-1.0, 1.0, 150)], axis=1)
+    x = np.stack([np.geomspace(0.05, 5.0, 90), np.linspace(-1.0, 1.0, 90)], axis=1)
     x[::7] = x[0]  # some paths have many rows
     traced = program(halved)
-    for rows in (x, x[::-1].copy(), x[:70], x):
+    for rows in (x[:60], x[::-1].copy(), x):
         assert_same(traced, [rows], [[w], [v]])

@@ -167,13 +167,39 @@ def test_kinks_and_far_values_are_those_of_a_program() -> None:
     assert mg.grad(rooted)([0.0, 4.0]).data.tolist() == [np.inf, 0.25]
 
 
+@pytest.mark.parametrize("derive", [mg.grad, mg.value_and_grad, mg.jacobian, mg.hessian])
+def test_what_a_function_returns_beside_comes_with_the_derivative(derive: Any) -> None:
+    scale = Value(1.5)
+
+    def f(x: Any, t: Any) -> Any:
+        z = scale * x[0] * mg.sin(x[1] * t)
+        return (z - 1.0) ** 2, (z, [z * t, x[0]])
+
+    rows, by_rows = derive(f, has_aux=True), derive(program(f), has_aux=True)
+    found = leaves(by_rows(X, T))
+    loop = [leaves(rows(x, float(t))) for x, t in zip(X, T)]
+    assert len(found) == len(loop[0])
+    for part, each in zip(found, zip(*loop)):
+        np.testing.assert_allclose(part, np.array(each), rtol=1e-12, atol=1e-13)
+    *_, beside = by_rows(X, T) if derive is not mg.value_and_grad else by_rows(X, T)[0]
+    beside[0].sum().backward()
+    assert scale.grad == pytest.approx((X[:, 0] * np.sin(X[:, 1] * T)).sum(), rel=1e-12)
+
+
+def leaves(parts: Any) -> list[Any]:
+    """Return the arrays in nested results, in their order; a list of numbers is an array."""
+    if isinstance(parts, tuple):
+        return [x for part in parts for x in leaves(part)]
+    return [parts.data if isinstance(parts, mg.programs.Result) else np.array(parts)]
+
+
 @pytest.mark.parametrize(
     ("ask", "error", "words"),
     [
         (lambda: mg.grad(traced, argnums=2)(X, T), TypeError, "2 positional .* argument 2"),
         (lambda: DERIVATIVES["grad"](traced, argnums="x"), TypeError, "argnums is the position"),
-        (lambda: mg.hessian(traced, sparse=True), TypeError, "<program wave>: has_aux and sparse"),
-        (lambda: mg.grad(traced, has_aux=True), TypeError, "<program wave>: has_aux and sparse"),
+        (lambda: mg.hessian(traced, sparse=True), TypeError, "<program wave>: sparse is for func"),
+        (lambda: mg.grad(traced, has_aux=True)(X, T), TypeError, "has_aux=True it returns a pair"),
         (lambda: mg.grad(program(lambda x: [x, x]))(T), TypeError, "2 results; .* Use jacobian"),
         (lambda: mg.grad(program(lambda x: None))(T), TypeError, "returned None"),
         (

@@ -104,6 +104,55 @@ def test_a_branch_on_parameters_goes_as_they_are(
         assert_same(traced, [X], [parameters])
 
 
+def each_number(x: Sequence[Any], p: Sequence[Value]) -> Any:
+    """Ask about every number: of the row and of parameters, alike and one after the other."""
+    found: Any = 0.0
+    for i, (a, b) in enumerate(zip(x, p)):
+        found += a * b if a > 0.3 * i else b  # one kind, all at once
+        found *= 1.1 if b > 0.0 else a
+    for i, (a, b) in enumerate(zip(x, p)):
+        found = found * a if found < a + 1.0 else found - b  # each needs the one before
+        above = b < a  # a number, and of some it is asked
+        found = found + above * a if i == 1 or above else found * 0.5
+    return found
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_each_guard_alone_is_seen_to_come_out_otherwise(rows: int) -> None:
+    x, p = [1.5, -0.7, 0.9], [0.6, -0.4, 1.3]
+    parameters = values(p)
+
+    def of_parameters(x: Any) -> Any:
+        return each_number(x, parameters)
+
+    traced = program(of_parameters)
+    for i in range(3):
+        for there in (-2.0, 0.2):
+            changed = np.array([x] * rows)
+            changed[-1, i] = there  # in the last row alone
+            assert_same(traced, [changed], [parameters])
+            parameters[i].data = there
+            assert_same(traced, [np.array([x] * rows)], [parameters])
+            parameters[i].data = p[i]
+            assert_same(traced, [np.array([x] * rows)], [parameters])
+
+
+def test_guards_are_looked_at_as_one_array() -> None:
+    p = values(np.linspace(-1.0, 1.0, 40))
+
+    def chain(x: Any) -> Any:
+        for v in p:
+            x = (x * v).tanh() if x > v else x + v
+            x = x * 0.9 if v < 0.5 else x
+        return x
+
+    traced = program(chain)
+    result = traced([0.3, 0.3])
+    [workspace] = [run.state for run in result._made_by.node.runs]
+    assert [check[1][0].size for check in workspace._guards._checks] == [80, 40]
+    assert not workspace._guards._few
+
+
 def test_all_examples_take_the_same_side_at_once() -> None:
     switch, w = Value(1.0), Value(3.0)
     switched = program(lambda x: w * x if switch > 0 else -x)

@@ -15,7 +15,7 @@ from micrograd.nn import MLP, Module
 from micrograd.programs.api import Program
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.paths import Path
-from micrograd.programs.run.executor import Executable
+from micrograd.programs.run.executable import Executable
 from micrograd.programs.trace.captures import References
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import processes
 import pytest
 
 import micrograd as mg
@@ -199,6 +198,5 @@ def test_a_process_without_the_source_loads_it(tmp_path: Path) -> None:
     for make, out in ((True, ""), (False, "[5.0, 10.0, 3.0]\n")):
         script = tmp_path / f"script_{make}.py"
         script.write_text(SCRIPT.format(make=make))
-        command = [sys.executable, str(script), str(tmp_path / "scaled.pickle")]
-        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        assert run.stdout == out
+        done = processes.run(str(script), str(tmp_path / "scaled.pickle"))
+        assert done.stdout == out, done.stderr

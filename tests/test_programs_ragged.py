@@ -195,6 +195,21 @@ def test_running_sums_take_a_step_for_each_term() -> None:
     assert rows(16) < 2.5 * rows(8)
 
 
+def test_what_all_members_of_a_table_share_is_not_gathered() -> None:
+    def averages(x: Any) -> Any:
+        y = [mg.tanh(a) for a in x]
+        sums = [sum(mg.sin(y[k] - y[i]) * y[i] for i in range(k + 1)) for k in range(6)]
+        return sum(v * v for v in sums)
+
+    traced = program(averages)
+    traced(np.ones((2, 6)))
+    [paths] = traced._known.version.paths.values()  # type: ignore[union-attr]
+    plan = paths.found[0].program.plan
+    products = [s for s in plan.forward if s.kind == "row" and s.detail is mg.ops.multiply]
+    assert any(view.dims == (6, 6) and view.strides == (1, 0) for view in products[0].operands)
+    assert_agree(averages, [RNG.normal(size=(3, 6))], [Q])
+
+
 # A transformer -----------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from micrograd import Value, program
 from micrograd.graph import steps
 from micrograd.nn import MLP
 from micrograd.programs import ProgramError, Result
-from micrograd.programs.run.executor import BLOCK
+from micrograd.programs.run.executable import BLOCK
 
 X = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
 SCALE = 2.0
@@ -82,6 +82,23 @@ def test_live_results_own_their_numbers() -> None:
     square([1.0])
     before.backward()
     assert w.grad == 4.0  # the parameter as it was at the call
+
+
+def test_results_are_read_only_since_reductions_are_taken_of_them_later() -> None:
+    w = Value(2.0)
+    given = np.array([1.0, 2.0, 3.0])
+    result = program(lambda x: w * x)(given)
+    for part in (result, result[1:], result[[0, 2]], result[result.data > 2]):
+        with pytest.raises(ValueError, match="read-only"):
+            part.data[0] = 7.0
+        with pytest.raises(ValueError, match="read-only"):
+            np.asarray(part)[0] = 7.0
+    given[0] = 7.0
+    copy = result.data.copy()
+    copy[0] = 7.0
+    assert result.sum().data == 12.0
+    assert program(lambda x: x)(given).data is not given
+    given[0] = 1.0  # it is the caller's, as before
 
 
 def test_parameters_are_read_at_every_call() -> None:

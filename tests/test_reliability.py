@@ -25,6 +25,7 @@ from micrograd.nn import MLP
 from micrograd.value import hooks
 
 SECONDS = float(os.environ.get("MICROGRAD_SECONDS", "1.5"))
+PATIENCE = 120.0  # seconds, on a busy machine
 X = np.random.default_rng(0).normal(size=(64, 3))
 Y = X[:, 0] * X[:, 1]
 
@@ -102,6 +103,12 @@ ACTIONS: dict[str, Callable[[Training, Path], Any]] = {
 }
 
 
+def duration(action: Callable[[Training, Path], Any], *given: Any) -> float:
+    began = time.perf_counter()
+    action(*given)
+    return time.perf_counter() - began
+
+
 # (Within a __del__, and between open() and its `with`, Python makes a warning of it.)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
@@ -112,12 +119,10 @@ def test_an_interrupt_at_any_moment_leaves_everything_usable(
     training, path = Training(1), tmp_path / "model.safetensors"
     mg.save(training.model, path)
     action, before = ACTIONS[name], training.numbers()
-    began = time.perf_counter()
-    action(training, path)
-    lasts = time.perf_counter() - began
+    lasts = min(duration(action, training, path) for _ in range(3))
     drawn = random.Random(0)
     until, came = time.monotonic() + SECONDS / 3, 0
-    while time.monotonic() < until:
+    while time.monotonic() < until + (0 if came else PATIENCE):
         try:
             with interrupted(drawn.uniform(1e-5, 1.2 * lasts)):
                 action(training, path)
@@ -134,7 +139,7 @@ def test_an_interrupt_at_any_moment_leaves_everything_usable(
     other_thread = threading.Thread(target=lambda: found.append(training.gradients()), daemon=True)
     training.loss.retrace()
     other_thread.start()
-    other_thread.join(timeout=20)
+    other_thread.join(timeout=PATIENCE)
     assert found == [training.expected]  # no lock was left held
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 

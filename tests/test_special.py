@@ -276,6 +276,38 @@ def test_logsumexp_and_rounding_run_in_programs() -> None:
     assert by_program == pytest.approx(w.grad, rel=1e-14)
 
 
+def test_logsumexp_of_infinities_is_in_a_program_what_it_is_in_the_loop() -> None:
+    w = [Value(1.0), Value(2.0)]
+
+    def f(x: Any, y: Any) -> Any:
+        return mg.logsumexp([w[0] * x, w[1] * y, x])
+
+    for at in ([1.0, inf], [inf, inf], [-inf, -inf], [-inf, inf], [-inf, 3.0], [nan, 1.0]):
+        for v in w:
+            v.grad = 0
+        with mg.ieee():
+            out = f(*map(Value, at))
+            out.backward()
+        eager = [v.grad for v in w]
+        for v in w:
+            v.grad = 0
+        result = mg.program(f)([at[0], 0.5], [at[1], 0.5])
+        result[0].backward()
+        np.testing.assert_array_equal([result.data[0], *(v.grad for v in w)], [out.data, *eager])
+
+
+def test_lgamma_is_on_arrays_what_it_is_on_numbers() -> None:
+    at = [-inf, inf, -5e-324, 5e-324, 1e-310, -1e-307, 0.0, -0.0, -1.0, -2.5, 1e308, nan]
+    with mg.ieee():
+        eager = [mg.lgamma(Value(x)).data for x in at]
+    assert eager[0] == math.lgamma(-inf) == inf
+    by_program = mg.program(mg.lgamma)
+    by_program(at)
+    by_library, _ = by_program.function(np)([], np.array(at))
+    for found in (mg.lgamma(np.array(at)), by_program(at).data, by_library):
+        np.testing.assert_allclose(found, eager, rtol=2e-14)
+
+
 def test_logsumexp_is_one_operation_that_pickles() -> None:
     import pickle
 

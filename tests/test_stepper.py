@@ -8,8 +8,6 @@ import json
 import os
 import random
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from processes import printed
 from stepper_works import WORKS, network, neuron, twice
 
 import micrograd as mg
@@ -91,8 +90,7 @@ def test_both_cores_give_the_same_page(tmp_path: Path) -> None:
         path = tmp_path / f"core{pure}.html"
         env = {k: v for k, v in os.environ.items() if k != "MICROGRAD_PURE"}
         env |= {"MICROGRAD_PURE": pure} if pure else {}
-        command = [sys.executable, "-c", program, str(path)]
-        subprocess.run(command, check=True, env=env, cwd=Path(__file__).parent)
+        printed(program, str(path), env=env, cwd=Path(__file__).parent)
         pages.append(path.read_text("utf-8"))
     assert pages[0] == pages[1]
 

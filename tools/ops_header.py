@@ -1,9 +1,10 @@
-"""Write micrograd/native/_ops.h and _rules.h: the table of operations in C, for the C core.
+"""Write the table of operations in C, for the C core: _ops.h, _rules.h and _turns.h in native/.
 
 _ops.h has the rows as functions of doubles, and the docstrings of engine.py and operators.py for
-what C takes over; _rules.h has the rules as functions that record Values. Each function is what a
-row says when it is called on Formulas. Run it after a change to the table or to these docstrings:
-`MICROGRAD_PURE=1 python tools/ops_header.py`; a test compares the files with what this makes.
+what C takes over; _rules.h has the rules as functions that record Values; _turns.h tells how fast
+slopes change. Each function is what a row says when it is called on Formulas. Run it after a change
+to the table or to these docstrings: `MICROGRAD_PURE=1 python tools/ops_header.py`; a test compares
+the files with what this makes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from micrograd import engine, ops
 from micrograd.derivatives.chain_rule import simpler
+from micrograd.derivatives.products.curvature import Dual
 from micrograd.ops import Op
 from micrograd.symbolic.formula import (
     DIFFER_IN_C,
@@ -25,9 +27,12 @@ from micrograd.symbolic.formula import (
     c_function,
     c_rule,
     c_value,
+    in_steps,
     of_rule,
     operand_names,
+    parts_once,
 )
+from micrograd.symbolic.languages import C
 from micrograd.value.operators import Operators
 
 NATIVE = Path(__file__).parent.parent / "micrograd" / "native"
@@ -187,7 +192,60 @@ def _steps(formula: Formula, names: list[str]) -> list[str]:
     return steps or [result]
 
 
-FILES = {NATIVE / "_ops.h": header, NATIVE / "_rules.h": rules_header}
+# How fast slopes change ------------------------------------------------------------------------
+
+
+def turns_header() -> str:
+    """Return the text of _turns.h."""
+    turns = [turn(op, i) for op in ROWS for i in range(len(op.derivatives))]
+    return _text(
+        "/* How fast slopes change: the operands and the result change by dx, dy and dout. */\n"
+        + "\n".join([*turns, turn(ops.power, 0, still="y")])
+    )
+
+
+def turn(op: Op, position: int, still: str = "") -> str:
+    """Return a C function: how fast a slope changes where all operands but `still` do."""
+    names = operand_names(op)
+    moving = ["x", "y"][: len(names)]
+    numbers = [*map(Formula, names), Formula("out")]
+    rates = [Formula(f"d{name}") for name in (*moving, "out")]
+    rule = op.derivatives[position]
+    assert rule is not None
+    slope = rule(*[x if x.symbol == still else Dual(x, dx) for x, dx in zip(numbers, rates)])
+    rate = _without_neutral(slope.rate) if isinstance(slope, Dual) else Formula(0.0)
+    steps, result = in_steps(rate, C)
+    parameters = [*names, "out", *[r.symbol for r in rates if r.symbol != f"d{still}"]]
+    name = f"{op.name}_of_number" if still else op.name
+    return c_function(f"{name}_turn_{position}", parameters, result, steps)
+
+
+def _without_neutral(formula: Any) -> Formula:
+    """Leave out what adds zero to a formula, or multiplies it by one; all else is finite."""
+    if not isinstance(formula, Formula):
+        return Formula(formula)
+    done: dict[int, Formula] = {}
+    for part in parts_once(formula):
+        new = part
+        if part.op is not None:
+            x, *others = [done[id(operand)] for operand in part.args]
+            new = x._apply(part.op, (x, *others))
+            y = others[0] if others else x
+            if part.op is ops.add and 0.0 in (x.symbol, y.symbol):
+                new = y if x.symbol == 0.0 else x
+            elif part.op is ops.multiply and 0.0 in (x.symbol, y.symbol):
+                new = Formula(0.0)
+            elif part.op is ops.multiply and 1.0 in (x.symbol, y.symbol):
+                new = y if x.symbol == 1.0 else x
+        done[id(part)] = new
+    return done[id(formula)]
+
+
+FILES = {
+    NATIVE / "_ops.h": header,
+    NATIVE / "_rules.h": rules_header,
+    NATIVE / "_turns.h": turns_header,
+}
 
 if __name__ == "__main__":
     if engine.core != "python":

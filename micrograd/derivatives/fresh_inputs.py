@@ -60,7 +60,7 @@ class Call:
         self.argnums, self.has_aux = argnums, has_aux
         self.thread, self.surroundings = threading.get_ident(), None
         x = args[0] if argnums == 0 and args else self._chosen()
-        self.shape, self.originals = _elements(x)  # None for the shape of one number
+        self.shape, self.originals = elements(x)  # None for the shape of one number
         if set(map(type, self.originals)) == {float}:
             self.at_values, self.variables = False, new_variables(self.originals)
         else:
@@ -209,13 +209,16 @@ class Call:
         if not (traced or self.at_values):
             for y in values:
                 tracer.read(y, "data")  # it may refuse, since numbers cannot be traced
-            own = True if self._outer() is None else self._others_are_behind
-            rows = sweeps.jacobian(outputs, self.variables, own)
+            rows = sweeps.jacobian(outputs, self.variables, self.own())
             if rows is not None:
                 return rows, False
         if not traced:
             self._check(outputs)
         return chain_rule.jacobian(outputs, self.variables), True
+
+    def own(self) -> sweeps.Own:
+        """Return what tells a sweep that the variables are the own ones of this call."""
+        return True if self._outer() is None else self._others_are_behind
 
     def _outer(self) -> Call | None:
         """Return the call of this thread that runs and within which this one was made."""
@@ -297,7 +300,7 @@ def as_block(x: Any) -> Any:
     return _as_objects(x, "x") if isinstance(x, (list, tuple)) else x
 
 
-def _elements(x: Any) -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
+def elements(x: Any) -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
     """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
     if x.__class__ is float or isinstance(x, Value):
         return None, [x]
@@ -348,6 +351,8 @@ def _as_objects(nested: Any, what: str) -> Any:
     """Return a sequence, nested or not, as an array of its elements."""
     import numpy as np
 
+    if isinstance(nested, (list, tuple)) and set(map(type, nested)) <= {Value, float, int}:
+        return array_of(nested, (len(nested),))
     refuse_masked(nested, what)
     array = np.array(nested, dtype=object)
     for element in array.flat:

@@ -35,9 +35,17 @@ def chosen(slope: Any, node: Value, i: int) -> Any:
     operands = [
         node.args[j]
         for j, where in kinks.items()
-        if isinstance(node.args[j], Value) and where(*numbers)
+        if isinstance(node.args[j], Value) and _holds(where, numbers)
     ]
     return slope + _Kink(0.0, operands, node.op.name) if operands else slope
+
+
+def _holds(where: Rule, numbers: Sequence[float]) -> bool:
+    """Return whether a kink is here; where the operation has no number, none is."""
+    try:
+        return bool(where(*numbers))
+    except ArithmeticError:  # mod by a zero that was set later, or within ieee()
+        return False
 
 
 @cache

@@ -1,8 +1,8 @@
 """Derivatives of any order: of recorded graphs, and of functions.
 
-On graphs the names are those of torch.autograd: `grad(output, inputs)`, `jvp`, `hvp`. They return
-Values, a graph that can be differentiated again. On functions the names are JAX's: `grad(f)`,
-`value_and_grad(f)`, `jacobian(f)`, `hessian(f)`. No `.grad` is touched.
+`grad(output, inputs)`, on graphs, is that of torch.autograd: it returns Values, a graph that can be
+differentiated again. On functions the names are JAX's: `grad(f)`, `value_and_grad(f)`,
+`jacobian(f)`, `hessian(f)`. No `.grad` is touched. products/ has `jvp` and `hvp`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from micrograd.derivatives import chain_rule
 from micrograd.derivatives import sparse as coloured
 from micrograd.derivatives.chain_rule import Entry, on_stand_ins
 from micrograd.derivatives.errors import name_of
-from micrograd.derivatives.fresh_inputs import Call, distinct, leaf_for, tie
+from micrograd.derivatives.fresh_inputs import Call, distinct
 from micrograd.derivatives.trees import array_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
@@ -91,67 +91,15 @@ def grad(
             "the inputs of grad are missing: it takes a function, grad(f), or a Value and those "
             f"that it was computed from, grad(output, inputs); got {output!r} alone"
         )
-    output = _as_values(output)
-    _check_output(output, "grad")
-    variables = _variables(inputs, "the inputs of grad")
+    output = numbers_as_values(output)
+    check_output(output, "grad")
+    variables = variables_of(inputs, "the inputs of grad")
     seed = grad_output if isinstance(grad_output, Value) else to_float(grad_output, "grad_output")
     with enable_grad():
         entries = on_stand_ins(
             lambda outputs: chain_rule.gradient(outputs[0], variables, seed), [output], variables
         )
-        return _as_asked(entries, inputs, roots=[output])
-
-
-@enable_grad()
-def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
-    """Return the rate of change of `outputs` as `inputs` move along `tangents` (forward mode).
-
-    `outputs`, `inputs`: a Value or a sequence of them; `tangents`: a number or Value per input.
-    The result, the Jacobian times `tangents`, is a Value, or a list of one per output, and part
-    of a graph. Raises TypeError as `grad` does, ValueError when the lengths differ.
-
-    >>> x, y = Value(3.0), Value(4.0)
-    >>> [v.data for v in jvp([x * y, x + y], [x, y], [1.0, 10.0])]
-    [34.0, 11.0]
-    """
-    variables = _variables(inputs, "the inputs of jvp")
-    results = _values(_as_values(outputs), "the outputs of jvp")
-    directions = _one_per_input(tangents, inputs, len(variables), "tangents of jvp")
-    rates = on_stand_ins(
-        lambda outputs: chain_rule.directional(outputs, variables, directions), results, variables
-    )
-    return _as_asked(rates, outputs, [*results, *variables, *directions])
-
-
-@enable_grad()
-def hvp(output: Value, inputs: Any, vector: Any) -> Any:
-    """Return the Hessian of `output` by `inputs` times `vector`, without computing the Hessian.
-
-    `inputs`: a Value or a sequence of them; `vector`: a number or Value per input. The result is
-    a Value, or a list of one per input, and part of a graph. It costs a small multiple of the
-    gradient (in reverse through the forward derivative; Pearlmutter 1994). Raises as `jvp` does.
-
-    >>> x, y = Value(3.0), Value(4.0)
-    >>> [v.data for v in hvp(x * x * y, [x, y], [1.0, 10.0])]
-    [68.0, 6.0]
-    """
-    output = _as_values(output)
-    _check_output(output, "hvp")
-    variables = _variables(inputs, "the inputs of hvp")
-    directions = _one_per_input(vector, inputs, len(variables), "vector of hvp")
-    # Leaves for now, since a vector that was computed from the inputs stays as it is.
-    fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
-    [rate] = on_stand_ins(
-        lambda outputs: chain_rule.directional(outputs, variables, fixed), [output], variables
-    )
-    slopes: list[Entry] = [0.0] * len(variables)
-    if isinstance(rate, Value):
-        slopes = on_stand_ins(
-            lambda outputs: chain_rule.gradient(outputs[0], variables, 1.0), [rate], variables
-        )
-    for leaf, direction in zip(fixed, directions):
-        tie(leaf, direction)
-    return _as_asked(slopes, inputs, directions, roots=[output])
+        return as_asked(entries, inputs, roots=[output])
 
 
 # Of functions ----------------------------------------------------------------------------------
@@ -307,7 +255,7 @@ def _hessian(call: Call, sparse: bool = False) -> Any:
 # Input and output ----------------------------------------------------------------------------
 
 
-def _values(given: Any, what: str) -> list[Value]:
+def values_of(given: Any, what: str) -> list[Value]:
     """Return a Value, or a sequence or an array of them, as a list."""
     if isinstance(given, Value):
         return [given]
@@ -323,9 +271,9 @@ def _values(given: Any, what: str) -> list[Value]:
     return values
 
 
-def _variables(given: Any, what: str) -> list[Value]:
+def variables_of(given: Any, what: str) -> list[Value]:
     """Return the Values that a derivative is taken by, none of which a program may confuse."""
-    values = _values(given, what)
+    values = values_of(given, what)
     tracer = hooks.tracer_here()
     if tracer is not None and any(isinstance(v.op, Take) for v in values):
         # Look-ups by equal integers give one Value in Python, and each row has its own integers.
@@ -336,7 +284,7 @@ def _variables(given: Any, what: str) -> list[Value]:
     return values
 
 
-def _as_values(outputs: Any) -> Any:
+def numbers_as_values(outputs: Any) -> Any:
     """Return the outputs with numbers made Values: they depend on nothing."""
     if is_number(outputs):
         return Value(outputs)
@@ -345,7 +293,7 @@ def _as_values(outputs: Any) -> Any:
     return outputs
 
 
-def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry]:
+def one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry]:
     """Return directions as a list of numbers or Values, as many as there are inputs."""
     if isinstance(inputs, Value) and (isinstance(given, Value) or is_number(given)):
         given = [given]
@@ -357,7 +305,7 @@ def _one_per_input(given: Any, inputs: Any, count: int, what: str) -> list[Entry
     return [d if isinstance(d, Value) else to_float(d, f"the {what}") for d in directions]
 
 
-def _as_asked(
+def as_asked(
     entries: list[Entry], asked: Any, known: Sequence[Any] = (), roots: Sequence[Any] = ()
 ) -> Any:
     """Return the entries as Values, in the form that was asked for: one, an array or a list."""
@@ -369,7 +317,7 @@ def _as_asked(
     return values
 
 
-def _check_output(output: Any, name: str) -> None:
+def check_output(output: Any, name: str) -> None:
     if isinstance(output, Value):
         if output._forgot:
             refuse_forgotten(output, name)

@@ -62,12 +62,12 @@ static int choose_fits(Check *c, int with_table) {
 
 static int sum_fits(Check *c) {
     const int32_t *head = words(c, 3);
-    if (!head || head[0] < 0 || head[0] > SMALLEST || head[1] < 0 || head[2] < 0) return 0;
+    if (!head || head[0] < 0 || head[0] >= 2 * ADDS || head[1] < 0 || head[2] < 0) return 0;
     if (head[1] > MOST_AXES || head[2] > MOST_AXES) return 0;
     const int64_t axes = (int64_t)head[1] + head[2] + 4;
     const int32_t *extents = extents_of(c, axes);
     if (!extents || !fits(c, head[1] + 2, extents)) return 0;
-    return fits(c, axes, extents) && (head[0] != SUM_OF_PRODUCTS || fits(c, axes, extents));
+    return fits(c, axes, extents) && (head[0] % ADDS != SUM_OF_PRODUCTS || fits(c, axes, extents));
 }
 
 /* Read a view of rows of which number `most` is the last that is used. */

@@ -46,6 +46,8 @@
 
 #include "_chain.h"
 
+#include "_curvature.h"
+
 #include "_dot.h"
 
 #include "_pattern.h"
@@ -229,6 +231,8 @@ static PyMethodDef engine_methods[] = {
      "See micrograd/derivatives/chain_rule.py."},
     {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
      "Tell of each Value whether the roots are made of it."},
+    {"hessian_product", (PyCFunction)(void (*)(void))engine_hessian_product, METH_FASTCALL,
+     "See micrograd/derivatives/products/curvature.py."},
     {"pattern", (PyCFunction)(void (*)(void))engine_pattern, METH_FASTCALL,
      "See micrograd/derivatives/sparse.py."},
     {"dot", (PyCFunction)(void (*)(void))engine_dot, METH_FASTCALL | METH_KEYWORDS,

@@ -85,8 +85,9 @@ static void run(double *at, const int32_t *w, const int32_t *end) {
 typedef struct {
     PyObject_HEAD
     Py_buffer numbers; /* held as long as this lives */
-    int32_t *words;    /* a copy of our own, which nobody changes after the check */
+    int32_t *words;    /* a copy of our own, which nobody changes after the check; then how far each moves */
     Py_ssize_t n;
+    int32_t times; /* how often they are run, and moved in between */
 } Instructions;
 
 static void instructions_dealloc(Instructions *self) {
@@ -97,24 +98,22 @@ static void instructions_dealloc(Instructions *self) {
     Py_DECREF(type);
 }
 
-/* Copy the words, and check each instruction. -1 with an error if one does not fit. */
-static int bind(Instructions *self, const Py_buffer *given) {
-    if (self->numbers.itemsize != sizeof(double) || strcmp(self->numbers.format, "d") || given->itemsize != 4 ||
-        strcmp(given->format, "i")) {
-        PyErr_SetString(PyExc_TypeError, "instructions are bound to float64, and written in int32");
-        return -1;
-    }
-    self->words = PyMem_Malloc((size_t)given->len + 1);
-    if (!self->words) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    memcpy(self->words, given->buf, (size_t)given->len);
-    self->n = given->len / 4;
-    Check c = {self->words, self->words + self->n, self->numbers.len / (Py_ssize_t)sizeof(double)};
-    while (c.w < c.end) {
-        const Py_ssize_t at = c.w - self->words;
-        if (!instruction_fits(&c)) {
+/* Move each word once. */
+static void move_on(int32_t *words, const int32_t *moves, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < n; i++) words[i] = (int32_t)((uint32_t)words[i] + (uint32_t)moves[i]);
+}
+
+/* Check each instruction, at the first time and where it has moved to at each other. -1 with an error if one does
+ * not fit. */
+static int check(const Instructions *self) {
+    int32_t *words = self->words + 2 * self->n;
+    memcpy(words, self->words, (size_t)self->n * sizeof *words);
+    for (int32_t time = 0; time < self->times; time++) {
+        if (time) move_on(words, self->words + self->n, self->n);
+        Check c = {words, words + self->n, self->numbers.len / (Py_ssize_t)sizeof(double)};
+        while (c.w < c.end) {
+            const Py_ssize_t at = c.w - words;
+            if (instruction_fits(&c)) continue;
             PyErr_Format(PyExc_ValueError, "the instruction at word %zd does not fit the numbers", at);
             return -1;
         }
@@ -122,25 +121,66 @@ static int bind(Instructions *self, const Py_buffer *given) {
     return 0;
 }
 
+/* Copy the words, and how each of them moves; leave room for words that have moved. */
+static int bind(Instructions *self, const Py_buffer *words, const Py_buffer *moves) {
+    const size_t length = (size_t)words->len;
+    if (self->numbers.itemsize != sizeof(double) || strcmp(self->numbers.format, "d") || words->itemsize != 4 ||
+        strcmp(words->format, "i") || moves->itemsize != 4 || strcmp(moves->format, "i")) {
+        PyErr_SetString(PyExc_TypeError, "instructions are bound to float64, and written in int32");
+        return -1;
+    }
+    if (moves->len != words->len || self->times < 1) {
+        PyErr_SetString(PyExc_ValueError, "each word moves, and all are done once or more");
+        return -1;
+    }
+    self->words = PyMem_Malloc(3 * length + 1);
+    if (!self->words) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(self->words, words->buf, length);
+    memcpy((char *)self->words + length, moves->buf, length);
+    self->n = words->len / 4;
+    return check(self);
+}
+
 static PyObject *instructions_new(PyTypeObject *type, PyObject *args, PyObject *names) {
-    PyObject *numbers, *list;
-    static char *keywords[] = {"numbers", "words", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, names, "OO", keywords, &numbers, &list)) return NULL;
-    Py_buffer given;
-    if (PyObject_GetBuffer(list, &given, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) return NULL;
+    PyObject *numbers, *list, *ways = NULL;
+    int times = 1;
+    static char *keywords[] = {"numbers", "words", "moves", "times", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, names, "OO|Oi", keywords, &numbers, &list, &ways, &times)) return NULL;
+    Py_buffer words, moves;
+    if (PyObject_GetBuffer(list, &words, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) return NULL;
+    if (PyObject_GetBuffer(ways ? ways : list, &moves, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
+        PyBuffer_Release(&words);
+        return NULL;
+    }
     Instructions *self = (Instructions *)type->tp_alloc(type, 0);
+    if (self) self->times = ways ? times : 1;
     if (self && (PyObject_GetBuffer(numbers, &self->numbers,
                                     PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE) < 0 ||
-                 bind(self, &given) < 0))
+                 bind(self, &words, &moves) < 0))
         Py_CLEAR(self);
-    PyBuffer_Release(&given);
+    PyBuffer_Release(&words);
+    PyBuffer_Release(&moves);
     return (PyObject *)self;
 }
 
 static PyObject *instructions_run(Instructions *self, PyObject *Py_UNUSED(none)) {
+    const Py_ssize_t n = self->n;
+    int32_t *words = self->words; /* those that move are of this call alone: others may run at once */
+    if (self->times > 1) {
+        words = PyMem_Malloc((size_t)n * sizeof *words);
+        if (!words) return PyErr_NoMemory();
+        memcpy(words, self->words, (size_t)n * sizeof *words);
+    }
     Py_BEGIN_ALLOW_THREADS
-    run(self->numbers.buf, self->words, self->words + self->n);
+    for (int32_t time = 0; time < self->times; time++) {
+        if (time) move_on(words, self->words + n, n);
+        run(self->numbers.buf, words, words + n);
+    }
     Py_END_ALLOW_THREADS
+    if (self->times > 1) PyMem_Free(words);
     Py_RETURN_NONE;
 }
 
@@ -150,7 +190,8 @@ static PyMethodDef instructions_methods[] = {
 };
 
 static PyType_Slot instructions_slots[] = {
-    {Py_tp_doc, "Instructions(numbers, words)\n--\n\nA list of instructions, checked, on an array of numbers.\n\n"
+    {Py_tp_doc, "Instructions(numbers, words, moves, times=1)\n--\n\nA list of instructions, checked, on an array of numbers.\n\n"
+                "They are run so many times; each time the words are larger by `moves`, which only places are.\n\n"
                 "Raises TypeError for arrays of other kinds, ValueError for an instruction that would read or\n"
                 "write outside of the numbers."},
     {Py_tp_new, instructions_new},

@@ -14,7 +14,7 @@
 /* The extremes start with a number of their own: twice the same one changes nothing. */
 #define BEGIN_EXTREME (z->more ? *to : *a)
 
-enum { SUM_OF_PRODUCTS, SUM_OF_NUMBERS, LARGEST, SMALLEST };
+enum { SUM_OF_PRODUCTS, SUM_OF_NUMBERS, LARGEST, SMALLEST, ADDS };
 
 /* Return the loops that read without gaps what a sum reads, if there are any. */
 static Sum *quick_loops(int kind, const Sizes *z) {
@@ -37,11 +37,11 @@ static void sum_anyhow(int kind, const Sizes *z, double *o, const double *x, con
     }
 }
 
-/* SUM, kind, axes before i, axes before m; the extents: of those axes, then i, j, and then those axes, m, k; then
+/* SUM, kind (with ADDS, what is there stays in the sum), axes before i, axes before m; the extents: of those axes, then i, j, and then those axes, m, k; then
  * the result: its place, and its step along each of the first axes, i and j; then each factor: its place, and its
  * step along all of them, in the same order. */
 static const int32_t *run_sum(double *numbers, const int32_t *w) {
-    const int kind = w[1], outer = w[2], inner = w[3], axes = outer + inner + 4;
+    const int kind = w[1] % ADDS, adds = w[1] >= ADDS, outer = w[2], inner = w[3], axes = outer + inner + 4;
     const int n = kind == SUM_OF_PRODUCTS ? 3 : 2;
     const int32_t *extents = w + 4, *terms = extents + outer + 2;
     const int32_t *o = extents + axes, *x = o + outer + 3, *y = n == 3 ? x + axes + 1 : x;
@@ -57,7 +57,7 @@ static const int32_t *run_sum(double *numbers, const int32_t *w) {
     Sum *quick = quick_loops(kind, &z);
     for (;;) {
         double *q[2] = {p[1], p[2]};
-        z.more = 0;
+        z.more = adds;
         do {
             if (quick) quick(&z, p[0], q[0], q[1]);
             else sum_anyhow(kind, &z, p[0], q[0], q[1]);

@@ -10,20 +10,18 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from micrograd.engine import Value
 from micrograd.programs.again import Again
-from micrograd.programs.arguments import FLOAT64, Argument, read
+from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
 from micrograd.programs.calls import Known, Version, are_scalars
 from micrograd.programs.cluster.chunks import call_on_chunks
+from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
-from micrograd.programs.export.writable import Writable
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
@@ -70,13 +68,15 @@ class Program(Exports, ForArrays):
     (2.0, -2.0, -2.0)
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], client: Any = None) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
         self._wrap(function, Known(function))
+        self._client = checked(client)
 
     _known: Known
     _base: Program  # of a derivative: what it is the derivative of
+    _client: Any = None  # of Dask
 
     def _wrap(
         self, function: Callable[..., Any], known: Known, orders: tuple[Order, ...] = ()
@@ -98,6 +98,7 @@ class Program(Exports, ForArrays):
         method = MethodType(self.__wrapped__, instance)
         bound = Program.__new__(Program)
         bound._wrap(method, self._known_of(method), self._orders)
+        bound._client = self._client
         if self._orders:
             bound._base = self._base.__get__(instance, owner)
             bound._known.base = bound._base._known
@@ -107,12 +108,10 @@ class Program(Exports, ForArrays):
         self, compute: Callable[..., Any], argnums: Any, has_aux: bool, sparse: bool = False
     ) -> Program:
         """Return the program of a derivative of each row."""
-        if has_aux or sparse:
-            raise TypeError(
-                f"{compute.__name__.strip('_')} of {self!r}: has_aux and sparse are for functions; "
-                "a program returns numbers alone, and its derivatives are arrays"
-            )
-        return self._of_order(Order(compute, argnums))
+        if sparse:
+            what = f"{compute.__name__.strip('_')} of {self!r}"
+            raise TypeError(f"{what}: sparse is for functions; a program gives arrays of rows")
+        return self._of_order(Order(compute, argnums, has_aux=has_aux))
 
     def _by_parameters(self, parameters: tuple[Value, ...]) -> Program:
         """Return the program of the derivatives of each result by the parameters of a call."""
@@ -126,6 +125,7 @@ class Program(Exports, ForArrays):
         known = Known(self.__wrapped__, self._known)
         derived._wrap(self.__wrapped__, known, (*self._orders, order))
         derived._base = self
+        derived._client = self._client
         return derived
 
     def _known_of(self, method: MethodType) -> Known:
@@ -141,44 +141,44 @@ class Program(Exports, ForArrays):
         return kept.setdefault(key, (reference, Known(method)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        if hooks.tracer_here() is not None and are_scalars((*args, *kwargs.values())):
-            # called in another program's function
+        traces = hooks.tracers and hooks.tracer_here() is not None
+        if traces and are_scalars((*args, *kwargs.values())):  # in another program's function
             return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)  # type: ignore[no-any-return]
-        arguments: dict[str, Argument] = {}
-        n = None
-        for name, x in self._known.named(self._name, args, kwargs):
-            plain = x.__class__ is np.ndarray and x.dtype is FLOAT64 and x.ndim
-            library = None if plain else library_of(x)
-            if library is not None:
-                return self._on_arrays(library, args, kwargs)  # type: ignore[no-any-return]
-            argument = Argument(x) if plain else read(self._name, name, x)
-            if n is None:
-                n = argument.n
-            elif n != argument.n:
-                raise self._different_lengths(arguments, n, name, argument.n)
-            arguments[name] = argument
-        if n is None:
-            raise TypeError(f"{self._name}: a program takes at least one argument, the examples")
-        ragged = [x for x in arguments.values() if x.which is not None]
-        found: list[Paths] = []
-        if ragged:
-            refuse_ragged(self._name, self._orders, arguments)
-            result: Result = self._call_ragged(arguments, ragged, n, args, kwargs, found)
-        else:
-            shapes = tuple([x.structures[0] for x in arguments.values()])
-            found.append(self._paths(arguments, shapes, args, kwargs))
-            result = found[0].call({name: x.columns() for name, x in arguments.items()}, n)
+        before = None if kwargs else self._known.as_before(args)
+        if before is None:
+            return self._call_anew(args, kwargs)  # type: ignore[no-any-return]
+        paths, inputs, n = before
+        return self._given(paths.call(inputs, n), [paths], args, kwargs)  # type: ignore[no-any-return]
+
+    def _given(
+        self, result: Any, found: list[Paths], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Return the result of a call, which knows how to make that again."""
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
         lease_of(result).again = Again(self, args, kwargs)
         return result
 
+    def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read the arguments, and run the paths of their shapes."""
+        given = dict(self._known.named(self._name, args, kwargs))
+        for x in given.values():
+            library = library_of(x)
+            if library is not None:
+                return self._on_arrays(library, args, kwargs)
+        arguments, n = read(self._name, given)
+        if any(x.which is not None for x in arguments.values()):
+            refuse_ragged(self._name, self._orders, arguments)
+            return self._call_ragged(arguments, n, args, kwargs)
+        shapes = tuple([x.structures[0] for x in arguments.values()])
+        paths = self._paths(arguments, shapes, args, kwargs)
+        result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
+        if not kwargs:
+            self._known.keep(args, arguments, paths)
+        return self._given(result, [paths], args, kwargs)
+
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
-
-    def _shipped(self) -> tuple[Traced | None, list[Value]]:
-        """Return what a cluster gets: what was traced, and the parameters in their order."""
-        return self._traced(), self._known.parameters()
 
     def _on_arrays(self, library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run on arrays of another library than NumPy."""
@@ -191,9 +191,15 @@ class Program(Exports, ForArrays):
             return known[0]
 
         named = self._known.named(self._name, args, kwargs)
-        result: Any
         if library == "dask":
-            result = call_on_chunks(self._name, dict(named), paths_for, self._shipped)
+            result: Any = call_on_chunks(
+                self._name,
+                dict(named),
+                paths_for,
+                self._traced,
+                self._known.parameters,
+                self._client,
+            )
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -201,22 +207,12 @@ class Program(Exports, ForArrays):
         return result
 
     def _call_ragged(
-        self,
-        arguments: dict[str, Argument],
-        ragged: list[Argument],
-        n: int,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        found: list[Paths],
+        self, arguments: dict[str, Argument], n: int, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
-        table: Array = np.array([x.which for x in ragged])
-        kinds, which = np.unique(table.T, axis=0, return_inverse=True)
-        for kind, chosen in enumerate(kinds):
-            rows = np.flatnonzero(which.reshape(-1) == kind)
-            own = dict(zip(map(id, ragged), chosen))
-            structures = tuple([x.structures[own.get(id(x), 0)] for x in arguments.values()])
+        found: list[Paths] = []
+        for structures, rows in by_structure(arguments.values()):
             paths = self._paths(arguments, structures, args, kwargs)
             found.append(paths)
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
@@ -224,7 +220,7 @@ class Program(Exports, ForArrays):
                 part._replace(rows=rows if part.rows is None else rows[part.rows])
                 for part in paths.parts(inputs, len(rows), rows)
             ]
-        return joined(parts, n)
+        return self._given(joined(parts, n), found, args, kwargs)
 
     def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
         """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
@@ -297,13 +293,6 @@ class Program(Exports, ForArrays):
         known = [p for p in version.paths.values() if p.found] if version else []
         return known[-1] if known else None
 
-    def _writable(self) -> Writable:
-        version = self._known.version
-        known = [item for item in version.paths.items() if item[1].found] if version else []
-        if version is None or not known or not version.references.unchanged():
-            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
-        return Writable(self._name, known, version.references.names)
-
     def _result_name(self) -> str:
         return self._name if self._name.isidentifier() else "result"
 
@@ -336,6 +325,7 @@ class Program(Exports, ForArrays):
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
         other._wrap(self.__wrapped__, self._known, self._orders)
+        other._client = self._client
         if self._orders:
             other._base = self._base
         return other
@@ -345,7 +335,10 @@ class Program(Exports, ForArrays):
             return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.__wrapped__, memo))
+        return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
+
+    def _settled(self) -> Program:  # of what was traced, which needs its function no more
+        return _load(None, self._traced())
 
     def _traced(self) -> Traced | None:
         version = self._known.current()
@@ -353,19 +346,13 @@ class Program(Exports, ForArrays):
             return None
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
-    def _different_lengths(
-        self, arguments: dict[str, Argument], n: int, name: str, other: int
-    ) -> ValueError:
-        return ValueError(
-            f"{self._name}: {next(iter(arguments))} has {n} examples, {name} has {other}: "
-            "the first axis of all arguments counts the same examples"
-        )
 
-
-def program(function: Callable[..., Any]) -> Program:
+def program(function: Callable[..., Any], *, client: Any = None) -> Program:
     """Make a function of one example a program, which is called on arrays of examples.
 
-    Raises TypeError for what is not a function; the calls raise what `Program` says.
+    On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
+
+    Raises TypeError for what is no function or client; the calls raise what `Program` says.
 
     >>> @program
     ... def norm(x):
@@ -373,7 +360,7 @@ def program(function: Callable[..., Any]) -> Program:
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    return Program(function)
+    return Program(function, client)
 
 
 def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -30,7 +30,7 @@ class Argument:
         self.structures: list[Structure] = [array.shape[1:]]
         self.which: Array | None = None  # the structure of each row, where there are several
         self.is_integer: bool = array.dtype.kind in "iub"
-        self._columns = _examples_last(array.astype(np.float64, copy=False))
+        self._columns = columns_of(array)
 
     def columns(self, rows: Array | None = None) -> Array:
         """Return the numbers of some rows, which are alike: one column per row."""
@@ -55,8 +55,26 @@ class Ragged(Argument):
         return np.array([self._rows[row] for row in chosen], float).T
 
 
-def read(function: str, name: str, given: Any) -> Argument:
-    """Read an argument; raises TypeError and ValueError for what holds no rows of numbers."""
+def read(function: str, given: Mapping[str, Any]) -> tuple[dict[str, Argument], int]:
+    """Read the arguments of a call, by name, and how many rows they have.
+
+    Raises TypeError and ValueError for what holds no rows of numbers, or other numbers of rows.
+    """
+    arguments = {name: _read(function, name, x) for name, x in given.items()}
+    counts = {name: argument.n for name, argument in arguments.items()}
+    if not counts:
+        raise TypeError(f"{function}: a program takes at least one argument, the examples")
+    first, n = next(iter(counts.items()))
+    for name, other in counts.items():
+        if other != n:
+            raise ValueError(
+                f"{function}: {first} has {n} examples, {name} has {other}: "
+                "the first axis of all arguments counts the same examples"
+            )
+    return arguments, n
+
+
+def _read(function: str, name: str, given: Any) -> Argument:
     what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
@@ -79,6 +97,17 @@ def read(function: str, name: str, given: Any) -> Argument:
             "the function take the number from its closure"
         )
     return Argument(array)
+
+
+def by_structure(arguments: Iterable[Argument]) -> Iterator[tuple[tuple[Structure, ...], Array]]:
+    """Yield the structures that rows have, one of each argument, and the rows that have these."""
+    arguments = list(arguments)
+    each = [0 if x.which is None else x.which for x in arguments]  # 0 where all have the same
+    which = np.stack(np.broadcast_arrays(*each))
+    kinds, kind_of = np.unique(which.T, axis=0, return_inverse=True)
+    for kind, chosen in enumerate(kinds):
+        structures = tuple([x.structures[i] for x, i in zip(arguments, chosen)])
+        yield structures, np.flatnonzero(kind_of.reshape(-1) == kind)
 
 
 def nested(structure: Structure, leaves: Iterator[Value]) -> Any:
@@ -153,8 +182,10 @@ def _likely(array: Array) -> str:
     return "" if is_number(other) else f": it holds {other!r}"
 
 
-def _examples_last(array: Array) -> Array:
-    """Return an array with the examples as the last axis, and all others as one."""
+def columns_of(array: Array) -> Array:
+    """Return the numbers as float64, the examples as the last axis, all other axes as one."""
+    if array.dtype is not FLOAT64:
+        array = array.astype(np.float64, copy=False)
     if array.ndim == 2:
         return array.T
     if array.ndim == 1:

@@ -23,7 +23,7 @@ from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.limits import count_branches, estimate, too_many
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.careful import NodeByNode
-from micrograd.programs.run.executor import Executable
+from micrograd.programs.run.executable import Executable
 from micrograd.programs.run.forms import outputs_of, shaped
 from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.show.layout import Line

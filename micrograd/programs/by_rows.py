@@ -21,6 +21,7 @@ class Order(NamedTuple):
     compute: Callable[..., Any]
     argnums: int | tuple[int, ...] = 0
     parameters: tuple[Value, ...] = ()  # if there are some, it is by these instead
+    has_aux: bool = False
 
     @property
     def name(self) -> str:
@@ -40,8 +41,9 @@ class _OfRow(Call):
 
     def __init__(self, f: Any, order: Order, returned: Any, inputs: Sequence[Any]) -> None:
         self.f, self.args, self.kwargs = f, inputs, {}
-        self.argnums, self.has_aux, self.aux = order.argnums, False, None
-        self.result, self.at_values, self.originals = returned, True, []
+        self.argnums, self.has_aux = order.argnums, order.has_aux
+        self.at_values, self.originals = True, []
+        self.result, self.aux = self._pair(returned) if self.has_aux else (returned, None)
         if order.parameters:
             self.shape, self.variables = (len(order.parameters),), list(order.parameters)
             return
@@ -85,7 +87,9 @@ def _on_scalars(f: Callable[..., Any], order: Order, *args: Any, **kwargs: Any) 
         pairs = zip(inner, args)
         return f(*[x.tolist() if isinstance(y, (list, tuple)) else x for x, y in pairs], **kwargs)
 
-    return Derivative(order.compute, of_lists, order.argnums, has_aux=False)(*args, **kwargs)
+    return Derivative(order.compute, of_lists, order.argnums, has_aux=order.has_aux)(
+        *args, **kwargs
+    )
 
 
 def refuse_ragged(name: str, orders: Sequence[Order], arguments: dict[str, Argument]) -> None:

@@ -16,9 +16,10 @@ import numpy as np
 from micrograd.derivatives.errors import explain
 from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
-from micrograd.programs.arguments import Argument, Structure, nested
+from micrograd.programs.arguments import Argument, Structure, columns_of, nested
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, differentiated
+from micrograd.programs.paths import Inputs
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
@@ -37,10 +38,19 @@ class Version(NamedTuple):
     times: int = 0  # how often the function had been retraced before
 
 
+class Last(NamedTuple):
+    """What a call came to, for the next on arrays of the same shapes and types."""
+
+    version: Version
+    kinds: list[Any]  # of the arguments, which are NumPy's arrays of numbers
+    names: tuple[str, ...]
+    paths: Paths
+
+
 class Known:
     """How a function is called, and what was traced of it; of a method, without its object."""
 
-    __slots__ = ("base", "names", "plain", "retraced", "signature", "version")
+    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "version")
 
     def __init__(self, function: Callable[..., Any], base: Known | None = None) -> None:
         self.base = base  # what is known of the function whose derivative this is
@@ -51,6 +61,27 @@ class Known:
         self.names: tuple[str, ...] = tuple([p.name for p in parameters if p.kind in _BY_POSITION])
         self.plain: bool = len(self.names) == len(parameters)
         self.version: Version | None = None
+        self.last: Last | None = None
+
+    def as_before(self, args: tuple[Any, ...]) -> tuple[Paths, Inputs, int] | None:
+        """Return the paths, the inputs and their number, if all is as in the last call but numbers.
+
+        Then what was checked of the arguments need not be checked again.
+        """
+        last = self.last
+        if last is None or self._kinds(args) != last.kinds or self.current() is not last.version:
+            return None
+        return last.paths, dict(zip(last.names, map(columns_of, args))), len(args[0])
+
+    def keep(self, args: tuple[Any, ...], names: Iterable[str], paths: Paths) -> None:
+        """Keep what a call on these arguments, given in their order, came to."""
+        kinds = self._kinds(args)
+        if self.version is not None and all(kind and kind[1].kind in "fiub" for kind in kinds):
+            self.last = Last(self.version, kinds, tuple(names), paths)
+
+    @staticmethod
+    def _kinds(args: tuple[Any, ...]) -> list[Any]:
+        return [(x.shape, x.dtype) if x.__class__ is np.ndarray else None for x in args]
 
     def current(self) -> Version | None:
         """Return what was traced, unless names refer to other objects since."""
@@ -66,7 +97,7 @@ class Known:
 
     def forget(self) -> None:
         """Forget what was traced, also for the derivatives."""
-        self.version = None
+        self.version = self.last = None
         self.retraced += 1
 
     def paths(

@@ -17,6 +17,7 @@ from micrograd.native.bulk import read_data, write_data
 from micrograd.nn import Module
 from micrograd.programs.by_rows import Order, slopes_of_each
 from micrograd.programs.run.results import Result
+from micrograd.programs.trace.sourceless import Sourceless
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,8 @@ class Objective:
 
     Its methods take the numbers of the parameters as one array x, in the order in which the Values
     stand in what was given to `program.objective`; they are what SciPy's `minimize` and
-    `least_squares` ask for. The Values themselves change by `assign` only.
+    `least_squares` ask for. The Values themselves change by `assign` only. A pickle of it holds the
+    rows, the parameters and what was traced, with the derivatives that were asked for before.
 
     >>> from micrograd import Value, program
     >>> a, b = Value(1.0), Value(0.0)
@@ -55,13 +57,33 @@ class Objective:
         if isinstance(params, Module):
             params = params.parameters()
         nested = Nested(params, "params")
-        self._values: list[Value] = nested.leaves
         _check(nested)
+        self._begin(nested.leaves, program, args, kwargs)
+
+    def _begin(
+        self, values: list[Value], program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        self._values = values
         self._program = program
         self._args, self._kwargs = args, kwargs
         self._place = {id(v): i for i, v in enumerate(self._values)}
         self._places: dict[Any, Array] = {}  # of the leaves of a block, among the parameters
         self._results = _Evaluated(self, program)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the rows, the parameters, and what was traced for them.
+
+        By its name, another process would find a function whose parameters are others.
+        """
+        self._results.at(self.x0)
+        derived = {x: e.settled() for x, e in vars(self).items() if x in ("_slopes", "_rows")}
+        begun = self._values, self._results.settled(), self._args, self._kwargs
+        return {"begun": begun, "derived": derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(*state["begun"])
+        for name, program in state["derived"].items():
+            vars(self)[name] = _Evaluated(self, program)
 
     @property
     def x0(self) -> Array:
@@ -116,6 +138,9 @@ class Objective:
         return self._by_parameters(slopes_of_each)
 
     def _by_parameters(self, compute: Callable[[Call], Any]) -> _Evaluated:
+        function = self._program.__wrapped__
+        if isinstance(function, Sourceless):
+            raise function.error("that derivative of the objective was not taken of it before")
         order = Order(compute, parameters=tuple(self._values))
         return _Evaluated(self, self._program._of_order(order))
 
@@ -175,6 +200,10 @@ class _Evaluated:
             self._result, self._version = result, known.current()
             self._key = self._key_of(numbers)
         return self._result
+
+    def settled(self) -> Program:
+        """Return a program of what was traced for these rows."""
+        return self._program._settled()
 
     def _key_of(self, numbers: Array) -> Any:
         """Return what the latest result depends on: the parameters, also those beside."""

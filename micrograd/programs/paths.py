@@ -14,7 +14,7 @@ from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.slopes import Slopes, asks_nothing
 from micrograd.programs.run.careful import NodeByNode
-from micrograd.programs.run.executor import Executable
+from micrograd.programs.run.executable import Executable
 from micrograd.programs.run.forms import Form, shaped
 from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.trace.recording import Index

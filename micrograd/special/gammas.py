@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import reduce
 from typing import Any
 
-from micrograd.ops import Op, Steps, abs, equal, less, log, power, sign, sqrt, tan, where
+from micrograd.ops import ON_ARRAYS, Op, Steps, abs, equal, less, log, power, sign, sqrt, tan, where
 from micrograd.special.rounding import floor, mod, round
 
 # Bernoulli numbers B2, B4, ..., B24.
@@ -102,3 +102,15 @@ digamma: Op = Op("digamma", Steps(_digamma),         lambda x, out: polygamma(1.
 polygamma: Op = Op("polygamma", Steps(_polygamma),   None,
                                                      lambda n, x, out: polygamma(n + 1, x))
 # fmt: on
+
+
+def _lgamma_on_arrays(x: Any) -> Any:
+    """Compute it as math.lgamma: SciPy's is -inf at -inf, and inf next to 0."""
+    from scipy.special import gammaln
+
+    is_tiny = less(abs(x), 1e-300) * less(0, abs(x))
+    far = gammaln(where(equal(x, -math.inf), math.inf, x))
+    return where(is_tiny, -log(where(is_tiny, abs(x), 1.0)), far)
+
+
+ON_ARRAYS[lgamma] = _lgamma_on_arrays

@@ -248,7 +248,7 @@ def in_steps(formula: Formula, language: Language) -> tuple[list[tuple[str, str]
     >>> in_steps(shared * shared, C)
     ([('t1', 'tanh(x)')], 't1 * t1')
     """
-    parts = _parts_once(formula)
+    parts = parts_once(formula)
     uses = Counter(id(x) for node in parts for x in node.args)
     written: dict[int, Formula] = {}
     steps: list[tuple[str, str]] = []
@@ -264,7 +264,7 @@ def in_steps(formula: Formula, language: Language) -> tuple[list[tuple[str, str]
     return steps, write(written[id(formula)], language)
 
 
-def _parts_once(formula: Formula) -> list[Formula]:
+def parts_once(formula: Formula) -> list[Formula]:
     """List the parts of a formula, each once, operands first."""
     order: dict[int, Formula] = {}
     todo = [(formula, False)]

@@ -94,6 +94,9 @@ class Operators(Generic[Result]):
     def rad2deg(self) -> Result:
         return self.degrees()
 
+    def fabs(self) -> Result:  # np.fabs asks for it
+        return abs(self)
+
     def exp(self) -> Result:
         """Return exp(x); its derivative is out, where out is the result."""
         return self._apply(ops.exp, (self,))

@@ -128,8 +128,8 @@ def logsumexp(values: Iterable[Any]) -> Any:
     """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
 
     It never overflows. Its slopes are the softmax of the values; where the result is infinite, the
-    values that are equal to it share the slope (in programs it is nan). Raises ValueError where
-    there are none.
+    values that are equal to it share the slope (in `grad` within a program, it is nan there).
+    Raises ValueError where there are none.
 
     >>> from micrograd import Value
     >>> x = [Value(1000.0), Value(1000.0)]
@@ -151,15 +151,22 @@ def logsumexp_of(count: int) -> Selection:
     def rule(j: int) -> Rule:
         def slope(*operands: Any) -> Any:
             *values, out = operands
-            if isinstance(out, float) and math.isinf(out):  # equal infinities share the slope
-                return ops.equal(values[j], out) / sum(ops.equal(x, out) for x in values)
-            return ops.exp(values[j] - out)
+            if hasattr(out, "_apply") or not _any(is_infinite := ops.equal(ops.abs(out), math.inf)):
+                return ops.exp(values[j] - out)
+            sharing = sum(ops.equal(x, out) for x in values)
+            share = ops.equal(values[j], out) / ops.where(is_infinite, sharing, 1.0)
+            return ops.where(is_infinite, share, ops.exp(values[j] - out))
 
         return slope
 
     op = Selection("logsumexp", ops.Steps(_log_of_sum), *map(rule, range(count)))
     op.make = logsumexp_of
     return op
+
+
+def _any(truth: Any) -> bool:
+    """Return whether a truth holds, or one of an array of them does."""
+    return bool(truth.any() if hasattr(truth, "any") else truth)
 
 
 def _log_of_sum(*values: Any) -> Any:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import indent
 from typing import Any, NamedTuple
-from unittest.mock import patch
+from unittest import mock
 
 import micrograd
 from micrograd.programs.lower import straight_plan
+from micrograd.programs.run import executor
 from random_cases import cases
 from random_cases.comparing import Comparisons, WrongError
 
@@ -41,7 +42,7 @@ def failure(seed: int, number: int, limits: Limits = WHOLE) -> str | None:
     """Return what is wrong with a case, or None."""
     case = cases.draw(seed, number, limits.without)
     try:
-        with _limited(SLOWEST), _planned(number):
+        with _limited(SLOWEST), _planned(number), _in_chunks(case):
             Comparisons(case, limits.calls, limits.rows).check()
     except WrongError as error:
         return str(error)
@@ -60,7 +61,18 @@ def _planned(number: int) -> Iterator[None]:
     if number % 4 < 3:
         yield
         return
-    with patch.object(straight_plan, "is_straight", lambda tape, roots: True):
+    with mock.patch.object(straight_plan, "is_straight", lambda tape, roots: True):
+        yield
+
+
+@contextmanager
+def _in_chunks(case: cases.Case) -> Iterator[None]:
+    """Take few examples at a time in every second case: else only many thousands would be so."""
+    chunk = case.rng("chunks").choice([0, 0, 2, 3, 8])
+    if not chunk:
+        yield
+        return
+    with mock.patch.object(executor, "chunk_of", lambda storages, memories, n: min(n, chunk)):
         yield
 
 

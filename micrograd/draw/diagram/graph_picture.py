@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import formats
 from micrograd.draw.diagram.dot import digraph
 from micrograd.draw.diagram.picture import draw, style
 from micrograd.draw.diagram.sheet import MANY_ARROWS, Sheet, local_derivatives
@@ -164,9 +164,9 @@ class Diagram:
     def save(self, path: str | Path) -> None:
         """Write the picture to a .svg, .png, .pdf, .dot or .html file.
 
-        All are one drawing, but for .pdf, which Graphviz draws; a PNG has two pixels for each one.
-        Raises ValueError for any other suffix, RuntimeError without Graphviz (except for .dot), and
-        for a PNG without resvg.
+        All are one drawing; a PNG has two pixels for each one. Raises ValueError for any other
+        suffix, RuntimeError without Graphviz (except for .dot), for a PNG without resvg, and for a
+        PDF without svglib.
 
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "sum.dot"
@@ -188,8 +188,8 @@ class Diagram:
         if kind == ".html":
             return _page(self.title, self.svg).encode()
         if kind == ".png":
-            return raster.png(self.svg, self.description)
-        return layout.render(self.source, kind[1:])
+            return formats.png(self.svg, self.description)
+        return formats.pdf(self.svg, self.title, self.description)
 
     def __str__(self) -> str:
         return self.description
@@ -242,7 +242,9 @@ def _notes(sheet: Sheet) -> list[str]:
 
 def _description(sheet: Sheet) -> str:
     outline, folding = sheet.outline, sheet.folding
-    ends = dict.fromkeys(sheet.writings[folding.box_of[v]].words for v in outline.roots)
+    ends = dict.fromkeys(
+        sheet.writings[folding.boxes[folding.box_at[outline.place[v]]]].words for v in outline.roots
+    )
     said = [
         f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
         f"The result{' is' if len(ends) == 1 else 's are'} {'; '.join(ends)}",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
-from micrograd.draw.diagram import layout, raster
+from micrograd.draw.diagram import formats, layout
 from micrograd.draw.diagram.arrow_labels import clear_labels
 from micrograd.draw.diagram.parts import Arrow, Box, Frame, Place
 from micrograd.draw.diagram.placing import (
@@ -77,8 +77,8 @@ class Picture(NamedTuple):
             height,
             f'xmlns="http://www.w3.org/2000/svg" {_label(f"{title}. {alt}" if title else alt)} '
             'style="max-width:100%;height:auto"',
-            f"<style>{style()}</style>{shift}{self.body}{over}</g>{below}",
-            words if title else f"<title>{safe(alt)}</title>",
+            f"{shift}{self.body}{over}</g>{below}",
+            f"{words if title else f'<title>{safe(alt)}</title>'}<style>{style()}</style>",
             looks,
         )
 
@@ -87,7 +87,7 @@ class Picture(NamedTuple):
 
         It has two pixels for each one of a column, in which a wider picture is scaled down.
         """
-        return raster.png(self.svg(alt), alt, self._scale)
+        return formats.png(self.svg(alt), alt, self._scale)
 
     @property
     def shown(self) -> dict[str, int]:
@@ -105,12 +105,12 @@ class Picture(NamedTuple):
 
 
 def _element(
-    width: float, height: float, attributes: str, inner: str, words: str = "", looks: str = ""
+    width: float, height: float, attributes: str, inner: str, head: str = "", looks: str = ""
 ) -> str:
     return (
         f'<svg class="picture{looks}" {attributes} width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}">'
-        f'{words}<rect class="sheet" width="100%" height="100%" rx="8"/>{inner}</svg>'
+        f'{head}<rect class="sheet" width="100%" height="100%" rx="8"/>{inner}</svg>'
     )
 
 

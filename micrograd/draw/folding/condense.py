@@ -6,28 +6,27 @@ A box is merged into the only one that uses it, which makes no cycle.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 
 from micrograd.draw.folding.patterns import Level, what
+from micrograd.draw.folding.titles import Titles
 from micrograd.draw.scene.boxes import Box
-from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Outline
 
 ENOUGH = 25  # boxes of a picture that was condensed
 FEWER = (18, 12)  # if those are still too many for a page
 PARTS = 10  # that a graph is cut into if nothing else helps
-NAMED = 3  # names in the title of a box
-_ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "* of factor")
 
 
 def condensed(level: Level, most: int) -> Iterator[list[Box]]:
     """Merge boxes until at most `most` remain, or `ENOUGH`, then fewer."""
+    titles = Titles(level.outline)
     for enough in (ENOUGH, *FEWER):
-        level = _condensed(level, min(most, enough))
-        yield [_counted(level.outline, box) for box in level.boxes]
+        level = _condensed(level, titles, min(most, enough))
+        yield [_counted(level.outline, titles, box) for box in level.boxes]
 
 
-def _condensed(level: Level, most: int) -> Level:
+def _condensed(level: Level, titles: Titles, most: int) -> Level:
     """Merge boxes until at most `most` remain; cut what is left into parts.
 
     Terms go into their sums, weights into the operation that uses them, a softmax into one box,
@@ -36,23 +35,23 @@ def _condensed(level: Level, most: int) -> Level:
     for unions in (_softmaxes, _weights_and_terms, _in_a_row, _used_once):
         while len(level.boxes) > most:  # the first two are found in all places, or in none
             always = unions in (_softmaxes, _weights_and_terms)
-            boxes = _merge(level, unions(level), 1 if always else most)
+            boxes = _merge(level, titles, unions(level), 1 if always else most)
             if len(boxes) == len(level.boxes):
                 break
             level = Level(level.outline, boxes)
     return level if len(level.boxes) <= most else Level(level.outline, _parts(level, most))
 
 
-def _counted(outline: Outline, box: Box) -> Box:
+def _counted(outline: Outline, titles: Titles, box: Box) -> Box:
     """Say how many equal parts beside each other a merged box of functions holds, as heads are."""
     if box.group is not None or box.whole or not box.inner or "alike" in box.pattern:
         return box
-    if next(_names(outline, box), None) or not any(_functions(outline, box)):
+    if titles.names(box) or not titles.functions(box):
         return box
     sizes = _sizes_of_parts(outline, box)
     if len(sizes) == 1 or len(set(sizes)) > 1:
         return box
-    return Box(box.values, None, f"{len(sizes):,} alike: {box.pattern}", box.inner)
+    return Box(outline, box.places, None, f"{len(sizes):,} alike: {box.pattern}", box.inner)
 
 
 def _sizes_of_parts(outline: Outline, box: Box) -> list[int]:
@@ -64,7 +63,7 @@ def _sizes_of_parts(outline: Outline, box: Box) -> list[int]:
             part[i] = i = part[part[i]]
         return i
 
-    for i in sorted(outline.place[v] for v in box.values if v.parents):
+    for i in sorted(i for i in box.places if outline.operands[i]):
         part[i] = i
         for x in outline.operands[i]:
             if x in part:
@@ -133,7 +132,7 @@ def what_all_do(box: Box) -> str:
     return what(box)
 
 
-def _merge(level: Level, unions: Iterator[_Union], most: int) -> list[Box]:
+def _merge(level: Level, titles: Titles, unions: Iterator[_Union], most: int) -> list[Box]:
     """Merge boxes, the smallest first, as long as more than `most` remain."""
     left = len(level.boxes)
     into = list(range(left))
@@ -152,7 +151,7 @@ def _merge(level: Level, unions: Iterator[_Union], most: int) -> list[Box]:
     for i, last in enumerate(into):
         members.setdefault(last, []).append(i)
     names: dict[Hashable, str] = {
-        last: called.get(last) or _title(level.outline, [level.boxes[i] for i in inside])
+        last: called.get(last) or titles.of([level.boxes[i] for i in inside])
         for last, inside in members.items()
         if len(inside) > 1
     }
@@ -162,41 +161,6 @@ def _merge(level: Level, unions: Iterator[_Union], most: int) -> list[Box]:
 def _size(level: Level, union: _Union) -> int:
     boxes, user, _ = union
     return sum(len(level.boxes[i].values) for i in (*boxes, user))
-
-
-def _title(outline: Outline, boxes: Sequence[Box]) -> str:
-    """Name a merged box by the names in it, else by its functions, else by its last operation."""
-    for labels in (_names, _functions):
-        found = list(dict.fromkeys(label for box in boxes for label in labels(outline, box)))
-        if found:
-            more = " \u2026" if len(found) > NAMED else ""
-            return ", ".join(found[:NAMED]) + more
-    return boxes[-1].pattern or f"{boxes[-1].values[-1]._op} and what it uses"
-
-
-def _names(outline: Outline, box: Box) -> Iterator[str]:
-    """Yield the names that the leaves in a box share."""
-    for inner in box.inner:
-        yield from _names(outline, inner)
-    if box.group is not None:
-        yield box.group.title
-    elif not box.inner and not any(v.parents for v in box.values):
-        name = stem(outline.name(box.values[0]))
-        if name:
-            yield name
-
-
-def _functions(outline: Outline, box: Box) -> Iterator[str]:
-    """Yield the operations in a box, but for arithmetic."""
-    if box.pattern == "softmax":
-        yield "softmax"
-        return
-    for inner in box.inner:
-        yield from _functions(outline, inner)
-    if not box.inner:
-        does = what(box)
-        if does not in _ARITHMETIC and not does.startswith("**") and box.values[-1].parents:
-            yield does
 
 
 def _parts(level: Level, most: int) -> list[Box]:

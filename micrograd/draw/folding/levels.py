@@ -75,10 +75,10 @@ def _attempts(
     for closed in ways:
         level = _alike(outline, closed)
         yield level.boxes
-        steps = repeated(level, most)
-        if steps is not None:
+        steps: list[Box] = []
+        for steps in repeated(level, most):
             yield steps
-            level = Level(outline, steps)
+        level = Level(outline, steps) if steps else level
     yield from condensed(level, most)
 
 
@@ -94,21 +94,17 @@ def _folded(outline: Outline, closed: set[Group]) -> list[Group | None]:
         around = held.get(group.parent)
         if around is not None or group in closed:
             held[group] = around or group
-    return [held.get(outline.home[v]) for v in outline.order]
+    return [held.get(home) for home in outline.home_at]
 
 
 def _boxes(outline: Outline, folded: list[Group | None]) -> list[Box]:
-    held: dict[Group, Box] = {}
-    boxes = []
-    for v, group in zip(outline.order, folded):
-        if group is None:
-            boxes.append(Box([v]))
-        elif group in held:
-            held[group].values.append(v)
-        else:
-            held[group] = Box([v], group)
-            boxes.append(held[group])
-    return boxes
+    held: dict[Group | int, list[int]] = {}
+    for i, group in enumerate(folded):
+        held.setdefault(i if group is None else group, []).append(i)
+    return [
+        Box(outline, places, unit if isinstance(unit, Group) else None)
+        for unit, places in held.items()
+    ]
 
 
 def _by_height(outline: Outline) -> list[set[Group]]:

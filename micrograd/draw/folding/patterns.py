@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 
 from micrograd import ops
-from micrograd.draw.scene.boxes import Box
+from micrograd.draw.scene.boxes import Box, numbered
 from micrograd.draw.scene.convex import quotient, topological
 from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Group, Kind, Outline
@@ -25,12 +25,8 @@ class Level:
 
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
-        places = outline.place
-        boxes = sorted(boxes, key=lambda box: max([places[v] for v in box.values]))
-        unit = [0] * len(places)
-        for number, box in enumerate(boxes):
-            for v in box.values:
-                unit[places[v]] = number
+        boxes = sorted(boxes, key=lambda box: max(box.places))
+        unit = numbered(outline, boxes)
         before = quotient(outline.operands, unit)
         order = topological(before)
         place = {number: i for i, number in enumerate(order)}
@@ -42,9 +38,7 @@ class Level:
         for i, used in enumerate(self.before):
             for x in used:
                 self.after[x].append(i)
-        self.box_at: list[int] = [
-            place[unit[i]] for i in range(len(unit))
-        ]  # of each Value, by its place
+        self.box_at: list[int] = [place[u] for u in unit]  # of each Value, by its place
 
     def merged(
         self, label: Sequence[Hashable], name: dict[Hashable, str], whole: bool = False
@@ -55,7 +49,10 @@ class Level:
             together.setdefault(key, []).append(box)
         return [
             boxes[0] if len(boxes) == 1
-            else Box([v for box in boxes for v in box.values], None, name[key], boxes, whole)
+            else Box(
+                self.outline, [i for box in boxes for i in box.places],
+                None, name[key], boxes, whole,
+            )
             for key, boxes in together.items()
         ]  # fmt: skip
 
@@ -72,10 +69,11 @@ class _Units:
     """Values joined step by step, by their places: a unit is a group, or named by a Value in it."""
 
     def __init__(self, outline: Outline, folded: Sequence[Group | None]) -> None:
+        self.outline = outline
         self.order = outline.order
         self.operands = outline.operands
-        self.kinds = [outline.kinds[v] for v in self.order]
-        self.homes = [outline.home[v] for v in self.order]
+        self.kinds = outline.kind_at
+        self.homes = outline.home_at
         self.consumers: list[list[int]] = [[] for _ in self.order]
         for i, operands in enumerate(self.operands):
             for x in operands:
@@ -90,8 +88,8 @@ class _Units:
         for i, unit in enumerate(self.unit):
             found.setdefault(unit, []).append(i)
         return [
-            Box([self.order[i] for i in inside], unit) if isinstance(unit, Group)
-            else Box([self.order[i] for i in inside], pattern=self.pattern.get(unit, ""))
+            Box(self.outline, inside, unit) if isinstance(unit, Group)
+            else Box(self.outline, inside, pattern=self.pattern.get(unit, ""))
             for unit, inside in found.items()
         ]  # fmt: skip
 
@@ -174,27 +172,27 @@ def made_alike(level: Level) -> list[int]:
     """Give boxes that are made alike the same number."""
     outline, boxes = level.outline, level.boxes
     roles: list[int] = []  # looked at where leaves have no names
-    place = outline.place
+    kind_at, home_at = outline.kind_at, outline.home_at
     numbers: dict[Hashable, int] = {}
     label: list[int] = []
     for i, box in enumerate(boxes):
-        v = box.values[-1]
+        v, last = box.values[-1], box.places[-1]
         made: Hashable = i  # by nothing else
-        if outline.kinds[v] is Kind.CONSTANT:
+        if kind_at[last] is Kind.CONSTANT:
             made = "constant"
         elif box.group is None and not level.before[i] and not v.parents:
-            name = stem(outline.name(v))
+            name = stem(outline.name_at[last])
             if not name and not roles:
                 roles = _roles(level)
-            made = outline.kinds[v], name, outline.home[v], None if name else roles[i]
+            made = kind_at[last], name, home_at[last], None if name else roles[i]
         elif box.pattern:
-            made = what(box), outline.home[v], frozenset(label[x] for x in level.before[i])
+            made = what(box), home_at[last], frozenset(label[x] for x in level.before[i])
         elif box.group is None:
-            used = tuple(label[level.box_at[x]] for x in outline.operands[place[v]])
-            made = v._op, outline.home[v], used
+            used = tuple(label[level.box_at[x]] for x in outline.operands[last])
+            made = v._op, home_at[last], used
         label.append(numbers.setdefault(("box", made), len(numbers)))
     for i, box in enumerate(boxes):  # constants go with what uses them
-        if outline.kinds[box.values[-1]] is Kind.CONSTANT:
+        if kind_at[box.places[-1]] is Kind.CONSTANT:
             users = frozenset(label[x] for x in level.after[i])
             label[i] = numbers.setdefault(("users", users), len(numbers))
     return label
@@ -215,8 +213,8 @@ def _roles(level: Level) -> list[int]:
             key: Hashable = i
         else:
             uses = frozenset([(role[j], _position(level, i, j)) for j in level.after[i]])
-            v = box.values[-1]
-            key = what(box), level.outline.kinds[v], level.outline.home[v], uses
+            last = box.places[-1]
+            key = what(box), level.outline.kind_at[last], level.outline.home_at[last], uses
         role[i] = numbers.setdefault(("role", key), len(numbers))
     return role
 
@@ -226,7 +224,7 @@ def _position(level: Level, i: int, j: int) -> int:
     box = level.boxes[j]
     if box.folded:
         return -1
-    operands = level.outline.operands[level.outline.place[box.values[-1]]]
+    operands = level.outline.operands[box.places[-1]]
     if len(operands) > MANY:  # the call of a program may have thousands
         return -1
     return next(k for k, x in enumerate(operands) if level.box_at[x] == i)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from micrograd.draw.scene.convex import quotient, topological
 from micrograd.draw.scene.outline import Group, Outline
 from micrograd.engine import Value
-from micrograd.value.identity import IdentityDict, IdentitySet
 
 
 class Box:
     """A box that stands for one Value, or for many that are folded.
 
-    A folded box has a `group`, the module or scope that it holds, or a `pattern`, which says what
-    else it holds, such as "+ of 100 terms". `inner` are the boxes that it shows when it opens, if
-    these are not its Values. A box that is `whole` is merged with no other.
+    `places` are those of its Values in the graph. A folded box has a `group`, the module or scope
+    that it holds, or a `pattern`, which says what else it holds, such as "+ of 100 terms". `inner`
+    are the boxes that it shows when it opens, if these are not its Values. A box that is `whole` is
+    merged with no other.
     """
 
-    __slots__ = ("group", "inner", "pattern", "values", "whole")
+    __slots__ = ("group", "inner", "pattern", "places", "values", "whole")
 
     def __init__(
         self,
-        values: list[Value],
+        outline: Outline,
+        places: list[int],
         group: Group | None = None,
         pattern: str = "",
         inner: Sequence[Box] = (),
         whole: bool = False,
     ) -> None:
-        self.values: list[Value] = values
+        self.places: list[int] = places
+        self.values: list[Value] = [outline.order[i] for i in places]
         self.group: Group | None = group
         self.pattern: str = pattern
         self.inner: Sequence[Box] = inner
@@ -61,19 +64,21 @@ class Folding:
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
         self.boxes: list[Box] = in_order(outline, list(boxes))
-        self.box_of: IdentityDict[Value, Box] = IdentityDict(
-            (v, box) for box in self.boxes for v in box.values
-        )
-        self._used: IdentitySet[Value] | None = None
+        self.box_at: list[int] = numbered(outline, self.boxes)
+
+    @cached_property
+    def _used(self) -> set[int]:
+        """Return the places of Values that another box uses, and of the roots."""
+        at = self.box_at
+        used = {self.outline.place[root] for root in self.outline.roots}
+        for i, operands in enumerate(self.outline.operands):
+            used.update([x for x in operands if at[x] != at[i]])
+        return used
 
     def exits(self, box: Box) -> list[Value]:
         """List the results in a box that other boxes use, or the roots."""
-        if self._used is None:
-            self._used = IdentitySet(self.outline.roots)
-            for head in self.boxes:
-                for consumer in head.values:
-                    self._used.update(x for x in consumer.parents if self.box_of[x] is not head)
-        return [v for v in box.values if v in self._used and v.parents]
+        used = [self.outline.order[i] for i in box.places if i in self._used]
+        return [v for v in used if v.parents]
 
     def arrows(self) -> list[Arrow]:
         """List the arrows, those into one box together, in the order of its operands.
@@ -84,20 +89,20 @@ class Folding:
         [('+', 0), ('+', 1)]
         """
         found: list[Arrow] = []
-        box_of = self.box_of
-        for head in self.boxes:
+        at, outline = self.box_at, self.outline
+        for number, head in enumerate(self.boxes):
             merged: dict[Box, list[Any]] = {}  # the first use of each folded box, and their number
-            for consumer in head.values:
-                for position, operand in enumerate(consumer.parents):
-                    tail = box_of[operand]
-                    if tail is head:
+            for i in head.places:
+                for position, x in enumerate(outline.operands[i]):
+                    if at[x] == number:
                         continue
+                    tail = self.boxes[at[x]]
                     if tail in merged:
                         merged[tail][-1] += 1
                     elif head.folded or tail.folded:
-                        merged[tail] = [consumer, position, 1]
+                        merged[tail] = [outline.order[i], position, 1]
                     else:
-                        found.append(Arrow(tail, head, consumer, position, 1))
+                        found.append(Arrow(tail, head, outline.order[i], position, 1))
             found += (Arrow(tail, head, *use) for tail, use in merged.items())
         return found
 
@@ -108,17 +113,22 @@ def unfolded(outline: Outline) -> Folding:
     >>> len(unfolded(Outline(Value(2.0) + Value(3.0))).boxes)
     3
     """
-    return Folding(outline, [Box([v]) for v in outline.order])
+    return Folding(outline, [Box(outline, [i]) for i in range(len(outline.order))])
 
 
 def in_order(outline: Outline, boxes: list[Box]) -> list[Box]:
     """Sort boxes such that operands come first, else by when they are finished."""
     if len(boxes) == len(outline.order):
         return boxes
-    place = outline.place
-    finished = sorted(boxes, key=lambda box: max([place[v] for v in box.values]))
-    unit = [0] * len(place)
-    for number, box in enumerate(finished):
-        for v in box.values:
-            unit[place[v]] = number
+    finished = sorted(boxes, key=lambda box: max(box.places))
+    unit = numbered(outline, finished)
     return [finished[i] for i in topological(quotient(outline.operands, unit))]
+
+
+def numbered(outline: Outline, boxes: Sequence[Box]) -> list[int]:
+    """Return the number of the box that holds the Value at each place."""
+    unit = [0] * len(outline.order)
+    for number, box in enumerate(boxes):
+        for i in box.places:
+            unit[i] = number
+    return unit

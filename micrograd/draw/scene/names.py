@@ -68,14 +68,12 @@ def assigned_names(order: Sequence[Value]) -> IdentityDict[Value, str]:
 
     A line that ran several times numbers its results.
     """
-    lines = IdentityDict((v, line_of(v)) for v in order if v.parents)
+    lines = IdentityDict((v, line) for v in order if v.parents and (line := line_of(v)))
     used_there = IdentitySet(
         x for v, line in lines.items() for x in v.parents if lines.get(x) == line
     )
     found: dict[str, list[Value]] = {}
     for v, line in lines.items():
-        if line is None:
-            continue
         name, operation = _assignment(*line)
         if name and (v not in used_there or operation == v._op):
             found.setdefault(name, []).append(v)

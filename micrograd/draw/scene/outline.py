@@ -42,6 +42,8 @@ class Group:
         self.scope = scope
         self.module: Any = scope.module  # None for a named scope, or once it is deleted
         self.parent = parent
+        # From the outermost group around it down to itself.
+        self.nest: tuple[Group, ...] = (*parent.nest, self) if parent else (self,)
         self.title: str = scope.name
         self.path = ""  # from the outermost module, as in layers[0]
         self.height = 0
@@ -54,11 +56,8 @@ class Group:
         return self.scope.name
 
     def line(self) -> Iterator[Group]:
-        """Yield this group, the one around it, and so on outward."""
-        group: Group | None = self
-        while group:
-            yield group
-            group = group.parent
+        """Return this group, the one around it, and so on outward."""
+        return reversed(self.nest)
 
     def copy(self, parent: Group | None, title: str) -> Group:
         """Return a group of the same scope, still empty."""
@@ -100,9 +99,9 @@ class Outline:
             [place[x] for x in v.parents] for v in self.order
         ]  # by their places
         self.groups: list[Group] = []  # outer ones first
-        # The innermost group of each Value.
-        self.home: IdentityDict[Value, Group | None] = IdentityDict()
-        self.kinds: IdentityDict[Value, Kind] = IdentityDict()
+        self.kind_at: list[Kind] = []  # of all Values in order
+        # The innermost groups of all Values in order.
+        self.home_at: list[Group | None] = []
         # Of parameters: the path from the outermost module, and its title if there are several.
         self._paths: IdentityDict[Value, str] = IdentityDict()
         self._titles: IdentityDict[Value, str] = IdentityDict()
@@ -127,6 +126,21 @@ class Outline:
         return self._titles.get(v, "") + self._paths[v]
 
     @cached_property
+    def kinds(self) -> IdentityDict[Value, Kind]:
+        """Return the kind of each Value."""
+        return IdentityDict(zip(self.order, self.kind_at))
+
+    @cached_property
+    def name_at(self) -> list[str]:
+        """List the names of all Values in order."""
+        return [self.name(v) for v in self.order]
+
+    @cached_property
+    def home(self) -> IdentityDict[Value, Group | None]:
+        """Return the innermost group of each Value."""
+        return IdentityDict(zip(self.order, self.home_at))
+
+    @cached_property
     def filled(self) -> bool:
         """Tell whether a backward pass has run: some result has a gradient."""
         results = [v for v in self.order if v.parents] or self.order
@@ -144,7 +158,7 @@ class Outline:
             for inner in reversed(line):
                 group = made[inner] = Group(inner, group)
                 self.groups.append(group)
-            self.home[v] = group
+            self.home_at.append(group)
 
     def _find_parameters(self) -> None:
         """Name modules and parameters by their path from the outermost module."""
@@ -161,7 +175,7 @@ class Outline:
             for path, p in parameters:
                 if p in present and p not in self._paths:
                     self._paths[p] = path
-                    self.home[p] = _holder(path, holders)
+                    self.home_at[self.place[p]] = _holder(path, holders)
                     if len(outermost) > 1:
                         self._titles[p] = f"{title}."
 
@@ -187,83 +201,83 @@ class Outline:
                 group.title = title
 
     def _set_kinds(self) -> None:
-        entering: IdentitySet[Value] = IdentitySet()  # used by an operation in another scope
-        for v in self.order:
-            home = self.home[v]
+        home_at = self.home_at
+        entering: set[int] = set()  # used by an operation in another scope
+        for home, operands in zip(home_at, self.operands) if self.groups else ():
             if home is not None:
-                entering.update(x for x in v.parents if self.home[x] is not home)
-        for v in self.order:
-            if v.parents:
-                self.kinds[v] = Kind.RESULT
+                entering.update([x for x in operands if home_at[x] is not home])
+        for i, v in enumerate(self.order):
+            if self.operands[i]:
+                kind = Kind.RESULT
             elif v in self._paths:
-                self.kinds[v] = Kind.PARAMETER
-            elif self.name(v) or v in entering:
-                self.kinds[v] = Kind.INPUT
-                self.home[v] = None  # even if a Layer made it from a number
+                kind = Kind.PARAMETER
+            elif i in entering or self.name(v):
+                kind = Kind.INPUT
+                home_at[i] = None  # even if a Layer made it from a number
             else:
-                self.kinds[v] = Kind.LEAF if v in self._held else Kind.CONSTANT
+                kind = Kind.LEAF if v in self._held else Kind.CONSTANT
+            self.kind_at.append(kind)
 
     def _make_convex(self) -> None:
         """Split each group that other Values lie between, from the outermost groups inward."""
         depth = 0
-        while True:
+        while self.groups:
             number: dict[Group, int] = {}
             groups: list[int | None] = []
-            for v in self.order:
-                line = list(home.line()) if (home := self.home[v]) else []
-                group = line[-1 - depth] if len(line) > depth else None
+            for home in self.home_at:
+                nest = home.nest if home else ()
+                group = nest[depth] if len(nest) > depth else None
                 groups.append(None if group is None else number.setdefault(group, len(number)))
             if not number:
                 return
             pieces = convex_pieces(self.operands, groups)
-            self._split(IdentityDict(zip(self.order, pieces)), set(number), depth)
+            self._split(pieces, depth)
             depth += 1
 
-    def _split(self, piece: Mapping[Value, int], split: set[Group], depth: int) -> None:
+    def _split(self, pieces: Sequence[int], depth: int) -> None:
         """Move each Value into the copy of its groups that belongs to its piece."""
         count: Counter[Group] = Counter()
-        for v in self.order:
-            line = list(home.line()) if (home := self.home[v]) else []
-            if len(line) > depth and piece[v] >= count[line[-1 - depth]]:
-                count[line[-1 - depth]] = piece[v] + 1
+        for home, piece in zip(self.home_at, pieces):
+            nest = home.nest if home else ()
+            if len(nest) > depth and piece >= count[nest[depth]]:
+                count[nest[depth]] = piece + 1
         copies: dict[tuple[Group, int | Group], Group] = {}
-        for v in self.order:
-            line = list(home.line())[::-1] if (home := self.home[v]) else []
-            if len(line) <= depth or (count[line[depth]] == 1 and piece[v] == 0):
+        for i, number in enumerate(pieces):
+            nest = home.nest if (home := self.home_at[i]) else ()
+            if len(nest) <= depth or (count[nest[depth]] == 1 and number == 0):
                 continue
-            group, number = line[depth], piece[v]
+            group = nest[depth]
             title = f"{group.title}, call {number + 1} of {count[group]}"
             if number == LEAVES:
                 title = f"{group.title}: parameters"
             new = copies.get((group, number))
             if new is None:
                 new = copies[group, number] = group.copy(group.parent, title)
-            for inner in line[depth + 1 :]:
+            for inner in nest[depth + 1 :]:
                 found = copies.get((inner, new))
                 if found is None:
                     found = copies[inner, new] = inner.copy(new, inner.title)
                 new = found
-            self.home[v] = new
+            self.home_at[i] = new
         if copies:
             self._collect_groups()
 
     def _collect_groups(self) -> None:
         found: dict[Group, None] = {}
-        for v in self.order:
-            home = self.home[v]
+        for home in self.home_at:
             if home is not None and home not in found:
-                found.update(dict.fromkeys(reversed(list(home.line()))))
+                found.update(dict.fromkeys(home.nest))
         self.groups = list(found)
 
     def _fill_groups(self) -> None:
         for group in reversed(self.groups):
             if group.parent:
                 group.parent.height = max(group.parent.height, group.height + 1)
-        for v in self.order:
-            for group in home.line() if (home := self.home[v]) else ():
+        for v, home in zip(self.order, self.home_at):
+            for group in home.line() if home else ():
                 group.values.append(v)
         for p, path in self._paths.items():
-            for group in home.line() if (home := self.home[p]) else ():
+            for group in home.line() if (home := self.home_at[self.place[p]]) else ():
                 group.parameters.append((path.removeprefix(group.path).lstrip("."), p))
 
 

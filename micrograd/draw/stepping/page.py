@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from micrograd.draw.diagram import picture, raster
+from micrograd.draw.diagram import formats, picture
 from micrograd.draw.diagram.placing import safe
 from micrograd.draw.folding.levels import BOXES, check_fold
 from micrograd.draw.stepping import animation, static
@@ -148,7 +148,7 @@ class Stepper:
         }
         wanted = set(bundle if include is None else include) - set(exclude or ())
         found = {kind: data for kind, data in bundle.items() if kind in wanted}
-        if "image/png" in wanted and raster.is_here():
+        if "image/png" in wanted and formats.is_here():
             return {**found, "image/png": drawn.png(self._alt)}, {"image/png": drawn.shown}
         return found
 

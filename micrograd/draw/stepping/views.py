@@ -98,7 +98,7 @@ class Views:
         places: dict[Group | None, int] = {None: -1}
         for group in self.outline.groups:  # outer ones first
             places[group] = len(self.parts)
-            box = folded.get(group) or Box(group.values, group)
+            box = folded.get(group) or self._of_group(group)
             name = self.narration.given.get(group.scope.module) or group.title
             self.parts.append(Part(box, places[group.parent], name))
         self.home.update((v, places[group]) for v, group in self.outline.home.items())
@@ -108,6 +108,9 @@ class Views:
                 self._make_pattern(box, homes.pop() if len(homes) == 1 else -1)
         for part, outputs in zip(self.parts, self._used_outside()):
             part.rows = self._quantities(part.box, outputs)
+
+    def _of_group(self, group: Group) -> Box:
+        return Box(self.outline, [self.outline.place[v] for v in group.values], group)
 
     def _make_pattern(self, box: Box, parent: int) -> None:
         place = len(self.parts)
@@ -325,7 +328,7 @@ def _stems_folded(folding: Folding, narration: Narration) -> Folding:
     folded = {box for boxes in many.values() for box in boxes}
     boxes = [box for box in folding.boxes if box not in folded]
     for stem, leaves in many.items():
-        boxes.append(Box([box.values[0] for box in leaves], pattern=stem))
+        boxes.append(Box(folding.outline, [box.places[0] for box in leaves], pattern=stem))
     return Folding(folding.outline, boxes)
 
 

@@ -186,8 +186,9 @@ def _check_theta(name: str, layer: list[Unit]) -> None:
         )
 
 
-def examples_of(X: Any, width: int) -> NDArray[np.float64]:  # noqa: N803
-    """Return the rows of inputs as an array, after checking their width."""
+def examples_of(X: Any, network: Network, model: Any) -> NDArray[np.float64]:  # noqa: N803
+    """Return the rows of inputs as an array, after checking that they fit on the model."""
+    width = len(network.units[0][0].w)
     if not hasattr(X, "__iter__"):
         raise TypeError(f"X has a row of inputs for each example; got {X!r}")
     as_it_is = type(X) is np.ndarray and X.dtype == np.float64 and X.shape[1:] == (width,)
@@ -199,6 +200,8 @@ def examples_of(X: Any, width: int) -> NDArray[np.float64]:  # noqa: N803
         inputs = [to_float(x, f"an input of example {i}") for x in _as_list(row)]
         if len(inputs) != width:
             hint = _hint(X, len(inputs), width)
+            if not isinstance(model, MLP):
+                hint = hint or _matrices_hint(network, len(inputs))
             raise ValueError(
                 f"example {i} has {len(inputs)} input{'s' if len(inputs) != 1 else ''}, "
                 f"the network takes {width}{hint}"
@@ -220,6 +223,14 @@ def _hint(X: Any, found: int, width: int) -> str:  # noqa: N803
         return f"; X fits transposed, with a row per example: give X.T{bias}"
     ones = found == width + 1 and all(_as_list(_as_rows(row))[:1] == [1] for row in rows)
     return "; leave the 1 of the bias out" if ones else ""
+
+
+def _matrices_hint(network: Network, found: int) -> str:
+    """Say whether the matrices, transposed, would take this number of inputs."""
+    sizes = [(len(layer[0].theta), len(layer)) for layer in network.units]
+    if sizes[0][1] != found + 1 or _first_misfit(sizes) is not None:
+        return ""
+    return "; the matrices fit transposed, with a row per unit: give [Theta.T for Theta in ...]"
 
 
 def targets_of(label: Any, units: int, example: int) -> list[float]:

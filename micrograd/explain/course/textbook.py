@@ -69,7 +69,7 @@ def deltas(
     7.40697 0.889 -0.083
     """
     network = network_of(model, sigmoid_outputs=loss is None)
-    inputs = examples_of(X, width=len(network.units[0][0].w))
+    inputs = examples_of(X, network, model)
     if not hasattr(Y, "__iter__"):
         raise TypeError(f"Y has a label for each example; got {Y!r}")
     labels = [label.tolist() if hasattr(label, "tolist") else label for label in Y]

@@ -176,7 +176,7 @@ def check_gradient(
     network = network_of(Theta, sigmoid_outputs=True)
     if not _only_sigmoids(network):
         raise ValueError("check_gradient knows networks of sigmoids: give matrices Theta")
-    inputs = examples_of(X, width=len(network.units[0][0].w))
+    inputs = examples_of(X, network, Theta)
     labels = [label.tolist() if hasattr(label, "tolist") else label for label in y]
     if len(labels) != len(inputs):
         raise ValueError(f"X has {len(inputs)} examples and y has {len(labels)}: give one row each")

@@ -237,7 +237,8 @@ def _fit(
 ) -> _Fit:
     graphs, against = set(), 0
     for result in results:
-        numbers = [way.numbers(result.graph) for way in ways]
+        graph, expected = result.graph, result.expected
+        numbers = [way.numbers(graph) if way.concerns(graph) else expected for way in ways]
         if any(_fits(found, result) for found in numbers):
             graphs.add(result.graph)
         elif result in evidence and not result.graph.optional and not _raised(result):

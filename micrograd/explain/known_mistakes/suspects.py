@@ -21,6 +21,7 @@ from micrograd.explain.known_mistakes.wrong_passes import (
     Grads,
     Pass,
     edges_of,
+    pass_on,
     reset_interior,
     right,
     visits_of,
@@ -35,6 +36,11 @@ class Suspect(NamedTuple):
     name: str
     why: str
     change: dict[str, Any]
+    op: Op | None = None  # if it is one of a single operation
+
+    def concerns(self, graph: Graph) -> bool:
+        """Tell whether a graph may show it."""
+        return self.op is None or not graph.operations.isdisjoint((self.op.name, self.op.symbol))
 
     def numbers(self, graph: Graph) -> Numbers | None:
         """Return what a class with this mistake computes; None if that takes too long."""
@@ -114,9 +120,7 @@ def _with_rule(op: Op, slopes: Callable[..., tuple[float, ...]]) -> Pass:
 def _reversed_forgotten(root: Value, edges: Edges, grad: Grads) -> None:
     """Walk from the leaves to the root: what arrives in between is not passed on."""
     reset_interior(root, edges, grad)
-    for node in reversed(list(edges)):
-        for operand, slope in edges[node]:
-            grad[operand] += slope * grad[node]
+    pass_on(reversed(list(edges)), edges, grad)
 
 
 def _last_operand_first(wrong_pass: Pass) -> Pass:
@@ -178,6 +182,45 @@ def _assigning(op: Op, last_first: bool) -> Pass:
     return wrong_pass
 
 
+def _seeded(seed: Callable[[Value], float]) -> Pass:
+    """Begin with another number than 1 in the output."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        reset_interior(root, edges, grad)
+        grad[root] = seed(root)
+        pass_on(edges, edges, grad)
+
+    return wrong_pass
+
+
+def _with_shares(op: Op | None, factors: tuple[float, float]) -> Pass:
+    """Multiply the shares of the first and the other operand, in all rules or in that of `op`."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        changed = Edges(edges)
+        for node, operands in edges.items():
+            if op in (None, node.op):
+                signs = (factors[0], *[factors[1]] * len(operands))
+                changed[node] = [(x, f * slope) for f, (x, slope) in zip(signs, operands)]
+        right(root, changed, grad)
+
+    return wrong_pass
+
+
+def _unnamed_operand(op: Op | None, kept: int) -> Pass:
+    """Walk as if results named one of their operands, all results or those of `op`."""
+
+    def wrong_pass(root: Value, edges: Edges, grad: Grads) -> None:
+        reset_interior(root, edges, grad)
+        named = Edges(
+            (v, [operands[kept]] if operands and op in (None, v.op) else operands)
+            for v, operands in edges.items()
+        )
+        pass_on(_walk(root, named, False), edges, grad)
+
+    return wrong_pass
+
+
 def _walk(root: Value, edges: Edges, last_first: bool) -> list[Value]:
     """List the nodes as a depth-first visit of the operands does, from the root to the leaves."""
     order, seen, stack = list[Value](), IdentitySet[Value](), [(root, False)]
@@ -200,25 +243,39 @@ _OPERATIONS = (
 OF_ONE_OPERATION = ("wrong rule of ", "nothing passed on by ")  # how their names begin
 
 
+_BINARY = (ops.add, ops.multiply)  # - and / are made of others in many classes
+_ONE_OF_TWO = ((1.0, 0.0), (0.0, 1.0))
+_TAKEN_OFF = "-= for +="
+_UNNAMED = "operand missing in _prev"
+
+
 def _in_one_operation(op: Op) -> list[Suspect]:
     silent = "its operands get nothing: write the rule, and store it, out._backward = _backward"
     assigned = f"in the rule of {op.symbol}, a share overwrites what was there: add it"
     forgotten = f"in the rule of {op.symbol}, the slope alone is added: multiply it by out.grad"
-    return [
-        Suspect(
-            f"nothing passed on by {op.symbol}", silent, {"backward": _backward_by(_silent(op))}
-        ),
-        *(
-            Suspect(ASSIGNED.name, assigned, {"backward": _backward_by(_assigning(op, last_first))})
-            for last_first in (False, True)
-        ),
-        Suspect(
-            _UPSTREAM_FORGOTTEN, forgotten, {"backward": _backward_by(_upstream_forgotten(op))}
-        ),
+    taken_off = f"in the rule of {op.symbol}, a share is taken off: add it, +="
+    passes = [
+        (f"nothing passed on by {op.symbol}", silent, _silent(op)),
+        (ASSIGNED.name, assigned, _assigning(op, False)),
+        (ASSIGNED.name, assigned, _assigning(op, True)),
+        (_UPSTREAM_FORGOTTEN, forgotten, _upstream_forgotten(op)),
+        (_TAKEN_OFF, taken_off, _with_shares(op, (-1.0, -1.0))),
     ]
+    if op in _BINARY:
+        missing = "an operand gets nothing: self.grad and other.grad have a line each"
+        unnamed = f"the result of {op.symbol} names both, (self, other): else {_NOT_REACHED}"
+        for first, other in _ONE_OF_TWO:
+            one, signs = _with_shares(op, (first, other)), (1 - 2 * first, 1 - 2 * other)
+            passes += [
+                (f"wrong rule of {op.symbol}", missing, one),
+                (_TAKEN_OFF, taken_off, _with_shares(op, signs)),
+                (_UNNAMED, unnamed, _unnamed_operand(op, int(other))),
+            ]
+    return [Suspect(name, why, {"backward": _backward_by(p)}, op) for name, why, p in passes]
 
 
 _UPSTREAM_FORGOTTEN = "out.grad forgotten"
+_NOT_REACHED = "what is behind the other one is never reached"
 
 SUSPECTS = [
     *(
@@ -255,7 +312,30 @@ SUSPECTS = [
         {"backward": _backward_by(_nothing_passed_on)},
     ),
     *(
-        Suspect(f"wrong rule of {op.symbol}", why, {"backward": _backward_by(_with_rule(op, rule))})
+        Suspect(
+            "wrong seed",
+            "the walk begins with self.grad = 1, the derivative of the output by itself",
+            {"backward": _backward_by(_seeded(seed))},
+        )
+        for seed in (lambda root: -1.0, lambda root: root.data)
+    ),
+    Suspect(
+        _TAKEN_OFF,
+        "the shares are taken off: add them, +=",
+        {"backward": _backward_by(_with_shares(None, (-1.0, -1.0)))},
+    ),
+    *(
+        Suspect(
+            _UNNAMED,
+            f"a result names all of its operands, (self, other): else {_NOT_REACHED}",
+            {"backward": _backward_by(_unnamed_operand(None, kept))},
+        )
+        for kept in (0, -1)
+    ),
+    *(
+        Suspect(
+            f"wrong rule of {op.symbol}", why, {"backward": _backward_by(_with_rule(op, rule))}, op
+        )
         for op, why, rule in _WRONG_RULES
     ),
     *(suspect for op in _OPERATIONS for suspect in _in_one_operation(op)),

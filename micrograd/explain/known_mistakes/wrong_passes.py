@@ -7,7 +7,7 @@ holds what earlier passes have left in the nodes. The graph itself is never chan
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from micrograd import ops
@@ -34,9 +34,14 @@ Pass = Callable[[Value, Edges, Grads], None]
 def right(root: Value, edges: Edges, grad: Grads) -> None:
     """Apply the chain rule: leaves add to what they hold, other nodes start at 0."""
     reset_interior(root, edges, grad)
-    for node, operands in edges.items():
+    pass_on(edges, edges, grad)
+
+
+def pass_on(nodes: Iterable[Value], edges: Edges, grad: Grads) -> None:
+    """Let each of these nodes, in this order, add its shares to its operands."""
+    for node in nodes:
         arrived = grad[node]
-        for operand, slope in operands:
+        for operand, slope in edges[node]:
             grad[operand] += slope * arrived
 
 
@@ -98,10 +103,7 @@ def operands_as_a_set(root: Value, edges: Edges, grad: Grads) -> None:
 def interior_grads_kept(root: Value, edges: Edges, grad: Grads) -> None:
     """Let interior nodes keep what the last pass has left in them."""
     grad[root] = 1.0
-    for node, operands in edges.items():
-        arrived = grad[node]
-        for operand, slope in operands:
-            grad[operand] += slope * arrived
+    pass_on(edges, edges, grad)
 
 
 def subtraction_as_addition(root: Value, edges: Edges, grad: Grads) -> None:

@@ -34,9 +34,9 @@ PER_THREAD = 2  # tasks of a step, at most
 class ClusterResult:
     """What a program gives for Dask arrays: `mean()` and `sum()` are Values, `data` a Dask array.
 
-    A reduction computes the number and all gradients at once, by the active Dask client, or on
-    this machine where there is none; `backward()` adds them to the parameters. `result[:, k]` is
-    the k-th of several results.
+    A reduction computes the number and all gradients at once, by the program's client, or else the
+    active one, or on this machine where there is none; `backward()` adds them to the parameters.
+    `result[:, k]` is the k-th of several results.
     """
 
     def __init__(self, call: ChunkedCall, column: int | None = None) -> None:
@@ -102,7 +102,7 @@ class _Summed:
 class ChunkedCall:
     """A call of a program on Dask arrays, with the same rows in the chunks of each.
 
-    `traced` gives what was traced so far and the parameters, `paths` are those for such arrays.
+    `traced` and `parameters` give what is known so far, `paths` are those for such arrays.
     """
 
     def __init__(
@@ -111,13 +111,17 @@ class ChunkedCall:
         arrays: Mapping[str, Any],
         paths: Any,
         key: Any,
-        traced: Callable[[], tuple[Any, list[Value]]],
+        traced: Callable[[], Any],
+        parameters: Callable[[], list[Value]],
+        client: Any,
     ) -> None:
         self.name = name
+        self._client = client
         self._arrays = arrays
         self._paths = paths
         self._key = key
         self._traced = traced
+        self._read_parameters = parameters
         self._graphs: dict[str, dict[Any, Any]] = {}
         self.count: int = next(iter(arrays.values())).numblocks[0]
         if not paths.found:
@@ -142,15 +146,16 @@ class ChunkedCall:
         root, paths = self._paths.tree
         known = self._paths.elsewhere.get("dask")
         if known is None or known[0] != (root, len(paths)):
-            traced, parameters = self._traced()
-            pickled = pickle.dumps((traced, parameters))
+            parameters = self._read_parameters()
+            pickled = pickle.dumps((self._traced(), parameters))
             plan = Plan(hashlib.sha256(pickled).hexdigest(), pickled, self._key)
             known = self._paths.elsewhere["dask"] = ((root, len(paths)), plan, parameters)
         return known[1], known[2]
 
     def _first_row(self) -> dict[str, Array]:
         for i in range(self.count):
-            row = {name: x.blocks[i][:1].compute() for name, x in self._arrays.items()}
+            firsts = {name: x.blocks[i][:1] for name, x in self._arrays.items()}
+            row = {name: x.compute(scheduler=self._client) for name, x in firsts.items()}
             if len(next(iter(row.values()))):
                 return row
         raise ValueError(f"{self.name}: the Dask arrays have no rows to trace it on")
@@ -180,7 +185,7 @@ class ChunkedCall:
             self.vector = np.array([numbers.get(p, p.data) for p in self.parameters])
 
     def _spread(self, column: int | None, forgets: bool) -> Part:
-        client = active_client()
+        client = active_client() if self._client is None else self._client
         self._read_graphs(client)
         threads = threads_of(client)
         size = 1
@@ -254,9 +259,11 @@ def call_on_chunks(
     name: str,
     named: Mapping[str, Any],
     paths_for: Callable[..., Any],
-    traced: Callable[[], tuple[Any, list[Value]]],
+    traced: Callable[[], Any],
+    parameters: Callable[[], list[Value]],
+    client: Any,
 ) -> ClusterResult:
-    """Call a program on Dask arrays, and NumPy's beside them."""
+    """Call a program on Dask arrays, and NumPy's beside them, for a client or the active one."""
     import dask.array as da
 
     first = next(x for x in named.values() if isinstance(x, da.Array))
@@ -289,4 +296,6 @@ def call_on_chunks(
     example = {a: np.zeros((1, *x.shape[1:]), x.dtype) for a, x in arrays.items()}
     integers = tuple([a for a, x in arrays.items() if x.dtype.kind in "iub"])
     key = (tuple(arrays), tuple([x.shape[1:] for x in arrays.values()]), integers)
-    return ClusterResult(ChunkedCall(name, arrays, paths_for(example), key, traced))
+    return ClusterResult(
+        ChunkedCall(name, arrays, paths_for(example), key, traced, parameters, client)
+    )

@@ -27,6 +27,17 @@ class Batch(NamedTuple):
     futures: list[Any]
 
 
+def checked(client: Any) -> Any:
+    """Return a client, or None; raises TypeError for what is neither, or does not wait."""
+    if client is not None and not (hasattr(client, "submit") and hasattr(client, "nthreads")):
+        raise TypeError(
+            f"client= is a client of Dask, dask.distributed.Client(...); got {client!r}"
+        )
+    if getattr(client, "asynchronous", False):
+        raise TypeError(f"a program waits for its results, and {client!r} is asynchronous")
+    return client
+
+
 def active_client() -> Any:
     """Return the client that is active here, or None."""
     if "distributed" not in sys.modules:  # nobody has made one
@@ -34,9 +45,10 @@ def active_client() -> Any:
     from distributed import default_client
 
     try:
-        return default_client()
+        client = default_client()
     except ValueError:
         return None
+    return checked(client)
 
 
 def threads_of(client: Any) -> int:

@@ -32,8 +32,31 @@ def contract(xp: Any, arrays: Sequence[Any], letters: Sequence[str], result: str
 def _reduced(xp: Any, x: Any, axes: str, result: str) -> Any:
     summed = tuple([i for i, letter in enumerate(axes) if letter not in result])
     if summed:
-        x = xp.sum(x, axis=summed)
+        count = math.prod(x.shape[i] for i in summed)
+        if axes[-1] in result and 0 < count <= FEW:
+            x = _added(_parts(x, summed))
+        else:
+            x = xp.sum(x, axis=summed)
     return _ordered(xp, x, "".join(a for a in axes if a in result), result)
+
+
+def _parts(x: Any, axes: Sequence[int]) -> list[Any]:
+    """Take an array apart along some axes."""
+    at: list[Any] = [slice(None)] * len(x.shape)
+    parts = []
+    for place in product(*[range(x.shape[axis]) for axis in axes]):
+        for axis, i in zip(axes, place):
+            at[axis] = i
+        parts.append(x[tuple(at)])
+    return parts
+
+
+def _added(terms: list[Any]) -> Any:
+    """Add up a few terms, of which a compiler makes one loop: pairs, so that none waits for all."""
+    while len(terms) > 1:
+        odd = terms[len(terms) & ~1 :]
+        terms = [x + y for x, y in zip(terms[::2], terms[1::2])] + odd
+    return terms[0]
 
 
 def _ordered(xp: Any, x: Any, axes: str, result: str) -> Any:
@@ -62,15 +85,10 @@ def _pair(xp: Any, left: Any, a: str, right: Any, b: str, result: str) -> Any:
 
 
 def _unrolled(xp: Any, left: Any, a: str, right: Any, b: str, summed: str, result: str) -> Any:
-    """Add up a few products one by one, of which a compiler makes one loop."""
     order = summed + result
-    x, y = _spread(xp, left, a, order), _spread(xp, right, b, order)
-    depth = len(summed)
-    total: Any = None
-    for place in product(*map(range, x.shape[:depth])):
-        term = x[(*place, ...)] * y[(*place, ...)]
-        total = term if total is None else total + term
-    return total
+    both = [_spread(xp, x, axes, order) for x, axes in ((left, a), (right, b))]
+    pairs = zip(*[_parts(x, range(len(summed))) for x in both])
+    return _added([x * y for x, y in pairs])
 
 
 def _matmul(

@@ -31,7 +31,6 @@ _STANDARD = {
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
 # By the name of a library: its module of special functions.
 _SPECIAL = {
-    "numpy": "scipy.special",
     "jax": "jax.scipy.special",
     "torch": "torch.special",
     "cupy": "cupyx.scipy.special",

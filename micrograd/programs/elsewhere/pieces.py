@@ -245,12 +245,23 @@ def _reshaping(dims: tuple[int, ...], varies: bool) -> Compute:
 
 
 def _taking(places: Array, dims: tuple[int, ...], varies: bool) -> Compute:
+    times = _repeated(places)
+    once = places[::times]
+
     def compute(run: Any, x: Any) -> Any:
         tail = (x.shape[-1],) if varies else ()
-        rows = _flat(run, x, varies)
-        return run.xp.reshape(run.xp.take(rows, run.constant(places), axis=0), (*dims, *tail))
+        found = run.xp.take(_flat(run, x, varies), run.constant(once), axis=0)
+        if times > 1:
+            found = run.xp.broadcast_to(found[:, None, ...], (len(once), times, *tail))
+        return run.xp.reshape(found, (*dims, *tail))
 
     return compute
+
+
+def _repeated(places: Array) -> int:
+    """Return how many times in a row each place stands there, at least."""
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    return math.gcd(len(places), *starts.tolist())
 
 
 def _joining(varies: bool) -> Compute:

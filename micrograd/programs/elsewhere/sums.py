@@ -59,6 +59,7 @@ class Sums:
         for view, axes in zip(operands, letters):
             sizes.update(zip(axes, view.dims))
             kept = [d for d, step in enumerate(view.strides) if step or view.dims[d] == 1]
+            kept.sort(key=lambda d: -abs(view.strides[d]))  # as they stand: nothing is copied
             moving = view._replace(
                 dims=tuple([view.dims[d] for d in kept]),
                 strides=tuple([view.strides[d] for d in kept]),

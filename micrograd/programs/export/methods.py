@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from micrograd.programs.export.page import Inputs
@@ -20,8 +20,17 @@ class Exports:
     It writes the paths that it knows, with the parameters' numbers as they are.
     """
 
+    _name: str
+    _known: Any  # what was traced of its function
+
     def _writable(self) -> Writable:
-        raise NotImplementedError
+        from micrograd.programs.export.writable import Writable
+
+        version = self._known.version
+        known = [item for item in version.paths.items() if item[1].found] if version else []
+        if version is None or not known or not version.references.unchanged():
+            raise ValueError(f"{self!r} is not traced as it is now: call it, then write the file")
+        return Writable(self._name, known, version.references.names)
 
     def to_c(self, path: str | PathLike[str], gradient: bool = True) -> None:
         """Write the value of one row, and its gradient by the parameters, as a file of C99.
@@ -69,18 +78,14 @@ class Exports:
 
         Raises what `to_c` raises, and ValueError for names that do not fit the program.
 
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
-        >>> from micrograd import Value, program
-        >>> w = Value(2.0)
-        >>> @program
-        ... def scaled(x):
-        ...     return w * x
-        >>> _ = scaled([1.0])
-        >>> with TemporaryDirectory() as folder:
-        ...     scaled.to_html(f"{folder}/scaled.html", inputs={"kilos": (0, 10)})
-        ...     "kilos" in Path(folder, "scaled.html").read_text()
-        True
+        >>> import os, tempfile
+        >>> from micrograd import program
+        >>> doubled = program(lambda x: 2 * x)
+        >>> _ = doubled([1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     doubled.to_html(f"{folder}/doubled.html", inputs={"kilos": (0, 10)})
+        ...     os.listdir(folder)
+        ['doubled.html']
         """
         from micrograd.programs.export.page import Looks, page
 

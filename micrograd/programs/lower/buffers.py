@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -44,46 +44,81 @@ def aligned(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[Any], list[NDArr
     return numbers, arrays
 
 
-def allocate(plan: Plan, n: int) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """Make the buffers of the storages for `n` examples, parts of one array, which comes first.
+class Memory(NamedTuple):
+    """The buffers of the storages, all of them parts of one array."""
 
-    What does not vary begins with zeros.
+    numbers: NDArray[Any]
+    buffers: list[NDArray[Any]]
+    asked: list[NDArray[Any]]  # the guards that lie side by side, in the order of `plan.asked`
+
+
+def allocate(plan: Plan, n: int, chunk: int | None = None) -> Memory:
+    """Make the buffers of the storages for `n` examples.
+
+    What does not vary begins with zeros. What is temporary is made for a `chunk` of the examples.
     """
-    own = [s for s in plan.storages if s.memory is None]
-    shapes = [*[(rows, n) for rows in plan.memories], *[_shape(s, n) for s in own]]
+    storages = plan.storages
+    own = [i for i, s in enumerate(storages) if s.memory is None and not s.asked]
+    long, widths = n, [n] * len(plan.memories)
+    if chunk is not None:
+        long = _apart(n)
+        lasting = {s.memory for s in storages if not s.temporary}
+        widths = [long if memory in lasting else chunk for memory in range(len(plan.memories))]
+    shapes = [*zip(plan.memories, widths), *[_shape(storages[i], n, long) for i in own]]
+    for together in plan.asked:
+        rows = sum(storages[i].rows for i in together)
+        shapes.append((rows, long if storages[together[0]].varies else 1))
     numbers, parts = aligned(shapes)
     arrays = iter(parts)
     memories = [next(arrays) for _ in plan.memories]
+    others = {i: next(arrays) for i in own}
+    asked = []
+    for together, rest in zip(plan.asked, arrays):
+        asked.append(rest[:, :n])
+        for i in together:
+            others[i], rest = rest[: storages[i].rows], rest[storages[i].rows :]
     buffers = []
-    for storage in plan.storages:
-        buffer = next(arrays) if storage.memory is None else memories[storage.memory]
+    for i, storage in enumerate(storages):
+        rows = storage.rows + storage.ones
+        buffer = others[i] if storage.memory is None else memories[storage.memory]
         if not storage.varies:
-            buffer = buffer[0]
+            buffer = buffer.reshape(rows)
             buffer[:] = 0.0
-        elif storage.memory is not None and len(buffer) > storage.rows + storage.ones:
-            buffer = buffer[: storage.rows + storage.ones]
+        elif not storage.by_example:
+            buffer = buffer[:rows, :n]
         buffers.append(buffer)
-    return numbers, buffers
+    return Memory(numbers, buffers, asked)
 
 
-def _shape(storage: Storage, n: int) -> tuple[int, int]:
+def _apart(n: int) -> int:
+    """Return how long rows are made so that those side by side do not fall on the same lines."""
+    return (-(-n // LINE) | 1) * LINE
+
+
+def _shape(storage: Storage, n: int, long: int) -> tuple[int, int]:
     rows = storage.rows + storage.ones
     if not storage.varies:
         return 1, rows
     if not storage.by_example:
-        return rows, n
+        return rows, long
     return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
 
 
 def share(
-    storages: Sequence[Storage], steps: Sequence[Step], needed: Mapping[int, int]
+    storages: Sequence[Storage], steps: Sequence[Step], needed: Mapping[int, int], forward: int
 ) -> list[int]:
     """Assign the computed arrays to memories, and return the number of rows of each memory.
 
     `needed` are the times, as indices of steps, until which some storages are read from outside.
+    The first steps, `forward` of them, are a pass by themselves; memories are shared with storages
+    of other passes, or by those that none needs but their own.
     """
-    memories = _Memories(storages)
     first, last = _times(steps, needed)
+    for index, begin in first.items():
+        own = storages[index]
+        alone = index not in needed and (begin < forward) == (last[index] < forward)
+        own.temporary = alone and own.kind == "computed" and own.varies
+    memories = _Memories(storages)
     ending: dict[int, list[int]] = {}
     for storage, time in last.items():
         if memories.shares[storage]:
@@ -136,17 +171,20 @@ class _Memories:
         self._storages = storages
         self.rows: list[int] = []
         self.shares: list[bool] = []  # whether a storage is given a memory here
-        self._free: dict[int, list[int]] = {}  # by their rows, the one that was used last behind
+        # Of temporary storages, and of others, by their rows, the one that was used last behind.
+        self._free: tuple[dict[int, list[int]], ...] = ({}, {})
+        self._temporary: list[bool] = []
         self._with_ones: set[int] = set()  # never free: the ones must stay
         for storage in storages:
             computed = storage.kind == "computed" and storage.varies
-            self.shares.append(computed and not storage.ones)
+            self.shares.append(computed and not storage.ones and not storage.asked)
             if computed and storage.ones:
-                storage.memory = self._new(storage.rows + 1)
+                storage.memory = self._new(storage.rows + 1, storage.temporary)
                 self._with_ones.add(storage.memory)
 
-    def _new(self, rows: int) -> int:
+    def _new(self, rows: int, temporary: bool) -> int:
         self.rows.append(rows)
+        self._temporary.append(temporary)
         return len(self.rows) - 1
 
     def place(self, index: int) -> None:
@@ -154,14 +192,14 @@ class _Memories:
         if not self.shares[index]:
             return
         storage = self._storages[index]
-        rows = storage.rows
-        free = self._free.get(rows)
+        rows, by_rows = storage.rows, self._free[storage.temporary]
+        free = by_rows.get(rows)
         if not free:
-            sizes = [size for size, memories in self._free.items() if memories]
+            sizes = [size for size, memories in by_rows.items() if memories]
             if not sizes:
-                storage.memory = self._new(rows)
+                storage.memory = self._new(rows, storage.temporary)
                 return
-            free = self._free[min(sizes, key=lambda size: abs(size - rows))]
+            free = by_rows[min(sizes, key=lambda size: abs(size - rows))]
         memory = storage.memory = free.pop()
         self.rows[memory] = max(self.rows[memory], rows)
 
@@ -169,6 +207,8 @@ class _Memories:
         """Return whether a step may overwrite this operand, which is not read later."""
         out = self._storages[step.out.storage]
         if step.kind != "row" or out.memory is None:
+            return False
+        if self._temporary[out.memory] and not self._storages[index].temporary:
             return False
         same_rows = step.out[1:]
         for view in step.operands:
@@ -184,7 +224,8 @@ class _Memories:
         """Free a memory for earlier steps."""
         memory = self._storages[index].memory
         if memory is not None and memory not in self._with_ones:
-            self._free.setdefault(self.rows[memory], []).append(memory)
+            free = self._free[self._temporary[memory]]
+            free.setdefault(self.rows[memory], []).append(memory)
 
 
 @cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from micrograd.programs.lift.groups import INPUT
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lower.buffers import share
+from micrograd.programs.lower.chunks import Pass, in_chunks
 from micrograd.programs.lower.fuse_bias import absorb
 from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.steps import Steps
@@ -43,7 +45,19 @@ class Plan:
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
         copied = steps.elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
-        self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
+        lifetimes = self._lifetimes(copied)
+        self.memories: list[int] = share(self.storages, *lifetimes, len(self.forward))
+
+    @cached_property
+    def passes(self) -> tuple[Pass, Pass, Pass] | None:
+        """Return the forward pass, the backward pass and both, in chunks, if that is possible."""
+        forward, backward = in_chunks(self.forward), in_chunks(self.backward)
+        both = in_chunks([*self.forward, *self.backward])
+        return (
+            None
+            if forward is None or backward is None or both is None
+            else (forward, backward, both)
+        )
 
     def _read_outputs(self, rows: list[tuple[int, int]], truths: Sequence[bool]) -> None:
         """Tell where the results stand, and, by storage, the guards, which come behind them."""
@@ -54,6 +68,15 @@ class Plan:
         for place, (storage, row) in enumerate(rows[len(self.outputs) :]):
             by_storage.setdefault(storage, []).append((row, place))
         self.guards = [(s, *np.array(pairs).T) for s, pairs in by_storage.items()]
+        # Those that fill a storage lie side by side, what varies and what does not.
+        asked: dict[bool, list[int]] = {}
+        for s, pairs in by_storage.items():
+            own = self.storages[s]
+            full = sorted(row for row, _ in pairs) == [*range(own.rows)]
+            if full and own.kind == "computed" and not own.ones:
+                own.asked = True
+                asked.setdefault(own.varies, []).append(s)
+        self.asked: list[list[int]] = list(asked.values())
 
     def _lay_out_inputs(self) -> None:
         """Leave inputs as they are given where only matrix products read them, if they are long."""

@@ -40,6 +40,8 @@ def planned(
 class StraightPlan(Plan):
     """A plan that computes each number of a tape by itself, and what arrives at it."""
 
+    passes = None  # it runs on all examples at once
+
     def __init__(
         self,
         tape: Tape,

@@ -7,37 +7,30 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from micrograd import ops
-from micrograd.engine import Value
-from micrograd.native.blocks import block_of
-from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.groups import CONSTANTS, INPUT
-from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import allocate
+from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_plan import planned
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
-from micrograd.programs.run.careful import Careful
-from micrograd.programs.run.instructions import Instructions, can_write
+from micrograd.programs.run.guards import Guards
+from micrograd.programs.run.instructions import Instructions, can_write, executor
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, outer, packed, product
-from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
-KEPT = 4  # idle workspaces
 FEW = 16  # examples: a sum over terms and examples is one product, though these have to be copied
 
 
@@ -46,17 +39,9 @@ class Workspace:
 
     def __init__(self, plan: Plan, n: int) -> None:
         self.n = n
-        # Each as it lies in memory, and by rows.
-        self._memory, self._lying = allocate(plan, n)
-        self.buffers: list[NDArray[Any]] = [
-            x.T[: s.rows + s.ones] if s.by_example else x
-            for x, s in zip(self._lying, plan.storages)
-        ]
-        for storage, buffer in zip(plan.storages, self.buffers):
-            if storage.kind == CONSTANTS:
-                buffer[:] = plan.constants
-            elif storage.ones:
-                buffer[-1] = 1.0
+        if not self._bind_in_chunks(plan):
+            self._allocate(plan)
+            self._bind_as_one(plan)
         self.parameters: NDArray[Any] = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients: NDArray[Any] = self.buffers[plan.gradients]
@@ -68,22 +53,13 @@ class Workspace:
         self.inputs: dict[str, NDArray[Any]] = {name: buffer for name, buffer in given if name}
         self._seeds = [buffer for name, buffer in given if not name]
         self._seed: float | None = None  # the number they are all filled with
-        self._outputs = [self.buffers[s][row, ...] for s, row in plan.outputs]
-        self._guards = [(self.buffers[s], *places) for s, *places in plan.guards]
-        self._truths = plan.truths
-        self._check = self._only_guard()
-        self._copied = [(self.buffers[s], *places) for s, *places in plan.copied]
+        self._outputs = self._results(plan.outputs)
+        self._guards = Guards(plan, self.buffers, self._asked, n) if plan.guards else None
+        self._times_zero = np.zeros(())
+        self._end = self._gather(plan)
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
-        self._zeros = np.zeros(len(self.gradients))
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
-        self._numbers = _Numbers(self.buffers)
-        self._in_c: Instructions | None = None
-        if can_write(self._memory):
-            self._in_c = Instructions(self._memory, self.buffers, self.n)
-        self._forward = self._bind(plan.forward)
-        self._backward = self._bind(plan.backward)
-        del self._numbers, self._in_c  # of which the calls hold what they need
 
     def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
         """Compute the results for these inputs, into `out` of shape (k, n).
@@ -91,37 +67,31 @@ class Workspace:
         Give the first guard of each example that comes out otherwise than on this path, or how
         many guards there are; None if all hold.
         """
-        for name, buffer in self.inputs.items():
-            buffer[:] = inputs[name][: len(buffer)]
+        self._fill(inputs)
         self._quietly.run(_run, self._forward)
-        for row, results in zip(self._outputs, out):
-            results[...] = row
-        return self._differing() if self._guards else None
+        for place, results in self._outputs:
+            out[place] = results
+        return None if self._guards is None else self._guards.differing()
 
-    def _only_guard(self) -> Array | None:
-        """Return the numbers of the guard, if there is but one, and it is true: a loss's check."""
-        if self._truths.shape != (1, 1) or not self._truths[0, 0]:
-            return None
-        [(buffer, of_buffer, _)] = self._guards
-        numbers: Array = buffer[of_buffer[0], ...]
-        return numbers
-
-    def _differing(self) -> Array | None:
-        if self._check is not None and np.logical_and.reduce(self._check, None):
-            return None
-        found = np.empty((len(self._truths), self.n), bool)
-        for buffer, of_buffer, places in self._guards:
-            numbers = buffer[of_buffer]
-            found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
-        found ^= self._truths
-        if not found.any():
-            return None
-        first: Array = found.argmax(axis=0)
-        first[~found.any(axis=0)] = len(found)
-        return first
+    def _fill(self, inputs: Mapping[str, Array]) -> None:
+        for name, buffer in self.inputs.items():
+            given = inputs[name]
+            buffer[:] = given if len(given) == len(buffer) else given[: len(buffer)]
 
     def backward(self, seeds: Array | float) -> Array:
         """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
+        self._sow(seeds)
+        self._quietly.run(_run, self._backward, self._end)
+        return self.gradients
+
+    def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
+        """Compute the gradients from the inputs, chunk by chunk where that is how steps run."""
+        self._fill(inputs)
+        self._sow(seeds)
+        self._quietly.run(_run, self._forward_and_backward, self._end)
+        return self.gradients
+
+    def _sow(self, seeds: Array | float) -> None:
         if not isinstance(seeds, float):
             for buffer in self._seeds:
                 buffer[:] = seeds[: len(buffer)]
@@ -130,16 +100,82 @@ class Workspace:
             for buffer in self._seeds:
                 buffer[:] = seeds
             self._seed = seeds
-        self._quietly.run(_run, self._backward)
-        for buffer, places, numbers in self._copied:
-            self.gradients[places] = buffer[numbers]
-        return self.gradients
 
     def is_finite(self) -> bool:
-        """Return whether all gradients are numbers."""
-        return math.isfinite(self._quietly.run(np.dot, self.gradients, self._zeros))
+        """Return whether all gradients of the last reverse pass are numbers."""
+        return math.isfinite(self._times_zero)
+
+    def _results(self, outputs: Sequence[tuple[int, int]]) -> list[tuple[slice, Array]]:
+        """Return the results that lie side by side, and where they go: few arrays to copy."""
+        pieces: list[tuple[int, int, int]] = []  # storage, first row, how many
+        for storage, row in outputs:
+            if pieces and (storage, row) == (pieces[-1][0], pieces[-1][1] + pieces[-1][2]):
+                pieces[-1] = (*pieces[-1][:2], pieces[-1][2] + 1)
+            else:
+                pieces.append((storage, row, 1))
+        found, end = [], 0
+        for storage, row, count in pieces:
+            results = self.buffers[storage][row : row + count]
+            found.append((slice(end, end + count), results.reshape(count, -1)))
+            end += count
+        return found
+
+    def _gather(self, plan: Plan) -> list[Call]:
+        """Return what ends a reverse pass: gradients from elsewhere copied, and all looked at."""
+        calls: list[Call] = []
+        for storage, places, which in plan.copied:
+            numbers = np.empty(len(which))
+            calls.append((self.buffers[storage].take, (which, None, numbers, "clip")))
+            calls.append((self.gradients.__setitem__, (places, numbers)))
+        zeros = np.zeros(len(self.gradients))  # times which a number that is not finite is nan
+        return [*calls, (np.dot, (self.gradients, zeros, self._times_zero))]
 
     # Steps as calls ----------------------------------------------------------------------------
+
+    def _allocate(self, plan: Plan, chunk: int | None = None) -> None:
+        # Each as it lies in memory, and by rows.
+        self._memory, self._lying, self._asked = allocate(plan, self.n, chunk)
+        self.buffers: list[NDArray[Any]] = [
+            x.T[: s.rows + s.ones] if s.by_example else x
+            for x, s in zip(self._lying, plan.storages)
+        ]
+        for storage, buffer in zip(plan.storages, self.buffers):
+            if storage.kind == CONSTANTS:
+                buffer[:] = plan.constants
+            elif storage.ones:
+                buffer[-1] = 1.0
+
+    _write_both: Callable[[], list[Call] | None] | None = None
+
+    @cached_property
+    def _forward_and_backward(self) -> list[Call]:
+        calls = self._write_both() if self._write_both else None
+        return [*self._forward, *self._backward] if calls is None else calls
+
+    def _bind_in_chunks(self, plan: Plan) -> bool:
+        """Write all steps for some examples at a time, if C has them, and these are many."""
+        chunk = chunk_of(plan.storages, plan.memories, self.n)
+        if executor is None or chunk >= self.n or plan.passes is None:
+            return False
+        self._allocate(plan, chunk)
+        if not can_write(self._memory):
+            return False
+        in_c = Instructions(self._memory, self.buffers, self.n)
+        forward, backward = (in_c.in_chunks(own, chunk) for own in plan.passes[:2])
+        if forward is None or backward is None:
+            return False
+        self._forward, self._backward = forward, backward
+        self._write_both = partial(in_c.in_chunks, plan.passes[2], chunk)
+        return True
+
+    def _bind_as_one(self, plan: Plan) -> None:
+        self._numbers = _Numbers(self.buffers)
+        self._in_c: Instructions | None = None
+        if can_write(self._memory):
+            self._in_c = Instructions(self._memory, self.buffers, self.n)
+        self._forward = self._bind(plan.forward)
+        self._backward = self._bind(plan.backward)
+        del self._numbers, self._in_c  # of which the calls hold what they need
 
     def _bind(self, steps: Sequence[Step]) -> list[Call]:
         """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
@@ -224,7 +260,7 @@ class Workspace:
             times = float(np.prod(view.dims[depth - terms :]))
             once: Any = (*[slice(None)] * (depth - terms), *[0] * terms, ...)
             return [(np.multiply, (array[once], times, out))]
-        return [(getattr(np, op.name).reduce, (array, axes, None, out))]
+        return [rows.reduced(op, array, axes, out)]
 
     def _segments(self, step: Step) -> Any:
         [source] = step.operands
@@ -265,132 +301,7 @@ class _Numbers(dict[View, "Array"]):
         return number
 
 
-def _run(calls: Sequence[Call]) -> None:
-    for call, arguments in calls:
-        call(*arguments)
-
-
-class Kept(NamedTuple):
-    """The state of a call of many blocks: all that each block is computed again from."""
-
-    inputs: Mapping[str, Array]
-    numbers: Array  # the parameters' data
-    n: int
-
-    def spans(self) -> list[slice]:
-        """Return the examples of each block."""
-        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
-
-
-State = Union[Workspace, Kept]
-
-
-class Executable:
-    """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
-
-    def __init__(
-        self,
-        tape: Tape,
-        outputs: Sequence[int],
-        slopes: Slopes,
-        parameters: Sequence[Value],
-        patterns: Mapping[Value, str],
-        guards: Mapping[int, bool],
-    ) -> None:
-        self.parameters: list[Value] = list(parameters)
-        self.block: Any = block_of(self.parameters)
-        self._numbers = np.asarray(self.block.data)
-        self.plan: Plan = planned(tape, outputs, guards, slopes, parameters, patterns)
-        self.width: int = len(outputs)
-        self._tape = tape
-        self._outputs = outputs
-        self._idle: list[Workspace] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful"}
-        return {name: x for name, x in vars(self).items() if name not in temporary}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, block=block_of(state["parameters"]), _idle=[])
-        self._numbers = np.asarray(self.block.data)
-
-    def forward(self, inputs: Mapping[str, Array], n: int) -> tuple[Array, State, Array | None]:
-        """Return the results, of shape (k, n), and what `backward` needs of this call.
-
-        The third is the first guard of each example that comes out otherwise, or None; see
-        `Workspace.forward`.
-        """
-        out = np.empty((self.width, n))
-        if n <= BLOCK:
-            workspace = self._workspace(n)
-            changes = self.block.pull_data()
-            if changes != workspace.changes:
-                workspace.parameters[:] = self._numbers
-                workspace.changes = changes
-            differs = workspace.forward(inputs, out)
-            return out, workspace, differs
-        self.block.pull_data()
-        numbers = self._numbers.copy()
-        if self.plan.backward:
-            inputs = {name: columns.copy() for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers, n)
-        first = np.full(n, self.plan.count_guards)
-        for span in kept.spans():
-            workspace, differs = self._run_span(kept, span, out[:, span])
-            self.give_back(workspace)
-            if differs is not None:
-                first[span] = differs
-        return out, kept, first if (first < self.plan.count_guards).any() else None
-
-    def backward(self, state: State, seeds: Array | float) -> Array:
-        """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
-
-        One number stands for seeds that are all the same.
-        """
-        if isinstance(state, Workspace):
-            return self._backward(state, seeds)
-        gradients = np.zeros(len(self.parameters))
-        for span in state.spans():
-            out = np.empty((self.width, span.stop - span.start))
-            workspace, _ = self._run_span(state, span, out)
-            some = seeds if isinstance(seeds, float) else seeds[:, span]
-            gradients += self._backward(workspace, some)
-            self.give_back(workspace)
-        return gradients
-
-    def _backward(self, workspace: Workspace, seeds: Array | float) -> Array:
-        gradients = workspace.backward(seeds)
-        if workspace.is_finite():
-            return gradients
-        if isinstance(seeds, float):
-            seeds = np.full((self.width, workspace.n), seeds)
-        return self.careful.gradients(workspace.inputs, workspace.parameters, seeds)
-
-    @cached_property
-    def careful(self) -> Careful:
-        return Careful(self._tape, self._outputs, self.parameters)
-
-    def give_back(self, state: State) -> None:
-        """Return the workspace of a call that nothing refers to any more to the pool."""
-        if isinstance(state, Workspace):
-            self._idle.append(state)
-            del self._idle[:-KEPT]
-
-    def _run_span(self, kept: Kept, span: slice, out: Array) -> tuple[Workspace, Array | None]:
-        workspace = self._workspace(span.stop - span.start)
-        workspace.parameters[:] = kept.numbers
-        workspace.changes = -1
-        differs = workspace.forward({name: x[:, span] for name, x in kept.inputs.items()}, out)
-        return workspace, differs
-
-    def _workspace(self, n: int) -> Workspace:
-        for workspace in reversed(tuple(self._idle)):
-            if workspace.n == n:
-                try:
-                    self._idle.remove(workspace)
-                except ValueError:
-                    continue  # another thread was quicker
-                return workspace
-        with uncollected():
-            return Workspace(self.plan, n)
+def _run(*parts: Sequence[Call]) -> None:
+    for calls in parts:
+        for call, arguments in calls:
+            call(*arguments)

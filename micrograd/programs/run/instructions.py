@@ -19,6 +19,7 @@ from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.native import takeover
 from micrograd.ops import Op
+from micrograd.programs.lower.chunks import Pass
 from micrograd.programs.lower.straight_line import StraightLine
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
@@ -36,7 +37,9 @@ FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
 MANY = 200  # numbers of which it computes a function with vectors, as sin
 LARGE = {"j": 300_000, "k": 60_000, "": 4000}  # multiply-adds of a product, by how C reads it
-PRODUCTS, NUMBERS, LARGEST, SMALLEST = range(4)  # the kinds of sums
+PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(
+    5
+)  # the kinds of sums, and one that adds to what is there
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
 
@@ -64,16 +67,53 @@ class Instructions:
     def __init__(self, numbers: Array, buffers: Sequence[Array], n: int) -> None:
         self._numbers = numbers
         self._n = n
+        self._more = self._in_parts = False
         first = numbers.__array_interface__["data"][0]
         # Of each buffer: its place, and how far it is to the next row, and to the next example.
         self._places: list[tuple[int, int, int]] = []
+        self._moving: list[bool] = []  # whether it has all examples, not those of a chunk
         for buffer in buffers:
             place = (buffer.__array_interface__["data"][0] - first) // 8
             row, example = (*[step // 8 for step in buffer.strides], 0)[:2]
             self._places.append((place, row, example))
+            self._moving.append(buffer.ndim > 1 and buffer.shape[1] == n)
         self._codes: dict[str, int] = executor.codes
         self._rows: dict[Op, int | None] = {}
         self._words = array("i")
+
+    def in_chunks(self, steps: Pass, chunk: int) -> list[Call] | None:
+        """Return steps on a chunk of the examples at a time; None if C does not have one of them.
+
+        The chunks between the first and the last are written once, and how far it is to the next.
+        """
+        n, places = self._n, self._places
+        self._in_parts = True
+        complete = True
+
+        def write(own: Sequence[Step], start: int, count: int, more: bool = False) -> array[int]:
+            nonlocal complete
+            self._words, self._n, self._more = array("i"), count, more
+            self._places = [
+                (place + start * example if moving else place, row, example)
+                for (place, row, example), moving in zip(places, self._moving)
+            ]
+            complete = complete and all(map(self.write, own))
+            return self._words
+
+        parts: list[tuple[Any, ...]] = [(write([*steps.before, *steps.each], 0, chunk),)]
+        times, rest = divmod(n - chunk, chunk)
+        if times:
+            words = write(steps.each, chunk, chunk, more=True)
+            before = write(steps.each, 0, chunk, more=True)
+            moves = array("i", [to - at for at, to in zip(before, words)])
+            parts.append((words, moves, times))
+        parts.append((write(steps.each, n - rest, rest, more=True),) if rest else ())
+        parts.append((write(steps.after, 0, n),))
+        self._words, self._n, self._places = array("i"), n, places
+        if not complete:
+            return None
+        parts = [part for part in parts if part and part[0]]
+        return [(executor.Instructions(self._numbers, *part).run, ()) for part in parts]
 
     def as_calls(self) -> list[Call]:
         """Return what was written as one call, and begin anew."""
@@ -262,7 +302,8 @@ class Instructions:
         members = len(step.out.dims)
         kept, terms = axes[:members], axes[members:]
         (kept if step.out.varies else terms).append(self._examples(views))
-        return self._write_sum(PRODUCTS, self._bases(views), kept, terms, step.kind != "einsum")
+        is_product, more = step.kind != "einsum", self._more and not step.out.varies
+        return self._write_sum(PRODUCTS, self._bases(views), kept, terms, is_product, more)
 
     def _sum(self, step: Step) -> bool:
         op, count = step.detail
@@ -275,7 +316,8 @@ class Instructions:
         kept = [Axis(axis.extent, (s * row, axis.steps[1])) for s, axis in zip(out.strides, axes)]
         terms = [Axis(axis.extent, (0, axis.steps[1])) for axis in axes[members:]]
         (kept if out.varies else terms).append(self._examples([out, view]))
-        return self._write_sum(_OF_NUMBERS[op], self._bases([out, view]), kept, terms)
+        more = self._more and not out.varies
+        return self._write_sum(_OF_NUMBERS[op], self._bases([out, view]), kept, terms, more=more)
 
     def _write_sum(
         self,
@@ -284,9 +326,12 @@ class Instructions:
         kept: Sequence[Axis],
         terms: Sequence[Axis],
         is_product: bool = False,
+        more: bool = False,
     ) -> bool:
         """Write a sum; a large one leave to NumPy, if it is a matrix product there."""
         kept, terms = along.merged(kept), along.merged(terms)
+        if more and not terms:
+            terms = [Axis(1, (0,) * len(bases))]
         if not terms:  # nothing is added up
             name = "multiply" if kind == PRODUCTS else "stop_gradient"
             return self._loop(self._codes[name], bases, kept)
@@ -294,12 +339,12 @@ class Instructions:
             return False
         found = along.roles(kept, terms)
         work = found.i.extent * found.j.extent * found.k.extent
-        if is_product and work > LARGE[found.loops]:
+        if is_product and not self._in_parts and work > LARGE[found.loops]:
             return False
         if found.swap:
             bases = [bases[0], bases[2], bases[1]]
         axes = [*found.outer, found.i, found.j, *found.inner, found.m, found.k]
-        words = [self._codes["SUM"], kind, len(found.outer), len(found.inner)]
+        words = [self._codes["SUM"], kind + ADDS * more, len(found.outer), len(found.inner)]
         words += [axis.extent for axis in axes]
         words += [bases[0], *[axis.steps[0] for axis in (*found.outer, found.i, found.j)]]
         for k, base in enumerate(bases[1:], 1):

@@ -63,6 +63,12 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
     return found
 
 
+def reduced(op: Op, terms: Array, axes: tuple[int, ...], out: Array) -> Call:
+    """Return the call that adds up, or takes the maximum or minimum, along some axes."""
+    reduce = getattr(np, op.name).reduce
+    return (reduce if op is ops.add else partial(_extreme, reduce)), (terms, axes, None, out)
+
+
 def on_arrays(op: Op) -> Callable[..., Any]:
     """Return what computes an operation on arrays: NumPy's function, or else the operation."""
     if isinstance(op, Choice):
@@ -182,6 +188,18 @@ def _once(x: Array) -> Array:
 def _mark_chosen(count: int, index: Array, place: Array, marks: Array, out: Array) -> None:
     np.equal(index % count, place, marks)
     np.copyto(out, marks)
+
+
+def _extreme(
+    reduce: Callable[..., Any], terms: Array, axes: tuple[int, ...], _: None, out: Array
+) -> None:
+    """Compute a maximum or minimum; of 0.0 and -0.0 it is the last, as in a loop."""
+    reduce(terms, axes, None, out)
+    if np.logical_and.reduce(out, None):
+        return
+    ordered = np.moveaxis(terms, axes, range(len(axes))).reshape(-1, *out.shape)[::-1]
+    last = np.expand_dims((ordered == 0).argmax(0), 0)
+    np.copyto(out, np.take_along_axis(ordered, last, 0)[0], where=out == 0)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from micrograd.programs.again import Again
     from micrograd.programs.run.careful import NodeByNode
-    from micrograd.programs.run.executor import Executable
+    from micrograd.programs.run.executable import Executable
 
     Array = NDArray[Any]
 
@@ -175,8 +174,9 @@ class Reduction(_Node):
 class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
-    `data` is the NumPy array: of shape (n,) for a function that returns a scalar, (n, k) for one
-    that returns k of them, (n, k, l) for one that returns an array of shape (k, l). An index gives
+    `data` is the NumPy array, which is read-only: of shape (n,) for a function that returns a
+    scalar, (n, k) for one that returns k of them, (n, k, l) for one that returns an array of shape
+    (k, l). To change numbers, take a copy, `result.data.copy()`. An index gives
     a part of it (`result[:, 0]` a column), and a Value where it names one element. Arithmetic
     belongs in the function, or on the reductions: on a result it raises TypeError.
 
@@ -194,6 +194,8 @@ class Result(Operators[Any]):
     __slots__ = ("_made_by", "_positions", "data")
 
     def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
+        if isinstance(data, np.ndarray):  # of which sums are taken later
+            data.setflags(write=False)
         self.data: Array = data
         self._made_by = call
         self._positions = positions
@@ -228,6 +230,8 @@ class Result(Operators[Any]):
         return self._reduce(self._total() / size, 1.0 / size, "mean")
 
     def _total(self) -> float:
+        if self.data.size == 1:
+            return 0.0 + float(self.data.item())  # of -0.0 a sum is 0.0
         return float(np.add.reduce(self.data, None))  # what data.sum() ends in
 
     def weighed(self, weight: float) -> Value:
@@ -235,7 +239,10 @@ class Result(Operators[Any]):
         return self._reduce(self._total() * weight, weight, "sum")
 
     def _reduce(self, number: float, weight: float, symbol: str) -> Value:
-        with no_grad() if self._made_by.forgets else nullcontext():
+        if self._made_by.forgets:
+            with no_grad():
+                value = Reduction.on((self._made_by.node,), number)
+        else:
             value = Reduction.on((self._made_by.node,), number)
         value.call, value.positions, value.weight = self._made_by, self._positions, weight
         value._symbol = symbol
