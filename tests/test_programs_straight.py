@@ -14,13 +14,13 @@ from random_cases import failures
 import micrograd as mg
 from micrograd import Value, nn, program
 from micrograd.ops import Op
-from micrograd.programs.lower import straight_plan
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_line import StraightLine
-from micrograd.programs.lower.straight_plan import StraightPlan
 from micrograd.programs.run import instructions
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.run.instructions import Instructions
+from micrograd.programs.straight import plan as straight_plan
+from micrograd.programs.straight.line import StraightLine
+from micrograd.programs.straight.plan import StraightPlan
 
 SEED = 20261128
 

@@ -13,9 +13,9 @@ from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_plan import planned
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
+from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from micrograd.derivatives.kinks import Choice
 from micrograd.native import takeover
 from micrograd.ops import Op
 from micrograd.programs.lower.chunks import Pass
-from micrograd.programs.lower.straight_line import StraightLine
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
-from micrograd.programs.run.straight_words import words_of
+from micrograd.programs.straight.line import StraightLine
+from micrograd.programs.straight.words import words_of
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from micrograd.programs.lift.slopes import Slope, Slopes
 from micrograd.programs.lower.buffers import is_one_call
 from micrograd.programs.lower.operands import Storage
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.straight_line import Code, StraightLine, is_straight
+from micrograd.programs.straight.line import Code, StraightLine, is_straight
 from micrograd.programs.trace.tape import Tape
 
 TOGETHER = 32  # registers that are summed over the examples in one call

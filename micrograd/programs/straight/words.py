@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from micrograd.programs.lower.straight_line import StraightLine
+from micrograd.programs.straight.line import StraightLine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
