@@ -115,7 +115,7 @@ def test_a_module_that_is_called_twice_is_two_boxes() -> None:
 # Kinds and names ---------------------------------------------------------------------------------
 
 
-def test_a_leaf_that_somebody_holds_is_no_constant() -> None:
+def test_a_leaf_that_somebody_made_is_no_constant() -> None:
     weights = [Value(0.1 * i) for i in range(3)]
     outline = Outline(sum(w * 2.0 for w in weights))  # type: ignore[arg-type]
     kinds = outline.kinds
@@ -123,6 +123,13 @@ def test_a_leaf_that_somebody_holds_is_no_constant() -> None:
     leaves = [v for v in outline.order if not v.parents and v not in weights]
     assert [v.data for v in leaves] == [0.0, 2.0, 2.0, 2.0]
     assert {kinds[v] for v in leaves} == {Kind.CONSTANT}
+
+
+def test_a_picture_that_is_kept_changes_nothing_in_the_next() -> None:
+    y = (Value(0.5) * 2 + 1).tanh()
+    first, second = graph(y), graph(y)
+    assert first.description == second.description
+    assert "1 leaf, 2 constants" in second.description
 
 
 def test_no_trainable_value_of_a_transformer_is_called_constant() -> None:

@@ -204,7 +204,7 @@ def in_c(op: Op, operands: Sequence[Any], layout: str) -> Any:
 
 
 RNG = np.random.default_rng(8)
-POINTS = {
+POINTS: dict[str, list[Any]] = {
     "exp": [RNG.uniform(-745, 709.7, 300), RNG.uniform(-1, 1, 300), RNG.uniform(-745, -708, 99)],
     "log": [
         10 ** RNG.uniform(-323, 308, 300),
@@ -217,7 +217,13 @@ POINTS = {
         -(10 ** RNG.uniform(-20, 0, 99)),
     ],
     "tanh": [RNG.uniform(-20, 20, 300), RNG.uniform(-1, 1, 400), 10 ** RNG.uniform(-300, 0, 99)],
+    "expm1": [RNG.uniform(-50, 709.7, 300), RNG.normal(size=400), 10 ** RNG.uniform(-323, 0, 99)],
+    "erf": [RNG.uniform(-6.5, 6.5, 400), RNG.normal(size=400), -(10 ** RNG.uniform(-323, 2, 99))],
+    "sin": [RNG.uniform(-9, 9, 400), RNG.uniform(-1e6, 1e6, 300), 10 ** RNG.uniform(-323, 22, 99)],
+    "cos": [RNG.uniform(-9, 9, 400), RNG.uniform(-1e6, 1e6, 300), 10 ** RNG.uniform(-20, 300, 99)],
 }
+POINTS["sin"].append(np.arange(-150, 150) * np.pi)  # almost 0 there
+POINTS["cos"].append((np.arange(-150, 150) + 0.5) * np.pi)
 
 
 @pytest.mark.usefixtures("lanes")
@@ -230,6 +236,29 @@ def test_functions_are_within_two_units_in_the_last_place(name: str) -> None:
         for given, found in zip(x.tolist(), numbers.tolist()):
             right = getattr(mpmath, name)(mpmath.mpf(given))
             assert abs(mpmath.mpf(found) - right) <= 2 * np.spacing(abs(float(right))), given
+
+
+@pytest.mark.usefixtures("lanes")
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_powers_are_within_two_units_in_the_last_place(is_shared: bool) -> None:
+    rng = np.random.default_rng(9)
+    x = np.concatenate([10 ** rng.uniform(-308, 308, 256), rng.uniform(0.5, 2, 512)])
+    y = rng.uniform(-1, 1, len(x)) * 700 / np.maximum(abs(np.log(x)), 0.5)
+    whole = np.arange(-128, 128)
+    x, y = np.concatenate([x, -rng.uniform(0.9, 1.1, 256)]), np.concatenate([y, whole])
+    n, many = len(x), [2.0, 0.5, -1.0, 3.0, -2.5, 0.0] if is_shared else [None]
+    for shared in many:
+        numbers = np.concatenate([np.zeros(n), x, y if shared is None else [shared]])
+        run([C.codes["LOOP"], C.codes["power"], 1, n, 0, 1, n, 1, 2 * n, shared is None], numbers)
+        with mpmath.workprec(160):
+            for i, found in enumerate(numbers[:n].tolist()):
+                exponent = float(y[i]) if shared is None else shared
+                right = mpmath.mpf(float(x[i])) ** mpmath.mpf(exponent)
+                if isinstance(right, mpmath.mpc):
+                    assert np.isnan(found)
+                elif float(abs(right)) < np.inf:
+                    near = 2 * np.spacing(abs(float(right)))
+                    assert abs(mpmath.mpf(found) - right) <= near, (x[i], exponent)
 
 
 def run(words: Sequence[int], numbers: Any) -> None:

@@ -1,11 +1,11 @@
-"""`strict` and `ieee` in code that runs in parts: they hold while it runs, not between."""
+"""Blocks in code that runs in parts: they hold while it runs, not between."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from processes import environment, printed
 
 import micrograd as mg
 from micrograd import Value
-from micrograd.graph import modes, strict
+from micrograd.graph import modes, scopes, strict
+from micrograd.graph.scopes import line_of, scope_of
 
 
 def is_strict() -> bool:
@@ -31,19 +32,37 @@ def is_ieee() -> bool:
         return False
 
 
+def has_line() -> bool:
+    return line_of(Value(1.0)) is not None
+
+
+def is_in_scope() -> bool:
+    return scope_of(Value(1.0)) is not None
+
+
+def part() -> Any:
+    return mg.scope("part")
+
+
+part.__name__ = "scope"  # as messages call it
+
 MODES: list[tuple[Callable[[], Any], Callable[[], bool]]] = [
     (mg.strict, is_strict),
     (mg.ieee, is_ieee),
+    (mg.source_lines, has_line),
+    (part, is_in_scope),
 ]
 
 
-@pytest.fixture(params=MODES, ids=["strict", "ieee"])
+@pytest.fixture(params=MODES, ids=["strict", "ieee", "source_lines", "scope"])
 def mode(request: pytest.FixtureRequest) -> Iterator[Any]:
     block, holds = request.param
     assert not holds()
     yield block, holds
     assert not holds()
     assert not modes._ieee_modes
+    assert not modes._line_modes
+    assert not scopes._framed
     assert [m.on for m in strict._modes] == [False]
 
 
@@ -150,34 +169,56 @@ def test_the_last_strict_block_decides_and_a_switch_changes_that() -> None:
     assert not is_strict()
 
 
-def test_a_block_of_strict_holds_for_all_threads_and_of_ieee_for_one() -> None:
+def test_a_block_of_strict_holds_for_all_threads_and_others_for_one() -> None:
     seen: list[bool] = []
     for block, holds in MODES:
         with block():
             other = threading.Thread(target=lambda: seen.append(holds()))  # noqa: B023
             other.start()
             other.join()
-    assert seen == [True, False]
+    assert seen == [True, False, False, False]
 
 
-def test_ieee_decorates_what_runs_in_parts() -> None:
-    @mg.ieee()
-    def once() -> bool:
-        return is_ieee()
+def test_it_decorates_what_runs_at_once_and_in_parts(mode: Any) -> None:
+    block: Any = mode[0]
+    holds: Callable[[], bool] = mode[1]
 
-    @mg.ieee()
+    @block()  # type: ignore[untyped-decorator]
+    def once(*, times: int) -> list[bool]:
+        """Ask some times."""
+        return [holds() for _ in range(times)]
+
+    @block()  # type: ignore[untyped-decorator]
     def generator() -> Iterator[bool]:
-        yield is_ieee()
-        yield is_ieee()
+        yield holds()
+        yield holds()
 
-    assert once()
+    @block()  # type: ignore[untyped-decorator]
+    async def coroutine() -> bool:
+        await asyncio.sleep(0)
+        return holds()
+
+    assert not holds()
+    assert (once.__name__, once.__doc__) == ("once", "Ask some times.")
+    assert once(times=2) == [True, True]
     for inner in generator():
-        assert (inner, is_ieee()) == (True, False)
-    with pytest.raises(TypeError, match="write `with ieee"):
+        assert (inner, holds()) == (True, False)
+    assert asyncio.run(coroutine())
+    with pytest.raises(TypeError, match=f"write `with {block.__name__}"):
 
-        @mg.ieee()
+        @block()  # type: ignore[untyped-decorator]
         async def several() -> Any:
             yield 1
+
+
+def test_a_decorator_that_switches_strict_mode_off_leaves_it_on_elsewhere() -> None:
+    @mg.strict(False)
+    def plain() -> bool:
+        return is_strict()
+
+    with mg.strict():
+        assert (plain(), is_strict()) == (False, True)
+    assert not is_strict()
 
 
 @pytest.mark.parametrize(("setting", "pure"), [("1", True), ("0", False), ("", False)])
@@ -186,3 +227,49 @@ def test_a_setting_of_0_keeps_the_c_core(setting: str, pure: bool) -> None:
     core = printed(line, env=environment(MICROGRAD_PURE=setting)).strip()
     built = importlib.util.find_spec("micrograd.native._engine") is not None
     assert core == ("c" if built and not pure else "python")
+
+
+def path() -> str:
+    found = scope_of(Value(1.0))
+    return "" if found is None else found.path
+
+
+def test_scopes_of_generators_and_of_who_asks_them() -> None:
+    network = mg.nn.MLP(1, [1])
+
+    def generator() -> Generator[str, None, None]:
+        yield path()
+        with mg.scope("inner"):
+            yield path()
+            with mg.scope("more"), mg.scope("and more"):
+                yield path()
+            of_result = scope_of(network([1.0]))
+            assert of_result is not None
+            seen.append(of_result.path)
+            yield path()
+
+    seen: list[str] = []
+    with mg.scope("outer"):
+        running = generator()
+        seen += [next(running), next(running)]
+        with mg.scope("other"):
+            seen += [next(running), path()]
+        seen.append(path())
+    seen += [next(running), path()]
+    running.close()
+    assert seen == [
+        "outer", "outer/inner", "outer/inner/more/and more", "outer/other", "outer",
+        "outer/inner/MLP/Layer/Neuron", "outer/inner", "",
+    ]  # fmt: skip
+
+
+def test_a_scope_decorates_functions() -> None:
+    @mg.scope("step")
+    def step() -> str:
+        return path()
+
+    @mg.scope("parts")
+    def parts() -> Iterator[str]:
+        yield path()
+
+    assert (step(), list(parts()), path()) == ("step", ["parts"], "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import pickle
 import random
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value
+from micrograd.derivatives import surroundings
 from micrograd.graph import past
 
 UNARY: list[Any] = [mg.tanh, mg.sin, mg.sigmoid, mg.stop_gradient, mg.negative]
@@ -107,9 +109,33 @@ class History:
         if isinstance(slope, Value):
             self.values.append(mg.tanh(slope))
 
+    def of_functions(self) -> None:
+        """Differentiate at a Value what takes derivatives that use the variable, or that Value."""
+        x, r = self.some(), self.some()
+        which = [self.chance.random() < 0.5 for _ in range(3)]
+
+        def f(u: Any) -> Any:
+            for is_variable in which:
+                used = u if is_variable else x
+                u = mg.grad(lambda v, used=used: mg.sin(v) * used)(r if is_variable else 0.3) + u
+            return mg.tanh(u)
+
+        def by_formula(u: Any) -> Any:
+            for is_variable in which:
+                rate = mg.cos(r if is_variable else Value(0.3))
+                u = rate * (u if is_variable else x) + u
+            return mg.tanh(u)
+
+        slope = mg.grad(f)(x)
+        leaf = Value(x.data)
+        [right] = slopes_by_hand(by_formula(leaf), [leaf])
+        assert slope.data == pytest.approx(right, rel=1e-9, abs=1e-12)
+        self.values.append(mg.tanh(slope))
+
     def act(self) -> None:
         actions: list[tuple[Callable[[], Any], int]] = [
             (self.record, 8), (self.of_graph, 4), (self.of_function, 2), (self.rewire, 1),
+            (self.of_functions, 2),
             (self.copy, 1), (self.pass_back, 1), (gc.collect, 0),
         ]  # fmt: skip
         [action] = self.chance.choices(*zip(*actions))
@@ -226,17 +252,25 @@ def at_a_number(x: Any, y: Any, t: Any, old: Any) -> list[Any]:
     return [mg.grad(lambda u: (u * y - t) * x)(0.5), mg.grad(lambda u: u * u * old)(0.5)]
 
 
+def at_three_levels(x: Any, y: Any, t: Any, old: Any) -> list[Any]:
+    def slope(u: Any) -> Any:
+        return mg.grad(lambda v: mg.sin(v) * x * u)(y)
+
+    third = mg.grad(lambda u: mg.grad(lambda v: v**3 * y)(u) * old)(x)
+    return [mg.grad(lambda u: slope(u) * u)(x) + third, mg.grad(slope)(t)]
+
+
 def nodes_walked(counted: list[int]) -> int:
     """Return a number that rises with each node that a derivative visits.
 
-    On the C core these are the numbers that past Values get; in Python a list counts them.
+    A list counts those of walks in Python; the numbers that past Values get those in C.
     """
     x, other = Value(1.0), cast(Any, Value(1.0))
     mg.grad(x * other, x)
-    return int(other._past) if mg.core == "c" else len(counted)
+    return len(counted) + (int(other._past) if mg.core == "c" else 0)
 
 
-@pytest.mark.parametrize("step", [by_function, by_graph, at_a_number])
+@pytest.mark.parametrize("step", [by_function, by_graph, at_a_number, at_three_levels])
 def test_a_loop_of_inner_derivatives_is_linear(
     step: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,3 +292,52 @@ def test_a_loop_of_inner_derivatives_is_linear(
     monkeypatch.setattr(past, "walk", counting)
     mg.grad(f)(0.5)
     assert counts[59] - counts[49] < 1.2 * (counts[20] - counts[10])
+
+
+def nested_derivatives(seed: int) -> Any:
+    """Return the outcome of derivatives within derivatives that use Values of all levels."""
+    rng = random.Random(seed)
+    kept: list[Any] = []
+
+    def level(depth: int, seen: list[Any]) -> Callable[[Any], Any]:
+        def f(x: Any) -> Any:
+            values = [*seen, x]
+            for _ in range(rng.randint(1, 4)):
+                a, b = rng.choice(values), rng.choice(values)
+                which = rng.randrange(8)
+                if which < 3 and depth < 3:
+                    derive: Any = rng.choice([mg.grad, mg.grad, mg.hessian])
+                    values.append(derive(level(depth + 1, values))(a))
+                elif which == 3:
+                    kept.append(a)
+                elif which == 4 and kept and rng.random() < 0.3:
+                    values.append(a * rng.choice(kept))
+                else:
+                    values.append([a * b, mg.sin(a) + b, a - 0.5 * b, a**2][which % 4])
+            return values[-1] * values[-2] if len(values) > 1 else values[-1]
+
+        return f
+
+    start: Any = level(0, [])
+    try:
+        return mg.grad(start)(0.7)
+    except ValueError as error:
+        return str(error)
+
+
+def test_what_is_noted_for_calls_within_is_what_a_walk_would_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [nested_derivatives(seed) for seed in range(150)]
+    monkeypatch.setattr(surroundings.Surroundings, "note", lambda *_: None)
+    assert found == [nested_derivatives(seed) for seed in range(150)]
+    assert 5 < sum("an earlier call" in str(one) for one in found) < 100
+
+
+def test_operands_that_are_past_later_let_a_gradient_through() -> None:
+    first, later, other = mg.sin(Value(0.5)), mg.cos(Value(0.3)), Value(1.0)
+    out = first * 2.0
+    mg.grad(out * other, other)
+    mg.grad(later * other, other)
+    first.args = (later,)
+    assert mg.grad(out * 1.0, later).data == pytest.approx(2 * math.cos(later.data))

@@ -56,6 +56,8 @@ ROWS = [op for op in ops.TABLE.values() if fits(op)]
 # Programs compute these as SciPy does, where it is installed, and C's own are of unlike quality.
 GAMMAS = ("gamma", "lgamma", "digamma", "polygamma")
 EXECUTED = [op for op in ops.TABLE.values() if op.name not in GAMMAS]
+# The executor's vectors for these are for operands of moderate size: see _loops.h.
+MODERATE = ("sin", "cos", "power")
 
 
 def header() -> str:
@@ -68,7 +70,12 @@ def header() -> str:
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
     executed = [
-        _list(f"EXECUTED_{kind}", [op for op in EXECUTED if len(op.derivatives) == arity])
+        _list(f"{which}_{kind}", [op for op in chosen if len(op.derivatives) == arity])
+        for which, chosen in (
+            ("EXECUTED", EXECUTED),
+            ("PLAIN", [op for op in EXECUTED if op.name not in MODERATE]),
+            ("MODERATE", [op for op in EXECUTED if op.name in MODERATE]),
+        )
         for arity, kind in ((1, "UNARY"), (2, "BINARY"), (3, "TERNARY"))
     ]
     return _text(

@@ -10,7 +10,7 @@ from typing import Any
 from micrograd.derivatives import chain_rule, sweeps
 from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.errors import explain, name_of, no_value, suspects
-from micrograd.derivatives.surroundings import ENDED, TIED, VARIABLES, Surroundings, were_kept
+from micrograd.derivatives.surroundings import ENDED, TIED, VARIABLES, Surroundings, look, were_kept
 from micrograd.derivatives.sweeps import identity, tied
 from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
 from micrograd.engine import Value
@@ -46,7 +46,7 @@ class Call:
     variables: list[Value]
     shape: tuple[int, ...] | Nested | None
     thread: int
-    surroundings: Surroundings | None  # what calls within this one know, once there is such a call
+    surroundings: Surroundings | None  # for the calls within this one, once there is such a call
 
     def __init__(
         self,
@@ -218,36 +218,33 @@ class Call:
 
     def own(self) -> sweeps.Own:
         """Return what tells a sweep that the variables are the own ones of this call."""
-        return True if self._outer() is None else self._others_are_behind
+        return self._others_are_behind if self._around() else True
 
-    def _outer(self) -> Call | None:
-        """Return the call of this thread that runs and within which this one was made."""
-        calls = [call for call in list(_running.values()) if call.thread == self.thread]
-        return calls[-1] if calls else None
+    def _around(self) -> list[Call]:
+        """Return the calls of this thread that run and within which this one was made."""
+        return [call for call in list(_running.values()) if call.thread == self.thread]
 
-    def _look(self, outer: Call, values: Sequence[Value]) -> int:
+    def _look(self, around: list[Call], values: Sequence[Value]) -> int:
         """Return what these Values are made of, but for the variables of this call."""
-        if outer.surroundings is None:
-            outer.surroundings = Surroundings()
-        calls = list(_running.values())
-        running = {id(v) for call in calls for v in call.variables}
-        around = {id(v) for call in calls if call.thread == self.thread for v in call.variables}
-        return outer.surroundings.look(values, set(map(id, self.variables)), running, around)
+        for call in around:
+            if call.surroundings is None:
+                call.surroundings = Surroundings(call.variables)
+        known = [call.surroundings for call in around if call.surroundings is not None]
+        return look(values, set(map(id, self.variables)), known, _running_variables)
 
     def _others_are_behind(self, values: list[Value]) -> bool:
-        outer = self._outer()
-        return outer is None or bool(self._look(outer, values) & VARIABLES)
+        around = self._around()
+        return not around or bool(self._look(around, values) & VARIABLES)
 
     def _check(self, outputs: Sequence[Entry]) -> None:
-        outer = self._outer()
-        if outer is not None:
-            made_of = self._look(outer, [y for y in outputs if isinstance(y, Value)])
+        around = self._around()
+        if around:
+            made_of = self._look(around, [y for y in outputs if isinstance(y, Value)])
             were_kept_here = bool(made_of & (ENDED | TIED))
         else:
             nodes = sweeps.nodes_behind(outputs)
             others = {id(v) for v in nodes if v._is_variable} - set(map(id, self.variables))
-            running = {id(v) for call in list(_running.values()) for v in call.variables}
-            were_kept_here = not others <= running or (
+            were_kept_here = not others <= _running_variables() or (
                 any(v.op is tied for v in nodes) and were_kept(outputs)
             )
         if were_kept_here:
@@ -277,6 +274,11 @@ class Call:
             blocks.append(self.in_form(entries[at:end], outer or (), kind))
             at = end
         return shape.with_blocks(blocks)
+
+
+def _running_variables() -> set[int]:
+    """Return the ids of the variables of all calls that run, in any thread."""
+    return {id(v) for call in list(_running.values()) for v in call.variables}
 
 
 def _remembered(y: Value) -> Value:
@@ -344,6 +346,7 @@ def tie(leaf: Any, original: Any) -> None:
     if isinstance(leaf, Value) and leaf._is_variable:
         leaf._is_variable = False  # in C it is no attribute of its own
     if isinstance(original, Value):
+        past.sink(original, leaf)
         leaf.op, leaf.args = tied, (original,)
 
 

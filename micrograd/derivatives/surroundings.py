@@ -7,7 +7,7 @@ at again, so that a loop of inner calls takes linear time.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from micrograd.derivatives.sweeps import tied
@@ -22,62 +22,83 @@ PASSING = 8  # what changes when this call ends, or a call of another thread
 
 
 class Surroundings:
-    """What is known while a call runs of the Values that are older than the calls within it."""
+    """What is known, while a call runs, of Values that are older than the calls within it."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, int] = {}
+    def __init__(self, variables: Sequence[Value]) -> None:
+        self.variables = frozenset(map(id, variables))  # of the call
+        self.known: dict[int, int] = {}
         self._alive: list[Value] = []  # so that their ids stay theirs
         self._rewired = past.rewirings()
 
-    def _forget(self) -> None:
-        self._known.clear()
-        self._alive.clear()
-        self._rewired = past.rewirings()
-
-    def look(
-        self,
-        roots: Sequence[Value],
-        own: Container[int],
-        running: Container[int],
-        around: Container[int],
-    ) -> int:
-        """Return what the roots are made of.
-
-        `own` has the ids of the variables of the call that asks, `running` those of all calls that
-        run, and `around` those of its own thread.
-        """
+    def keep_up(self) -> None:
+        """Forget everything where operands of Values have been set by hand."""
         if self._rewired != past.rewirings():
-            self._forget()
-        order, stopped = past.walk(roots, lambda v: id(v) in self._known)
-        found = {id(v): self._known[id(v)] for v in stopped}
-        for v in order:
-            made_of = 0
-            for x in v.parents:
-                made_of |= found[id(x)]
-            if v._is_variable:
-                made_of |= _kind(id(v), own, running, around)
-            if v.op is tied:
-                made_of |= TIED
-            if v._is_answer:
-                made_of &= ~TIED
-            found[id(v)] = made_of
-            if not made_of & PASSING:
-                self._known[id(v)] = made_of
-                self._alive.append(v)
-        total = 0
-        for root in roots:
-            total |= found[id(root)]
-        return total
+            self.known.clear()
+            self._alive.clear()
+            self._rewired = past.rewirings()
+
+    def note(self, v: Value, made_of: int) -> None:
+        """Remember what a Value is made of."""
+        self.known[id(v)] = made_of
+        self._alive.append(v)
+
+
+def look(
+    roots: Sequence[Value],
+    own: Container[int],
+    around: Sequence[Surroundings],
+    running: Callable[[], Container[int]],
+) -> int:
+    """Return what the roots are made of.
+
+    `own` has the ids of the variables of the call that asks, `around` belongs to the calls around
+    it, the outermost first, and `running` tells the ids of the variables of all calls that run.
+
+    What a Value is made of is noted with the innermost of the calls on whose variables it depends,
+    since it stays so until that call ends: whatever calls are made within it need not look again.
+    """
+    for call in around:
+        call.keep_up()
+    order, stopped = past.walk(roots, lambda v: any(id(v) in call.known for call in around))
+    found: dict[int, int] = {}
+    depths: dict[int, int] = {}
+    for v in stopped:
+        depths[id(v)] = next(i for i, call in enumerate(around) if id(v) in call.known)
+        found[id(v)] = around[depths[id(v)]].known[id(v)]
+    for v in order:
+        made_of, depth = 0, 0
+        for x in v.parents:
+            made_of |= found[id(x)]
+            depth = max(depth, depths[id(x)])
+        if v._is_variable:
+            kind, inside = _kind(id(v), own, around, running)
+            made_of, depth = made_of | kind, max(depth, inside)
+        if v.op is tied:
+            made_of |= TIED
+        if v._is_answer:
+            made_of &= ~TIED
+        found[id(v)], depths[id(v)] = made_of, depth
+        if not made_of & PASSING:
+            around[-1 if made_of & TIED else depth].note(v, made_of)
+    total = 0
+    for root in roots:
+        total |= found[id(root)]
+    return total
 
 
 def _kind(
-    variable: int, own: Container[int], running: Container[int], around: Container[int]
-) -> int:
+    variable: int,
+    own: Container[int],
+    around: Sequence[Surroundings],
+    running: Callable[[], Container[int]],
+) -> tuple[int, int]:
+    """Return what a variable is to the call that asks, and which of those around has it."""
     if variable in own:
-        return PASSING
-    if variable in around:
-        return VARIABLES
-    return VARIABLES | PASSING if variable in running else VARIABLES | ENDED
+        return PASSING, 0
+    for depth, call in enumerate(around):
+        if variable in call.variables:
+            return VARIABLES, depth
+    return VARIABLES | (PASSING if variable in running() else ENDED), 0
 
 
 def were_kept(outputs: Sequence[Any]) -> bool:

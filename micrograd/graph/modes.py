@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ContextDecorator, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 
 
 class _Here(threading.local):
-    """The modes of this thread."""
+    """The scope of this thread."""
 
     scope: Scope | None = None  # the C core keeps that itself
-    keeps_lines = False
 
 
 _here = _Here()
-_lock = threading.Lock()
-_keepers = 0  # how many threads keep lines
 
 
 @prefer_c
@@ -48,57 +45,26 @@ def _note(v: Value) -> None:
     """Apply all of this to a new Value; the C core needs it for lines only."""
     if hooks.forgets() and v.args:
         v.op, v.args, v._forgot = None, (), True
-    v._scope = _here.scope
+    v._scope = _here.scope if hooks.scope_here is None else hooks.scope_here(_here.scope)
     _keep_line(v)
 
 
 def _keep_line(v: Value) -> None:
-    """Store the user's line in a new Value, if this thread keeps lines."""
-    if _here.keeps_lines:
+    """Store the user's line in a new Value, if lines are kept here."""
+    if _line_modes and hooks.deciding(_line_modes, sys._getframe(1)) is not None:
         v._line = user_line()
-
-
-@contextmanager
-def source_lines() -> Iterator[None]:
-    """Store in each Value that this thread records in this block the line that made it.
-
-    This costs a call of a Python function per Value.
-
-    >>> from micrograd.graph.scopes import line_of
-    >>> with source_lines():
-    ...     y = Value(1.0) + 1
-    >>> filename, line = line_of(y)
-    """
-    before = _here.keeps_lines
-    _count(+1)
-    _here.keeps_lines = True
-    try:
-        yield
-    finally:
-        _here.keeps_lines = before
-        _count(-1)
-
-
-def _count(change: int) -> None:
-    global _keepers
-    with _lock:
-        _keepers += change
-        if core == "python":
-            hooks.set_on_new(_note)
-        else:
-            hooks.set_on_new(_keep_line if _keepers else None)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class _Block(ContextDecorator):
+class Block(ContextDecorator):
     """A mode in a block or in a decorated function; in a generator, only while that runs."""
 
     _name = ""
 
     def __init__(self) -> None:
-        self._entered: list[hooks.Mode | None] = []  # it may be entered again within its own block
+        self._entered: list[Any] = []  # it may be entered again within its own block
 
     def _recreate_cm(self) -> Self:
         return type(self)()  # a decorated function may run in many threads
@@ -107,7 +73,7 @@ class _Block(ContextDecorator):
         if inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{self._name} cannot decorate {function.__qualname__}, an asynchronous generator: "
-                f"write `with {self._name}():` within it"
+                f"write `with {self._name}(...):` within it"
             )
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -135,14 +101,14 @@ class _Block(ContextDecorator):
         if mode is not None:
             self._end(mode)
 
-    def _begin(self, frame: FrameType | None) -> hooks.Mode | None:
+    def _begin(self, frame: FrameType | None) -> Any:
         raise NotImplementedError
 
-    def _end(self, mode: hooks.Mode) -> None:
+    def _end(self, mode: Any) -> None:
         raise NotImplementedError
 
 
-class _Forgetting(_Block):
+class _Forgetting(Block):
     _name = "no_grad"
     _forgets = True
 
@@ -169,7 +135,33 @@ class _Remembering(_Forgetting):
     _forgets = False
 
 
-class _Ieee(_Block):
+class _Lines(Block):
+    _name = "source_lines"
+
+    def _begin(self, frame: FrameType | None) -> hooks.Mode:
+        mode = hooks.Mode(True, frame)
+        _line_modes.append(mode)
+        _look_at_new()
+        return mode
+
+    def _end(self, mode: hooks.Mode) -> None:
+        _line_modes.remove(mode)
+        _look_at_new()
+
+
+_line_modes: list[hooks.Mode] = []
+_lock = threading.Lock()
+
+
+def _look_at_new() -> None:
+    with _lock:
+        if core == "python":
+            hooks.set_on_new(_note)
+        else:
+            hooks.set_on_new(_keep_line if _line_modes else None)
+
+
+class _Ieee(Block):
     _name = "ieee"
 
     def _begin(self, frame: FrameType | None) -> hooks.Mode:
@@ -237,6 +229,20 @@ def no_grad() -> _Forgetting:
 def enable_grad() -> _Remembering:
     """Record operands even within `no_grad`, as derivatives need it."""
     return _Remembering()
+
+
+def source_lines() -> _Lines:
+    """Store in each Value that this thread records in this block the line that made it.
+
+    It decorates functions, too; in a generator or coroutine it holds while that runs. It costs a
+    call of a Python function per Value.
+
+    >>> from micrograd.graph.scopes import line_of
+    >>> with source_lines():
+    ...     y = Value(1.0) + 1
+    >>> filename, line = line_of(y)
+    """
+    return _Lines()
 
 
 def ieee() -> _Ieee:

@@ -6,8 +6,8 @@ behind, and numbers, the Values that it met and that its variables are no part o
 Value was made of is past too, by the same number or a lower one. Hence it is not made of a Value
 that is not past, or is so by a higher number: a walk to such variables stops there.
 
-Where operands of a past Value are set by hand, all numbers up to then count no more. The C core has
-the same in _past.h.
+Where operands of a past Value are set by hand, so that this would be so no more, all numbers up to
+then count no more. The C core has the same in _past.h.
 """
 
 from __future__ import annotations
@@ -79,10 +79,27 @@ def rewirings() -> int:
     return _rewired
 
 
+@prefer_c
+def sink(original: Any, leaf: Any) -> None:
+    """Let the operand that a past leaf is about to get be past by the leaf's number or a lower one.
+
+    So with all that it is made of. A number that is lower than need be is right, too: what is past
+    by a lower one is not made of it.
+    """
+    number = _number(leaf)
+    todo = [original] if number else []
+    while todo:
+        v = todo.pop()
+        if not 0 < _number(v) <= number:
+            v._past = number
+            todo += v.parents
+
+
 def operands_were_set(v: Any) -> None:
-    """Let no number count any more, if the Value is past."""
+    """Let no number count any more, if the Value is past and an operand is so later, or is not."""
     global _rewired
-    if v.parents and _number(v):
+    number = _number(v)
+    if number and not all(0 < _number(x) <= number for x in v.parents):
         with _leaving:
             _rewired = next(_numbers)
 

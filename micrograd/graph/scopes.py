@@ -8,16 +8,17 @@ forgets its scope.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import FunctionType
+from collections.abc import Callable, Iterable
+from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
+from micrograd.graph.modes import Block, generator_frame, swap_scope
 from micrograd.graph.modes import source_lines as source_lines
-from micrograd.graph.modes import swap_scope
 from micrograd.native.takeover import prefer_c
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from micrograd.nn import Module
@@ -124,12 +125,65 @@ def _paths_in(module: Module) -> _Paths | None:
 _outside = Scope("")  # holds the outermost scopes; no Value belongs to it
 
 
-@contextmanager
-def scope(name: str) -> Iterator[Scope]:
+class _ScopeBlock(Block):
+    """Code whose Values are put into a scope; in a generator, only while that runs."""
+
+    _name = "scope"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._of = name
+
+    def _recreate_cm(self) -> _ScopeBlock:
+        return _ScopeBlock(self._of)
+
+    def __enter__(self) -> Scope:  # type: ignore[override]
+        frame = generator_frame()
+        before = swap_scope(None)
+        swap_scope(before)
+        inner = (_in_force(before) or _outside)._of_name(self._of)
+        if frame is None:
+            swap_scope(inner)
+        else:
+            _framed.append((frame, inner))
+            hooks.set_scope_here(_in_force)
+        self._entered.append((frame, inner, before))
+        return inner
+
+    def __exit__(self, *error: object) -> None:
+        frame, inner, before = self._entered.pop()
+        if frame is None:
+            swap_scope(before)
+            return
+        _framed.remove((frame, inner))
+        if not _framed:
+            hooks.set_scope_here(None)
+
+
+_framed: list[tuple[FrameType, Scope]] = []  # the scopes that hold while a frame runs
+
+
+def _in_force(scope: Scope | None) -> Scope | None:
+    """Return the scope that holds here, given that of the thread.
+
+    It is that of the innermost generator that runs and has one, unless the thread's was entered
+    within that, by what it calls.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while _framed and frame is not None:
+        for of, inner in reversed(_framed):
+            if of is frame:
+                return scope if scope is not None and inner in scope.ancestry() else inner
+        frame = frame.f_back
+    return scope
+
+
+def scope(name: str) -> _ScopeBlock:
     """Put the Values that this thread records in this block into a scope.
 
-    Scopes nest; the same name at the same place is the same scope. Raises TypeError for a name
-    that is not a string.
+    Scopes nest; the same name at the same place is the same scope. It decorates functions, too; in
+    a generator or coroutine it holds while that runs. Raises TypeError for a name that is not a
+    string.
 
     >>> x = Value(3.0)
     >>> with scope("square"):
@@ -139,13 +193,7 @@ def scope(name: str) -> Iterator[Scope]:
     """
     if not isinstance(name, str):
         raise TypeError(f"scope: its name is a string, as in scope('loss'); got {name!r}")
-    before = swap_scope(None)
-    try:
-        inner = (before or _outside)._of_name(name)
-        swap_scope(inner)
-        yield inner
-    finally:
-        swap_scope(before)
+    return _ScopeBlock(name)
 
 
 def scope_of(v: Value) -> Scope | None:
@@ -174,7 +222,7 @@ def in_scope(call: Callable[..., Any], outside: Scope) -> Any:
     def within(module: Module, *args: Any, **kwargs: Any) -> Any:
         before = swap_scope(None)
         try:
-            around = before or outside
+            around = _in_force(before) or outside
             swap_scope(around._modules.get(id(module)) or around._of_module(module))
             return call(module, *args, **kwargs)
         finally:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Sequence
+from types import FrameType
 from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value, toposort
-from micrograd.graph.modes import generator_frame
+from micrograd.graph.modes import Block, Function
 from micrograd.graph.refusals import refuse
 from micrograd.graph.scopes import scope_of
 from micrograd.value import hooks
@@ -18,7 +19,7 @@ from micrograd.value.errors import ARITHMETIC_ERRORS, described_call
 from micrograd.value.numbers import is_number
 
 
-class strict:  # noqa: N801 (it is used like a function)
+class strict(Block):  # noqa: N801 (it is used like a function)
     """Raise, from now on or in a block, where code for the original is silently wrong.
 
     `backward()` raises RuntimeError for data that was set after it had been used (so do `grad`,
@@ -27,6 +28,7 @@ class strict:  # noqa: N801 (it is used like a function)
     `v == w` of two of them, `if v:`, `p -= 0.1 * p.grad` and attributes that they do not have.
     `mg.strict()` switches it on for all threads, `mg.strict(False)` off; at the end of
     `with mg.strict():` it is as before, and in a generator or coroutine that holds while it runs.
+    `@mg.strict()` decorates functions, which are strict while they run.
     Nodes that no operation made are not checked.
 
     >>> w = Value(2.0, label="w")
@@ -40,23 +42,33 @@ class strict:  # noqa: N801 (it is used like a function)
 4.0: data was set after it had been used. Compute the graph again after setting data
     """
 
+    _name = "strict"
+
     def __init__(self, on: bool = True) -> None:
+        super().__init__()
         self._on = bool(on)
         self._switched = _here()  # as a switch, it changes the block that decides here, or all
         self._before = self._switched.on
-        self._entered: list[hooks.Mode] = []
         _switch(self._switched, self._on)
 
-    def __enter__(self) -> None:
+    def __call__(self, function: Function) -> Function:
+        """Return a function that is strict while it runs."""
+        _switch(self._switched, self._before)  # it is no switch
+        return super().__call__(function)
+
+    def _recreate_cm(self) -> strict:
+        return strict(self._on)
+
+    def _begin(self, frame: FrameType | None) -> hooks.Mode:
         if not self._entered:  # it is no switch, but a block of its own
             _switch(self._switched, self._before)
-        mode = hooks.Mode(self._on, generator_frame(), hooks.EVERY_THREAD)
-        self._entered.append(mode)
+        mode = hooks.Mode(self._on, frame, hooks.EVERY_THREAD)
         _modes.append(mode)
         _settle()
+        return mode
 
-    def __exit__(self, *error: object) -> None:
-        _modes.remove(self._entered.pop())
+    def _end(self, mode: hooks.Mode) -> None:
+        _modes.remove(mode)
         _settle()
 
 

@@ -18,7 +18,7 @@ static int set_operands(State *s, Value *v, PyObject *op, PyObject *operands) {
     if (forgetting > 0 && n) v->second = Py_NewRef(Py_None);
     if (forgetting) return forgetting < 0 ? -1 : 0;
     s->hung |= v->bound;
-    if (v->past && n) s->rewired = next_past(s);
+    if (v->past && !are_as_past(operands, v)) s->rewired = next_past(s);
     PyObject *known = op ? PyDict_GetItemWithError(s->codes, op) : NULL;
     if (!known && PyErr_Occurred()) return -1;
     int code = known && is_exact(Py_TYPE(v)) ? (int)PyLong_AsLong(known) : NO_ROW;

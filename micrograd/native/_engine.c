@@ -196,7 +196,7 @@ static int engine_traverse(PyObject *module, visitproc visit, void *arg) {
     State *s = PyModule_GetState(module);
     Py_VISIT(s->type); Py_VISIT(s->block_type); Py_VISIT(s->codes);
     for (Py_ssize_t i = 0; i < s->kept.size; i++) Py_VISIT(Py_TYPE(s->kept.items[i]));
-    Py_VISIT(s->on_new); Py_VISIT(s->before_backward); Py_VISIT(s->scope); Py_VISIT(s->own);
+    Py_VISIT(s->on_new); Py_VISIT(s->scope_of); Py_VISIT(s->before_backward); Py_VISIT(s->scope); Py_VISIT(s->own);
     for (int i = 0; i < N_CODES; i++) Py_VISIT(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_VISIT(s->objects[i]);
     return 0;
@@ -207,7 +207,7 @@ static int engine_clear(PyObject *module) {
     State *s = PyModule_GetState(module);
     while (s->kept.size) drop_kept(s);
     Py_CLEAR(s->type); Py_CLEAR(s->block_type); Py_CLEAR(s->codes);
-    Py_CLEAR(s->on_new); Py_CLEAR(s->before_backward); Py_CLEAR(s->scope); Py_CLEAR(s->own);
+    Py_CLEAR(s->on_new); Py_CLEAR(s->scope_of); Py_CLEAR(s->before_backward); Py_CLEAR(s->scope); Py_CLEAR(s->own);
     for (int i = 0; i < N_CODES; i++) Py_CLEAR(s->rows[i]);
     for (int i = 0; i < N_OBJECTS; i++) Py_CLEAR(s->objects[i]);
     return 0;
@@ -242,6 +242,7 @@ static PyMethodDef engine_methods[] = {
     {"tangents", (PyCFunction)(void (*)(void))engine_tangents, METH_FASTCALL,
      "See micrograd/derivatives/sweeps.py."},
     BULK_FUNCTIONS(BULK_METHOD)
+    {"sink", (PyCFunction)(void (*)(void))engine_sink, METH_FASTCALL, "See micrograd/graph/past.py."},
     {"rewirings", engine_rewirings, METH_NOARGS, "See micrograd/graph/past.py."},
     {"take_down", engine_take_down, METH_O, "See micrograd/programs/trace/recording.py."},
     {"write_down", (PyCFunction)(void (*)(void))engine_write_down, METH_FASTCALL,
@@ -253,6 +254,7 @@ static PyMethodDef engine_methods[] = {
      "Call a function on the nodes of a graph before each backward pass, or none."},
     {"set_modal", engine_set_modal, METH_O, "See micrograd/value/hooks.py."},
     {"set_on_new", engine_set_on_new, METH_O, "Call a function on each new Value, or none."},
+    {"set_scope_here", engine_set_scope_here, METH_O, "See micrograd/value/hooks.py."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -35,6 +35,8 @@ enum {
 
 #include "_checks.h"
 
+#include "_scalars.h"
+
 /* Where C allows it, each instruction jumps to the next from a place of its own: the processor then foresees
  * better which one follows. */
 #ifdef __GNUC__
@@ -47,26 +49,45 @@ enum {
 #define NEXT break;
 #endif
 #define UNARY_STEP(name)                                                                                    \
-    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]]);                                             \
+    STEP(ROW_##name, name) : at[w[1]] = last = name##_value(at[w[2]]);                                      \
     w += 3;                                                                                                 \
     NEXT
 #define BINARY_STEP(name)                                                                                   \
-    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]], at[w[3]]);                                   \
+    STEP(ROW_##name, name) : at[w[1]] = last = name##_value(at[w[2]], at[w[3]]);                            \
     w += 4;                                                                                                 \
     NEXT
 #define TERNARY_STEP(name)                                                                                  \
-    STEP(ROW_##name, name) : at[w[1]] = name##_value(at[w[2]], at[w[3]], at[w[4]]);                         \
+    STEP(ROW_##name, name) : at[w[1]] = last = name##_value(at[w[2]], at[w[3]], at[w[4]]);                  \
     w += 5;                                                                                                 \
     NEXT
 #define OTHER_STEP(name, function)                                                                          \
     STEP(name, name) : w = function(at, w);                                                                 \
     NEXT
+#define THEN_STEP(name, value, reads)                                                                       \
+    STEP(THEN_CODES + FIRST_##name, name) : at[w[1]] = last = value;                                        \
+    w += 2 + reads;                                                                                         \
+    NEXT
+#define PAIR_STEP(name, row, a, b, first, value, reads)                                                     \
+    STEP(PAIR_CODES + FIRST_##first * N_FOLLOWING + FOLLOWING_##name, first##_##name) : {                   \
+        at[w[1]] = last = value;                                                                            \
+        const double x = at[w[reads + 3]];                                                                  \
+        at[w[reads + 2]] = last = row##_value(a, b);                                                        \
+        w += reads + 4;                                                                                     \
+        NEXT                                                                                                \
+    }
+#define PAIRS_OF(first, value, reads) FOLLOWING(PAIR_STEP, first, value, reads)
 
 static void run(double *at, const int32_t *w, const int32_t *end) {
+    double last = 0.0; /* the result of the step before, if that was one on single numbers */
 #ifdef __GNUC__
 #define PLACE(name) &&name##_step,
 #define OTHER_PLACE(name, function) &&name##_step,
-    static const void *const steps[N_CODES] = {ALL_ROWS(PLACE) OTHERS(OTHER_PLACE)};
+#define THEN_PLACE(name, value, reads) &&name##_step,
+#define PAIR_PLACE(name, row, a, b, first, value, reads) &&first##_##name##_step,
+#define PAIR_PLACES(first, value, reads) FOLLOWING(PAIR_PLACE, first, value, reads)
+    static const void *const steps[N_ALL_CODES] = {
+        ALL_ROWS(PLACE) OTHERS(OTHER_PLACE) THEN(THEN_PLACE) PLAIN(PAIR_PLACES) THEN(PAIR_PLACES)
+    };
     NEXT
 #else
     while (w < end) switch (*w) {
@@ -75,6 +96,9 @@ static void run(double *at, const int32_t *w, const int32_t *end) {
     EXECUTED_BINARY(BINARY_STEP)
     EXECUTED_TERNARY(TERNARY_STEP)
     OTHERS(OTHER_STEP)
+    THEN(THEN_STEP)
+    PLAIN(PAIRS_OF)
+    THEN(PAIRS_OF)
 #ifndef __GNUC__
     }
 #endif
@@ -141,7 +165,11 @@ static int bind(Instructions *self, const Py_buffer *words, const Py_buffer *mov
     memcpy(self->words, words->buf, length);
     memcpy((char *)self->words + length, moves->buf, length);
     self->n = words->len / 4;
-    return check(self);
+    if (check(self) < 0) return -1;
+    /* Words that move must stand where their moves do. */
+    const Py_ssize_t size = self->numbers.len / (Py_ssize_t)sizeof(double);
+    if (self->times == 1) self->n = follow_all(self->words, self->n, size);
+    return 0;
 }
 
 static PyObject *instructions_new(PyTypeObject *type, PyObject *args, PyObject *names) {

@@ -44,11 +44,22 @@ static inline int scope_here(State *s, PyObject **scope) {
     return 0;
 }
 
+/* Get the scope that holds here, given that of the thread, borrowed; the caller owns it. NULL for none. */
+static int scope_in_force(State *s, PyObject *scope, PyObject **result) {
+    if (s->scope_of) {
+        PyObject *found = PyObject_CallOneArg(s->scope_of, scope ? scope : Py_None);
+        if (!found) return -1;
+        if (found == Py_None) Py_CLEAR(found);
+        *result = found;
+    }
+    else *result = Py_XNewRef(scope);
+    return 0;
+}
+
 /* Store the scope in a new Value and call on_new. Borrows the Value. */
 static inline int mark(State *s, Value *v) {
     PyObject *scope;
-    if (scope_here(s, &scope) < 0) return -1;
-    v->scope = Py_XNewRef(scope);
+    if (scope_here(s, &scope) < 0 || scope_in_force(s, scope, &v->scope) < 0) return -1;
     if (!s->on_new) return 0;
     PyObject *done = PyObject_CallOneArg(s->on_new, (PyObject *)v);
     Py_XDECREF(done);

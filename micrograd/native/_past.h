@@ -59,6 +59,43 @@ static inline void leave(Value *v, uint64_t number) {
     v->seen = number;
 }
 
+/* Tell whether operands are past by the number of a past node or by lower ones. */
+static int are_as_past(PyObject *operands, Value *v) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); i++) {
+        Value *x = (Value *)PyTuple_GET_ITEM(operands, i);
+        if (is_value((PyObject *)x) && !(v->seen & 1 && x->past && x->seen & 1 && x->seen <= v->seen)) return 0;
+    }
+    return 1;
+}
+
+/* sink(original, leaf): let what a past leaf is about to be made of be past since the leaf is, or before. Where
+ * a number is not known, nothing is done beyond: setting the operands then lets no number count any more. */
+static PyObject *engine_sink(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
+    if (n != 2 || !is_value(args[0]) || !is_value(args[1])) return PyErr_Format(PyExc_TypeError, "sink takes two Values");
+    Value *leaf = (Value *)args[1];
+    List todo = {NULL, 0, 0};
+    int failed = leaf->past && leaf->seen & 1 ? append(&todo, (Value *)args[0]) : 0;
+    while (!failed && todo.size) {
+        Value *v = todo.items[--todo.size];
+        if (v->past && (!(v->seen & 1) || v->seen <= leaf->seen)) continue;
+        v->past = 1;
+        v->seen = leaf->seen;
+        PyObject *inlined[2] = {v->first, v->second}, **operands = inlined;
+        Py_ssize_t size = v->shape;
+        if (v->shape == MANY) {
+            operands = ((PyTupleObject *)v->first)->ob_item;
+            size = Py_SIZE(v->first);
+        }
+        for (Py_ssize_t i = 0; i < size && !failed; i++)
+            if (is_value(operands[i])) failed = append(&todo, (Value *)operands[i]);
+    }
+    PyMem_Free(todo.items);
+    if (failed) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 /* Get _past, which is not there if it is not known. */
 static PyObject *get_past(PyObject *self, void *Py_UNUSED(closure)) {
     Value *v = (Value *)self;

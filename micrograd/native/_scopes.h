@@ -27,6 +27,15 @@ static PyObject *engine_set_on_new(PyObject *module, PyObject *function) {
     Py_RETURN_NONE;
 }
 
+/* set_scope_here(function): ask it which scope holds, given that of the thread; None ends that. */
+static PyObject *engine_set_scope_here(PyObject *module, PyObject *function) {
+    State *s = needed(PyModule_GetState(module));
+    if (!s) return NULL;
+    s->marking += (function != Py_None) - (s->scope_of != NULL);
+    Py_XSETREF(s->scope_of, function == Py_None ? NULL : Py_NewRef(function));
+    Py_RETURN_NONE;
+}
+
 /* set_before_backward(function): call it before each backward pass; None ends that. */
 static PyObject *engine_set_before_backward(PyObject *module, PyObject *function) {
     State *s = needed(PyModule_GetState(module));
@@ -70,8 +79,9 @@ static PyObject *in_scope_call(PyObject *self, PyObject *const *args, size_t n, 
     State *s = needed(PyType_GetModuleState(Py_TYPE(self)));
     PyObject *around, *before, *last;
     if (!PyVectorcall_NARGS(n)) return PyObject_Vectorcall(method->call, args, n, names); /* raises */
-    if (!s || scope_here(s, &around) < 0) return NULL;
+    if (!s || scope_here(s, &around) < 0 || scope_in_force(s, around, &around) < 0) return NULL;
     PyObject *scope = scope_of_calls(s, method, around ? around : method->outside, args[0]);
+    Py_XDECREF(around);
     if (!scope) return NULL;
     if (swap_scope(s, scope, &before) < 0) {
         Py_DECREF(scope);

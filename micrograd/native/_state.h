@@ -98,9 +98,10 @@ typedef struct {
     uint64_t rewired;           /* numbers of past nodes up to this one count no more */
     int walking;                /* number of backward passes and sweeps that run, within each other */
     Walk spare;                 /* memory of the last walk, for the next one */
-    Py_ssize_t marking;         /* number of threads within a scope, plus one if on_new is set */
+    Py_ssize_t marking;         /* number of threads within a scope, plus one each for on_new and scope_of */
     int modal;                  /* a mode is on: new Values may have to forget their operands */
     PyObject *on_new;           /* called on each new Value, or NULL */
+    PyObject *scope_of;         /* says which scope holds, given that of the thread, or NULL */
     PyObject *before_backward;  /* called on the nodes before each backward pass, or NULL */
     uint64_t thread;            /* the thread whose state is at hand: */
     PyObject *scope;            /* its scope, or NULL */

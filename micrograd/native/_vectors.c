@@ -4,6 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What is called instead is computed number by number. */
+#ifdef __GNUC__
+#define inline inline __attribute__((always_inline))
+#endif
+
 #include "_functions.h"
 
 #include "_kernels.h"

@@ -39,7 +39,7 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     fast.__name__ = "Value"  # in messages, without the module
     for name in bulk.FUNCTIONS:
         _replace(bulk, name)
-    for name in ("set_on_new", "set_before_backward", "set_modal"):
+    for name in ("set_on_new", "set_scope_here", "set_before_backward", "set_modal"):
         _replace(hooks, name)
     _replace(products, "dot")
     c_core.toposort.__module__ = toposort.__module__

@@ -3,6 +3,7 @@
 These are global, and stay empty while nobody needs them:
 
 * `set_on_new(function)`: the function is called on each new Value (graph/modes.py).
+* `set_scope_here(function)`: the function says in which scope a new Value is (graph/scopes.py).
 * `set_before_backward(function)`: the function is called on the ordered nodes of a graph before
   each backward pass, `set_before_derivative(function)`: on the outputs whose derivatives are to
   be a graph (graph/strict.py).
@@ -32,6 +33,15 @@ def set_on_new(function: Callable[[Any], object] | None) -> None:
     """Call a function on each Value that any thread makes from now on; None ends that."""
     global on_new
     on_new = function
+
+
+scope_here: Callable[[Any], Any] | None = None
+
+
+def set_scope_here(function: Callable[[Any], Any] | None) -> None:
+    """Ask a function in which scope a Value is made, given that of its thread; None ends that."""
+    global scope_here
+    scope_here = function
 
 
 before_backward: Callable[[Any], object] | None = None
@@ -77,8 +87,8 @@ EVERY_THREAD = -1
 
 def deciding(modes: Sequence[Mode], frame: FrameType | None) -> Mode | None:
     """Return the last mode that holds where a frame runs; None if none does."""
-    running = set()
-    while frame is not None:
+    running, looks = set(), any(mode.frame is not None for mode in modes)
+    while looks and frame is not None:
         running.add(id(frame))
         frame = frame.f_back
     threads = (threading.get_ident(), EVERY_THREAD)

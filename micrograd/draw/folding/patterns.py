@@ -118,7 +118,7 @@ class _Units:
     def _is_start(self, x: int) -> bool:
         after = self.consumers[x]
         return (
-            self.kinds[x] is Kind.CONSTANT
+            self.kinds[x] in (Kind.CONSTANT, Kind.LEAF)
             and self.order[x].data == 0
             and len(after) == 1
             and self.order[after[0]].op is ops.add

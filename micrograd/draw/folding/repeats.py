@@ -159,21 +159,28 @@ class _Search:
         """Return a run of one more step, which begins otherwise, as the first step often does."""
         first, kind = run.anchors[0], self.kind
         before = self.leading_to(list(range(first + 1)), first)[:-1]
-        for i in [i for i in before if kind[i] == kind[first] and self.inner[i]][-8:]:
-            longer = self.best_run([i, *run.anchors])
+        starts = [i for i in before if kind[i] == kind[first] and self.inner[i]][-8:]
+        several = [[i, *run.anchors] for i in starts]
+        for anchors, otherwise in (
+            *((one, False) for one in several),
+            *((one, True) for one in (run.anchors, *several)),
+        ):
+            longer = self.best_run(anchors, otherwise) if self.left > 0 else None
             if longer is not None and len(longer.steps) > len(run.steps):
                 return longer
         return None
 
-    def best_run(self, anchors: list[int]) -> _Run | None:
+    def best_run(self, anchors: list[int], otherwise: bool = False) -> _Run | None:
         """Return the longest run of equal steps that anchors make, if it is long enough.
 
-        Of two: what leads to no later step may follow its step, or end it.
+        Of two: what leads to no later step may follow its step, or end it. The first step may begin
+        `otherwise`: what it does counts then, and not how often.
         """
         step = self._numbered(anchors)
         if step is None:
             return None
-        runs = [self._run(step, anchors), self._run(self._with_outputs(step, anchors), anchors)]
+        both = step, self._with_outputs(step, anchors)
+        runs = [self._run(one, anchors, otherwise) for one in both]
         return max(filter(None, runs), key=_Run.merit, default=None)
 
     def _numbered(self, anchors: list[int]) -> list[int] | None:
@@ -216,7 +223,7 @@ class _Search:
                 step[i] = max([step[x] for x in used], default=step[i])
         return step
 
-    def _run(self, step: list[int], anchors: list[int]) -> _Run | None:
+    def _run(self, step: list[int], anchors: list[int], otherwise: bool) -> _Run | None:
         step = self._settled(step, set(anchors))
         steps: list[list[int]] = [[] for _ in range(len(anchors) + 1)]
         for i, number in enumerate(step):
@@ -224,6 +231,8 @@ class _Search:
                 steps[number].append(i)
         steps[0] = self.leading_to(steps[0], anchors[0])
         content = [sorted([self.kind[i] for i in one]) for one in steps]
+        if otherwise and set(content[0]) == set(content[1]):
+            content[0] = content[1]
         best = range(0)
         first = 0
         for end in range(1, len(steps) + 1):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import enum
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -25,8 +24,8 @@ class Kind(enum.Enum):
 
     PARAMETER = "parameter"  # a leaf listed by a module of the graph
     INPUT = "input"  # a leaf with a label, or one passed to a module
-    LEAF = "leaf"  # any other leaf that somebody holds, and so may train
-    CONSTANT = "constant"  # a leaf that only its operation holds: a number in an expression
+    LEAF = "leaf"  # any other Value that somebody made, and so may train
+    CONSTANT = "constant"  # a leaf that an operation made of a number, as the 2 in `2 * x`
     RESULT = "result"  # the output of an operation
 
 
@@ -92,7 +91,6 @@ class Outline:
 
     def _look(self, names: Mapping[Any, Any] | None) -> None:
         self.order: list[Value] = all_before(self.roots)
-        self._held = _held_leaves(self.order)
         self._names = names_of(names)
         self.place = place = IdentityDict((v, i) for i, v in enumerate(self.order))
         self.operands: list[list[int]] = [
@@ -215,7 +213,7 @@ class Outline:
                 kind = Kind.INPUT
                 home_at[i] = None  # even if a Layer made it from a number
             else:
-                kind = Kind.LEAF if v in self._held else Kind.CONSTANT
+                kind = Kind.CONSTANT if v._is_plain_number else Kind.LEAF
             self.kind_at.append(kind)
 
     def _make_convex(self) -> None:
@@ -284,25 +282,6 @@ class Outline:
 def all_before(roots: Sequence[Value]) -> list[Value]:
     """List everything that some Values were made from, operands first."""
     return toposort(*roots)
-
-
-def _held_leaves(order: list[Value]) -> IdentitySet[Value]:
-    """Return the leaves that not only their operations hold, but also somebody else."""
-    if not hasattr(sys, "getrefcount"):  # another Python than CPython counts no references
-        return IdentitySet(v for v in order if not v.parents)
-    alone = toposort(Value(0.0) + 0.0)[:1]
-    spare = _spare_references(alone)[0]
-    counted = zip(order, _spare_references(order))
-    return IdentitySet(v for v, more in counted if more > spare and not v.parents)
-
-
-def _spare_references(order: list[Value]) -> list[int]:
-    """Count the references to each Value beyond those of the operations in `order`."""
-    counts = [sys.getrefcount(v) for v in order]
-    operand_of: Counter[int] = Counter()  # by identity
-    for v in order:
-        operand_of.update(map(id, v.parents))
-    return [count - operand_of[id(v)] for count, v in zip(counts, order)]
 
 
 def _is_outermost(group: Group) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import add
 from typing import NamedTuple
 
 
@@ -66,6 +67,19 @@ def overlap(bases: Sequence[int], axes: Sequence[Axis], apart: bool = False) -> 
         if first <= high and low <= last and (apart or not same):
             return True
     return False
+
+
+def walked(bases: Sequence[int], axes: Sequence[Axis]) -> list[list[int]]:
+    """Return each place along some axes, in each array.
+
+    >>> walked([7, 0], [Axis(2, (4, 0)), Axis(2, (1, 3))])
+    [[7, 0], [8, 3], [11, 0], [12, 3]]
+    """
+    found = [[*bases]]
+    for axis in axes:
+        moves = [[k * step for step in axis.steps] for k in range(axis.extent)]
+        found = [[*map(add, places, move)] for places in found for move in moves]
+    return found
 
 
 def _above(reach: int) -> int:

@@ -37,9 +37,9 @@ FARTHEST = 2**31  # places are counted in 32 bits
 # Beyond these, NumPy is quicker, though to call it takes longer: see benchmarks/README.md.
 MANY = 200  # numbers of which it computes a function with vectors, as sin
 LARGE = {"j": 300_000, "k": 60_000, "": 4000}  # multiply-adds of a product, by how C reads it
-PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(
-    5
-)  # the kinds of sums, and one that adds to what is there
+FEW = 4  # numbers that are quicker one by one than as a loop
+# The kinds of sums, and what is added to those that add to what is there.
+PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(5)
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
 
@@ -176,18 +176,24 @@ class Instructions:
     def _line(self, code: int, views: Sequence[View]) -> bool:
         """Write a row of the table for single rows of numbers, one of each example."""
         last = self._n - 1
-        words = [self._codes["LOOP"], code, 1, self._n]
+        lines: list[tuple[int, int]] = []
         for storage, varies, base, _, _ in views:
             place, row, step = self._places[storage]
             place += base * row
             step = step if varies else 0
-            if len(words) == 4:
+            if not lines:
                 first, own = place, step
             meets = place <= first + last * own and first <= place + last * step
             if meets and (place, step) != (first, own):
                 return False
-            words += (place, step)
-        self._words.extend(words)
+            lines.append((place, step))
+        if last < FEW:
+            for k in range(self._n):
+                self._words.extend([code, *[place + k * step for place, step in lines]])
+            return True
+        self._words.extend([self._codes["LOOP"], code, 1, self._n])
+        for line in lines:
+            self._words.extend(line)
         return True
 
     def _code(self, op: Op) -> int | None:
@@ -203,8 +209,9 @@ class Instructions:
         axes = along.merged(axes)
         if along.overlap(bases, axes):
             return False
-        if not axes:
-            self._words.extend([code, *bases])
+        if math.prod([axis.extent for axis in axes]) <= FEW:
+            for places in along.walked(bases, axes):
+                self._words.extend([code, *places])
             return True
         words = [self._codes["LOOP"], code, len(axes), *[axis.extent for axis in axes]]
         for k, base in enumerate(bases):
@@ -337,6 +344,9 @@ class Instructions:
             return self._loop(self._codes[name], bases, kept)
         if along.overlap(bases, [*kept, *terms], apart=True):
             return False
+        if not (kept or more or kind == PRODUCTS) and terms[0].extent <= FEW and len(terms) == 1:
+            self._add_up(kind, bases, terms[0])
+            return True
         found = along.roles(kept, terms)
         work = found.i.extent * found.j.extent * found.k.extent
         if is_product and not self._in_parts and work > LARGE[found.loops]:
@@ -351,6 +361,14 @@ class Instructions:
             words += [base, *[axis.steps[k] for axis in axes]]
         self._words.extend(words)
         return True
+
+    def _add_up(self, kind: int, bases: list[int], terms: Axis) -> None:
+        """Write the sum, or an extreme, of a few numbers as steps on two each."""
+        [code] = [self._codes[op.name] for op, same in _OF_NUMBERS.items() if same == kind]
+        out, first = bases
+        places = [first + k * terms.steps[1] for k in range(terms.extent)]
+        for before, place in zip([places[0], *[out] * terms.extent], places[1:]):
+            self._words.extend([code, out, before, place])
 
     # Rows that move -----------------------------------------------------------------------------
 
