@@ -207,7 +207,7 @@ def test_each_number_is_still_there_when_it_is_read(weights: int) -> None:
 
 
 @pytest.mark.skipif(instructions.executor is None, reason="the C executor was not built")
-@pytest.mark.parametrize("n", [1, 5, 300])
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 6, 300])
 def test_words_are_those_of_each_step_by_itself(n: int) -> None:
     w = [Value(0.1 * k) for k in range(1, 9)]
     plan: Any = plan_of(chain(60, w), 2)

@@ -13,8 +13,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.native import takeover
@@ -25,7 +23,7 @@ from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
 from micrograd.programs.straight.line import StraightLine
-from micrograd.programs.straight.words import words_of
+from micrograd.programs.straight.words import Target, parts
 from micrograd.value.selection import Chosen, Take
 
 if TYPE_CHECKING:
@@ -130,20 +128,12 @@ class Instructions:
 
     def unwritten(self, steps: Sequence[Step]) -> Iterator[Step]:
         """Yield the steps to be written one by one; straight-line code is written here."""
-        if not isinstance(steps, StraightLine):
-            yield from steps
-            return
-        known = [None if op is None else self._code(op) for op in steps.ops]
-        alone = np.array([-1 if code is None else code for code in known], np.int32)
-        in_numpy = [op is not None and has_vectors_in_numpy_alone(op) for op in steps.ops]
-        many = np.where(np.array(in_numpy, bool) & (self._n > MANY), -1, alone)
-        found = words_of(steps, (alone, many), self._places, self._codes["LOOP"], self._n)
-        written = 0
-        for k in found.missing:
-            self._words.frombytes(found.words[written : found.ends[k]].tobytes())
-            written = int(found.ends[k])
-            yield steps[k]
-        self._words.frombytes(found.words[written:].tobytes())
+        target = Target(self._code_for, self._places, self._codes["LOOP"], self._n, FEW)
+        for part in parts(steps, target) if isinstance(steps, StraightLine) else steps:
+            if isinstance(part, bytes):
+                self._words.frombytes(part)
+            else:
+                yield part
 
     # Rows of the table --------------------------------------------------------------------------
 
@@ -178,9 +168,8 @@ class Instructions:
         last = self._n - 1
         lines: list[tuple[int, int]] = []
         for storage, varies, base, _, _ in views:
-            place, row, step = self._places[storage]
-            place += base * row
-            step = step if varies else 0
+            place, row, example = self._places[storage]
+            place, step = place + base * row, example if varies else 0
             if not lines:
                 first, own = place, step
             meets = place <= first + last * own and first <= place + last * step
@@ -191,10 +180,12 @@ class Instructions:
             for k in range(self._n):
                 self._words.extend([code, *[place + k * step for place, step in lines]])
             return True
-        self._words.extend([self._codes["LOOP"], code, 1, self._n])
-        for line in lines:
-            self._words.extend(line)
+        words = [x for line in lines for x in line]
+        self._words.extend([self._codes["LOOP"], code, 1, self._n, *words])
         return True
+
+    def _code_for(self, op: Op, count: int) -> int | None:
+        return None if count > MANY and has_vectors_in_numpy_alone(op) else self._code(op)
 
     def _code(self, op: Op) -> int | None:
         """Return the code of an operation; None if C does not have it."""
