@@ -125,6 +125,18 @@ def test_a_kink_is_named(x: float) -> None:
         check_grads(lambda v: (v - x).relu(), x)
 
 
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        *((mg.floor, 1.0), (mg.floor, 0.0), (mg.ceil, -2.0), (mg.trunc, 4.0), (mg.round, 0.5)),
+        *((mg.sign, 0.0), (mg.mod, [4.0, 2.0]), (lambda x: mg.where(x > 0, x + 1, x), 0.0)),
+    ],
+)
+def test_a_jump_is_named(f: Any, x: Any) -> None:
+    with pytest.raises(AssertionError, match="There is a jump at or near this point"):
+        check_grads(f, x)
+
+
 def test_beside_a_kink_all_is_well() -> None:
     check_grads(lambda x: (x - 1).relu(), 1 + 1e-9)
     check_grads(lambda x: (x - 1).relu(), 1 - 1e-9)

@@ -150,7 +150,7 @@ class _Check:
         """Yield shorter and shorter steps, until twice in a row only rounding is left."""
         drowned = 0
         for _ in range(40):
-            if self.point[j] + h == self.point[j] - h:
+            if not self.point[j] - h < self.point[j] < self.point[j] + h:
                 break
             step = self.measure(i, j, slope, h, noise)
             if not math.isnan(step.difference):
@@ -264,6 +264,9 @@ def _kink(steps: list[_Step]) -> str:
     if len(gaps) < 2:
         return ""
     left, right = steps[-1].left, steps[-1].right
+    before, last = (max(abs(step.left), abs(step.right)) for step in steps)
+    if last > 3 * before:  # slopes grow as the steps become shorter, by 4 each
+        return ". There is a jump at or near this point"
     if gaps[1] > gaps[0] / 2 and _differ(left, right):
         return (
             f". There is a kink at or near this point: the slope is {left:.6g} on the left of it "
