@@ -7,7 +7,6 @@ operation say, remains a call of NumPy, and what is written before it is a list 
 
 from __future__ import annotations
 
-import importlib
 import math
 from array import array
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
 from micrograd.programs.straight.line import StraightLine
 from micrograd.programs.straight.words import Target, parts
-from micrograd.value.selection import Chosen, Take
+from micrograd.value.selection import Chosen, Take, logsumexp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,18 +39,7 @@ FEW = 4  # numbers that are quicker one by one than as a loop
 PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(5)
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
-
-def _load() -> Any:
-    """Return the C executor; None where it was not built, or where Python's core was asked for."""
-    if takeover.c_core is None:
-        return None
-    try:
-        return importlib.import_module("micrograd.native._executor")
-    except ImportError:
-        return None
-
-
-executor: Any = _load()
+executor: Any = takeover.executor()
 
 
 def can_write(numbers: Array) -> bool:
@@ -142,7 +130,7 @@ class Instructions:
         if code is None:
             if isinstance(step.detail, Chosen):
                 return self._selection("CHOSEN", step, self._axes([step.out, *step.operands]), 0)
-            return isinstance(step.detail, Take) and self._choose(step)
+            return self._choose(step) if isinstance(step.detail, Take) else self._log_of_sum(step)
         out, operands = step.out, step.operands
         if isinstance(step.detail, Choice):  # the slope, and then where it may be a choice
             operands = operands[:1]
@@ -162,6 +150,18 @@ class Instructions:
             return self._line(code, views)
         axes = self._axes(views)
         return self._loop(code, self._bases(views), axes)
+
+    def _log_of_sum(self, step: Step) -> bool:
+        """Write a log of a sum of exponentials in pairs, what the result overwrites first."""
+        own, code, before = self._bases([step.out]), self._codes["logaddexp"], self._words[:]
+        first, *rest = sorted(step.operands, key=lambda view: self._bases([view]) != own)
+        fits = getattr(step.detail, "make", None) is logsumexp_of and len(rest) > 0
+        fits = fits and own not in [self._bases([view]) for view in rest[1:]]
+        for view in rest if fits else ():
+            views, first = [step.out, first, view], step.out
+            fits = fits and self._loop(code, self._bases(views), self._axes(views))
+        self._words = self._words if fits else before
+        return fits
 
     def _line(self, code: int, views: Sequence[View]) -> bool:
         """Write a row of the table for single rows of numbers, one of each example."""
