@@ -152,16 +152,19 @@ class Optimizer:
             state["_parameters"] = tuple(state.pop("parameters"))
         vars(self).update(state)
 
-    def _move_all(self, move: Callable[..., None]) -> None:
-        """Call `move(math, parameters, *memories)`, or the same on arrays if NumPy is loaded.
+    def _move_all(self, move: Callable[..., None], in_c: str, *settings: float) -> None:
+        """Call `move(math, parameters, *memories)`, or do the same to all at once where it is many.
 
-        `move` does to arrays, number by number, what it does to a parameter. Where it raises,
-        nothing has moved.
+        On the C core a method of their block does, `in_c`, from the `settings`. Else, if NumPy is
+        loaded, `move` does to arrays, number by number, what it does to a parameter. Where it
+        raises, nothing has moved.
         """
         memories = [getattr(self, name) for name in self._memories]
+        block = self._block() if len(self.parameters) > FEW else None
+        if hasattr(block, in_c) and getattr(block, in_c)(*settings, *memories):
+            return
         np: Any = sys.modules.get("numpy")  # importing it takes longer than many steps
-        if np is not None and len(self.parameters) > FEW:
-            block = self._block()
+        if np is not None and block is not None:
             block.pull_data()
             block.pull_grads()
             all_as_one = _Arrays(np.array(block.data), np.asarray(block.grad))
@@ -231,7 +234,7 @@ class SGD(Optimizer):
                 velocity[i] = v = momentum * velocity[i] + p.grad
                 p.data -= lr * v
 
-        self._move_all(move)
+        self._move_all(move, "descend", lr, momentum)
 
 
 class AdamW(Optimizer):
@@ -290,7 +293,8 @@ class AdamW(Optimizer):
                 slope = mean / weight1 / (sqrt(square / weight2) + eps)
                 p.data = data - lr * (slope + decay * data)
 
-        self._move_all(move)
+        settings = (lr, beta1, beta2, new1, new2, weight1, weight2, eps, decay)
+        self._move_all(move, "adapt", *settings)
 
 
 def _chosen(parameters: Iterable[Value] | Module) -> tuple[Value, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-import sys
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import Value
+from micrograd.native.blocks import Block
 from micrograd.nn import MLP
 from micrograd.optim import FEW, SGD, AdamW, Optimizer
 
@@ -313,19 +314,56 @@ def test_a_schedule_that_fails_moves_nothing_and_counts_no_step(make: Any) -> No
     assert (p.data, optimizer.steps) == (1.0, 0)
 
 
+EDGES = [0.0, -0.0, 5e-324, -1e-310, 1e200, -1e308, math.inf, -math.inf, math.nan]
+
+
+@pytest.mark.parametrize("way", ["all at once", "as arrays"])
 @pytest.mark.parametrize("make", [SGD, lambda p, lr: SGD(p, lr, momentum=0.9), AdamW])
-def test_arrays_move_parameters_as_numbers_do(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_parameters_move_as_each_does(make: Any, way: str) -> None:
     numbers = random.Random(0)
-    models = [[Value(x) for x in range(FEW + 8)] for _ in range(2)]
-    together, each = [make(model, lr=0.1) for model in models]
-    for _ in range(5):
-        for pair in zip(*models):
-            pair[0].grad = pair[1].grad = numbers.gauss(0, 1)
+    models = [[Value(x) for x in range(2 * FEW + 3)] for _ in range(2)]
+    together = make(models[0], lr=0.1)
+    if way == "as arrays":
+        buffers = [array("d", bytes(8 * len(models[0]))) for _ in range(2)]
+        together._known_block = Block(tuple(models[0]), *buffers)
+    each = [make([p], lr=0.1) for p in models[1]]
+    for step in range(6):
+        for k, pair in enumerate(zip(*models)):
+            is_edge = step == 3 and k < len(EDGES)
+            pair[0].grad = pair[1].grad = EDGES[k] if is_edge else numbers.gauss(0, 1)
         together.step()
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, "numpy", None)
-            each.step()
-    assert [p.data for p in models[0]] == [p.data for p in models[1]]
+        for one in each:
+            one.step()
+        found, wanted = ([repr(p.data) for p in model] for model in models)
+        assert found == wanted
+    for name in together._memories:
+        wanted = [repr(getattr(one, name)[0]) for one in each]
+        assert list(map(repr, getattr(together, name))) == wanted
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_root_that_cannot_be_taken_moves_nothing(count: int) -> None:
+    ps = [Value(1.0) for _ in range(count)]
+    optimizer = AdamW(ps, lr=0.1)
+    optimizer.squares[1] = -1.0
+    for p in ps:
+        p.grad = 0.5
+    with pytest.raises(ValueError, match=r"math domain error|nonnegative"):
+        optimizer.step()
+    assert {p.data for p in ps} == {1.0}
+    assert set(optimizer.means) == {0.0}
+
+
+def test_memories_of_another_kind_are_kept_by_python() -> None:
+    ps, qs = ([Value(1.0) for _ in range(FEW + 1)] for _ in range(2))
+    plain, other = SGD(ps, lr=0.1, momentum=0.5), SGD(qs, lr=0.1, momentum=0.5)
+    other.velocity = array("f", other.velocity)
+    for _ in range(3):
+        for p, q in zip(ps, qs):
+            p.grad = q.grad = 0.25
+        plain.step()
+        other.step()
+    assert [q.data for q in qs] == pytest.approx([p.data for p in ps])
 
 
 def test_what_numbers_cannot_do_arrays_cannot_either() -> None:

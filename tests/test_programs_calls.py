@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,27 @@ def test_results_that_lie_in_pieces_come_in_their_order(n: int) -> None:
 def test_a_sum_of_one_result_is_a_sum() -> None:
     assert str(program(lambda x: -x)(np.array([0.0])).sum().data) == "0.0"
     assert program(lambda x: x * 2)(np.array([1.5])).mean().data == 3.0
+
+
+def test_a_call_that_ends_after_names_changed_does_not_decide_how_the_next_one_runs() -> None:
+    """Another thread changes a name while this one traces, and traces anew."""
+    w, elsewhere = Value(2.0), list[float]()
+
+    def change() -> None:
+        nonlocal w
+        w = Value(10.0)
+        elsewhere.append(scaled(ROW).data[0])
+
+    @program
+    def scaled(x: Any) -> Any:
+        old = w
+        if not elsewhere:
+            elsewhere.append(0.0)
+            other = threading.Thread(target=change)
+            other.start()
+            other.join()
+        return old * x
+
+    scaled(ROW)
+    assert elsewhere[1] == 5.0
+    assert scaled(ROW).data.tolist() == (10 * ROW).tolist()

@@ -192,6 +192,8 @@ static PyObject *get_numbers(PyObject *self, void *name) {
     return Py_NewRef(((Block *)self)->numbers[which_of(name)].obj);
 }
 
+#include "_descent.h"
+
 static PyMethodDef block_methods[] = {
     {"pull_data", block_pull_data, METH_NOARGS, NULL},
     {"pull_grads", block_pull_grads, METH_NOARGS, NULL},
@@ -200,6 +202,8 @@ static PyMethodDef block_methods[] = {
     {"zero_grads", block_zero_grads, METH_NOARGS, NULL},
     {"add", block_add, METH_O, NULL},
     {"has", block_has, METH_O, NULL},
+    {"descend", block_descend, METH_VARARGS, NULL},
+    {"adapt", block_adapt, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

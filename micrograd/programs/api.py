@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Value
+from micrograd.native.threads import checked as threads_asked
 from micrograd.programs.again import Again
 from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
@@ -68,10 +69,12 @@ class Program(Exports, ForArrays):
     (2.0, -2.0, -2.0)
     """
 
-    def __init__(self, function: Callable[..., Any], client: Any = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], client: Any = None, threads: int | None = None
+    ) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
-        self._wrap(function, Known(function))
+        self._wrap(function, Known(function, None, threads_asked(threads)))
         self._client = checked(client)
 
     _known: Known
@@ -137,8 +140,8 @@ class Program(Exports, ForArrays):
         try:
             reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
         except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
-            return Known(method)
-        return kept.setdefault(key, (reference, Known(method)))[1]
+            return Known(method, None, self._known.threads)
+        return kept.setdefault(key, (reference, Known(method, None, self._known.threads)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         traces = hooks.tracers and hooks.tracer_here() is not None
@@ -335,7 +338,7 @@ class Program(Exports, ForArrays):
             return _load(None, copy.deepcopy(self._traced(), memo))
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.__wrapped__, memo), self._client)
+        return Program(copy.deepcopy(self.__wrapped__, memo), self._client, self._known.threads)
 
     def _settled(self) -> Program:  # of what was traced, which needs its function no more
         return _load(None, self._traced())
@@ -347,12 +350,19 @@ class Program(Exports, ForArrays):
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
 
-def program(function: Callable[..., Any], *, client: Any = None) -> Program:
+def program(
+    function: Callable[..., Any], *, client: Any = None, threads: int | None = None
+) -> Program:
     """Make a function of one example a program, which is called on arrays of examples.
 
     On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
 
-    Raises TypeError for what is no function or client; the calls raise what `Program` says.
+    More than 8,192 examples are computed on as many threads, where all steps run in C; without
+    `threads`, on as many as the environment's MICROGRAD_THREADS says, or else as there are
+    processors. The results and gradients do not depend on their number, bit by bit.
+
+    Raises TypeError for what is no function or client, ValueError for other `threads` than whole
+    numbers from 1 on; the calls raise what `Program` says.
 
     >>> @program
     ... def norm(x):
@@ -360,7 +370,7 @@ def program(function: Callable[..., Any], *, client: Any = None) -> Program:
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    return Program(function, client)
+    return Program(function, client, threads)
 
 
 def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:

@@ -76,6 +76,8 @@ class Paths:
         self.elsewhere: dict[str, Any] = {}  # what computes them, by array library
         self._lock = threading.RLock()
 
+    threads: int | None = None  # what the program was asked to use
+
     def call(self, inputs: Inputs, n: int) -> Any:
         """Run every row on its path; the results are in the order of the rows."""
         if not n:
@@ -379,7 +381,9 @@ class Paths:
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        return Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
+        made = Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
+        made.threads = self.threads
+        return made
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:

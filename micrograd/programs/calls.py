@@ -50,10 +50,13 @@ class Last(NamedTuple):
 class Known:
     """How a function is called, and what was traced of it; of a method, without its object."""
 
-    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "version")
+    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "threads", "version")
 
-    def __init__(self, function: Callable[..., Any], base: Known | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], base: Known | None = None, threads: int | None = None
+    ) -> None:
         self.base = base  # what is known of the function whose derivative this is
+        self.threads: int | None = threads if base is None else base.threads
         self.retraced: int = 0
         self.signature: inspect.Signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
@@ -75,9 +78,11 @@ class Known:
 
     def keep(self, args: tuple[Any, ...], names: Iterable[str], paths: Paths) -> None:
         """Keep what a call on these arguments, given in their order, came to."""
-        kinds = self._kinds(args)
-        if self.version is not None and all(kind and kind[1].kind in "fiub" for kind in kinds):
-            self.last = Last(self.version, kinds, tuple(names), paths)
+        version, kinds = self.version, self._kinds(args)
+        if version is None or all(paths is not known for known in version.paths.values()):
+            return  # another thread has traced anew since
+        if all(kind and kind[1].kind in "fiub" for kind in kinds):
+            self.last = Last(version, kinds, tuple(names), paths)
 
     @staticmethod
     def _kinds(args: tuple[Any, ...]) -> list[Any]:
@@ -128,6 +133,7 @@ class Known:
             )
             shapes = dict(zip(arguments, structures))
             found = Paths(run, version.references.names, integers, shapes)
+            found.threads = self.threads
             paths = version.paths.setdefault(key, found)
         return paths
 

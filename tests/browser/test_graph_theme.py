@@ -11,7 +11,7 @@ from matplotlib import image
 from playwright.sync_api import Page
 
 from micrograd import Value
-from micrograd.draw import graph
+from micrograd.draw import graph, stepper
 
 Show = Callable[..., Page]
 
@@ -73,3 +73,25 @@ def test_where_style_sheets_are_cut_out_a_graph_is_light(
     html = bundle()["text/html"].partition("<style>")[0]
     page = show(f"<!doctype html><body style='background:#fff'>{html}", color_scheme=system)
     assert paper(page, "img", tmp_path) == LIGHT
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_a_stepper_in_marimo_follows_the_page(system: str, show: Show) -> None:
+    """There only the scripts of frames run, and the theme of the page may change."""
+    kind, html = stepper((Value(2.0, label="x") * 3).tanh())._mime_()
+    assert kind == "text/html"
+    page = show(
+        f"<!doctype html><body class=light style='background:#fff'>{html}", color_scheme=system
+    )
+    frame = page.frame_locator("iframe")
+    frame.locator("#bar").wait_for()
+    for ground, theme, colour in (
+        ("#fff", "light", LIGHT),
+        ("#111", "dark", DARK),
+        ("color(srgb 1 1 1)", "light", LIGHT),  # as marimo writes it
+        ("color(srgb 0.1 0.1 0.1)", "dark", DARK),
+    ):
+        page.evaluate(f"document.body.style.background = '{ground}'")
+        frame.locator(f"html[data-theme={theme}]").wait_for()
+        seen = frame.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+        assert seen == f"rgb{colour}"

@@ -291,12 +291,24 @@ def test_a_wrong_sign_is_explained(show: Show) -> None:
     )
 
 
-def test_on_paper_the_tables_are_open_and_no_buttons_remain(show: Show) -> None:
-    page = show(stepper(network()))
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_paper_it_is_light_the_tables_are_open_and_no_buttons_remain(
+    theme: str, show: Show
+) -> None:
+    page = show(stepper(network()), color_scheme=theme)
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#bar").is_hidden()
     assert page.locator("table").nth(1).is_visible()
+    white, ink = "rgb(255, 255, 255)", "rgb(28, 32, 36)"
+    for part, style, colour in (
+        ("body", "backgroundColor", white),
+        ("svg .sheet", "fill", white),
+        ("main", "color", ink),
+    ):
+        seen = page.locator(part).first.evaluate(f"e => getComputedStyle(e).{style}")
+        assert seen == colour
 
 
 def test_chips_stay_within_the_picture(show: Show) -> None:

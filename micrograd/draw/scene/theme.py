@@ -68,13 +68,16 @@ HOSTS = (
 def variables() -> str:
     """Return the colours as CSS variables: those that the page around says, else of the system.
 
+    On paper they are light.
+
     >>> variables()[:34]
     '.picture{--paper:#FFFFFF;--ink:#1C'
     """
     light, dark = _declarations(_LIGHT, LIGHT), _declarations(_DARK, DARK)
     return (
-        f".picture{{{light}}}@media (prefers-color-scheme:dark){{.picture{{{dark}}}}}"
-        f":is({_SAYS_LIGHT}) .picture{{{light}}}:is({_SAYS_DARK}) .picture{{{dark}}}"
+        f".picture{{{light}}}@media screen and (prefers-color-scheme:dark){{.picture{{{dark}}}}}"
+        f":is({_SAYS_LIGHT}) .picture{{{light}}}"
+        f"@media screen{{:is({_SAYS_DARK}) .picture{{{dark}}}}}"
     )
 
 

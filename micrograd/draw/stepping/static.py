@@ -101,15 +101,18 @@ def output(picture: str, alt: str, tables: str, page: str) -> str:
     )
     squeeze = zlib.compressobj(9, wbits=-15)
     small = base64.b64encode(squeeze.compress(page.encode()) + squeeze.flush()).decode()
-    script = _UPGRADE % tuple(map(_literal, (identity, alt, small)))
+    script = _UPGRADE % (_THEME, *map(_literal, (identity, alt, small)))
     return text.encode("ascii", "xmlcharrefreplace").decode() + script
 
 
 def framed(page: str, alt: str) -> str:
-    """Return the page within a frame, for a host that runs the scripts of frames alone."""
-    style = "width:100%;height:640px;border:0"
+    """Return the page within a frame, for a host that runs the scripts of frames alone.
+
+    It follows the theme of the page around, which it may look at.
+    """
+    page = page.replace("<body", f"<script>(() => {{{_THEME}{_FOLLOW}}})();</script><body", 1)
     return (
-        f'<iframe title="{safe(alt)}" sandbox="allow-scripts" style="{style}" '
+        f'<iframe title="{safe(alt)}" style="width:100%;height:640px;border:0" '
         f'srcdoc="{html.escape(page)}"></iframe>'
     )
 
@@ -127,25 +130,39 @@ def within_script(text: str) -> str:
     return text.replace("</", "<\\/").replace("<!--", "\\u003c!--")
 
 
+_THEME = r"""
+// The theme is that of the page around, which its background tells, and not the system's.
+const themeAround = (here, prefers) => {
+  for (let place = here; place; place = place.parentElement) {
+    const colour = getComputedStyle(place).backgroundColor, most = /^color/.test(colour) ? 1 : 255;
+    const [r, g, b, a = 1] = colour.match(/(?<![a-z])[\d.]+/g)?.map(Number) ?? [];
+    if (r >= 0 && a > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b < most / 2 ? "dark" : "light";
+  }
+  const scheme = getComputedStyle(here.ownerDocument.documentElement).colorScheme;
+  const dark = prefers.matches || !scheme.includes("light");
+  return dark && scheme.includes("dark") ? "dark" : "light";
+};
+"""
+
+_FOLLOW = r"""
+const prefers = matchMedia("(prefers-color-scheme: dark)");
+const root = document.documentElement;
+const follow = () => (root.dataset.theme = themeAround(frameElement, prefers));
+follow();
+for (const part of [parent.document.documentElement, parent.document.body])
+  new MutationObserver(() => setTimeout(follow, 50)).observe(part, { attributes: true });
+prefers.addEventListener("change", follow);
+"""
+
 _UPGRADE = r"""<script>(() => {
-const here = document.getElementById(%s);
+%sconst here = document.getElementById(%s);
 if (!here) return;
 const frame = document.createElement("iframe");
 frame.title = %s;
 frame.setAttribute("sandbox", "allow-scripts");
 frame.style.cssText = "width:100%%;height:560px;border:0";
-// The theme is that of the page around, which its background tells, and not the system's.
 const prefers = matchMedia("(prefers-color-scheme: dark)");
-const theme = () => {
-  for (let place = here; place; place = place.parentElement) {
-    const found = getComputedStyle(place).backgroundColor.match(/[\d.]+/g);
-    const [r, g, b, a = 1] = found?.map(Number) ?? [];
-    if (r >= 0 && a > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
-  }
-  const scheme = getComputedStyle(document.documentElement).colorScheme;
-  const dark = prefers.matches || !scheme.includes("light");
-  return dark && scheme.includes("dark") ? "dark" : "light";
-};
+const theme = () => themeAround(here, prefers);
 // The page is compressed, which every browser of 2023 can undo; in others the picture stays.
 const packed = Uint8Array.from(atob(%s), (c) => c.charCodeAt(0));
 const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));

@@ -11,8 +11,10 @@ import numpy as np
 from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
+from micrograd.native.threads import available, in_order
 from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
+from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
@@ -35,8 +37,10 @@ class Kept(NamedTuple):
     n: int
 
     def spans(self) -> list[slice]:
-        """Return the examples of each block."""
-        return [slice(i, min(i + BLOCK, self.n)) for i in range(0, self.n, BLOCK)]
+        """Return the examples of each block; there are as many for each of four threads."""
+        count = -(-self.n // (4 * BLOCK)) * 4
+        size = -(-self.n // (count * LINE)) * LINE
+        return [slice(i, min(i + size, self.n)) for i in range(0, self.n, size)]
 
 
 State = Union[Workspace, Kept]
@@ -44,6 +48,8 @@ State = Union[Workspace, Kept]
 
 class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
+
+    threads: int | None = None  # what the program was asked to use
 
     def __init__(
         self,
@@ -91,15 +97,18 @@ class Executable:
         self.block.pull_data()
         numbers = self._numbers.copy()
         if self.plan.backward:
-            inputs = {name: columns.copy() for name, columns in inputs.items()}
+            inputs = {name: columns.copy("K") for name, columns in inputs.items()}
         kept = Kept(inputs, numbers, n)
         first = np.full(n, self.plan.count_guards)
-        for span in kept.spans():
+
+        def compute(span: slice) -> None:
             workspace, own = self._on(kept, span)
             differs = workspace.forward(own, out[:, span])
             self.give_back(workspace)
             if differs is not None:
                 first[span] = differs
+
+        in_order(compute, kept.spans(), lambda _: None, self._threads_for(kept))
         return out, kept, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
@@ -109,13 +118,27 @@ class Executable:
         """
         if isinstance(state, Workspace):
             return self._finite(state, state.backward(seeds), seeds)
+        kept = state
         gradients = np.zeros(len(self.parameters))
-        for span in state.spans():
-            workspace, inputs = self._on(state, span)
+
+        def compute(span: slice) -> Array:
+            workspace, inputs = self._on(kept, span)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
-            gradients += self._finite(workspace, workspace.both(inputs, some), some)
+            found: Array = self._finite(workspace, workspace.both(inputs, some), some).copy()
             self.give_back(workspace)
+            return found
+
+        def add(found: Array) -> None:
+            np.add(gradients, found, gradients)
+
+        in_order(compute, kept.spans(), add, self._threads_for(kept))
         return gradients
+
+    def _threads_for(self, kept: Kept) -> int:
+        """Return on how many threads to compute: on one where a step is a call of Python."""
+        workspace, _ = self._on(kept, kept.spans()[0])
+        self.give_back(workspace)
+        return available(self.threads) if workspace.is_in_chunks else 1
 
     def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
         """Return gradients of a workspace, computed anew if some are not finite."""
@@ -133,8 +156,9 @@ class Executable:
         """Return the workspace of a call that nothing refers to any more to the pool."""
         if isinstance(state, Workspace):
             self._idle.append(state)
-            if len(self._idle) > KEPT:
-                del self._idle[:-KEPT]
+            most = max(KEPT, available(self.threads) + 1)
+            if len(self._idle) > most:
+                del self._idle[:-most]
 
     def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
         """Return a workspace for some examples of a call of many, and their inputs."""

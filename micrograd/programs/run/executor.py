@@ -101,6 +101,11 @@ class Workspace:
                 buffer[:] = seeds
             self._seed = seeds
 
+    @property
+    def is_in_chunks(self) -> bool:
+        """Whether all steps run in C, on a chunk of the examples at a time."""
+        return self._write_both is not None
+
     def is_finite(self) -> bool:
         """Return whether all gradients of the last reverse pass are numbers."""
         return math.isfinite(self._times_zero)
