@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check
 PYTEST := -m pytest --numprocesses=auto --dist=worksteal
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
+ARRAYS := jax torch
 # These load both cores by themselves.
 ONCE := --ignore=tests/test_cores.py --ignore=tests/test_cores_machine.py --ignore=tests/test_fuzz_cores.py
 
@@ -38,11 +39,11 @@ random: $(VENV)/test.installed ## compare random programs with the loop over the
 	$(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED))
 	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED))
 
-arrays: $(VENV)/test.installed $(VENV)/jax.installed $(VENV)/torch.installed ## run programs on the arrays of JAX and PyTorch
+arrays: $(VENV)/test.installed $(ARRAYS:%=$(VENV)/%.installed) ## run programs on the arrays of JAX and PyTorch (ARRAYS=jax for one)
 	$(BIN)/python -m pytest tests/test_programs_arrays.py
 
 cluster: $(VENV)/test.installed $(VENV)/dask.installed ## run programs on a cluster of two processes, and kill some
-	$(BIN)/python -m pytest tests/test_programs_cluster.py
+	MICROGRAD_KILLS=20 $(BIN)/python -m pytest tests/test_programs_cluster.py
 
 browser: $(VENV)/test.installed $(VENV)/browser.installed $(VENV)/docs.installed ## test the stepper and the live page in Chromium
 	$(BIN)/python -m pytest tests/browser --numprocesses=auto

@@ -1,8 +1,9 @@
 """Measure the engine: `make bench` prints ratios and writes them to out/benchmarks.json.
 
 Each contestant is a process of its own. In every round each repeats the work for a tenth of a
-second, one contestant after the other. The ratio is taken within the round and its median over the
-rounds is reported, so that a machine that is slow for a while is slow for all.
+second, one contestant after the other. Times are of the processor, so that other programs on the
+machine count for little; the ratio is taken within the round, and its median over the rounds is
+reported.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ class Both:
         in_c = Instructions(workspace._memory, workspace.buffers, workspace.n)
         by_numpy = getattr(workspace, f"_{step.kind}")(step)
         written = in_c.write(step)
-        (self.in_c if written else self.left_to_numpy).add(step.kind)
+        names = {step.kind, getattr(step.detail, "name", step.kind)}
+        (self.in_c if written else self.left_to_numpy).update(names)
         return (in_c.as_calls() if written else by_numpy), by_numpy
 
     def _compare(self, workspace: Workspace, step: Step, *ways: Sequence[Any]) -> None:
@@ -114,6 +115,21 @@ def test_sums_of_unlike_lengths(both: Both) -> None:
         for rows in (1, 4):
             function(rng.normal(size=(rows, 9))).sum().backward()
     assert {"running", "segments", "clear", "take"} & both.in_c
+
+
+def test_logs_of_sums_are_written_in_pairs(both: Both) -> None:
+    w = [Value(0.3 * k - 0.7) for k in range(4)]
+    rng = np.random.default_rng(2)
+    far = [np.inf, -np.inf, 800.0, -800.0, np.nan]
+    X = np.concatenate([rng.normal(size=(9, 4)), rng.choice(far, (40, 4))])  # noqa: N806
+    for count in (1, 2, 4):  # the last operand is the result's memory, or each of them twice
+        terms = [count * [0, 1, 2, 3], [0, 0, 1, 1, 0]]
+        for own in terms:
+            traced = mg.program(lambda x, own=own: mg.logsumexp(w[k] * mg.exp(x[k]) for k in own))
+            assert np.isfinite(traced(X[:9]).data).all()
+            with np.errstate(all="ignore"):
+                traced(X)
+    assert "logsumexp" in both.in_c
 
 
 def test_slopes_that_are_a_choice_are_copied(both: Both) -> None:

@@ -36,14 +36,19 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
+def of_structure(name: str, rows: int) -> tuple[Program, list[Any], Any]:
+    """Return the program of a work, some rows for it, and its results on them."""
     random.seed(3)
     work = WORKS[name]()
     program = mg.program(work.function)
     rng = np.random.default_rng(0)
-    arrays = [rng.uniform(0.2, 1.5, size=(2, *shape)) for shape in work.shapes]
-    program(*arrays)
+    arrays = [rng.uniform(0.2, 1.5, size=(rows, *shape)) for shape in work.shapes]
+    return program, arrays, program(*arrays).data
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
+    program, arrays, _ = of_structure(name, 2)
     assert InC(program, tmp_path).check(arrays) == [0, 0]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_cases import arguments, cases
-from test_export_c import CHOSEN, RANDOM, WORKS, branching, uneven
+from test_export_c import CHOSEN, RANDOM, branching, of_structure, uneven
 
 import micrograd as mg
 from micrograd import Value, ops
@@ -37,12 +37,7 @@ def run(program: Program, arrays: Sequence[Any], folder: Path, dtype: str = "flo
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_program_of_each_structure(name: str, tmp_path: Path) -> None:
-    random.seed(3)
-    work = WORKS[name]()
-    program = mg.program(work.function)
-    rng = np.random.default_rng(0)
-    arrays = [rng.uniform(0.2, 1.5, size=(5, *shape)) for shape in work.shapes]
-    right = program(*arrays).data
+    program, arrays, right = of_structure(name, 5)
     np.testing.assert_allclose(run(program, arrays, tmp_path), right, rtol=1e-12, atol=1e-12)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_cases import arguments, cases
-from test_export_c import CHOSEN, RANDOM, WORKS, branching, uneven
+from test_export_c import CHOSEN, RANDOM, branching, of_structure, uneven
 
 import micrograd as mg
 from micrograd import Value
@@ -57,12 +56,7 @@ def check(program: Program, arrays: Sequence[Any], right: Any) -> None:
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_program_of_each_structure(name: str) -> None:
-    random.seed(3)
-    work = WORKS[name]()
-    program = mg.program(work.function)
-    rng = np.random.default_rng(0)
-    arrays = [rng.uniform(0.2, 1.5, size=(3, *shape)) for shape in work.shapes]
-    check(program, arrays, program(*arrays).data)
+    check(*of_structure(name, 3))
 
 
 @pytest.mark.parametrize("number", RANDOM)

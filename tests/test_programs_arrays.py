@@ -381,6 +381,23 @@ def test_pytorch_differentiates_the_function() -> None:
         program(torch.tensor(X, requires_grad=True), torch.tensor(Y))
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own, while it compiles
+def test_pytorch_compiles_the_function() -> None:
+    torch = pytest.importorskip("torch")
+    program = mg.program(forked)
+    expected = program(X, Y)
+    slopes = gradients(program, expected.sum())
+    function = program.function(torch)
+    # The backend that generates no code: what it gets is what others get.
+    compiled = torch.compile(lambda *a: function(*a), fullgraph=True, backend="aot_eager")
+    parameters = torch.tensor(vector(program, np), requires_grad=True)
+    results, found = compiled(parameters, torch.tensor(X), torch.tensor(Y))
+    assert_same(results.detach(), expected.data)
+    assert_same(found.detach(), slopes)
+    results.sum().backward()
+    assert_same(parameters.grad, slopes)
+
+
 def test_a_cuda_device_is_used_where_there_is_one() -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():

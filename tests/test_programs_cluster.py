@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,50 @@ def test_a_cluster_gives_the_same_bits_every_time(client: Any) -> None:
     assert (gradients(program(*held).mean()) == first).all()
     held = client.persist([dx.rechunk((50, 1)), dy])
     assert (gradients(program(held[0].rechunk((70, 3)), dy).mean()) == first).all()
+
+
+def from_npy(folder: Path) -> Any:
+    da.to_npy_stack(str(folder), da.from_array(np.c_[X, Y], chunks=(300, 4)))
+    return da.from_npy_stack(str(folder), mmap_mode="r")
+
+
+def from_zarr(folder: Path) -> Any:
+    pytest.importorskip("zarr")
+    da.from_array(np.c_[X, Y], chunks=(300, 4)).to_zarr(str(folder / "rows.zarr"))
+    return da.from_zarr(str(folder / "rows.zarr"))
+
+
+def from_hdf5(folder: Path) -> Any:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "rows.h5", "w") as file:
+        file["rows"] = np.c_[X, Y]
+    return da.from_array(h5py.File(folder / "rows.h5")["rows"], chunks=(300, 4))
+
+
+def from_parquet(folder: Path) -> Any:
+    pytest.importorskip("pyarrow")
+    frames, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.c_[X, Y], columns=list("abcd"))
+    frames.from_pandas(table, npartitions=4).to_parquet(folder)
+    return frames.read_parquet(folder).to_dask_array(lengths=True)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the libraries that read
+@pytest.mark.parametrize("source", [from_npy, from_zarr, from_hdf5, from_parquet])
+def test_rows_on_disk_are_read_by_the_workers(
+    source: Callable[[Path], Any], tmp_path: Path, client: Any
+) -> None:
+    from distributed.protocol.pickle import dumps
+
+    program = mg.program(lambda row: error(row[:3], row[3]))
+    expected = mg.program(error)(X, Y)
+    result: Any = program(source(tmp_path))
+    total = result.mean()
+    assert_same(total.data, expected.mean().data)
+    assert_same(gradients(total), gradients(expected.mean()))
+    # What is sent for a task says where its rows are.
+    call = result._call
+    assert len(dumps(call._batch(0, 2))) < 10_000 < 600 * 4 * 8
 
 
 def test_a_program_may_have_a_client_of_its_own(client: Any) -> None:

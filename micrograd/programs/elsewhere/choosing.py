@@ -195,12 +195,17 @@ class Forward:
 
 def is_true(xp: Any, mask: Any) -> bool:
     """Return whether there is a true element; not if that cannot be told while compiling."""
-    if mask is None:
+    if mask is None or _stands_for_later(mask):
         return False
     try:
         return bool(xp.any(mask))
     except (TypeError, RuntimeError):  # it stands for arrays that come later
         return False
+
+
+def _stands_for_later(x: Any) -> bool:
+    """Return whether an array has a shape but no numbers yet, as PyTorch's while it compiles."""
+    return any(kind.__name__ in ("FakeTensor", "FunctionalTensor") for kind in type(x).__mro__)
 
 
 def _either(x: Any, y: Any) -> Any:

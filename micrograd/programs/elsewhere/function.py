@@ -11,7 +11,13 @@ import numpy as np
 
 from micrograd.engine import Value
 from micrograd.programs.elsewhere.choosing import Forward, Way, is_true
-from micrograd.programs.elsewhere.namespaces import device_of, library_of, name_of, standard
+from micrograd.programs.elsewhere.namespaces import (
+    as_one_node,
+    device_of,
+    library_of,
+    name_of,
+    standard,
+)
 from micrograd.programs.elsewhere.pieces import Run
 from micrograd.programs.run.forms import Form, size_of
 from micrograd.programs.trace.recording import ProgramError
@@ -123,9 +129,15 @@ class ArrayFunction:
         self._parameters = parameters
         self._ways: dict[Path, Way] = {}
         self.xp: Any = standard(xp)
+        self._call: Callable[..., tuple[Any, Any]] = as_one_node(self.xp, self._compute)
 
     def __call__(
         self, parameters: Any, /, *examples: Any, seeds: Any = None, **named: Any
+    ) -> tuple[Any, Any]:
+        return self._call(parameters, *examples, seeds=seeds, **named)
+
+    def _compute(
+        self, parameters: Any, /, *examples: Any, seeds: Any, **named: Any
     ) -> tuple[Any, Any]:
         xp, name = self.xp, self.__name__
         vector = as_array(xp, parameters, f"{name}: the parameters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,22 @@ def standard(xp: Any) -> Any:
             f"function(xp) takes an array library, such as jax.numpy or torch, got {xp!r}"
         )
     return xp
+
+
+def as_one_node(xp: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that torch.compile does not read as Python, but runs to see its operations.
+
+    Others' compilers do so with any function.
+    """
+    if name_of(xp) != "torch":
+        return function
+    import torch
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    whole: Callable[..., Any] = torch.compiler.allow_in_graph(call)
+    return whole
 
 
 def on_host(x: Any) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
-from micrograd.value.selection import Chosen, Take
+from micrograd.value.selection import Chosen, Take, logsumexp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,7 +131,7 @@ class Instructions:
         if code is None:
             if isinstance(step.detail, Chosen):
                 return self._selection("CHOSEN", step, self._axes([step.out, *step.operands]), 0)
-            return isinstance(step.detail, Take) and self._choose(step)
+            return self._choose(step) if isinstance(step.detail, Take) else self._log_of_sum(step)
         out, operands = step.out, step.operands
         if isinstance(step.detail, Choice):  # the slope, and then where it may be a choice
             operands = operands[:1]
@@ -151,6 +151,18 @@ class Instructions:
             return self._line(code, views)
         axes = self._axes(views)
         return self._loop(code, self._bases(views), axes)
+
+    def _log_of_sum(self, step: Step) -> bool:
+        """Write a log of a sum of exponentials in pairs, what the result overwrites first."""
+        own, code, before = self._bases([step.out]), self._codes["logaddexp"], self._words[:]
+        first, *rest = sorted(step.operands, key=lambda view: self._bases([view]) != own)
+        fits = getattr(step.detail, "make", None) is logsumexp_of and len(rest) > 0
+        fits = fits and own not in [self._bases([view]) for view in rest[1:]]
+        for view in rest if fits else ():
+            views, first = [step.out, first, view], step.out
+            fits = fits and self._loop(code, self._bases(views), self._axes(views))
+        self._words = self._words if fits else before
+        return fits
 
     def _line(self, code: int, views: Sequence[View]) -> bool:
         """Write a row of the table for single rows of numbers, one of each example."""
