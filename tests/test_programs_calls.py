@@ -72,6 +72,15 @@ def test_floats_are_no_indices_though_integers_of_their_shape_were() -> None:
     assert traced(np.array([2, 0])).data.tolist() == [100.0, 1.0]
 
 
+@pytest.mark.parametrize("wrong", [3, -4])
+def test_an_index_of_two_tables_fits_the_smaller(wrong: int) -> None:
+    large, small = values(np.arange(5.0)), values([1.0, 10.0, 100.0])
+    traced = program(lambda x: mg.take(large, x[2]) * mg.take(small, x[2]) + mg.take(large, x[0]))
+    assert traced(np.array([[4, 9, 2], [3, 9, -3]])).data.tolist() == [204.0, 5.0]
+    with pytest.raises(IndexError, match=f"index {wrong} in row 1 of x, position 2.* table of 3"):
+        traced(np.array([[4, 9, 2], [3, 9, wrong]]))
+
+
 def test_names_that_refer_to_others_are_noticed() -> None:
     w, factor = Value(1.0), 2.0
     traced = program(lambda x: w * x * factor)
@@ -112,6 +121,14 @@ def test_results_that_lie_in_pieces_come_in_their_order(n: int) -> None:
 def test_a_sum_of_one_result_is_a_sum() -> None:
     assert str(program(lambda x: -x)(np.array([0.0])).sum().data) == "0.0"
     assert program(lambda x: x * 2)(np.array([1.5])).mean().data == 3.0
+
+
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(0, None), slice(2, 3)])
+def test_logsumexp_of_rows_is_the_loops_with_and_without_infinities(rows: slice) -> None:
+    w = values([0.5, -1.0])
+    traced = program(lambda x: mg.logsumexp([x[0], w[0], x[1] * w[1], x[0]]) * mg.logsumexp(w))
+    given = np.array([[1.0, 2.0], [1000.0, -999.0], [np.inf, 1.0], [-np.inf, 3.0]])[rows]
+    assert_same(traced, [given], [w])
 
 
 def test_a_call_that_ends_after_names_changed_does_not_decide_how_the_next_one_runs() -> None:

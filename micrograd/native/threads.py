@@ -44,17 +44,19 @@ def in_order(
     helpers: list[Thread] = []
     try:
         for _ in range(threads - 1):
-            helper = Thread(target=work.work, name="micrograd")
+            helpers.append(Thread(target=work.work, name="micrograd"))
             try:
-                helper.start()
+                helpers[-1].start()
             except RuntimeError:  # there are no threads here, or no more of them
                 break
-            helpers.append(helper)
         work.work()
     finally:
         work.stopped = True
         for helper in helpers:
-            helper.join()
+            if (
+                helper.is_alive()
+            ):  # else an interrupt came as it was started: it finds nothing to do
+                helper.join()
     if work.error is not None:
         raise work.error
 

@@ -125,7 +125,7 @@ class Path:
             given = inputs[name][columns]
             if rows is not None:
                 given = given[:, rows]
-            if not np.logical_and.reduce((given >= -sizes) & (given < sizes), None):
+            if np.count_nonzero((given >= -sizes) & (given < sizes)) < given.size:
                 self._tell_which(inputs, rows, numbers)
 
     def _tell_which(self, inputs: Inputs, rows: Array | None, numbers: Array | None) -> None:
@@ -146,13 +146,19 @@ class Path:
             return Call.of(self.operands, [self.program]), self.idle
 
 
-def _limits(indices: list[Index]) -> list[tuple[str, Array, Array]]:
+def _limits(indices: list[Index]) -> list[tuple[str, Any, Array]]:
     """Return the columns of each argument that are indices, and the sizes of their tables."""
-    return [
-        (name, np.array([i.column for i in own]), np.array([[float(i.size)] for i in own]))
-        for name in dict.fromkeys(index.name for index in indices)
-        if (own := [index for index in indices if index.name == name])
-    ]
+    sizes: dict[str, dict[int, int]] = {}  # of the smallest table, by name and column
+    for index in indices:
+        own = sizes.setdefault(index.name, {})
+        own[index.column] = min(index.size, own.get(index.column, index.size))
+    found: list[tuple[str, Any, Array]] = []
+    for name, own in sizes.items():
+        columns = sorted(own)
+        span = slice(columns[0], columns[-1] + 1)
+        which = span if span.stop - span.start == len(columns) else np.array(columns)
+        found.append((name, which, np.array([[float(own[column])] for column in columns])))
+    return found
 
 
 class Part(NamedTuple):

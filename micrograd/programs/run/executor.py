@@ -24,13 +24,15 @@ from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.guards import Guards
 from micrograd.programs.run.instructions import Instructions, can_write, executor
 from micrograd.programs.run.kernels import Call
-from micrograd.programs.run.matmul import fits_blas, outer, packed, product
+from micrograd.programs.run.matmul import fits_blas, one_product, outer, packed, product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
+# The products of one kind that einsum takes long to begin with: number by number, then added up.
+_DOT_PRODUCTS = ("az,az->z", "abz,abz->az", "abcz,abcz->abz")
 FEW = 16  # examples: a sum over terms and examples is one product, though these have to be copied
 
 
@@ -128,7 +130,8 @@ class Workspace:
     def _gather(self, plan: Plan) -> list[Call]:
         """Return what ends a reverse pass: gradients from elsewhere copied, and all looked at."""
         calls: list[Call] = []
-        for storage, places, which in plan.copied:
+        for storage, *pair in plan.copied:
+            places, which = map(np.ascontiguousarray, pair)
             numbers = np.empty(len(which))
             calls.append((self.buffers[storage].take, (which, None, numbers, "clip")))
             calls.append((self.gradients.__setitem__, (places, numbers)))
@@ -218,6 +221,9 @@ class Workspace:
     def _product(self, step: Step) -> Any:
         batch, depth, terms = step.detail
         out, shared, varying = map(self._array, (step.out, *step.operands))
+        if self.n == 1 and depth == terms == 1 <= batch and not any(shared.strides[:batch]):
+            # Of one example, what is multiplied by the same are the rows of one matrix.
+            return one_product(varying[..., 0], shared[(0,) * batch].T, out[..., 0])
         calls: list[Any] = []
         if not depth:
             out = np.expand_dims(out, -2)
@@ -286,16 +292,22 @@ class Workspace:
         arrays = [self._array(v) for v in step.operands]
         if step.detail == "a,a->":  # for which einsum takes its time
             return [(np.dot, (*arrays, self._array(step.out)))]
-        return [(partial(np.einsum, step.detail, out=self._array(step.out)), tuple(arrays))]
+        out = self._array(step.out)
+        if self.n == 1 and step.detail in _DOT_PRODUCTS:
+            left, right = arrays
+            return [(np.matmul, (left.swapaxes(-1, -2), right, out[..., None]))]
+        return [(partial(np.einsum, step.detail, out=out), tuple(arrays))]
 
     def _take(self, step: Step) -> Any:
         [source] = step.operands
-        return [(self._array(source).take, (step.detail, 0, self._array(step.out), "clip"))]
+        places = np.ascontiguousarray(step.detail)
+        return [(self._array(source).take, (places, 0, self._array(step.out), "clip"))]
 
     def _put(self, step: Step) -> Any:
         [source] = step.operands
-        places = self.buffers[step.out.storage]
-        return [(places.__setitem__, (step.detail, self._array(source)))]
+        places = np.ascontiguousarray(step.detail)
+        out = self.buffers[step.out.storage]
+        return [(out.__setitem__, (places, self._array(source)))]
 
 
 class _Numbers(dict[View, "Array"]):

@@ -13,7 +13,7 @@ from micrograd import ops
 from micrograd.derivatives.kinks import Choice
 from micrograd.ops import Op
 from micrograd.symbolic.formula import Formula, of_row, operand_names
-from micrograd.value.selection import Chosen, Take
+from micrograd.value.selection import Chosen, Selection, Take, logsumexp_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +42,8 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         index, place = operands
         marks = np.empty(out.shape, bool)
         return [(_mark_chosen, (op.count, _once(index), place, marks, out))]
+    if isinstance(op, Selection) and op.make is logsumexp_of:
+        return [(_log_of_sum, (op, operands, out, *[np.empty(out.shape) for _ in range(3)]))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
@@ -66,7 +68,9 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
 def reduced(op: Op, terms: Array, axes: tuple[int, ...], out: Array) -> Call:
     """Return the call that adds up, or takes the maximum or minimum, along some axes."""
     reduce = getattr(np, op.name).reduce
-    return (reduce if op is ops.add else partial(_extreme, reduce)), (terms, axes, None, out)
+    if op is ops.add:
+        return reduce, (terms, axes, None, out)
+    return _extreme, (reduce, terms, axes, out)
 
 
 def on_arrays(op: Op) -> Callable[..., Any]:
@@ -186,20 +190,35 @@ def _once(x: Array) -> Array:
 
 
 def _mark_chosen(count: int, index: Array, place: Array, marks: Array, out: Array) -> None:
-    np.equal(index % count, place, marks)
+    np.equal(index % count, place, marks)  # into floats at once, it is slower for many
     np.copyto(out, marks)
 
 
-def _extreme(
-    reduce: Callable[..., Any], terms: Array, axes: tuple[int, ...], _: None, out: Array
-) -> None:
+def _extreme(reduce: Callable[..., Any], terms: Array, axes: tuple[int, ...], out: Array) -> None:
     """Compute a maximum or minimum; of 0.0 and -0.0 it is the last, as in a loop."""
     reduce(terms, axes, None, out)
-    if np.logical_and.reduce(out, None):
+    if np.count_nonzero(out) == out.size:
         return
     ordered = np.moveaxis(terms, axes, range(len(axes))).reshape(-1, *out.shape)[::-1]
     last = np.expand_dims((ordered == 0).argmax(0), 0)
     np.copyto(out, np.take_along_axis(ordered, last, 0)[0], where=out == 0)
+
+
+def _log_of_sum(
+    op: Op, operands: list[Array], out: Array, largest: Array, total: Array, power: Array
+) -> None:
+    """Compute a logsumexp, without the cases of infinite numbers where there are none."""
+    largest[...] = operands[0]
+    for x in operands[1:]:
+        np.maximum(largest, x, out=largest)
+    if np.count_nonzero(np.isfinite(largest)) < largest.size:
+        _apply(op, operands, out)
+        return
+    total[...] = 0.0
+    for x in operands:
+        np.subtract(x, largest, power)
+        np.add(total, np.exp(power, power), total)
+    np.add(np.log(total, total), largest, out)
 
 
 def _where(condition: Array, x: Array, y: Array, out: Array) -> None:

@@ -32,7 +32,7 @@ def product(left: Array, right: Array, out: Array) -> list[Call]:
         calls, copy = packed(left.T, 0, 1)
         left = copy.T
     if len(pieces) == 1:
-        return [*calls, _one(left, right, out)]
+        return [*calls, *one_product(left, right, out)]
     return [*calls, *[(np.matmul, (left, right[:, s], out[:, s])) for s in pieces]]
 
 
@@ -40,7 +40,7 @@ def outer(left: Array, right: Array, out: Array) -> list[Call]:
     """Do the same where the examples are the columns of `left` and the rows of `right`: a sum."""
     pieces = _pieces(left, right, left.shape[-1])
     if len(pieces) == 1:
-        return [_one(left, right, out)]
+        return one_product(left, right, out)
     sums = np.empty((len(pieces), *out.shape))
     parts = [(np.matmul, (left[:, s], right[s], part)) for s, part in zip(pieces, sums)]
     return [*parts, (np.add.reduce, (sums, 0, None, out))]
@@ -60,11 +60,11 @@ def _pieces(left: Array, right: Array, n: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _one(left: Array, right: Array, out: Array) -> Call:
+def one_product(left: Array, right: Array, out: Array) -> list[Call]:
     """Choose the quicker of NumPy's two matrix products: `dot` has less to prepare."""
     small = 0 < _work(left, right) < 300_000
     as_they_lie = left.flags.forc and right.flags.forc and out.flags.c_contiguous
-    return (np.dot if small and as_they_lie else np.matmul), (left, right, out)
+    return [(np.dot if small and as_they_lie else np.matmul, (left, right, out))]
 
 
 def fits_blas(matrix: Array) -> bool:
