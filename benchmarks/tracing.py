@@ -1,12 +1,12 @@
-"""Time the first call of a program, in microseconds for each node of the tape.
+"""Time the first call of a program, in microseconds of processor time for each node.
 
     python benchmarks/tracing.py
 
 It traces the function and its reverse pass, lifts and plans them, and makes the buffers and calls
-for 100 examples. The nodes are those on the tape: leaves, and what the function and its reverse
-pass compute, each number once. Each round takes all works once, each made anew; the median over the
-rounds is reported, the range, how much of it is not spent on plan and buffers, and the median of
-the ratios to the large network within the rounds.
+for 100 examples. The nodes are leaves and what the function and its reverse pass compute, each
+number once. Each round takes all works once, each made anew; the median over the rounds is
+reported, the range, the median of the ratios to the large network within the rounds, and how much
+memory is allocated for each node at one example: most at a time, and in the end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import gc
 import random
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +24,8 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import Value, nn
-from micrograd.native.gc_pause import uncollected
+from micrograd.programs import Program
 from micrograd.programs.lift.lifted import Lifted
-from micrograd.programs.lower.plan import Plan
-from micrograd.programs.run.executor import Workspace
 
 Function = Callable[..., Any]
 
@@ -102,51 +101,72 @@ WORKS: dict[str, tuple[Callable[..., tuple[Function, int]], Any]] = {
     "chain of s w + b": (biased, 4_000),
     "chain of tanh(0.999 s + w)": (tanhs, 4_000),
     "chain of different rows": (mixture, 12_000),
+    "loop of 100,000 steps": (tanhs, 100_000),
 }
+LARGE = "network 784-128-10"
 
 
-def measure(work: str) -> tuple[float, float, int]:
-    """Time the first call for 100 examples, and the part in plan and buffers; count the nodes."""
+def made(work: str) -> tuple[Program, int]:
+    """Make the program of a work anew, and return the number of its inputs."""
     make, size = WORKS[work]
     function, width = make(size)
-    program = mg.program(function)
+    return mg.program(function), width
+
+
+def first_call(work: str) -> float:
+    """Time the first call for 100 examples."""
+    program, width = made(work)
     examples = np.random.default_rng(0).normal(size=(100, width))
     gc.collect()
-    start = time.perf_counter()
+    start = time.process_time()
     program(examples)
-    taken = time.perf_counter() - start
+    return time.process_time() - start
+
+
+def nodes_of(work: str) -> int:
+    """Count the nodes."""
+    program, width = made(work)
+    program(np.zeros((1, width)))
     version = program._known.version
     assert version is not None
     [paths] = version.paths.values()
     [path] = paths.found
     lifted = Lifted(path.tape, path.outputs, [], path.slopes, path.program.parameters, {})
-    nodes = len(lifted.group_of)
-    with uncollected():  # as it is in the call
-        start = time.perf_counter()
-        workspace = Workspace(Plan(lifted), len(examples))
-        planning = time.perf_counter() - start
-    del workspace
-    return taken, planning, nodes
+    return len(lifted.group_of)
+
+
+def memory(work: str) -> tuple[int, int]:
+    """Return the bytes that the first call for one example allocates: at a time, and in the end."""
+    program, width = made(work)
+    tracemalloc.start()
+    result = program(np.zeros((1, width)))
+    gc.collect()
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del result
+    return most, kept
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    nodes: dict[str, int] = {}
-    taken: dict[str, list[float]] = {work: [] for work in WORKS}  # microseconds a node
-    lifting: dict[str, list[float]] = {work: [] for work in WORKS}  # of these, before the plan
+    taken: dict[str, list[float]] = {work: [] for work in WORKS}
     for _ in range(rounds):
         for work in WORKS:
-            seconds, planning, nodes[work] = measure(work)
-            taken[work].append(1e6 * seconds / nodes[work])
-            lifting[work].append(1e6 * (seconds - planning) / nodes[work])
+            taken[work].append(first_call(work))
+    large = nodes_of(LARGE)
     for work, each in taken.items():
-        ratio = statistics.median(x / y for x, y in zip(each, taken["network 784-128-10"]))
+        nodes = nodes_of(work)
+        own = [1e6 * seconds / nodes for seconds in each]
+        by_large = statistics.median(x / y for x, y in zip(each, taken[LARGE]))
+        ratio = by_large * large / nodes
+        most, kept = (size // nodes for size in memory(work))
         print(
-            f"{work:28} {nodes[work]:7} nodes {statistics.median(each):6.1f} us a node "
-            f"({min(each):.1f}-{max(each):.1f}), tracing and lifting "
-            f"{statistics.median(lifting[work]):4.1f}   {ratio:.2f} times the large network's"
+            f"{work:28} {nodes:7} nodes {statistics.median(own):6.1f} us a node "
+            f"({min(own):.1f}-{max(own):.1f}), {ratio:.2f} times the large network's; "
+            f"{most} bytes a node, {kept} kept",
+            flush=True,
         )
 
 

@@ -19,6 +19,7 @@ from eager_loop import assert_agree, values
 
 import micrograd as mg
 from micrograd import Value
+from micrograd.programs.run import executor
 
 ROWS = 5
 
@@ -360,3 +361,27 @@ def test_results_in_which_no_argument_or_no_parameter_is(rng: np.random.Generato
         return w[0] * x, w[0] * w[1], x + y, mg.exp(w[1]) * 3.0, w[1], y
 
     assert_agree(mixed, rng.normal(size=(2, ROWS)), [w])
+
+
+def test_gradients_of_one_parameter_that_another_is_made_of_add_up_over_chunks(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One gradient is put into its row after all chunks, and the next one reads it there."""
+    p, q, bias = Value(0.7), [Value(float(x)) for x in rng.normal(size=9)], [Value(0.3), Value(0.2)]
+
+    def loss(a: Any, c: Any, d: Any) -> Any:
+        x = [a, p * 0.5 if c in (0, 2) else p]
+        z = [x[1 - i] - bias[i] + q[1 + 3 * i] + 0.5 * x[i] for i in range(2)]
+        y = [mg.sigmoid(d), mg.sigmoid(mg.sin(z[0]))]
+        return mg.losses.cross_entropy(z, [v / sum(y) for v in y])
+
+    given = rng.normal(size=7), rng.integers(0, 3, 7), rng.normal(size=7)
+    gradients = []
+    for chunk in (7, 2, 3):
+        monkeypatch.setattr(executor, "chunk_of", lambda *_, chunk=chunk: chunk)
+        for v in (p, *q, *bias):
+            v.grad = 0.0
+        mg.program(loss)(*given).sum().backward()
+        gradients.append([v.grad for v in (p, *q, *bias)])
+    for found in gradients[1:]:
+        np.testing.assert_allclose(found, gradients[0], rtol=1e-12, atol=1e-14)

@@ -47,6 +47,16 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     return fast, c_core.toposort, "c"
 
 
+def executor() -> Any:
+    """Return the C executor; None where it was not built, or where Python's core was asked for."""
+    if c_core is None:
+        return None
+    try:
+        return importlib.import_module("micrograd.native._executor")
+    except ImportError:
+        return None
+
+
 def _replace(module: ModuleType, name: str) -> None:
     """Put a function of the C core into the place of Python's; pickles name that place."""
     function = getattr(c_core, name)

@@ -44,10 +44,16 @@ class Suspect(NamedTuple):
 
     def numbers(self, graph: Graph) -> Numbers | None:
         """Return what a class with this mistake computes; None if that takes too long."""
-        try:
-            return run(graph, Value, **self.change)
-        except TimeIsUp:
-            return None
+        known = _KNOWN.setdefault(id(self), {})  # of a suspect of this module, which stays
+        if graph not in known:
+            try:
+                known[graph] = run(graph, Value, **self.change)
+            except TimeIsUp:
+                known[graph] = None
+        return known[graph]
+
+
+_KNOWN: dict[int, dict[Graph, Numbers | None]] = {}
 
 
 def _backward_by(wrong_pass: Pass, visits: bool = False) -> Callable[[Value], None]:

@@ -7,6 +7,7 @@ behind the last chunk.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,24 +53,32 @@ def in_chunks(steps: Sequence[Step]) -> Pass | None:
     found = Pass([], [], [])
     late, read = _Rows(), _Rows()  # what is complete after all examples; what each of these reads
     for step in steps:
-        views = [step.out, *step.operands]
+        out = _written(step)
+        views = [out, *step.operands]
         is_late = any(map(late.meet, views))
         if not any(view.varies for view in views):
-            if not is_late and read.meet(step.out):
+            if not is_late and read.meet(out):
                 return None
             (found.after if is_late else found.before).append(step)
             if is_late:
-                late.add(step.out)
+                late.add(out)
             continue
         if is_late or not (step.out.varies or _adds_up(step)):
             return None
         found.each.append(step)
         if not step.out.varies:
-            late.add(step.out)
+            late.add(out)
         for view in step.operands:
             if not view.varies:
                 read.add(view)
     return found
+
+
+def _written(step: Step) -> View:
+    """Return what a step may write: of what it puts or clears rows of, all."""
+    if step.kind in ("put", "clear"):
+        return step.out._replace(base=0, dims=(sys.maxsize,), strides=(1,))
+    return step.out
 
 
 def _adds_up(step: Step) -> bool:

@@ -39,8 +39,8 @@ class Plan:
                 steps.write(group)
         self.storages: list[Storage] = steps.storages
         self.gradients: int = steps.gradients
-        self.forward: list[Step] = steps.forward
-        self.backward: list[Step] = steps.backward
+        self.forward: Sequence[Step] = steps.forward
+        self.backward: Sequence[Step] = steps.backward
         self._lay_out_inputs()
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
         copied = steps.elsewhere()

@@ -1,4 +1,4 @@
 """Run a plan on NumPy arrays, and give its results to the ordinary graph.
 
-May import trace, lift and lower. Begin with executor.py.
+May import trace, lift, lower and straight. Begin with executor.py.
 """

@@ -12,12 +12,12 @@ from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.native.threads import available, in_order
-from micrograd.programs.lift.lifted import Lifted
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
+from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.tape import Tape
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class Executable:
         self.parameters: list[Value] = list(parameters)
         self.block: Any = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        lifted = Lifted(tape, outputs, guards, slopes, parameters, patterns)
-        self.plan: Plan = Plan(lifted, list(guards.values()))
+        self.plan: Plan = planned(tape, outputs, guards, slopes, parameters, patterns)
         self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs

@@ -189,13 +189,10 @@ class Workspace:
         """Return the steps as calls: many in C as one, and each of the others as NumPy's own."""
         calls: list[Call] = []
         in_c = self._in_c
-        by_kind = {kind: getattr(self, f"_{kind}") for kind in {step.kind for step in steps}}
-        for step in steps:
-            if in_c is None:
-                calls += by_kind[step.kind](step)
-            elif not in_c.write(step):
-                calls += in_c.as_calls()
-                calls += by_kind[step.kind](step)
+        for step in steps if in_c is None else in_c.unwritten(steps):
+            if in_c is None or not in_c.write(step):
+                calls += [] if in_c is None else in_c.as_calls()
+                calls += getattr(self, f"_{step.kind}")(step)
         return calls if in_c is None else [*calls, *in_c.as_calls()]
 
     def _array(self, view: View, broadcast: bool = False) -> Array:

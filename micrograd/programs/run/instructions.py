@@ -7,10 +7,9 @@ operation say, remains a call of NumPy, and what is written before it is a list 
 
 from __future__ import annotations
 
-import importlib
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from micrograd import ops
@@ -22,6 +21,8 @@ from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import axes as along
 from micrograd.programs.run.axes import Axis
 from micrograd.programs.run.kernels import Call, has_vectors_in_numpy_alone
+from micrograd.programs.straight.line import StraightLine
+from micrograd.programs.straight.words import Target, parts
 from micrograd.value.selection import Chosen, Take, logsumexp_of
 
 if TYPE_CHECKING:
@@ -38,18 +39,7 @@ FEW = 4  # numbers that are quicker one by one than as a loop
 PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(5)
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
-
-def _load() -> Any:
-    """Return the C executor; None where it was not built, or where Python's core was asked for."""
-    if takeover.c_core is None:
-        return None
-    try:
-        return importlib.import_module("micrograd.native._executor")
-    except ImportError:
-        return None
-
-
-executor: Any = _load()
+executor: Any = takeover.executor()
 
 
 def can_write(numbers: Array) -> bool:
@@ -124,6 +114,15 @@ class Instructions:
         written: bool = getattr(self, f"_{step.kind}")(step)
         return written
 
+    def unwritten(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """Yield the steps to be written one by one; straight-line code is written here."""
+        target = Target(self._code_for, self._places, self._codes["LOOP"], self._n, FEW)
+        for part in parts(steps, target) if isinstance(steps, StraightLine) else steps:
+            if isinstance(part, bytes):
+                self._words.frombytes(part)
+            else:
+                yield part
+
     # Rows of the table --------------------------------------------------------------------------
 
     def _row(self, step: Step) -> bool:
@@ -169,9 +168,8 @@ class Instructions:
         last = self._n - 1
         lines: list[tuple[int, int]] = []
         for storage, varies, base, _, _ in views:
-            place, row, step = self._places[storage]
-            place += base * row
-            step = step if varies else 0
+            place, row, example = self._places[storage]
+            place, step = place + base * row, example if varies else 0
             if not lines:
                 first, own = place, step
             meets = place <= first + last * own and first <= place + last * step
@@ -182,10 +180,12 @@ class Instructions:
             for k in range(self._n):
                 self._words.extend([code, *[place + k * step for place, step in lines]])
             return True
-        self._words.extend([self._codes["LOOP"], code, 1, self._n])
-        for line in lines:
-            self._words.extend(line)
+        words = [x for line in lines for x in line]
+        self._words.extend([self._codes["LOOP"], code, 1, self._n, *words])
         return True
+
+    def _code_for(self, op: Op, count: int) -> int | None:
+        return None if count > MANY and has_vectors_in_numpy_alone(op) else self._code(op)
 
     def _code(self, op: Op) -> int | None:
         """Return the code of an operation; None if C does not have it."""
