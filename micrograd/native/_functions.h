@@ -1,5 +1,5 @@
-/* exp, log, tanh, sin, erf and their like without branches or tables, so that the compiler computes several at once. They are
- * within 2 units in the last place of the truth, over their whole range: a test holds that. */
+/* exp, log, tanh, sin, erf and their like without branches or tables, so that the compiler computes several at once.
+ * They are within 2 units in the last place of the truth, over their whole range: a test holds that. */
 
 static inline double from_bits(uint64_t bits) {
     double x;

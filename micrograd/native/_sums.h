@@ -37,9 +37,9 @@ static void sum_anyhow(int kind, const Sizes *z, double *o, const double *x, con
     }
 }
 
-/* SUM, kind (with ADDS, what is there stays in the sum), axes before i, axes before m; the extents: of those axes, then i, j, and then those axes, m, k; then
- * the result: its place, and its step along each of the first axes, i and j; then each factor: its place, and its
- * step along all of them, in the same order. */
+/* SUM, kind (with ADDS, what is there stays in the sum), axes before i, axes before m; the extents: of those axes,
+ * then i, j, and then those axes, m, k; then the result: its place, and its step along each of the first axes, i and
+ * j; then each factor: its place, and its step along all of them, in the same order. */
 static const int32_t *run_sum(double *numbers, const int32_t *w) {
     const int kind = w[1] % ADDS, adds = w[1] >= ADDS, outer = w[2], inner = w[3], axes = outer + inner + 4;
     const int n = kind == SUM_OF_PRODUCTS ? 3 : 2;

@@ -53,9 +53,7 @@ def in_order(
     finally:
         work.stopped = True
         for helper in helpers:
-            if (
-                helper.is_alive()
-            ):  # else an interrupt came as it was started: it finds nothing to do
+            if helper.is_alive():  # else an interrupt came as it was started: it will find no work
                 helper.join()
     if work.error is not None:
         raise work.error
