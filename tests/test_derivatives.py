@@ -805,3 +805,12 @@ def test_of_no_numbers_there_are_no_derivatives() -> None:
 def test_a_value_alone_is_no_function(alone: Any) -> None:
     with pytest.raises(TypeError, match=r"grad\(output, inputs\); got .* alone"):
         mg.grad(alone)
+
+
+@pytest.mark.parametrize("second", [hessian, lambda f: lambda x: hvp(f)(x, 1.0)])
+def test_second_derivatives_within_a_derivative_may_be_of_one(second: Any) -> None:
+    def cube(u: Value) -> Value:
+        return u * u * u
+
+    slope = grad(lambda x: second(lambda z: grad(cube)(z) * z)(x))  # of 3 z^3
+    assert slope(0.7) == pytest.approx(18.0, rel=1e-12)

@@ -231,6 +231,17 @@ def test_the_pickle_of_an_objective_of_a_global_function_has_its_own_parameters(
     assert (own.fun([2.0]), own.x0[0], b.data) == (fit.fun([2.0]), 7.0, 1.0)
 
 
+def test_rows_that_change_later_change_no_method() -> None:
+    a, x = Value(2.0), np.array([1.0, 2.0])
+    fit = program(lambda x: (a * x - 1.0) ** 2).objective(a, x)
+    before = fit.fun(fit.x0), fit.jac(fit.x0), fit.hess(fit.x0), fit.jacobian(fit.x0)
+    x *= 10
+    for old, new in zip(before, (fit.fun(fit.x0), fit.jac(fit.x0), fit.hess(fit.x0))):
+        assert np.array_equal(old, new)
+    assert np.array_equal(before[3], fit.jacobian(fit.x0))
+    assert fit.fun(fit.x0 + 1) == 4.0 + 25.0
+
+
 def test_a_function_that_fails_leaves_the_parameters_as_they_were() -> None:
     fit = program(lambda x: b * x.data).objective(b, T)
     with pytest.raises(TypeError, match="a number of one row"):

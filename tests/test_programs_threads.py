@@ -104,7 +104,11 @@ def test_an_operation_of_the_user_runs_on_the_callers_thread() -> None:
         return x / 2
 
     half: Callable[..., Any] = Op("half", halved, lambda x, out: 0.5)
-    traced = mg.program(lambda x: half(x) * 3.0, threads=4)
+
+    def f(x: Any) -> Any:  # long enough to run in chunks, if it could
+        return half(x) * 3.0 + 0.0 * sum(mg.tanh(k * x) for k in range(1, 13))
+
+    traced = mg.program(f, threads=4)
     assert traced(np.ones(ROWS)).data.tolist() == [1.5] * ROWS
     assert seen == {threading.current_thread()}
 
@@ -158,11 +162,15 @@ def test_an_interrupt_ends_all() -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    def work(item: int) -> int:
+        if not item:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return sum(range(100))
+
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(KeyboardInterrupt):
-            in_order(lambda x: sum(range(100)), range(10**9), lambda _: None, 3)
+            in_order(work, range(10**9), lambda _: None, 3)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -172,15 +180,19 @@ def test_an_interrupt_ends_all() -> None:
             assert not helper.is_alive()
 
 
+@in_c
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fork_and_the_end_of_the_interpreter() -> None:
     code = """
-import atexit, os, sys
+import atexit, os, threading
 import numpy as np
 import micrograd as mg
-p = mg.program(lambda x: mg.exp(x) * x, threads=3)
+start, started = threading.Thread.start, []
+threading.Thread.start = lambda thread: (started.append(thread), start(thread))
+p = mg.program(lambda x: sum(mg.tanh(k * x) for k in range(1, 13)), threads=3)
 x = np.linspace(0, 1, 30_000)
 first = p(x).data.tobytes()
+assert len(started) == 2
 if (child := os.fork()) == 0:
     os._exit(p(x).data.tobytes() != first)
 assert os.waitpid(child, 0)[1] == 0

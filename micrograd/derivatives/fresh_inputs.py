@@ -197,11 +197,14 @@ class Call:
             again = self._results(again)[1][i]
         return is_number(again) and (float(again) == float(y) or (math.isnan(again) and y != y))
 
-    def derivatives(self, outputs: Sequence[Entry]) -> tuple[list[list[Any]], bool]:
+    def derivatives(
+        self, outputs: Sequence[Entry], returned: Sequence[Entry] | None = None
+    ) -> tuple[list[list[Any]], bool]:
         """Return the derivative of each output by each variable, and whether these are Values.
 
         They are where x held Values, and where something else may differentiate the result.
-        Raises ValueError where the outputs depend on a Value kept from an earlier call.
+        Outputs that are derivatives themselves are those of what `f` `returned`. Raises ValueError
+        where that depends on a Value kept from an earlier call.
         """
         tracer: Any = hooks.tracer_here()
         values = [y for y in outputs if isinstance(y, Value)] if tracer is not None else []
@@ -213,7 +216,7 @@ class Call:
             if rows is not None:
                 return rows, False
         if not traced:
-            self._check(outputs)
+            self._check(outputs if returned is None else returned)
         return chain_rule.jacobian(outputs, self.variables), True
 
     def own(self) -> sweeps.Own:

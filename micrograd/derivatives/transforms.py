@@ -241,10 +241,11 @@ def hessian(
 def _hessian(call: Call, sparse: bool = False) -> Any:
     if sparse:
         return call.with_aux(coloured.hessian(call), False)
-    slopes = chain_rule.gradient(call.scalar(), call.variables, 1.0)
+    output = call.scalar()
+    slopes = chain_rule.gradient(output, call.variables, 1.0)
     entries, as_values = coloured.filled_hessian(call, slopes), False
     if entries is None:
-        rows, as_values = call.derivatives(slopes)
+        rows, as_values = call.derivatives(slopes, [output])
         for i, row in enumerate(rows):  # the upper triangle differs by rounding at most
             for j in range(i):
                 rows[j][i] = row[j]

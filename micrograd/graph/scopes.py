@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from types import FrameType, FunctionType
@@ -145,8 +146,9 @@ class _ScopeBlock(Block):
         if frame is None:
             swap_scope(inner)
         else:
-            _framed.append((frame, inner))
-            hooks.set_scope_here(_in_force)
+            with _lock:
+                _framed.append((frame, inner))
+                hooks.set_scope_here(_in_force)
         self._entered.append((frame, inner, before))
         return inner
 
@@ -155,11 +157,13 @@ class _ScopeBlock(Block):
         if frame is None:
             swap_scope(before)
             return
-        _framed.remove((frame, inner))
-        if not _framed:
-            hooks.set_scope_here(None)
+        with _lock:
+            _framed.remove((frame, inner))
+            if not _framed:
+                hooks.set_scope_here(None)
 
 
+_lock = threading.Lock()
 _framed: list[tuple[FrameType, Scope]] = []  # the scopes that hold while a frame runs
 
 

@@ -36,9 +36,10 @@ def in_order(
 ) -> None:
     """Compute each item on one of so many threads, and take what comes out in their order.
 
-    The threads last as long as the call: so nothing is left over for a fork, an interrupt or the
-    end of the interpreter. This one works too, and alone where no others can be started. An error
-    ends the work, and is raised when all have stopped.
+    The threads last as long as the call: so nothing is left over for a fork or the end of the
+    interpreter. (After an interrupt, one may still end the item that it has begun.) This one works
+    too, and alone where no others can be started. An error ends the work, and is raised when all
+    have stopped.
     """
     work = _Work(compute, items, take)
     helpers: list[Thread] = []

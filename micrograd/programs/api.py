@@ -357,9 +357,10 @@ def program(
 
     On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
 
-    More than 8,192 examples are computed on as many threads, where all steps run in C; without
-    `threads`, on as many as the environment's MICROGRAD_THREADS says, or else as there are
-    processors. The results and gradients do not depend on their number, bit by bit.
+    More than 8,192 examples are computed on as many threads, where their numbers do not fit the
+    cache and all steps run in C, chunk by chunk; without `threads`, on as many as the environment's
+    MICROGRAD_THREADS says, or else as there are processors. The results and gradients do not depend
+    on their number, bit by bit. Pickles of a function's program are without `client` and `threads`.
 
     Raises TypeError for what is no function or client, ValueError for other `threads` than whole
     numbers from 1 on; the calls raise what `Program` says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,9 @@ class Objective:
 
     Its methods take the numbers of the parameters as one array x, in the order in which the Values
     stand in what was given to `program.objective`; they are what SciPy's `minimize` and
-    `least_squares` ask for. The Values themselves change by `assign` only. A pickle of it holds the
-    rows, the parameters and what was traced, with the derivatives that were asked for before.
+    `least_squares` ask for. The Values themselves change by `assign` only, the rows are copied. A
+    pickle of it holds the rows, the parameters and what was traced, with the derivatives that were
+    asked for before.
 
     >>> from micrograd import Value, program
     >>> a, b = Value(1.0), Value(0.0)
@@ -58,7 +60,8 @@ class Objective:
             params = params.parameters()
         nested = Nested(params, "params")
         _check(nested)
-        self._begin(nested.leaves, program, args, kwargs)
+        # Rows that change later would be seen by some derivatives, not by those kept for this x.
+        self._begin(nested.leaves, program, *copy.deepcopy((args, kwargs)))
 
     def _begin(
         self, values: list[Value], program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]

@@ -127,7 +127,8 @@ def _extreme(make: Callable[[int], Extreme], values: list[Any]) -> Any:
 def logsumexp(values: Iterable[Any]) -> Any:
     """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
 
-    It never overflows. Its slopes are the softmax of the values; where the result is infinite, the
+    It never overflows. Its slopes are the softmax of the values, exp(x - result), as right as the
+    result is rounded: to about 1e-16 times it, relatively. Where the result is infinite, the
     values that are equal to it share the slope (in `grad` within a program, it is nan there).
     Raises ValueError where there are none.
 

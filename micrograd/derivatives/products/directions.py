@@ -123,7 +123,7 @@ def _hvp(call: Call, vector: list[Any]) -> Any:
         if product is not None:
             return call.shaped(product, ())
     [rate] = chain_rule.directional([output], variables, vector)
-    [entries], as_values = call.derivatives([rate])
+    [entries], as_values = call.derivatives([rate], [output])
     return call.shaped(entries, (), as_values)
 
 

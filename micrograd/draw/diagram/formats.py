@@ -86,25 +86,25 @@ def in_light(svg: str) -> str:
     def plain(found: re.Match[str]) -> str:
         rules = found[1][found[1].rindex("}.picture { font") + 1 :]
         rules = re.sub(r"var\(--([\w-]+)\)", lambda name: colours[name[1]], rules)
-        rules = re.sub(r"font: (\d+px)[^;]*;", rf"font-size: \1; font-family: '{FONT}';", rules)
+        rules = re.sub(r"font: (\d+px)[^;]*;", rf"font-size: \1; font-family: '{_FONT}';", rules)
         rules = re.sub(r"font-weight: \d+", "font-weight: bold", rules.replace("4px", "4"))
         return f"<style>{rules}</style>"
 
     return re.sub(r"<style>(.*?)</style>", plain, svg, count=1, flags=re.S)
 
 
-FONT = "DejaVu Sans"  # has Greek letters
+_FONT = "DejaVu Sans"  # has Greek letters
 
 
 def _fonts() -> dict[str, Any]:
     """Return where letters come from: matplotlib brings some along, else those of the system."""
-    folder = font_folder()
+    folder = _font_folder()
     if folder is None:
-        return {"sans_serif_family": FONT, "font_family": FONT}
+        return {"sans_serif_family": _FONT, "font_family": _FONT}
     return {"skip_system_fonts": True, "font_dirs": [str(folder)]}
 
 
-def font_folder() -> Path | None:
+def _font_folder() -> Path | None:
     """Return the folder of the fonts that matplotlib brings along; None without it."""
     found = importlib.util.find_spec("matplotlib")
     if found is None or found.origin is None:
@@ -141,9 +141,9 @@ def _font() -> str:
     """Return the name of a font that has Greek letters, if matplotlib brings it along."""
     from svglib.svglib import register_font
 
-    folder = font_folder()
+    folder = _font_folder()
     if folder is None:
         return "Helvetica"
     for weight, name in (("normal", "DejaVuSans.ttf"), ("bold", "DejaVuSans-Bold.ttf")):
-        register_font(FONT, str(folder / name), weight=weight)
-    return FONT
+        register_font(_FONT, str(folder / name), weight=weight)
+    return _FONT

@@ -261,7 +261,7 @@ def _taking(places: Array, dims: tuple[int, ...], varies: bool) -> Compute:
 def _repeated(places: Array) -> int:
     """Return how many times in a row each place stands there, at least."""
     starts = np.flatnonzero(np.diff(places, prepend=-1))
-    return math.gcd(len(places), *starts.tolist())
+    return math.gcd(len(places), *starts.tolist()) or 1  # of no places it is 0
 
 
 def _joining(varies: bool) -> Compute:

@@ -51,7 +51,8 @@ class _Rows:
 def in_chunks(steps: Sequence[Step]) -> Pass | None:
     """Return the steps by when they are taken; None where some examples need sums over all."""
     found = Pass([], [], [])
-    late, read = _Rows(), _Rows()  # what is complete after all examples; what each of these reads
+    late = _Rows()  # what is complete after all examples
+    read = _Rows()  # what is read then, or by each of them
     for step in steps:
         out = _written(step)
         views = [out, *step.operands]
@@ -62,6 +63,8 @@ def in_chunks(steps: Sequence[Step]) -> Pass | None:
             (found.after if is_late else found.before).append(step)
             if is_late:
                 late.add(out)
+                for view in step.operands:
+                    read.add(view)
             continue
         if is_late or not (step.out.varies or _adds_up(step)):
             return None
