@@ -36,8 +36,9 @@ test: $(VENV)/test.installed $(VENV)/onnx.installed ## run the tests on both cor
 	MICROGRAD_PURE=1 $(BIN)/python $(PYTEST) -m "outside and not long"
 
 random: $(VENV)/test.installed ## compare random programs with the loop over the rows, for a minute on each core
-	$(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED))
-	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED))
+	$(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED)) & \
+	MICROGRAD_PURE=1 $(BIN)/python tests/random_programs.py --seconds 60 $(addprefix --seed ,$(SEED)); \
+	python_core=$$?; wait $$! && exit $$python_core
 
 arrays: $(VENV)/test.installed $(ARRAYS:%=$(VENV)/%.installed) ## run programs on the arrays of JAX and PyTorch (ARRAYS=jax for one)
 	$(BIN)/python -m pytest tests/test_programs_arrays.py
