@@ -600,3 +600,18 @@ def test_an_operation_on_floats_alone_raises_within_ieee() -> None:
     own = mg.Op("own", lambda x: math.log(float(x)), lambda x, out: 1 / x)
     with mg.ieee(), pytest.raises(ValueError, match="own"):
         own(Value(-1.0))
+
+
+@pytest.mark.parametrize("on", [lambda x: x, "off", 1, None])
+def test_strict_without_parentheses_switches_nothing(on: Any) -> None:
+    with pytest.raises(TypeError, match=r"with parentheses above a function"):
+        mg.strict(on)
+    assert (Value(1.0) == Value(1.0)) is False  # refused where it is strict
+
+
+@pytest.mark.parametrize("mode", [mg.strict, mg.no_grad, mg.ieee])
+@pytest.mark.parametrize("other", [int, property(lambda self: 1), classmethod(lambda cls: 1)])
+def test_a_mode_decorates_functions_alone(mode: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match="decorates functions, got"):
+        mode()(other)
+    assert (Value(1.0) == Value(1.0)) is False

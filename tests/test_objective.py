@@ -275,3 +275,13 @@ def test_random_programs_agree_with_the_eager_sum(choices: list[Choice], seed: i
     np.testing.assert_allclose(fit.jac(at), gradient, rtol=1e-12, atol=1e-13 * size)
     np.testing.assert_allclose(fit.hess(at), hessian, rtol=1e-12, atol=1e-12 * size)
     np.testing.assert_allclose(fit.jacobian(at), jacobian, rtol=1e-12, atol=1e-13 * size)
+
+
+@pytest.mark.parametrize("x", [[None], ["1"], "a", {}, [1j], [Value(1.0)]])
+def test_parameters_of_an_objective_are_real_numbers(x: Any) -> None:
+    a = Value(1.0)
+    fit = program(lambda x: (a * x - 1.0) ** 2).objective(a, [1.0, 2.0])
+    for method in (fit.fun, fit.jac, fit.hess, fit.residuals, fit.jacobian, fit.assign):
+        with pytest.raises(TypeError, match="real number per parameter"):
+            method(x)
+    assert (a.data, fit.fun(np.array([2.0], object))) == (1.0, 10.0)

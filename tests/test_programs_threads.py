@@ -208,3 +208,12 @@ def test_pickles_of_what_was_traced_compute_the_same() -> None:
     *_, far = results(3)
     again = pickle.loads(pickle.dumps(far))
     assert again(X).data.tobytes() == far(X).data.tobytes()
+
+
+@pytest.mark.parametrize("given", ["abc", "0", " 2 ", "-1"])
+def test_a_wrong_number_in_the_environment_is_said_when_a_program_is_made(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MICROGRAD_THREADS", given)
+    with pytest.raises(ValueError, match="MICROGRAD_THREADS is a whole number"):
+        mg.program(lambda x: x)

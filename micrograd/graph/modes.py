@@ -70,6 +70,11 @@ class Block(ContextDecorator):
         return type(self)()  # a decorated function may run in many threads
 
     def __call__(self, function: Function) -> Function:
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(
+                f"{self._name} decorates functions, got {function!r}: decorate the function "
+                "itself, or each method, under @property or @classmethod"
+            )
         if inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{self._name} cannot decorate {function.__qualname__}, an asynchronous generator: "

@@ -45,8 +45,13 @@ class strict(Block):  # noqa: N801 (it is used like a function)
     _name = "strict"
 
     def __init__(self, on: bool = True) -> None:
+        if not isinstance(on, bool):
+            raise TypeError(
+                f"strict takes True or False, got {on!r}: write `with mg.strict():`, or "
+                "`@mg.strict()` with parentheses above a function"
+            )
         super().__init__()
-        self._on = bool(on)
+        self._on = on
         self._switched = _here()  # as a switch, it changes the block that decides here, or all
         self._before = self._switched.on
         _switch(self._switched, self._on)

@@ -12,7 +12,10 @@ VARIABLE = "MICROGRAD_THREADS"
 
 def checked(asked: Any) -> int | None:
     """Return how many threads a program was asked to use, None for as many as there are."""
-    if asked is None or (type(asked) is int and asked > 0):
+    if asked is None:
+        available(None)  # says now, not at the first large call, what is wrong in the environment
+        return None
+    if type(asked) is int and asked > 0:
         return asked
     raise ValueError(f"threads is a whole number from 1 on, or None for all processors: {asked!r}")
 

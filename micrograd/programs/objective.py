@@ -19,6 +19,7 @@ from micrograd.nn import Module
 from micrograd.programs.by_rows import Order, slopes_of_each
 from micrograd.programs.run.results import Result
 from micrograd.programs.trace.sourceless import Sourceless
+from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,7 +162,10 @@ class Objective:
         return total[:-1]
 
     def _as_numbers(self, x: Any) -> Array:
-        numbers = np.asarray(x, float)
+        given = np.asarray(x)
+        if given.dtype.kind not in "fiub" and not all(map(is_number, given.flat)):
+            raise TypeError(f"x must hold a real number per parameter, as x0 does; got {x!r}")
+        numbers = given.astype(float)
         if numbers.shape != (len(self._values),):
             raise ValueError(
                 f"x has shape {numbers.shape}: give an array of shape ({len(self._values)},), a "
