@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -147,3 +148,21 @@ def test_derivatives_add_nothing_to_the_equations() -> None:
     traced = program(lambda x: mg.grad(lambda t: w * t**2)(x))
     traced([1.0])
     assert "identity" not in str(traced)
+
+
+@pytest.mark.parametrize("inner", [mg.sin, mg.tanh, lambda v: v * v, lambda v: 1 / v, mg.sqrt])
+def test_a_missing_number_moves_nothing_where_another_way_is_chosen(inner: Any) -> None:
+    def chosen(x: Any) -> Any:
+        return mg.grad(mg.where(x[1] > 0, inner(x[1]), mg.cos(x[0])) * 3.0, x)
+
+    def of_a_product(x: Any) -> Any:
+        return mg.grad(mg.tanh(mg.where(x[1] > 0, inner(x[1] * x[0]), x[0] * w)) ** 2, x)
+
+    rows = [[1.0, math.nan], [2.0, 0.5], [-1.0, math.nan], [0.5, -0.0]]
+    for function in (chosen, of_a_product):
+        with mg.ieee():
+            expected = [
+                [getattr(g, "data", g) for g in function([*map(Value, row)])] for row in rows
+            ]
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(program(function)(rows).data, expected, rtol=1e-12)

@@ -12,11 +12,9 @@ from functools import cache
 from typing import Any
 
 from micrograd import ops
-from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
 from micrograd.value import hooks
-from micrograd.value.identity import IdentityDict
 from micrograd.value.selection import Extreme, Take
 
 
@@ -124,13 +122,6 @@ def choice(op: Op, i: int) -> Choice:
 # Their slopes are numbers where they are not defined themselves.
 _UNDEFINED = (ops.log, ops.log1p, ops.log2, ops.log10, ops.arctanh)
 _CHOOSING = (ops.where, ops.maximum, ops.minimum)
-# Finite where their operands are.
-_TAME = {
-    *(ops.add, ops.subtract, ops.multiply, ops.negative, ops.sign, ops.abs, ops.relu, ops.hypot),
-    *(ops.where, ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal, identity, tied),
-    *(ops.sin, ops.cos, ops.tanh, ops.arctan, ops.erf, ops.erfc, ops.stop_gradient),
-    *(ops.sigmoid, ops.softplus, ops.logaddexp, ops.arcsinh),
-}
 
 
 def traced_slopes(node: Value, positions: Sequence[int], flat: Collection[int]) -> list[Any]:
@@ -148,12 +139,11 @@ def traced_slopes(node: Value, positions: Sequence[int], flat: Collection[int]) 
 class Unreached:
     """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
 
-    What does not arrive passes nothing on there, though a slope be infinite. A zero that arrives is
-    another thing: it may vary.
+    What does not arrive passes nothing on there, though a slope be infinite, or nan since a number
+    is missing. A zero that arrives is another thing: it may vary.
     """
 
     def __init__(self) -> None:
-        self._wild: IdentityDict[Value, bool] = IdentityDict()
         self._of: dict[int, Any] = {}  # by node: a truth; None where something arrives in all rows
 
     def passed(self, node: Value, i: int, slope: Any, adjoint: Any) -> tuple[Any, Any]:
@@ -168,22 +158,6 @@ class Unreached:
             before = self._of[operand]
             there = None if before is None or there is None else before * there
         self._of[operand] = there
-        if here is None or not self._may_be_infinite(slope):
+        if here is None or (not isinstance(slope, Value) and math.isfinite(slope)):
             return slope, adjoint
         return ops.where(here, 0.0, slope * adjoint), 1.0
-
-    def _may_be_infinite(self, slope: Any) -> bool:
-        """Return whether a number may be infinite or nan though the leaves are finite."""
-        if not isinstance(slope, Value):
-            return not math.isfinite(slope)
-        wild, todo = self._wild, [slope]
-        while todo:
-            v = todo[-1]
-            new = [x for x in v.args if isinstance(x, Value) and x not in wild]
-            if new:
-                todo += new
-                continue
-            wild[todo.pop()] = (v.op is not None and v.op not in _TAME) or any(
-                wild[x] if isinstance(x, Value) else not math.isfinite(x) for x in v.args
-            )
-        return wild[slope]
