@@ -28,9 +28,23 @@
 typedef __attribute__((may_alias)) double One;
 typedef VECTOR(2) Two;
 
+/* A vector of these places of two others, which are counted through both. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLED(a, b, ...) __builtin_shuffle(a, b, (__typeof__((a) < (b))){__VA_ARGS__})
+#endif
+/* The first so many numbers of every twice as many, and those behind them. */
+#define LOWER(e, width) ((e) / (width)*2 * (width) + (e) % (width)) % (2 * LANES)
+#define UPPER(e, width) (LOWER(e, width) + (width)) % (2 * LANES)
+#define PLACES_2(of, width) of(0, width), of(1, width)
+#define PLACES_4(of, width) PLACES_2(of, width), of(2, width), of(3, width)
+#define PLACES_8(of, width) PLACES_4(of, width), of(4, width), of(5, width), of(6, width), of(7, width)
+
 #define NAME(name) name##_by_two
 #define TARGET
 #define LANES 2
+#define PLACES PLACES_2
 #define Vector Two
 #define Half One
 #include "_loops.h"
@@ -38,6 +52,7 @@ typedef VECTOR(2) Two;
 #undef NAME
 #undef TARGET
 #undef LANES
+#undef PLACES
 #undef Vector
 #undef Half
 
@@ -48,6 +63,7 @@ typedef VECTOR(8) Eight;
 #define NAME(name) name##_by_four
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 4
+#define PLACES PLACES_4
 #define Vector Four
 #define Half Two
 #include "_loops.h"
@@ -55,12 +71,14 @@ typedef VECTOR(8) Eight;
 #undef NAME
 #undef TARGET
 #undef LANES
+#undef PLACES
 #undef Vector
 #undef Half
 
 #define NAME(name) name##_by_eight
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
 #define LANES 8
+#define PLACES PLACES_8
 #define Vector Eight
 #define Half Four
 #include "_loops.h"

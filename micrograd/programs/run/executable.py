@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.tape import Tape
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
+LONG = 2**15  # where these go through the cache in chunks
 KEPT = 4  # idle workspaces
 
 
-class Kept(NamedTuple):
+class Kept:
     """The state of a call of many blocks: all that each block is computed again from."""
 
-    inputs: Mapping[str, Array]
-    numbers: Array  # the parameters' data
-    n: int
+    ahead: float | None = None  # the seeds for which the gradients are known already
+    gradients: Array
+    asked = False  # whether any were asked for
 
-    def spans(self) -> list[slice]:
-        """Return the examples of each block; there are as many for each of four threads."""
-        count = -(-self.n // (4 * BLOCK)) * 4
-        size = -(-self.n // (count * LINE)) * LINE
-        return [slice(i, min(i + size, self.n)) for i in range(0, self.n, size)]
+    def __init__(self, inputs: Mapping[str, Array], numbers: Array, spans: Sequence[slice]) -> None:
+        self.inputs = inputs
+        self.numbers = numbers  # the parameters' data
+        self.spans = spans  # the examples of each block
 
 
 State = Union[Workspace, Kept]
@@ -50,6 +51,7 @@ class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
     threads: int | None = None  # what the program was asked to use
+    _asked: float | None = None  # the seeds of the last reverse pass
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful"}
+        temporary = {"block", "_numbers", "_idle", "careful", "_asked", "_is_in_chunks"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -82,32 +84,46 @@ class Executable:
         """Return the results, of shape (k, n), and what `backward` needs of this call.
 
         The third is the first guard of each example that comes out otherwise, or None; see
-        `Workspace.forward`.
+        `Workspace.forward`. Seeds that the last reverse pass was for will be asked for again: where
+        it costs less, their gradients are computed in one go.
         """
         out = np.empty((self.width, n))
-        if n <= BLOCK:
-            workspace = self._workspace(n)
-            changes = self.block.pull_data()
-            if changes != workspace.changes:
-                workspace.parameters[:] = self._numbers
-                workspace.changes = changes
-            differs = workspace.forward(inputs, out)
-            return out, workspace, differs
-        self.block.pull_data()
-        numbers = self._numbers.copy()
-        if self.plan.backward:
-            inputs = {name: columns.copy("K") for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers, n)
+        ahead = None if hooks.forgets() else self._asked
+        changes = self.block.pull_data()
+        if n > BLOCK:
+            return self._forward_in_blocks(inputs, out, ahead)
+        workspace = self._workspace(n)
+        if changes != workspace.changes:
+            workspace.parameters[:] = self._numbers
+            workspace.changes = changes
+        differs = workspace.forward(inputs, out, ahead)
+        return out, workspace, differs
+
+    def _forward_in_blocks(
+        self, inputs: Mapping[str, Array], out: Array, ahead: float | None
+    ) -> tuple[Array, State, Array | None]:
+        n = out.shape[1]
+        kept = Kept(inputs, self._numbers.copy(), self._spans(n))
+        needed = inputs if self.plan.backward else {}
+        copies = {name: np.empty_like(columns) for name, columns in needed.items()}
         first = np.full(n, self.plan.count_guards)
 
-        def compute(span: slice) -> None:
+        def compute(span: slice) -> Array | None:
+            for name, copy in copies.items():
+                copy[:, span] = inputs[name][:, span]
             workspace, own = self._on(kept, span)
-            differs = workspace.forward(own, out[:, span])
-            self.give_back(workspace)
+            differs = workspace.forward(own, out[:, span], ahead)
             if differs is not None:
                 first[span] = differs
+            known = workspace.ahead is not None and workspace.is_finite()
+            found = workspace.gradients.copy() if known else None
+            self._keep(workspace)
+            return found
 
-        in_order(compute, kept.spans(), lambda _: None, self._threads_for(kept))
+        found = self._in_blocks(compute, kept)
+        if found is not None:
+            kept.ahead, kept.gradients = ahead, found
+        kept.inputs = copies or inputs
         return out, kept, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
@@ -115,29 +131,48 @@ class Executable:
 
         One number stands for seeds that are all the same.
         """
+        self._asked = seeds if isinstance(seeds, float) else None
+        state.asked = True
         if isinstance(state, Workspace):
             return self._finite(state, state.backward(seeds), seeds)
         kept = state
-        gradients = np.zeros(len(self.parameters))
+        if kept.ahead is not None and kept.ahead == self._asked:
+            return kept.gradients
 
         def compute(span: slice) -> Array:
             workspace, inputs = self._on(kept, span)
             some = seeds if isinstance(seeds, float) else seeds[:, span]
             found: Array = self._finite(workspace, workspace.both(inputs, some), some).copy()
-            self.give_back(workspace)
+            self._keep(workspace)
             return found
 
-        def add(found: Array) -> None:
-            np.add(gradients, found, gradients)
-
-        in_order(compute, kept.spans(), add, self._threads_for(kept))
+        gradients = self._in_blocks(compute, kept)
+        assert gradients is not None
         return gradients
 
-    def _threads_for(self, kept: Kept) -> int:
-        """Return on how many threads to compute: on one where a step is a call of Python."""
-        workspace, _ = self._on(kept, kept.spans()[0])
-        self.give_back(workspace)
-        return available(self.threads) if workspace.is_in_chunks else 1
+    def _in_blocks(self, compute: Callable[[slice], Array | None], kept: Kept) -> Array | None:
+        """Compute each block of a call, and add up what they give; None if one gives nothing."""
+        total: Array | None = np.zeros(len(self.parameters))
+
+        def add(found: Array | None) -> None:
+            nonlocal total
+            total = None if total is None or found is None else np.add(total, found, total)
+
+        in_order(compute, kept.spans, add, available(self.threads) if self._is_in_chunks else 1)
+        return total
+
+    def _spans(self, n: int) -> list[slice]:
+        """Return the examples of each block; there are as many blocks for each of four threads."""
+        count = -(-n // (4 * (LONG if self._is_in_chunks else BLOCK))) * 4
+        size = -(-n // (count * LINE)) * LINE
+        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+    @cached_property
+    def _is_in_chunks(self) -> bool:
+        """Whether blocks run in chunks; else a step is a call of Python, which has no threads."""
+        workspace = self._workspace(2 * BLOCK)
+        self._keep(workspace)
+        return workspace.is_in_chunks
 
     def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
         """Return gradients of a workspace, computed anew if some are not finite."""
@@ -153,11 +188,16 @@ class Executable:
 
     def give_back(self, state: State) -> None:
         """Return the workspace of a call that nothing refers to any more to the pool."""
+        if state.ahead is not None and not state.asked:
+            self._asked = None  # to compute them ahead was in vain
         if isinstance(state, Workspace):
-            self._idle.append(state)
-            if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
-                most = max(KEPT, available(self.threads) + 1)
-                del self._idle[:-most]
+            self._keep(state)
+
+    def _keep(self, workspace: Workspace) -> None:
+        self._idle.append(workspace)
+        if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
+            most = max(KEPT, available(self.threads) + 1)
+            del self._idle[:-most]
 
     def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
         """Return a workspace for some examples of a call of many, and their inputs."""
