@@ -14,6 +14,7 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.native.threads import available, in_order
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
+from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
@@ -28,23 +29,29 @@ if TYPE_CHECKING:
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
 LONG = 2**15  # where these go through the cache in chunks
+SEVERAL = 16  # chunks that are worth a second block, which another thread may take
 KEPT = 4  # idle workspaces
+HELD = 2**28  # bytes of the inputs of a call that its workspaces hold; and of idle workspaces
 
 
-class Kept:
-    """The state of a call of many blocks: all that each block is computed again from."""
+class Blocks:
+    """The state of a call of several blocks: their workspaces, or what they are computed from."""
 
-    ahead: float | None = None  # the seeds for which the gradients are known already
-    gradients: Array
-    asked = False  # whether any were asked for
+    ahead: float | None = None  # as of a workspace
+    asked = False
 
-    def __init__(self, inputs: Mapping[str, Array], numbers: Array, spans: Sequence[slice]) -> None:
-        self.inputs = inputs
+    def __init__(self, numbers: Array, spans: list[slice]) -> None:
         self.numbers = numbers  # the parameters' data
         self.spans = spans  # the examples of each block
+        self.inputs: Mapping[str, Array] = {}
+        self.workspaces: list[Workspace] | None = None
+
+    def given(self, block: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the inputs of a block."""
+        return {name: columns[:, self.spans[block]] for name, columns in inputs.items()}
 
 
-State = Union[Workspace, Kept]
+State = Union[Workspace, Blocks]
 
 
 class Executable:
@@ -73,7 +80,7 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful", "_asked", "_is_in_chunks"}
+        temporary = {"block", "_numbers", "_idle", "careful", "_asked", "_is_in_chunks", "_most"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -90,8 +97,9 @@ class Executable:
         out = np.empty((self.width, n))
         ahead = None if hooks.forgets() else self._asked
         changes = self.block.pull_data()
-        if n > BLOCK:
-            return self._forward_in_blocks(inputs, out, ahead)
+        spans = self._spans(n) if n > self._most else []
+        if len(spans) > 1:
+            return self._forward_in_blocks(inputs, out, ahead, spans)
         workspace = self._workspace(n)
         if changes != workspace.changes:
             workspace.parameters[:] = self._numbers
@@ -100,31 +108,29 @@ class Executable:
         return out, workspace, differs
 
     def _forward_in_blocks(
-        self, inputs: Mapping[str, Array], out: Array, ahead: float | None
+        self, inputs: Mapping[str, Array], out: Array, ahead: float | None, spans: list[slice]
     ) -> tuple[Array, State, Array | None]:
-        n = out.shape[1]
-        kept = Kept(inputs, self._numbers.copy(), self._spans(n))
-        needed = inputs if self.plan.backward else {}
-        copies = {name: np.empty_like(columns) for name, columns in needed.items()}
-        first = np.full(n, self.plan.count_guards)
+        blocks = Blocks(self._numbers.copy(), spans)
+        found: list[Workspace] = []
+        first = np.full(out.shape[1], self.plan.count_guards)
+        if not self.plan.backward:
+            blocks.inputs = inputs
+        elif self._is_in_chunks and sum(x.nbytes for x in inputs.values()) <= HELD:
+            blocks.workspaces, blocks.ahead = found, ahead
+        else:
+            ahead, blocks.inputs = None, {name: x.copy("K") for name, x in inputs.items()}
 
-        def compute(span: slice) -> Array | None:
-            for name, copy in copies.items():
-                copy[:, span] = inputs[name][:, span]
-            workspace, own = self._on(kept, span)
-            differs = workspace.forward(own, out[:, span], ahead)
+        def compute(block: int) -> Workspace:
+            workspace, span = self._of(blocks, block), spans[block]
+            differs = workspace.forward(blocks.given(block, inputs), out[:, span], ahead)
             if differs is not None:
                 first[span] = differs
-            known = workspace.ahead is not None and workspace.is_finite()
-            found = workspace.gradients.copy() if known else None
-            self._keep(workspace)
-            return found
+            if blocks.workspaces is None:
+                self._keep(workspace)
+            return workspace
 
-        found = self._in_blocks(compute, kept)
-        if found is not None:
-            kept.ahead, kept.gradients = ahead, found
-        kept.inputs = copies or inputs
-        return out, kept, first if (first < self.plan.count_guards).any() else None
+        self._in_order(compute, blocks, found.append)
+        return out, blocks, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
         """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
@@ -135,37 +141,38 @@ class Executable:
         state.asked = True
         if isinstance(state, Workspace):
             return self._finite(state, state.backward(seeds), seeds)
-        kept = state
-        if kept.ahead is not None and kept.ahead == self._asked:
-            return kept.gradients
+        blocks = state
+        gradients = np.zeros(len(self.parameters))
 
-        def compute(span: slice) -> Array:
-            workspace, inputs = self._on(kept, span)
-            some = seeds if isinstance(seeds, float) else seeds[:, span]
+        def compute(block: int) -> Array:
+            some = seeds if isinstance(seeds, float) else seeds[:, blocks.spans[block]]
+            if blocks.workspaces is not None:
+                workspace = blocks.workspaces[block]
+                return self._finite(workspace, workspace.backward(some), some)
+            workspace, inputs = self._of(blocks, block), blocks.given(block, blocks.inputs)
             found: Array = self._finite(workspace, workspace.both(inputs, some), some).copy()
             self._keep(workspace)
             return found
 
-        gradients = self._in_blocks(compute, kept)
-        assert gradients is not None
+        def add(found: Array) -> None:
+            np.add(gradients, found, gradients)
+
+        self._in_order(compute, blocks, add)
         return gradients
 
-    def _in_blocks(self, compute: Callable[[slice], Array | None], kept: Kept) -> Array | None:
-        """Compute each block of a call, and add up what they give; None if one gives nothing."""
-        total: Array | None = np.zeros(len(self.parameters))
+    def _in_order(
+        self, compute: Callable[[int], Any], blocks: Blocks, take: Callable[[Any], None]
+    ) -> None:
+        """Compute each block, on threads if there is something to compute, and take them."""
+        is_known = blocks.asked and blocks.ahead is not None and blocks.ahead == self._asked
+        threads = available(self.threads) if self._is_in_chunks and not is_known else 1
+        in_order(compute, range(len(blocks.spans)), take, threads)
 
-        def add(found: Array | None) -> None:
-            nonlocal total
-            total = None if total is None or found is None else np.add(total, found, total)
-
-        in_order(compute, kept.spans, add, available(self.threads) if self._is_in_chunks else 1)
-        return total
-
-    def _spans(self, n: int) -> list[slice]:
-        """Return the examples of each block; there are as many blocks for each of four threads."""
-        count = -(-n // (4 * (LONG if self._is_in_chunks else BLOCK))) * 4
-        size = -(-n // (count * LINE)) * LINE
-        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    @cached_property
+    def _most(self) -> int:
+        """The most examples that are one block for sure."""
+        chunk = chunk_of(self.plan.storages, self.plan.memories, BLOCK)
+        return min(BLOCK, SEVERAL * chunk)
 
     @cached_property
     def _is_in_chunks(self) -> bool:
@@ -173,6 +180,16 @@ class Executable:
         workspace = self._workspace(2 * BLOCK)
         self._keep(workspace)
         return workspace.is_in_chunks
+
+    def _spans(self, n: int) -> list[slice]:
+        """Return the examples of each block: as many blocks for each of two threads, or four."""
+        if n <= BLOCK and not self._is_in_chunks:
+            return []
+        count = 4 * -(-n // (4 * (LONG if self._is_in_chunks else BLOCK)))
+        if n < 2 * self._most:
+            count = 2
+        size = -(-n // (count * LINE)) * LINE
+        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
     def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
         """Return gradients of a workspace, computed anew if some are not finite."""
@@ -190,21 +207,23 @@ class Executable:
         """Return the workspace of a call that nothing refers to any more to the pool."""
         if state.ahead is not None and not state.asked:
             self._asked = None  # to compute them ahead was in vain
-        if isinstance(state, Workspace):
-            self._keep(state)
+        for workspace in [state] if isinstance(state, Workspace) else state.workspaces or ():
+            self._keep(workspace)
 
     def _keep(self, workspace: Workspace) -> None:
-        self._idle.append(workspace)
-        if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
-            most = max(KEPT, available(self.threads) + 1)
-            del self._idle[:-most]
+        idle = self._idle
+        idle.append(workspace)
+        if len(idle) > KEPT:  # else nobody has to count
+            while len(idle) > KEPT and sum(x.size for x in [*idle]) > HELD:
+                del idle[0]
 
-    def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
-        """Return a workspace for some examples of a call of many, and their inputs."""
+    def _of(self, blocks: Blocks, block: int) -> Workspace:
+        """Return a workspace for a block, with the parameters of its call."""
+        span = blocks.spans[block]
         workspace = self._workspace(span.stop - span.start)
-        workspace.parameters[:] = kept.numbers
+        workspace.parameters[:] = blocks.numbers
         workspace.changes = -1
-        return workspace, {name: x[:, span] for name, x in kept.inputs.items()}
+        return workspace
 
     def _workspace(self, n: int) -> Workspace:
         idle = self._idle
