@@ -24,9 +24,10 @@
 #endif
 
 #ifdef __GNUC__
-#define VECTOR(lanes) __attribute__((vector_size(8 * lanes), aligned(8), may_alias)) double
-typedef __attribute__((may_alias)) double One;
-typedef VECTOR(2) Two;
+#define VECTOR(bytes) __attribute__((vector_size(bytes), aligned(sizeof(number)), may_alias)) number
+typedef __attribute__((may_alias)) number One;
+typedef VECTOR(16) Short;
+#define LANES ((int)(sizeof(Vector) / sizeof(number)))
 
 /* A vector of these places of two others, which are counted through both. */
 #if defined(__clang__) || __GNUC__ >= 12
@@ -37,62 +38,67 @@ typedef VECTOR(2) Two;
 /* The first so many numbers of every twice as many, and those behind them. */
 #define LOWER(e, width) ((e) / (width)*2 * (width) + (e) % (width)) % (2 * LANES)
 #define UPPER(e, width) (LOWER(e, width) + (width)) % (2 * LANES)
-#define PLACES_2(of, width) of(0, width), of(1, width)
-#define PLACES_4(of, width) PLACES_2(of, width), of(2, width), of(3, width)
-#define PLACES_8(of, width) PLACES_4(of, width), of(4, width), of(5, width), of(6, width), of(7, width)
+#define TWO(of, e, width) of(e, width), of(e + 1, width)
+#define FOUR(of, e, width) TWO(of, e, width), TWO(of, e + 2, width)
+#define EIGHT(of, e, width) FOUR(of, e, width), FOUR(of, e + 4, width)
+#define SIXTEEN(of, e, width) EIGHT(of, e, width), EIGHT(of, e + 8, width)
+#ifdef SINGLE
+#define PLACES_SHORT FOUR
+#define PLACES_MIDDLE EIGHT
+#define PLACES_LONG SIXTEEN
+#else
+#define PLACES_SHORT TWO
+#define PLACES_MIDDLE FOUR
+#define PLACES_LONG EIGHT
+#endif
 
-#define NAME(name) name##_by_two
+#define NAME(name) name##_short
 #define TARGET
-#define LANES 2
-#define PLACES PLACES_2
-#define Vector Two
+#define Vector Short
+#define PLACES PLACES_SHORT
 #define Half One
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
-#undef LANES
-#undef PLACES
 #undef Vector
+#undef PLACES
 #undef Half
 
 #ifdef __x86_64__
-typedef VECTOR(4) Four;
-typedef VECTOR(8) Eight;
+typedef VECTOR(32) Middle;
+typedef VECTOR(64) Long;
 
-#define NAME(name) name##_by_four
+#define NAME(name) name##_middle
 #define TARGET __attribute__((target("avx2,fma")))
-#define LANES 4
-#define PLACES PLACES_4
-#define Vector Four
-#define Half Two
+#define Vector Middle
+#define PLACES PLACES_MIDDLE
+#define Half Short
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
-#undef LANES
-#undef PLACES
 #undef Vector
+#undef PLACES
 #undef Half
 
-#define NAME(name) name##_by_eight
+#define NAME(name) name##_long
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
-#define LANES 8
-#define PLACES PLACES_8
-#define Vector Eight
-#define Half Four
+#define Vector Long
+#define PLACES PLACES_LONG
+#define Half Middle
 #include "_loops.h"
 #include "_tiles.h"
 
 const Kernels *micrograd_kernels(int most) {
     __builtin_cpu_init();
-    if (most < 4 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return &kernels_by_two;
-    const int eight = most >= 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-    return eight ? &kernels_by_eight : &kernels_by_four;
+    if (most < 4 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return &kernels_short;
+    const int is_long = most >= 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    return is_long ? &kernels_long : &kernels_middle;
 }
 #else
-const Kernels *micrograd_kernels(int most) { return (void)most, &kernels_by_two; }
+const Kernels *micrograd_kernels(int most) { return (void)most, &kernels_short; }
 #endif
 
 #else /* C without vectors */
