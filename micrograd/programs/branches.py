@@ -182,7 +182,7 @@ class Paths:
                     left[:] = False
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
             before = tried.setdefault(path, np.zeros(n, bool))
-            if not exact:
+            if not exact and before.any():
                 left[rows[before[rows]]] = True
                 rows = rows[~before[rows]]
             if len(rows):
@@ -250,7 +250,7 @@ class Paths:
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""
         others: list[Todo] = []
-        for guard in np.unique(differs):
+        for guard in np.flatnonzero(np.bincount(differs)):
             if guard < len(path.truths):
                 fork = path.forks[guard].next.get(not path.truths[guard])
                 others.append((fork and fork.longest, rows[differs == guard]))
@@ -387,5 +387,8 @@ class Paths:
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:
-    """Select some examples of the inputs."""
-    return {name: columns[:, rows] for name, columns in inputs.items()}
+    """Select some examples of the inputs, which lie as before: that is several times as quick."""
+    return {
+        name: columns.T.take(rows, 0).T if columns.flags.f_contiguous else columns.take(rows, 1)
+        for name, columns in inputs.items()
+    }

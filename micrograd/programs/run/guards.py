@@ -53,6 +53,7 @@ class Guards:
         found ^= self._truths
         if not found.any():
             return None
-        first: Array = found.argmax(axis=0)
-        first[~found.any(axis=0)] = len(found)
+        first = np.full(self._n, len(found))
+        for guard in range(len(found) - 1, -1, -1):
+            np.copyto(first, guard, where=found[guard])
         return first
