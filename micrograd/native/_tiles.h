@@ -41,8 +41,11 @@ static TARGET void NAME(rows)(const Sizes *z, number *o, const number *x, const 
 static inline TARGET number NAME(total)(const Vector *v) {
     number s[LANES];
     memcpy(s, v, sizeof s);
-    for (int width = LANES / 2; width; width /= 2) EACH(e, width) s[e] += s[e + width];
-    return s[0];
+    /* Not as a loop, of which compilers leave one behind for 16 numbers. */
+    if (LANES > 8) EACH(e, 8) s[e] += s[e + LANES / 2];
+    if (LANES > 4) EACH(e, 4) s[e] += s[e + 4];
+    if (LANES > 2) EACH(e, 2) s[e] += s[e + 2];
+    return s[0] + s[1];
 }
 
 /* Both factors lie without gaps along k. */
