@@ -6,6 +6,7 @@ large integer another one. What is computed from these follows the arithmetic of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,14 +75,22 @@ def fill(buffer: Array, numbers: Any, what: str) -> None:
     _refuse_overflow(buffer, np.asarray(numbers), what)
 
 
-def refuse_tiny(constants: Array) -> None:
-    """Raise ValueError for constants that would be 0 in float32, or lose digits."""
-    tiny = constants[(constants != 0) & (abs(constants) < LIMITS.tiny)]
+def constants_in(constants: Sequence[float], dtype: np.dtype[Any]) -> Array:
+    """Return the constants of a program as an array.
+
+    Raises OverflowError for those beyond the range of float32, ValueError for those that would be
+    0 there, or lose digits.
+    """
+    given = np.array(constants, float)
+    if dtype == DOUBLE:
+        return given
+    tiny = given[(given != 0) & (abs(given) < LIMITS.tiny)]
     if tiny.size:
         raise ValueError(
             f"the constant {tiny[0]:g} of a program is too small for float32, which has 7 digits "
             f"from {LIMITS.tiny:.1e} on and is 0 below 1e-45: make it a program of float64"
         )
+    return converted(given, dtype, "a program")
 
 
 def scaled(seeds: Array | float) -> tuple[Array | float, float]:

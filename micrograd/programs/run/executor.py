@@ -19,7 +19,7 @@ from micrograd.programs.lift.groups import CONSTANTS, INPUT
 from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.precision import DOUBLE, fill
+from micrograd.programs.lower.precision import DOUBLE, constants_in
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.guards import Guards
@@ -151,7 +151,7 @@ class Workspace:
         ]
         for storage, buffer in zip(plan.storages, self.buffers):
             if storage.kind == CONSTANTS:
-                fill(buffer, plan.constants, "a program")
+                buffer[:] = constants_in(plan.constants, self._dtype)
             elif storage.ones:
                 buffer[-1] = 1.0
 
