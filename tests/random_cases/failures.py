@@ -77,7 +77,7 @@ def _in_chunks(case: cases.Case) -> Iterator[None]:
         yield
         return
     with (
-        mock.patch.object(executor, "chunk_of", lambda storages, memories, n: min(n, chunk)),
+        mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)),
         mock.patch.multiple(executable, BLOCK=block, LONG=block),
     ):
         yield

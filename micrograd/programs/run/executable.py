@@ -16,6 +16,7 @@ from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
+from micrograd.programs.lower.precision import DOUBLE, SINGLE, fill, scaled
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.straight.plan import planned
@@ -58,6 +59,7 @@ class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
     threads: int | None = None  # what the program was asked to use
+    dtype: np.dtype[Any] = DOUBLE  # what it computes in
     _asked: float | None = None  # the seeds of the last reverse pass
 
     def __init__(
@@ -94,7 +96,7 @@ class Executable:
         `Workspace.forward`. Seeds that the last reverse pass was for will be asked for again: where
         it costs less, their gradients are computed in one go.
         """
-        out = np.empty((self.width, n))
+        out = np.empty((self.width, n), self.dtype)
         ahead = None if hooks.forgets() else self._asked
         changes = self.block.pull_data()
         spans = self._spans(n) if n > self._most else []
@@ -102,7 +104,7 @@ class Executable:
             return self._forward_in_blocks(inputs, out, ahead, spans)
         workspace = self._workspace(n)
         if changes != workspace.changes:
-            workspace.parameters[:] = self._numbers
+            fill(workspace.parameters, self._numbers, "a parameter")
             workspace.changes = changes
         differs = workspace.forward(inputs, out, ahead)
         return out, workspace, differs
@@ -137,6 +139,13 @@ class Executable:
 
         One number stands for seeds that are all the same.
         """
+        if self.dtype == DOUBLE:
+            return self._backward(state, seeds)
+        # The seeds, and the gradients, may be smaller or larger than numbers of float32 can be.
+        seeds, scale = scaled(seeds)
+        return self._backward(state, seeds).astype(DOUBLE) * scale
+
+    def _backward(self, state: State, seeds: Array | float) -> Array:
         self._asked = seeds if isinstance(seeds, float) else None
         state.asked = True
         if isinstance(state, Workspace):
@@ -171,7 +180,7 @@ class Executable:
     @cached_property
     def _most(self) -> int:
         """The most examples that are one block for sure."""
-        chunk = chunk_of(self.plan.storages, self.plan.memories, BLOCK)
+        chunk = chunk_of(self.plan.storages, self.plan.memories, BLOCK, self.dtype.itemsize)
         return min(BLOCK, SEVERAL * chunk)
 
     @cached_property
@@ -188,7 +197,8 @@ class Executable:
         count = 4 * -(-n // (4 * (LONG if self._is_in_chunks else BLOCK)))
         if n < 2 * self._most:
             count = 2
-        size = -(-n // (count * LINE)) * LINE
+        even = LINE // SINGLE.itemsize  # so that each begins at the start of a line of the cache
+        size = -(-n // (count * even)) * even
         return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
     def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
@@ -221,7 +231,7 @@ class Executable:
         """Return a workspace for a block, with the parameters of its call."""
         span = blocks.spans[block]
         workspace = self._workspace(span.stop - span.start)
-        workspace.parameters[:] = blocks.numbers
+        fill(workspace.parameters, blocks.numbers, "a parameter")
         workspace.changes = -1
         return workspace
 
@@ -236,4 +246,4 @@ class Executable:
                 return workspace
             idle.insert(0, workspace)
         with uncollected():
-            return Workspace(self.plan, n)
+            return Workspace(self.plan, n, self.dtype)
