@@ -255,7 +255,7 @@ class Paths:
         for guard in np.flatnonzero(np.bincount(differs)).tolist():
             if guard < len(path.truths):
                 fork = path.forks[guard].next.get(not path.truths[guard])
-                others.append((fork and fork.longest, rows[differs == guard]))
+                others.append((None if fork is None else fork.longest, rows[differs == guard]))
         return others
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
