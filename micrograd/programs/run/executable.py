@@ -32,7 +32,7 @@ BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
 LONG = 2**15  # where these go through the cache in chunks
 SEVERAL = 16  # chunks that are worth a second block, which another thread may take
 KEPT = 4  # idle workspaces
-HELD = 2**28  # bytes of the inputs of a call that its workspaces hold; and of idle workspaces
+HELD = 2**28  # bytes of the inputs of a call that its workspaces hold, where steps run in chunks
 
 
 class Blocks:
@@ -61,6 +61,7 @@ class Executable:
     threads: int | None = None  # what the program was asked to use
     dtype: np.dtype[Any] = DOUBLE  # what it computes in
     _asked: float | None = None  # the seeds of the last reverse pass
+    _held: int = 0  # how many workspaces a call of several blocks has
 
     def __init__(
         self,
@@ -82,7 +83,8 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful", "_asked", "_is_in_chunks", "_most"}
+        temporary = {"block", "_numbers", "_idle", "_asked", "_held", "_most", "_is_in_chunks"}
+        temporary.add("careful")
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -119,6 +121,7 @@ class Executable:
             blocks.inputs = inputs
         elif self._is_in_chunks and sum(x.nbytes for x in inputs.values()) <= HELD:
             blocks.workspaces, blocks.ahead = found, ahead
+            self._held = len(spans)
         else:
             ahead, blocks.inputs = None, {name: x.copy("K") for name, x in inputs.items()}
 
@@ -221,11 +224,10 @@ class Executable:
             self._keep(workspace)
 
     def _keep(self, workspace: Workspace) -> None:
-        idle = self._idle
-        idle.append(workspace)
-        if len(idle) > KEPT:  # else nobody has to count
-            while len(idle) > KEPT and sum(x.size for x in [*idle]) > HELD:
-                del idle[0]
+        self._idle.append(workspace)
+        if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
+            most = max(KEPT, available(self.threads) + 1, self._held)
+            del self._idle[:-most]
 
     def _of(self, blocks: Blocks, block: int) -> Workspace:
         """Return a workspace for a block, with the parameters of its call."""

@@ -46,7 +46,6 @@ class Workspace:
         if not self._bind_in_chunks(plan):
             self._allocate(plan)
             self._bind_as_one(plan)
-        self.size: int = self._memory.nbytes
         self.parameters: NDArray[Any] = self.buffers[0]
         self.changes = -1  # as the block counts them, when these were what the parameters are
         self.gradients: NDArray[Any] = self.buffers[plan.gradients]
