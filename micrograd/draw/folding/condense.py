@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator
 
-from micrograd.draw.folding.patterns import Level, what
+from micrograd.draw.folding.patterns import Level, merged, what
 from micrograd.draw.folding.titles import Titles
 from micrograd.draw.scene.boxes import Box
 from micrograd.draw.scene.outline import Outline
@@ -155,7 +155,7 @@ def _merge(level: Level, titles: Titles, unions: Iterator[_Union], most: int) ->
         for last, inside in members.items()
         if len(inside) > 1
     }
-    return level.merged(into, names)
+    return merged(level.outline, level.boxes, into, names)
 
 
 def _size(level: Level, union: _Union) -> int:
@@ -169,4 +169,5 @@ def _parts(level: Level, most: int) -> list[Box]:
     size = -(-others // max(1, min(PARTS, most - 1)))
     count = -(-others // size)
     label: list[Hashable] = [*(i // size for i in range(others)), "last"]
-    return level.merged(label, {i: f"part {i + 1} of {count}" for i in range(count)})
+    names = {i: f"part {i + 1} of {count}" for i in range(count)}
+    return merged(level.outline, level.boxes, label, names)
