@@ -283,7 +283,7 @@ def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
         outputs.append(dot(h, h))
     folding = fold(Outline(sum(outputs)))  # type: ignore[arg-type]
     assert_no_way_leads_back(folding)
-    word = "step" if by_hand else "Recurrent, call"
+    word = "step" if by_hand else "Recurrent, step"
     said = [text for text in patterns(folding) if text.startswith(word)]
     assert said == [f"{word} {i} of 20" for i in range(1, 21)]
 
@@ -332,6 +332,39 @@ def test_the_states_of_a_recurrent_network_name_its_steps() -> None:
     first, *_, last = (box for box in diagram.folding.boxes if "step" in box.pattern)
     assert {v.label[:2] for v in first.values if v.label} == {"x1", "h1"}
     assert {v.label[:3] for v in last.values if v.label} == {"x20", "h20"}
+
+
+def test_scopes_that_count_share_a_box_named_by_the_first_and_the_last() -> None:
+    w, x = Value(0.5, label="w"), Value(1.0, label="x")
+    for t in range(20):
+        with scope(f"step {t}"):
+            x = (w * x + t).tanh()
+    diagram = graph(x)
+    groups = [box.group.title for box in diagram.folding.boxes if box.group]
+    assert patterns(diagram.folding) == ["step 0 … step 18"]
+    assert groups == ["step 19"]
+    assert_no_way_leads_back(diagram.folding)
+
+
+def test_a_scope_says_how_many_parts_alike_it_holds() -> None:
+    x, found = [Value(0.1 * i, label=f"x{i}") for i in range(6)], []
+    for head in range(4):
+        with scope("head"):
+            found.append(softmax([v * (head + 1) for v in x])[0])
+    diagram = graph(sum(found, start=Value(0.0)), fold="head")
+    assert "4 alike, 152 Values" in diagram.svg
+
+
+def test_a_list_in_a_line_names_the_steps_that_make_it() -> None:
+    weights = [[Value(0.1 * (i - j)) for i in range(4)] for j in range(4)]
+    with source_lines():
+        h = [Value(1.0) for _ in range(4)]
+        for _ in range(6):
+            h = [dot(row, h).tanh() for row in weights]
+        total = sum(h)
+    folding = graph(total).folding  # type: ignore[arg-type]
+    said = [text for text in patterns(folding) if "step" in text]
+    assert said == [f"h: step {i} of 6" for i in range(1, 7)]
 
 
 # What else is drawn ------------------------------------------------------------------------------

@@ -36,22 +36,24 @@ class _Run(NamedTuple):
         return sum(map(len, self.steps)), -self.crossing, len(self.steps)
 
 
-def repeated(level: Level, most: int) -> Iterator[list[Box]]:
+def repeated(level: Level, most: int, of_module: bool = False) -> Iterator[list[Box]]:
     """Fold the steps of a repeating computation, if there are any: each into a box of its own.
 
     Then, for a page that cannot hold these, all but the last one, which is open, share a box; or
-    all but the first and the last one.
+    all but the first and the last one. If `of_module`, those within a module only.
     """
     best = _longest_run(level)
     if best is None:
         return
     steps, count = best.steps, len(best.steps)
-    module = _module(level, steps)
+    around = _around(level, steps)
+    if of_module and not (around and around.module):
+        return
     boxes, step_of = _with_inputs(level, steps)
 
     def folded(bounds: Sequence[int]) -> list[Box]:
         ends = list(itertools.pairwise(bounds))
-        names = {first: _title(level, steps, first, end, module) for first, end in ends}
+        names = {first: _title(level, steps, first, end, around) for first, end in ends}
         group = [first for first, end in ends for _ in range(first, end)]
         label = [group[n] if 0 <= n < len(group) else None for n in step_of]
         return merged(level.outline, boxes, label, names, whole=True)
@@ -63,8 +65,8 @@ def repeated(level: Level, most: int) -> Iterator[list[Box]]:
         yield folded((0, 1, count - 1, count))
 
 
-def _module(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
-    """Return the module that all steps are calls of, if most of their Values lie in it."""
+def _around(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
+    """Return the innermost module or scope that holds most Values of the steps, if any does."""
     homes = Counter(
         level.outline.home_at[place]
         for step in steps
@@ -73,26 +75,24 @@ def _module(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
     )
     lines: Counter[Group] = Counter()
     for home, count in homes.items():
-        lines.update({group: count for group in (home.line() if home else ()) if group.module})
+        lines.update(dict.fromkeys(home.nest if home else (), count))
     found = [group for group, count in lines.items() if 2 * count > homes.total()]
     return min(found, key=lambda group: group.height, default=None)
 
 
-def calls(level: Level, most: int) -> list[Box] | None:
-    """Fold the calls of a module that follow each other directly; None if there are none."""
-    boxes = next(repeated(level, most), None)
-    return boxes if boxes and any(", call" in box.pattern for box in boxes) else None
-
-
 def _title(
-    level: Level, steps: Sequence[Sequence[int]], first: int, end: int, module: Group | None
+    level: Level, steps: Sequence[Sequence[int]], first: int, end: int, around: Group | None
 ) -> str:
     """Say which steps these are, after the names of results: "h2 … h9: steps 2 to 9 of 10"."""
-    word = f"{module.title}, call" if module else "step"
+    word = f"{around.title}, step" if around and around.title != "step" else "step"
     numbers = f"{word} {end:,}"
     if end - first > 1:
         numbers = f"{word}s {first + 1:,} to {end:,}"
-    names = [_result(level, steps[i]) for i in (first, end - 1)]
+    ends = steps[first], steps[end - 1]
+    groups = [level.boxes[step[0]].group for step in ends if len(step) == 1]
+    if groups:
+        return " … ".join(dict.fromkeys(group.title for group in groups if group))
+    names = [_result(level, step) for step in ends]
     named = " … ".join(dict.fromkeys(names)) + ": " if all(map(stem, names)) else ""
     return f"{named}{numbers} of {len(steps):,}"
 
@@ -244,7 +244,7 @@ class _Search:
                 if end - first > len(best):
                     best = range(first, end)
                 first = end
-        if len(best) < FEWEST or len(steps[best[0]]) < 2:
+        if len(best) < FEWEST or not self._is_step(steps[best[0]]):
             return None
         crossing = {
             x for i, number in enumerate(step) if number in best
@@ -252,6 +252,10 @@ class _Search:
         }  # fmt: skip
         self.left -= 2 * len(step)
         return _Run([steps[number] for number in best], len(crossing), anchors)
+
+    def _is_step(self, boxes: Sequence[int]) -> bool:
+        """Tell whether boxes do so much that it is worth telling: a module's work, or several."""
+        return len(boxes) > 1 or any(self.level.boxes[i].group is not None for i in boxes)
 
     def _settled(self, step: list[int], anchors: set[int]) -> list[int]:
         """Give each box the step that it is made for; -2 to what many steps use."""
