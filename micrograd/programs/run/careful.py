@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.ops import STOPS
 from micrograd.programs.run.kernels import on_arrays
 from micrograd.programs.trace.tape import Tape
 
@@ -66,7 +67,7 @@ class Careful:
         values: dict[int, Any] = dict(self._tape.constants)
         values.update(zip(self._parameters, map(np.asarray, numbers.tolist())))
         for i, name, column in self._inputs:
-            values[i] = inputs[name][column]
+            values[i] = np.asarray(inputs[name][column], float)
         for i, function, operands in self._steps:
             found = function(*[values[x] for x in operands])
             is_float = isinstance(found, np.ndarray) and found.dtype == np.float64
@@ -85,7 +86,10 @@ class Careful:
         for x, rule in zip(operands, op.derivatives):
             if tape.active[x] and rule is not None:
                 slope = _slope(rule, arguments)
-                self._add(arrived, x, np.where(adjoint == 0, 0.0, slope * adjoint))
+                stops = adjoint == 0
+                if op in STOPS:
+                    stops = stops | (slope == 0)
+                self._add(arrived, x, np.where(stops, 0.0, slope * adjoint))
 
     def _add(self, arrived: dict[int, Any], i: int, adjoint: Any) -> None:
         if not self._tape.varies[i]:  # all rows have a share in it
@@ -128,7 +132,7 @@ class NodeByNode:
         See `Executable.forward`.
         """
         self.block.pull_data()
-        columns = {name: array.copy() for name, array in inputs.items()}  # the caller's own
+        columns = {name: np.array(array, float) for name, array in inputs.items()}  # the caller's
         given = Given(columns, np.array(self.block.data, float), n)
         with np.errstate(all="ignore"):
             values = self._forward.values(given.inputs, given.numbers)
