@@ -83,8 +83,8 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "_asked", "_held", "_most", "_is_in_chunks"}
-        temporary.add("careful")
+        temporary = {"block", "_numbers", "_idle", "_asked", "_held"}
+        temporary |= {"_most", "_is_in_chunks", "careful"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
