@@ -11,6 +11,8 @@
 
 #include "_functions.h"
 
+#include "_angles.h"
+
 #include "_kernels.h"
 
 /* Operands may be the result itself, number by number, and otherwise do not overlap it: see `overlap`
