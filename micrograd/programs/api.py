@@ -8,7 +8,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from micrograd.engine import Value
 from micrograd.native.threads import checked as threads_asked
@@ -16,7 +16,7 @@ from micrograd.programs.again import Again
 from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
-from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.calls import Known, Version, are_scalars, is_one_example
 from micrograd.programs.cluster.chunks import call_on_chunks
 from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
@@ -28,8 +28,7 @@ from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
-from micrograd.programs.show.layout import as_latex, as_text
-from micrograd.programs.show.notation import LaTeX, Style
+from micrograd.programs.show.layout import Printed
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
@@ -39,8 +38,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+_LATER: Any = object()  # in the place of a function that a decorator is given later
 
-class Program(Exports, ForArrays):
+
+class Program(Exports, ForArrays, Printed):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -70,7 +71,7 @@ class Program(Exports, ForArrays):
     """
 
     def __init__(
-        self, function: Callable[..., Any], client: Any = None, threads: int | None = None
+        self, function: Callable[..., Any], client: Any = None, threads: SupportsIndex | None = None
     ) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
@@ -163,7 +164,9 @@ class Program(Exports, ForArrays):
         return result
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Read the arguments, and run the paths of their shapes."""
+        """Read the arguments, and run the paths of their shapes; on Values, be the function."""
+        if is_one_example((*args, *kwargs.values())):
+            return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)
         given = dict(self._known.named(self._name, args, kwargs))
         for x in given.values():
             library = library_of(x)
@@ -259,46 +262,6 @@ class Program(Exports, ForArrays):
             raise self.__wrapped__.error("retrace() would forget all that is known of it")
         self._known.forget()
 
-    def __str__(self) -> str:
-        traced = self._traced_paths()
-        if traced is None:
-            return f"{self!r}: call it once, and it prints its equations"
-        return as_text(traced.equations(self._result_name(), Style()))
-
-    def latex(self) -> str:
-        r"""Return the equations as LaTeX, an `aligned` block for math mode.
-
-        Raises ValueError before the first call, when nothing is traced.
-
-        >>> from micrograd import Value, program
-        >>> w = Value(2.0)
-        >>> scaled = program(lambda x: w * x)
-        >>> _ = scaled([1.0])
-        >>> print(scaled.latex())
-        \begin{aligned}
-        &\text{forward} \\
-        \mathrm{result} &= w \, x && 1 \times n \\
-        &\text{backward} \\
-        \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
-        \end{aligned}
-        """
-        traced = self._traced_paths()
-        if traced is None:
-            raise ValueError(f"{self!r} has no equations before its first call: call it once")
-        return as_latex(traced.equations(self._result_name(), LaTeX()))
-
-    def _repr_markdown_(self) -> str:
-        return str(self) if self._traced_paths() is None else f"$$\n{self.latex()}\n$$"
-
-    def _traced_paths(self) -> Paths | None:
-        """Those of the last shape of arguments that is known."""
-        version = self._known.version
-        known = [p for p in version.paths.values() if p.found] if version else []
-        return known[-1] if known else None
-
-    def _result_name(self) -> str:
-        return self._name if self._name.isidentifier() else "result"
-
     def __repr__(self) -> str:
         return f"<program {self._name}>"
 
@@ -350,10 +313,20 @@ class Program(Exports, ForArrays):
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
 
+@overload
 def program(
-    function: Callable[..., Any], *, client: Any = None, threads: int | None = None
-) -> Program:
+    function: Callable[..., Any], *, client: Any = ..., threads: SupportsIndex | None = ...
+) -> Program: ...
+@overload
+def program(
+    *, client: Any = ..., threads: SupportsIndex | None = ...
+) -> Callable[[Callable[..., Any]], Program]: ...
+def program(
+    function: Any = _LATER, *, client: Any = None, threads: SupportsIndex | None = None
+) -> Any:
     """Make a function of one example a program, which is called on arrays of examples.
+
+    With options alone, `@program(threads=2)`, return a decorator that makes programs with these.
 
     On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
 
@@ -371,6 +344,9 @@ def program(
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
+    if function is _LATER:
+        checked(client), threads_asked(threads)
+        return functools.partial(program, client=client, threads=threads)
     return Program(function, client, threads)
 
 

@@ -177,7 +177,10 @@ def _likely(array: Array) -> str:
     """Say what is to be done about objects that are no numbers."""
     elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
     if any(isinstance(x, Value) for x in elements):
-        return ": Values belong into the function's closure"
+        return (
+            ": Values belong into the function's closure; of one example, they are for the plain "
+            "function, its __wrapped__"
+        )
     other = next((x for x in elements if not is_number(x)), 0)
     return "" if is_number(other) else f": it holds {other!r}"
 

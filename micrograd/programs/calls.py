@@ -222,6 +222,15 @@ def named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
             yield name, given
 
 
+def is_one_example(arguments: Sequence[Any]) -> bool:
+    """Return whether arguments are one example that holds Values, which cannot be meant as rows.
+
+    Rows are along an axis of every argument, and one example may have scalars.
+    """
+    are_rows = all(not is_number(x) and not isinstance(x, Value) for x in arguments)
+    return not are_rows and any(map(_holds_values, arguments))
+
+
 def are_scalars(arguments: Sequence[Any]) -> bool:
     """Return whether arguments hold a Value, or all are numbers: one example, not arrays."""
     return any(map(_holds_values, arguments)) or all(map(is_number, arguments))

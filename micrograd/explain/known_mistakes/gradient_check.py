@@ -99,7 +99,9 @@ class GradientCheck:
                 row: list[Cell] = [entry(f"Theta{level}", k + 1, j), mine[k, j], right[k, j]]
                 worst.append((off[k, j], [row[0], *map(float, row[1:])]))
         worst.sort(key=lambda found: -found[0])
-        rows = [] if self.right else [row for _, row in worst[:_SHOWN]]
+        least = _ROUNDING * max(float(np.abs(right).max()) for right in self.expected)
+        shown = [row for off, row in worst[:_SHOWN] if off > least]  # none, if it was transposed
+        rows = [] if self.right else shown
         return Table(
             self._title(), ["weight", "given", "right"], rows, "\n".join(self._explained())
         )
