@@ -38,11 +38,15 @@ static TARGET void NAME(rows)(const Sizes *z, number *o, const number *x, const 
     for (; i < z->i; i++) ROWS_OF(1);
 }
 
+/* The sum of a vector: of its parts of 16 bytes, and then of their numbers. */
 static inline TARGET number NAME(total)(const Vector *v) {
-    number s[LANES];
-    memcpy(s, v, sizeof s);
-    for (int width = LANES / 2; width; width /= 2) EACH(e, width) s[e] += s[e + width];
-    return s[0];
+    enum { own = 16 / sizeof(number) };
+    const Short *parts = (const Short *)v;
+    Short sum = parts[0];
+    for (int part = 1; part < (int)(sizeof(Vector) / 16); part++) sum += parts[part];
+    number s[own];
+    memcpy(s, &sum, sizeof s);
+    return own == 4 ? (s[0] + s[own / 2]) + (s[1] + s[own - 1]) : s[0] + s[1];
 }
 
 /* Both factors lie without gaps along k. */
@@ -55,8 +59,7 @@ static inline TARGET number NAME(total)(const Vector *v) {
     do {                                                                                                    \
         Vector sum[high][wide];                                                                             \
         number rest[high][wide];                                                                            \
-        memset(sum, 0, sizeof sum);                                                                         \
-        memset(rest, 0, sizeof rest);                                                                       \
+        EACH(r, high) EACH(c, wide) sum[r][c] = (Vector){0}, rest[r][c] = 0;                                \
         for (ptrdiff_t m = 0; m < z->m; m++) {                                                              \
             const number *a = x + i * z->xi + m * z->xm, *b = y + j * z->yj + m * z->ym;                    \
             ptrdiff_t k = 0;                                                                                \

@@ -10,6 +10,9 @@
 #endif
 
 #include "_functions.h"
+#ifdef SINGLE
+#include "_functions32.h"
+#endif
 
 #include "_angles.h"
 

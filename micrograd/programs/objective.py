@@ -108,7 +108,7 @@ class Objective:
 
     def fun(self, x: Any) -> float:
         """Return the sum of all results."""
-        return float(np.add.reduce(self._results.at(x, again=True).data, None))
+        return float(np.add.reduce(self._results.at(x, again=True).data, None, float))
 
     def jac(self, x: Any) -> Array:
         """Return the gradient of the sum, of shape (k,) for k parameters."""
@@ -129,12 +129,12 @@ class Objective:
     def residuals(self, x: Any) -> Array:
         """Return all results, those of a row together, as one array of shape (m,)."""
         data: Array = self._results.at(x, again=True).data
-        return data.reshape(-1).copy()
+        return data.reshape(-1).astype(float)
 
     def jacobian(self, x: Any) -> Array:
         """Return the derivative of each of the `residuals` by each parameter, of shape (m, k)."""
         rows: Array = self._rows.at(x).data
-        return np.ascontiguousarray(rows.reshape(-1, len(self._values)))
+        return np.ascontiguousarray(rows.reshape(-1, len(self._values)), float)
 
     @cached_property
     def _slopes(self) -> _Evaluated:

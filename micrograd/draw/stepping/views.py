@@ -110,7 +110,7 @@ class Views:
             part.rows = self._quantities(part.box, outputs)
 
     def _of_group(self, group: Group) -> Box:
-        return Box(self.outline, [self.outline.place[v] for v in group.values], group)
+        return Box(self.outline, group.places, group)
 
     def _make_pattern(self, box: Box, parent: int) -> None:
         place = len(self.parts)
