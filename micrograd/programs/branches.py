@@ -254,9 +254,10 @@ class Paths:
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""
         others: list[Todo] = []
-        for guard in np.flatnonzero(np.bincount(differs)[: len(path.truths)]).tolist():
+        for guard in np.flatnonzero(np.bincount(differs)[: len(path.truths)]):
             fork = path.forks[guard].next.get(not path.truths[guard])
-            others.append((fork and fork.longest, rows[differs == guard]))
+            nearest = None if fork is None else fork.longest
+            others.append((nearest, rows[differs == guard]))
         return others
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
