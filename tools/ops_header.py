@@ -69,6 +69,7 @@ def header() -> str:
         for what, chosen in (("ROWS", ROWS), ("METHODS", methods))
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
+    lists.append(_list("STOPS", [op for op in ROWS if op in ops.STOPS]))
     executed = [
         _list(f"{which}_{kind}", [op for op in chosen if len(op.derivatives) == arity])
         for which, chosen in (

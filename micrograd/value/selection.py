@@ -218,6 +218,7 @@ def _make_extreme(name: str, pairwise: Op, make: Callable[[int], Extreme], count
 
     op = Extreme(name, lambda *values: reduce(pairwise, values), *map(rule, range(count)))
     op.make, op.pairwise = make, pairwise
+    ops.STOPS.add(op)
     return op
 
 
@@ -230,6 +231,7 @@ def take_among(count: int) -> Take:
 
     op = Take("take", lambda index, *table: table[int(index)], None, *map(rule, range(count)))
     op.make = take_among
+    ops.STOPS.add(op)
     return op
 
 

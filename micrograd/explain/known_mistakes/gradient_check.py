@@ -31,6 +31,7 @@ from micrograd.explain.known_mistakes.wrong_gradients import (
     wrong_sums,
 )
 from micrograd.value.numbers import to_float
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class GradientCheck:
         return self.table().html()
 
 
+@called_as("check_gradient(Theta, X, y, grad)")
 def check_gradient(
     Theta: Any,  # noqa: N803
     X: Any,  # noqa: N803
