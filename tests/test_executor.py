@@ -64,7 +64,7 @@ class Both:
             found.append(memory.copy())
         if found[0].tobytes() != found[1].tobytes():
             relative, absolute = (1e-9, 1e-12) if memory.dtype == np.float64 else (1e-4, 1e-5)
-            assert np.isclose(*found, relative, absolute, equal_nan=True).all(), step
+            assert np.isclose(found[0], found[1], relative, absolute, True).all(), step
 
 
 @pytest.fixture
