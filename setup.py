@@ -1,6 +1,6 @@
 """Build the C core, where there is a compiler; without one, micrograd installs as pure Python.
 
-Neither of its two modules needs NumPy, here or to run: arrays come through the buffer protocol.
+None of its modules needs NumPy, here or to run: arrays come through the buffer protocol.
 """
 
 import glob
@@ -16,6 +16,7 @@ class BuildWherePossible(build_ext):
     """Build the C core, or go on without it and say so when it cannot be compiled."""
 
     def run(self):
+        self.parallel = None  # two modules are made of the same files, whose objects have one name
         try:
             super().run()
         except Exception as error:
@@ -50,11 +51,12 @@ FASTER = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-ffp-contract=f
 FASTER += [] if sys.platform == "win32" else ["-fno-math-errno", "-fno-trapping-math"]
 
 
-def extension(name, flags, *others):
+def extension(name, flags, *files, macros=()):
     return Extension(
         f"micrograd.native.{name}",
-        sources=[f"micrograd/native/{file}.c" for file in (name, *others)],
+        sources=[f"micrograd/native/{file}.c" for file in files],
         depends=glob.glob("micrograd/native/*.h"),
+        define_macros=[(macro, "1") for macro in macros],
         extra_compile_args=flags + os.environ.get("MICROGRAD_CFLAGS", "").split(),
         extra_link_args=os.environ.get("MICROGRAD_LDFLAGS", "").split(),
     )
@@ -67,6 +69,10 @@ WITHOUT = PURE or sysconfig.get_config_var("Py_GIL_DISABLED")
 setup(
     ext_modules=[]
     if WITHOUT
-    else [extension("_engine", FLAGS), extension("_executor", FASTER, "_vectors")],
+    else [
+        extension("_engine", FLAGS, "_engine"),
+        extension("_executor", FASTER, "_executor", "_vectors"),
+        extension("_executor32", FASTER, "_executor", "_vectors", macros=["SINGLE"]),  # of float32
+    ],
     cmdclass={"build_ext": BuildWherePossible},
 )

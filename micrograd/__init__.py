@@ -243,6 +243,21 @@ def __dir__() -> list[str]:
     return sorted({*__all__, "abs", "max", "min"})  # what there is to complete
 
 
+class _Docstring(str):
+    """The docstring of a class; each of its objects is described by its own."""
+
+    __slots__ = ()
+
+    def __get__(self, op: Op | None, kind: type) -> str:
+        if op is None:
+            return str(self)
+        described: str = importlib.import_module("micrograd.symbolic.described").described(op)
+        return described
+
+
+Op.__doc__ = _Docstring(Op.__doc__ or "")  # help(mg.tanh) has its formula and its derivative
+
+
 class _MovedModules:
     """Import a module of `_MOVED` by its former name; it is the same module then."""
 

@@ -93,8 +93,8 @@ log10: Op
 power: Op
 """Return power(x, y).
 
-Its derivatives are y * x ** (y - 1) by x and out * log(where(float(x < 0), nan, x + float(x == 0)))
-by y, where out is the result.
+Its derivatives are y * x ** (y - 1) by x and out * log(where(float(x < 0), nan, x + float(x
+== 0))) by y, where out is the result.
 """
 sqrt: Op
 """Return sqrt(x); its derivative is 0.5 / out, where out is the result."""
@@ -120,7 +120,8 @@ arctan: Op
 arctan2: Op
 """Return arctan2(y, x).
 
-Its derivatives are x / hypot(y, x) / hypot(y, x) by y and -y / hypot(y, x) / hypot(y, x) by x.
+Its derivatives are x / hypot(y, x) / hypot(y, x) by y and -y / hypot(y, x) / hypot(y, x) by
+x.
 """
 sinh: Op
 """Return sinh(x); its derivative is cosh(x)."""

@@ -69,6 +69,13 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: draw.graph(v, format="png"), TypeError, "'format'; write graph(loss)"),  # type: ignore[call-arg]
     (lambda: draw.stepper(), TypeError, "write stepper(loss)"),  # type: ignore[call-arg]
     (lambda: explain.contributions(v), TypeError, "write contributions(loss, w)"),  # type: ignore[call-arg]
+    (lambda: explain.nudge(v), TypeError, "write nudge(w, loss)"),  # type: ignore[call-arg]
+    (lambda: explain.step(model), TypeError, "write step(model, lambda"),  # type: ignore[call-arg]
+    (lambda: explain.mistakes(), TypeError, "write mistakes(loss)"),  # type: ignore[call-arg]
+    (lambda: explain.diagnose(), TypeError, "write diagnose(loss)"),  # type: ignore[call-arg]
+    (lambda: explain.grade(), TypeError, "write grade(Value)"),  # type: ignore[call-arg]
+    (lambda: explain.deltas(model), TypeError, "write deltas(Theta, X, y)"),  # type: ignore[call-arg]
+    (lambda: explain.check_gradient([], []), TypeError, "write check_gradient(Theta, X, y"),  # type: ignore[call-arg]
     (lambda: draw.stepper(model), TypeError, "give the Value at its end"),
     (lambda: package.draw_dot(model), TypeError, "call it first"),
 ]
@@ -162,7 +169,7 @@ def test_models_lists_states_and_optimisers_show_themselves_in_notebooks() -> No
     net([1.0, 2.0]).backward()
     html = net._repr_html_()
     assert "MLP: 337 parameters" in html
-    assert '<td style="text-align: left">layers[1].neurons.w</td>' in html
+    assert '<td style="text-align: left; padding: 3px 8px">layers[1].neurons.w</td>' in html
     assert ">16 x 16<" in html
     parameters: Any = net.parameters()
     assert "layers[0].neurons[0].w[0]" in parameters._repr_html_()
@@ -172,6 +179,13 @@ def test_models_lists_states_and_optimisers_show_themselves_in_notebooks() -> No
     optimizer = optim.SGD(net, lr=0.1, momentum=0.5)
     assert repr(optimizer) == "SGD(337 parameters, lr=0.1, steps=0, momentum=0.5)"
     assert "norm of velocity" in optimizer._repr_html_()
+
+
+def test_no_table_ends_in_one_more() -> None:
+    few: Any = nn.MLP(2, [3, 1]).parameters()
+    assert len(few) == 13
+    assert "more" not in few._repr_html_()
+    assert few._repr_html_().count("<tr>") == 1 + 13
 
 
 def test_lists_of_parameters_and_states_are_plain_lists_and_dicts_elsewhere() -> None:

@@ -402,6 +402,8 @@ THETA = [[[0.1, 0.2, 0.3]]]
         ((THETA, [[1, 2]], [1], [[[1.0, 2.0, np.nan]]]), ValueError, "not finite"),
         ((THETA, [[1, 2]], [1], [1.0, 2.0, np.inf]), ValueError, "not finite"),
         ((THETA, [[1, 2]], [1], "right"), TypeError, "got 'right'"),
+        ((THETA, [[1, 2]], [1], None), TypeError, "got None"),
+        ((THETA, [[1, 2]], [1], [None]), TypeError, "None is no number"),
         ((THETA, [[1, 2]], [1], [["a"]]), TypeError, "no matrix of numbers"),
         ((THETA, [[1, 2]], [1], [[1.0], [2.0]]), ValueError, "is a matrix, a row per unit"),
         ((THETA, [[1, 2]], [1, 0], THETA), ValueError, "X has 1 examples and y has 2"),
@@ -426,3 +428,13 @@ def test_a_gradient_with_printed_digits_is_compared_as_far_as_they_go(written: s
     net = check_case(1.0)
     sums = [np.array(d) * 3 for d in deltas(net.thetas, net.x, net.y, lam=1.0).D.values()]
     assert not check_gradient(net.thetas, net.x, net.y, printed(sums), 1.0).right
+
+
+def test_a_transposed_gradient_shows_no_entries_that_are_right() -> None:
+    net = check_case(1.0)
+    right = [np.array(d) for d in deltas(net.thetas, net.x, net.y, lam=1.0).D.values()]
+    found = check_gradient(net.thetas, net.x, net.y, [d.T for d in right], 1.0)
+    assert (found.mistakes, found.right, found.table().rows) == (["transposed"], False, [])
+    assert str(found).splitlines()[0] == "The gradient is wrong: transposed"
+    both = check_gradient(net.thetas, net.x, net.y, [3 * d.T for d in right], 1.0)
+    assert all(row[1] != row[2] for row in both.table().rows)

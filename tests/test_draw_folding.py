@@ -197,7 +197,7 @@ def test_parameters_fold_with_their_module_even_when_used_elsewhere() -> None:
     loss: Value = model([1.0, 2.0]) + sum(p * p for p in model.parameters())
     folding = fold(Outline(loss), modules="layer")
     weight = model.layers[0].neurons[1].w[0]
-    assert folding.boxes[folding.box_at[folding.outline.place[weight]]] is box_called(
+    assert folding.boxes[folding.box_at[folding.outline.place(weight)]] is box_called(
         folding, "layers[0]"
     )
 

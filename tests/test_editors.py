@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import math
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +59,29 @@ def test_every_method_tells_its_derivative() -> None:
         if method is not None:
             assert "derivative" in method.__doc__, op.name
             assert f"Return {op.name}(" in method.__doc__
+
+
+def words(docstring: str) -> list[str]:
+    """Return the words of a docstring, which stands in one or in two paragraphs by its length."""
+    return docstring.replace("; its", ". Its").split()
+
+
+def test_help_on_an_operation_has_its_formula_and_its_derivative() -> None:
+    told = "Return tanh(x); its derivative is 1 - out * out, where out is the result."
+    assert inspect.getdoc(mg.tanh) == told  # what `mg.tanh?` shows
+    assert told in pydoc.plain(pydoc.render_doc(mg.tanh))
+    for op in mg.ops.TABLE.values():
+        method = getattr(mg.value.operators.Operators, op.name, None)
+        assert op.__doc__
+        assert method is None or words(op.__doc__) == words(method.__doc__)
+
+
+def test_help_on_the_class_and_on_operations_of_ones_own() -> None:
+    assert (inspect.getdoc(mg.Op) or "").startswith("Define an operation by its name")
+    cube = mg.Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
+    assert cube.__doc__ == "Return cube(x); its derivative is 3 * x * x."
+    for_numbers = mg.Op("odd", lambda x, y: x, lambda x, y, out: math.cos(x), None)
+    assert for_numbers.__doc__ == "Return odd(x, y); its derivatives are Python functions."
 
 
 @pytest.mark.long

@@ -169,9 +169,9 @@ def test_the_result_has_the_form_of_x() -> None:
 @pytest.mark.parametrize(
     ("x", "vector", "message"),
     [
-        ([1.0, 2.0], [1.0], r"of shape \(2,\), but it has of shape \(1,\)"),
-        (1.0, [1.0], "of one number"),
-        ({"a": 1.0}, {"b": 1.0}, r"with x\['a'\]"),
+        ([1.0, 2.0], [1.0], r"of shape \(2,\), but it is an array of shape \(1,\)"),
+        (1.0, [1.0], "one number, but it is an array"),
+        ({"a": 1.0}, {"b": 1.0}, r"with \['a'\], but it is a nesting with \['b'\]"),
     ],
 )
 def test_a_vector_of_another_form_is_refused(x: Any, vector: Any, message: str) -> None:
@@ -233,3 +233,67 @@ def test_a_dual_is_compared_by_its_number() -> None:
     assert math.isclose(mg.tanh(x).rate, 1 - math.tanh(2.0) ** 2)
     with pytest.raises(TypeError):
         x + Value(1.0)
+
+
+# How it is called --------------------------------------------------------------------------------
+
+
+def bowl(a: Any, x: Any, c: float = 1.0) -> Any:
+    return a * a * (x * x).sum() * c
+
+
+def test_the_vector_stands_behind_the_arguments_that_it_is_for() -> None:
+    assert mg.hvp(bowl)(3.0, 2.0, np.array([1.0, 2.0])) == 20.0
+    assert mg.hvp(bowl, argnums=1)(3.0, [1.0, 2.0], [1.0, 0.0], 2.0).tolist() == [36.0, 0.0]
+    by_a, by_x = mg.hvp(bowl, argnums=(0, 1))(3.0, [1.0, 2.0], (1.0, [0.0, 1.0]))
+    assert (by_a, by_x.tolist()) == (10.0 + 24.0, [12.0, 24.0 + 18.0])
+    product, aux = mg.hvp(lambda x: ((x * x).sum(), x[0]), has_aux=True)([1.0, 2.0], [1.0, 3.0])
+    assert (product.tolist(), aux) == ([2.0, 6.0], 1.0)
+    with pytest.raises(TypeError, match="hvp: argnums is the position"):
+        mg.hvp(bowl, argnums=-1)
+
+
+def test_a_vector_has_its_keys_in_any_order() -> None:
+    def f(p: Any) -> Any:
+        return p["a"] ** 2 * p["q"]["b"] * p["q"]["c"][0]
+
+    x = {"a": 2.0, "q": {"b": 3.0, "c": [5.0]}}
+    v = {"q": {"c": [1.0], "b": 0.0}, "a": 1.0}
+    assert mg.hvp(f)(x, v) == {"a": 30.0 + 12.0, "q": {"b": 20.0 + 4.0, "c": [12.0]}}
+
+
+@pytest.mark.parametrize(
+    ("vector", "error", "message"),
+    [
+        (None, TypeError, "the vector of hvp must be a number, a sequence"),
+        ([1.0, None], TypeError, "the vector of hvp must be a real number, got None"),
+        ([1j, 1.0], TypeError, "the vector of hvp must be a real number, got 1j"),
+        (["1", "2"], TypeError, "the vector of hvp must be a real number, got '1': convert it"),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), ValueError, "the vector of hvp has 1 masked"),
+        ({"a": 1.0}, ValueError, r"form of x, an array of shape \(2,\), but it is a nesting"),
+        ({"a": None}, TypeError, r"the vector of hvp\['a'\]"),
+        (1.0, ValueError, r"an array of shape \(2,\), but it is one number"),
+        ([1.0], ValueError, r"an array of shape \(2,\), but it is an array of shape \(1,\)"),
+    ],
+)
+def test_a_vector_that_does_not_fit_is_called_the_vector(
+    vector: Any, error: Any, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        mg.hvp(lambda x: x[0] * x[1])([1.0, 2.0], vector)
+
+
+def test_a_call_without_a_vector_says_where_it_goes() -> None:
+    for argnums, args, kwargs in ((0, [2.0], {}), (0, [2.0], {"vector": 1.0}), (1, [2.0, 3.0], {})):
+        with pytest.raises(TypeError, match=r"hvp\(bowl\) takes a vector behind argument [01]"):
+            mg.hvp(bowl, argnums=argnums)(*args, **kwargs)
+    parameters = inspect.signature(mg.hvp(bowl, argnums=1)).parameters
+    assert list(parameters) == ["a", "x", "vector", "c"]
+    with pytest.raises(TypeError, match=r"hvp takes a function, .*; got 3 alone"):
+        mg.hvp(3)  # type: ignore[call-overload]
+
+
+def test_strings_are_no_rows_that_differ_in_length() -> None:
+    for derivative in (mg.grad, mg.hessian, mg.jacobian):
+        with pytest.raises(TypeError, match="x must be a real number, got '1'"):
+            derivative(lambda x: x[0])(["1", "2"])

@@ -285,3 +285,14 @@ def test_parameters_of_an_objective_are_real_numbers(x: Any) -> None:
         with pytest.raises(TypeError, match="real number per parameter"):
             method(x)
     assert (a.data, fit.fun(np.array([2.0], object))) == (1.0, 10.0)
+
+
+def test_what_is_no_parameter_and_what_can_be_read_once_are_refused() -> None:
+    w = Value(2.0)
+    scaled = program(lambda x: w * x)
+    for params in (None, "w", [1.0], {"w": None}):
+        with pytest.raises(TypeError, match="the parameters of an objective are the Values"):
+            scaled.objective(params, [1.0])
+    for rows in ((x for x in [1.0]), map(float, [1.0]), iter([1.0])):
+        with pytest.raises(TypeError, match="its rows must stay: give a list"):
+            scaled.objective(w, rows)

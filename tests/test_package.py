@@ -156,4 +156,4 @@ def test_a_free_threaded_python_gets_the_python_core(monkeypatch: pytest.MonkeyP
     for disabled in (None, 0, 1):
         monkeypatch.setattr(sysconfig, "get_config_var", lambda name, found=disabled: found)
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {})
-    assert built == [2, 2, 0]
+    assert built == [3, 3, 0]

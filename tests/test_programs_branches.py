@@ -242,7 +242,7 @@ def test_no_rows_of_a_function_that_always_raises() -> None:
         program(refuse)(np.empty(0))
     with pytest.raises(TypeError, match=r"float\(v\)"):
         program(lambda x: float(x))(np.empty(0))
-    endless = program(lambda x: endless(np.empty(0)).data.sum() * x)
+    endless: Any = program(lambda x: endless(np.empty(0)).data.sum() * x)
     with pytest.raises(RecursionError):
         endless(np.empty(0))
 

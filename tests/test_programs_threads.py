@@ -81,7 +81,7 @@ def test_derivatives_methods_and_copies_use_as_many() -> None:
 
     of_object: Any = Many().value
     derivative: Any = mg.grad(mg.program(lambda x: x * x, threads=5))
-    assert of_object._known.threads == derivative._known.threads == 5
+    assert of_object._known.way.threads == derivative._known.way.threads == 5
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.0, True, "2"])

@@ -404,7 +404,7 @@ def test_arguments_that_do_not_fit(arguments: Any, error: Any, message: str) -> 
 
 def test_what_is_no_function_and_no_result() -> None:
     with pytest.raises(TypeError, match="made of a function"):
-        program(3)  # type: ignore[arg-type]
+        program(3)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="does it end with a return"):
         program(lambda x: None)(X)
     with pytest.raises(TypeError, match="a scalar, or a list or tuple of scalars"):
@@ -626,3 +626,48 @@ def test_backward_twice_gives_twice_the_gradient() -> None:
     once = [p.grad for p in model.parameters()]
     total.backward()
     assert [p.grad for p in model.parameters()] == [2 * grad for grad in once]
+
+
+# On Values, and with options ---------------------------------------------------------------------
+
+
+def test_a_program_of_one_example_of_values_is_its_function() -> None:
+    w = Value(2.0)
+    cube = program(lambda x: w * x**3)
+    line = program(lambda x, t: x[0] * t + w * x[1])
+    assert mg.grad(lambda x: cube(x))(2.0) == 24.0
+    assert mg.hvp(lambda x: cube(x))(2.0, 3.0) == 72.0
+    assert mg.grad(lambda x: mg.grad(cube)(x))(2.0) == 24.0
+    assert mg.grad(lambda t: line([2.0, 1.0], t))(5.0) == 2.0
+    assert mg.grad(lambda x: line(x, 5.0))([2.0, 1.0]).tolist() == [5.0, 2.0]
+    y: Any = cube(Value(2.0))
+    y.backward()
+    assert (y.data, w.grad) == (16.0, 8.0)
+
+
+def test_values_that_may_be_rows_are_refused() -> None:
+    total = program(lambda x: x[0] * x[1])
+    for derivative in (mg.grad, mg.jacobian):
+        with pytest.raises(TypeError, match="they are for the plain function, its __wrapped__"):
+            derivative(lambda x: total(x))([1.0, 2.0])
+    assert mg.grad(lambda x: total.__wrapped__(x))([1.0, 2.0]).tolist() == [2.0, 1.0]
+
+
+def test_a_decorator_takes_options() -> None:
+    w = Value(2.0)
+
+    @program(threads=np.int64(2))
+    def scaled(x: Any) -> Any:
+        return w * x
+
+    class Model:
+        @program(threads=1)
+        def loss(self, x: Any) -> Any:
+            return w * x + 1
+
+    assert (scaled([1.0, 2.0]).data.tolist(), repr(scaled)) == ([2.0, 4.0], "<program scaled>")
+    assert Model().loss([1.0]).data.tolist() == [3.0]
+    with pytest.raises(ValueError, match="threads is a whole number"):
+        program(threads=0)
+    with pytest.raises(TypeError, match="client"):
+        program(client=3)

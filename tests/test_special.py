@@ -196,6 +196,31 @@ def test_sinc_and_logsumexp_have_their_limits() -> None:
         mg.logsumexp([])
 
 
+@pytest.mark.parametrize("choose", [mg.max, mg.min, mg.logsumexp])
+@pytest.mark.parametrize("values", [3.0, Value(3.0), None, np.float64(3.0), np.array(3.0)])
+def test_what_is_no_list_is_told_what_to_write(choose: Any, values: Any) -> None:
+    name = choose.__name__
+    with pytest.raises(TypeError, match=rf"{name} takes a list .*: write {name}\(\[x, y\]\)"):
+        choose(values)
+    with pytest.raises(
+        TypeError, match=rf"{name}: too many .*; write micrograd.{name}\(\[x, y\]\)"
+    ):
+        choose(1.0, 2.0)
+    for strings in (np.array(["a"]), ["a", 1.0], "ab"):
+        with pytest.raises(TypeError, match=f"{name} takes a list of numbers or Values, got .*'a'"):
+            choose(strings)
+
+
+@pytest.mark.parametrize("index", [0.5, "a", None, Value(1.0)])
+def test_take_says_what_an_index_and_a_table_are(index: Any) -> None:
+    with pytest.raises(TypeError, match="take: an index is an integer"):
+        mg.take([1.0, 2.0], index)
+    for table in (3.0, None, {0: 1.0}, "ab", Value(2.0)):
+        with pytest.raises(TypeError, match="take: a table is a list of scalars or of rows"):
+            mg.take(table, 0)
+    assert mg.take([1.0, 2.0], np.int64(-1)) == 2.0
+
+
 @pytest.mark.parametrize(
     ("at", "slopes"),
     [

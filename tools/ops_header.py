@@ -1,6 +1,6 @@
 """Write the table of operations in C, for the C core: _ops.h, _rules.h and _turns.h in native/.
 
-_ops.h has the rows as functions of doubles, and the docstrings of engine.py and operators.py for
+_ops.h has the rows as functions of numbers, and the docstrings of engine.py and operators.py for
 what C takes over; _rules.h has the rules as functions that record Values; _turns.h tells how fast
 slopes change. Each function is what a row says when it is called on Formulas. Run it after a change
 to the table or to these docstrings: `MICROGRAD_PURE=1 python tools/ops_header.py`; a test compares
@@ -80,12 +80,20 @@ def header() -> str:
     ]
     return _text(
         "#include <math.h>",
-        "/* The values of all rows. */\n" + c_definitions(),
+        "/* What rows are computed of: the executor has a module for float32 as well. */\n"
+        "#ifdef SINGLE\ntypedef float number;\n#else\ntypedef double number;\n#endif",
+        "/* The values of all rows. */\n" + _in_numbers(c_definitions()),
         "/* The local derivatives of the rows that the C core takes over. */\n" + "\n".join(rules),
         "/* These rows, and those of them that are methods of a Value. */\n" + "\n".join(lists),
         "/* The rows that the executor of programs takes. */\n" + "\n".join(executed),
         "/* What help() says of what C takes over. */\n" + "\n".join(docs(methods)),
     )
+
+
+def _in_numbers(functions: str) -> str:
+    """Make functions of doubles such of numbers; a constant would make a float a double again."""
+    functions = re.sub(r"\bdouble\b", "number", functions)
+    return re.sub(r"(?<![\w.])(\d+\.\d*(e[-+]?\d+)?|NAN|INFINITY)", r"(number)\1", functions)
 
 
 def docs(methods: list[Op]) -> list[str]:

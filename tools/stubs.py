@@ -7,59 +7,28 @@ compares both files with what this makes.
 
 from __future__ import annotations
 
-import operator
 import re
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import micrograd
 from micrograd import ops
 from micrograd.ops import Op
-from micrograd.symbolic.formula import of_rule, operand_names
+from micrograd.symbolic.described import described
 
 PACKAGE = Path(micrograd.__file__).parent
 OPERATORS = PACKAGE / "value" / "operators.py"
 STUB = PACKAGE / "__init__.pyi"
 
 WIDTH = 100
-LONGEST = 40  # the parts of a rule that can still be read
-
-
-@contextmanager
-def plain_rules() -> Iterator[None]:
-    """Leave out of the rules what sees to infinities, or to second derivatives, for readers."""
-    own = ops._gap, ops._size, ops._base
-    ops._gap, ops._size = operator.sub, operator.abs
-    ops._base = lambda x, y: x
-    try:
-        yield
-    finally:
-        ops._gap, ops._size, ops._base = own
 
 
 def docstring(op: Op, indent: str) -> str:
-    """Return the docstring of an operation, with its derivatives, wrapped and in quotes."""
-    names = operand_names(op)
-    call = f"{op.name}({', '.join(names)})"
-    with plain_rules():
-        rules = [of_rule(op, i) if rule else None for i, rule in enumerate(op.derivatives)]
-        slopes = [r.text() if r is not None and r.size <= LONGEST else "" for r in rules]
-    told = [f"{slope} by {name}" for slope, name in zip(slopes, names) if slope]
-    if any(rule is not None and rule.size > LONGEST for rule in rules):
-        return f'{indent}"""Return {call}; its derivative is computed in steps."""'
-    if not told:
-        return f'{indent}"""Return {call}, which has no derivative."""'
-    what = "derivative is" if len(told) == 1 else "derivatives are"
-    text = slopes[0] if len(names) == 1 else " and ".join(told)
-    out = ", where out is the result" if re.search(r"\bout\b", text) else ""
-    line = f'{indent}"""Return {call}; its {what} {text}{out}."""'
-    if len(line) <= WIDTH:
-        return line
-    rest = f"Its {what} {text}{out}."
-    body = textwrap.fill(rest, WIDTH, initial_indent=indent, subsequent_indent=indent)
-    return f'{indent}"""Return {call}.\n\n{body}\n{indent}"""'
+    """Return the docstring of an operation, indented and in quotes."""
+    first, _, rest = described(op, WIDTH - len(indent) - 6).partition("\n")
+    body = textwrap.indent(f"{rest}\n", indent) + indent if rest else ""
+    newline = "\n" if rest else ""
+    return f'{indent}"""{first}{newline}{body}"""'
 
 
 def documented(text: str) -> str:

@@ -12,7 +12,14 @@ from micrograd.derivatives.chain_rule import Entry
 from micrograd.derivatives.errors import explain, name_of, no_value, suspects
 from micrograd.derivatives.surroundings import ENDED, TIED, VARIABLES, Surroundings, look, were_kept
 from micrograd.derivatives.sweeps import identity, tied
-from micrograd.derivatives.trees import Nested, array_of, is_nested, map_values
+from micrograd.derivatives.trees import (
+    Nested,
+    array_of,
+    as_blocks,
+    as_objects,
+    is_nested,
+    map_values,
+)
 from micrograd.engine import Value
 from micrograd.graph import past
 from micrograd.native.takeover import prefer_c
@@ -85,7 +92,7 @@ class Call:
         chosen = [self.args[i] for i in self._places()]
         if not isinstance(self.argnums, tuple):
             return chosen[0]
-        return Nested(tuple([x if is_nested(x) else as_block(x) for x in chosen]))
+        return Nested(as_blocks(chosen))
 
     def _places(self) -> tuple[int, ...]:
         """Return the positions that argnums names."""
@@ -169,7 +176,7 @@ class Call:
             return nested, nested.leaves
         if isinstance(result, (str, bytes)) or not hasattr(result, "__len__"):
             raise no_value(self.f, result)
-        array = _as_objects(result, what)
+        array = as_objects(result, what)
         return array.shape, array.ravel().tolist()
 
     def _constant(self, y: Any, i: int | None = None) -> Value:
@@ -300,24 +307,19 @@ def new_variables(numbers: list[float]) -> list[Value]:
     return variables
 
 
-def as_block(x: Any) -> Any:
-    """Return a list as the array that it counts for; other things as they are."""
-    return _as_objects(x, "x") if isinstance(x, (list, tuple)) else x
-
-
-def elements(x: Any) -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
+def elements(x: Any, what: str = "x") -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
     """Return the shape of x, None if it is one number, and its numbers or Values in a list."""
     if x.__class__ is float or isinstance(x, Value):
         return None, [x]
     if x.__class__ is list and set(map(type, x)) == {float}:
         return (len(x),), x
-    refuse_masked(x, "x")
+    refuse_masked(x, what)
     if getattr(getattr(x, "dtype", None), "char", "") == "d" and x.shape:
         return x.shape, x.ravel().tolist()
     if is_number(x):
-        return None, [to_float(x, "x")]
+        return None, [to_float(x, what)]
     if isinstance(x, Nested) or is_nested(x):
-        nested = x if isinstance(x, Nested) else Nested(x)
+        nested = x if isinstance(x, Nested) else Nested(x, what)
         numbers = [
             e if isinstance(e, Value) else to_float(e, name)
             for e, name in zip(nested.leaves, nested.names)
@@ -325,11 +327,11 @@ def elements(x: Any) -> tuple[tuple[int, ...] | Nested | None, list[Any]]:
         return nested, numbers
     if isinstance(x, (str, bytes, set)) or not hasattr(x, "__len__"):
         raise TypeError(
-            f"x must be a number, a sequence or an array of numbers, or a nesting of these in "
+            f"{what} must be a number, a sequence or an array of numbers, or a nesting of these in "
             f"lists, dicts and dataclasses; got {x!r}"
         )
-    array = _as_objects(x, "x")
-    return array.shape, [e if isinstance(e, Value) else to_float(e, "x") for e in array.flat]
+    array = as_objects(x, what)
+    return array.shape, [e if isinstance(e, Value) else to_float(e, what) for e in array.flat]
 
 
 def leaf_for(original: Any) -> Any:
@@ -351,22 +353,6 @@ def tie(leaf: Any, original: Any) -> None:
     if isinstance(original, Value):
         past.sink(original, leaf)
         leaf.op, leaf.args = tied, (original,)
-
-
-def _as_objects(nested: Any, what: str) -> Any:
-    """Return a sequence, nested or not, as an array of its elements."""
-    import numpy as np
-
-    if isinstance(nested, (list, tuple)) and set(map(type, nested)) <= {Value, float, int}:
-        return array_of(nested, (len(nested),))
-    refuse_masked(nested, what)
-    array = np.array(nested, dtype=object)
-    for element in array.flat:
-        if not hasattr(element, "__len__"):
-            continue
-        refuse_masked(element, what)
-        raise ValueError(f"{what} must be an array of numbers, but its rows differ in length")
-    return array
 
 
 def distinct(

@@ -139,15 +139,20 @@ def _derivative(
     name = compute.__name__.strip("_")
     if not callable(f):
         raise TypeError(f"{name} takes a function of x and gives a function, got {f!r}")
+    check_argnums(name, argnums)
+    make = getattr(f, "_derivative", functools.partial(Derivative, f=f))
+    made: Callable[..., Any] = make(compute, argnums=argnums, has_aux=has_aux, **options)
+    return made
+
+
+def check_argnums(name: str, argnums: Any) -> None:
+    """Raise TypeError unless these are positions of arguments, for the derivative of this name."""
     several = argnums if isinstance(argnums, tuple) else (argnums,)
     if not several or not all(type(i) is int and i >= 0 for i in several):
         raise TypeError(
             f"{name}: argnums is the position of an argument, or a tuple of positions; got "
             f"{argnums!r}"
         )
-    make = getattr(f, "_derivative", functools.partial(Derivative, f=f))
-    made: Callable[..., Any] = make(compute, argnums=argnums, has_aux=has_aux, **options)
-    return made
 
 
 def value_and_grad(

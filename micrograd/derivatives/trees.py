@@ -48,19 +48,19 @@ def map_blocks(f: Other, tree: Any, other: Other, path: str = "x") -> Any:
 class Nested:
     """A nesting of numbers and Values, taken apart: `leaves`, and the shapes of its blocks.
 
-    Raises TypeError for other things in it, with the path to them.
+    Raises TypeError for other things in it, with the path to them, or calls `other` on both.
 
     >>> nested = Nested({"w": [1.0, 2.0], "b": 3})
     >>> nested.leaves, nested.filled([7.0, 8.0, 9.0])
     ([1.0, 2.0, 3], {'w': [7.0, 8.0], 'b': 9.0})
     """
 
-    def __init__(self, tree: Any, what: str = "x") -> None:
+    def __init__(self, tree: Any, what: str = "x", other: Other | None = None) -> None:
         self.tree = tree
         self.leaves: list[Any] = []
         self.names: list[str] = []  # of the leaves
         self.shapes: list[tuple[int, ...] | None] = []  # of the blocks; None for a number
-        map_blocks(self._note, tree, _refuse, what)
+        map_blocks(self._note, tree, other or _refuse, what)
 
     def _note(self, block: Any, path: str) -> None:
         shape = None if isinstance(block, Value) else getattr(block, "shape", ())
@@ -169,3 +169,29 @@ def _shape(x: Any) -> tuple[int, ...] | None:
     if len(shapes) > 1 or None in shapes:
         return None
     return (len(x), *(shapes.pop() or ())) if shapes else (0,)
+
+
+def as_block(x: Any) -> Any:
+    """Return a list as the array that it counts for; other things as they are."""
+    return as_objects(x, "x") if isinstance(x, (list, tuple)) else x
+
+
+def as_blocks(parts: Sequence[Any]) -> tuple[Any, ...]:
+    """Return several x, each as what it counts for."""
+    return tuple([x if is_nested(x) else as_block(x) for x in parts])
+
+
+def as_objects(nested: Any, what: str) -> Any:
+    """Return a sequence, nested or not, as an array of its elements."""
+    import numpy as np
+
+    if isinstance(nested, (list, tuple)) and set(map(type, nested)) <= {Value, float, int}:
+        return array_of(nested, (len(nested),))
+    refuse_masked(nested, what)
+    array = np.array(nested, dtype=object)
+    for element in array.flat:
+        if not hasattr(element, "__len__") or isinstance(element, (str, bytes, set, dict)):
+            continue  # of the wrong kind: who takes it says so
+        refuse_masked(element, what)
+        raise ValueError(f"{what} must be an array of numbers, but its rows differ in length")
+    return array

@@ -13,7 +13,7 @@ static const Row rows[N_ROWS] = {
 };
 
 /* Add a step along each axis to the pointers, as a car counts its miles; 0 when all have been round. */
-static inline int advance(int axes, const int32_t *extents, int32_t *at, int n, double **p, const int32_t *steps,
+static inline int advance(int axes, const int32_t *extents, int32_t *at, int n, number **p, const int32_t *steps,
                           ptrdiff_t width) {
     for (int axis = axes - 1; axis >= 0; axis--) {
         const int more = ++at[axis] < extents[axis];
@@ -26,7 +26,7 @@ static inline int advance(int axes, const int32_t *extents, int32_t *at, int n, 
 }
 
 /* A whole number within 0 and `count`, as Python's remainder gives it; any for what is no whole number. */
-static inline ptrdiff_t within(double x, int32_t count) {
+static inline ptrdiff_t within(number x, int32_t count) {
     if (x >= 0 && x < count) return (ptrdiff_t)x;
     if (!(fabs(x) < 1e15)) return 0;
     const ptrdiff_t rest = (ptrdiff_t)((int64_t)x % count);
@@ -35,10 +35,10 @@ static inline ptrdiff_t within(double x, int32_t count) {
 
 /* CHOOSE, how many there are to choose from, axes, extents; then the result, the index and the first of those,
  * as in a LOOP, and how far it is from one to the next. */
-static const int32_t *run_choose(double *numbers, const int32_t *w) {
+static const int32_t *run_choose(number *numbers, const int32_t *w) {
     const int axes = w[2], width = axes + 1;
     const int32_t *extents = w + 3, *views = extents + axes, *end = views + 3 * width;
-    double *p[3] = {numbers + views[0], numbers + views[width], numbers + views[2 * width]};
+    number *p[3] = {numbers + views[0], numbers + views[width], numbers + views[2 * width]};
     const ptrdiff_t so = views[axes], si = views[width + axes], sx = views[2 * width + axes], step = *end;
     int32_t at[MOST_AXES] = {0};
     do
@@ -50,28 +50,28 @@ static const int32_t *run_choose(double *numbers, const int32_t *w) {
 
 /* CHOSEN, how many there are to choose from, axes, extents; then the result, the index and the place that it may
  * choose, as in a LOOP. */
-static const int32_t *run_chosen(double *numbers, const int32_t *w) {
-    const double count = w[1];
+static const int32_t *run_chosen(number *numbers, const int32_t *w) {
+    const number count = w[1];
     const int axes = w[2], width = axes + 1;
     const int32_t *extents = w + 3, *views = extents + axes;
-    double *p[3] = {numbers + views[0], numbers + views[width], numbers + views[2 * width]};
+    number *p[3] = {numbers + views[0], numbers + views[width], numbers + views[2 * width]};
     const ptrdiff_t so = views[axes], si = views[width + axes], sx = views[2 * width + axes];
     int32_t at[MOST_AXES] = {0};
     do
         for (ptrdiff_t i = 0; i < extents[axes - 1]; i++) {
-            const double x = p[1][i * si];
-            p[0][i * so] = (double)((x >= 0 && x < count ? x : mod_value(x, count)) == p[2][i * sx]);
+            const number x = p[1][i * si];
+            p[0][i * so] = (number)((x >= 0 && x < count ? x : mod_value(x, count)) == p[2][i * sx]);
         }
     while (advance(axes - 1, extents, at, 3, p, views + 1, width));
     return views + 3 * width;
 }
 
 /* LOOP, row, axes, extents; then for the result and each operand: its place, and its step along each axis. */
-static const int32_t *run_loop(double *numbers, const int32_t *w) {
+static const int32_t *run_loop(number *numbers, const int32_t *w) {
     const Row *row = rows + w[1];
     const int axes = w[2], n = row->operands + 1, width = axes + 1;
     const int32_t *extents = w + 3, *views = extents + axes;
-    double *p[4];
+    number *p[4];
     ptrdiff_t inner[4];
     int32_t at[MOST_AXES] = {0};
     for (int k = 0; k < n; k++) {

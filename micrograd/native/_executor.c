@@ -10,6 +10,13 @@
 
 #include "_kernels.h"
 
+/* The module's name in Python, and what Python calls to make it. */
+#define TEXT(name) #name
+#define NAMED(name) "micrograd.native." TEXT(name)
+#define MODULE NAMED(EXECUTOR)
+#define JOINED(name) PyInit_##name
+#define INIT(name) JOINED(name)
+
 static const Kernels *kernels; /* for this processor */
 
 enum { MOST_AXES = 12 };
@@ -70,15 +77,15 @@ enum {
 #define PAIR_STEP(name, row, a, b, first, value, reads)                                                     \
     STEP(PAIR_CODES + FIRST_##first * N_FOLLOWING + FOLLOWING_##name, first##_##name) : {                   \
         at[w[1]] = last = value;                                                                            \
-        const double x = at[w[reads + 3]];                                                                  \
+        const number x = at[w[reads + 3]];                                                                  \
         at[w[reads + 2]] = last = row##_value(a, b);                                                        \
         w += reads + 4;                                                                                     \
         NEXT                                                                                                \
     }
 #define PAIRS_OF(first, value, reads) FOLLOWING(PAIR_STEP, first, value, reads)
 
-static void run(double *at, const int32_t *w, const int32_t *end) {
-    double last = 0.0; /* the result of the step before, if that was one on single numbers */
+static void run(number *at, const int32_t *w, const int32_t *end) {
+    number last = 0.0; /* the result of the step before, if that was one on single numbers */
 #ifdef __GNUC__
 #define PLACE(name) &&name##_step,
 #define OTHER_PLACE(name, function) &&name##_step,
@@ -134,7 +141,7 @@ static int check(const Instructions *self) {
     memcpy(words, self->words, (size_t)self->n * sizeof *words);
     for (int32_t time = 0; time < self->times; time++) {
         if (time) move_on(words, self->words + self->n, self->n);
-        Check c = {words, words + self->n, self->numbers.len / (Py_ssize_t)sizeof(double)};
+        Check c = {words, words + self->n, self->numbers.len / (Py_ssize_t)sizeof(number)};
         while (c.w < c.end) {
             const Py_ssize_t at = c.w - words;
             if (instruction_fits(&c)) continue;
@@ -148,9 +155,10 @@ static int check(const Instructions *self) {
 /* Copy the words, and how each of them moves; leave room for words that have moved. */
 static int bind(Instructions *self, const Py_buffer *words, const Py_buffer *moves) {
     const size_t length = (size_t)words->len;
-    if (self->numbers.itemsize != sizeof(double) || strcmp(self->numbers.format, "d") || words->itemsize != 4 ||
+    if (strcmp(self->numbers.format, sizeof(number) == 4 ? "f" : "d") || words->itemsize != 4 ||
         strcmp(words->format, "i") || moves->itemsize != 4 || strcmp(moves->format, "i")) {
-        PyErr_SetString(PyExc_TypeError, "instructions are bound to float64, and written in int32");
+        PyErr_Format(PyExc_TypeError, "instructions are bound to float%d, and written in int32",
+                     (int)(8 * sizeof(number)));
         return -1;
     }
     if (moves->len != words->len || self->times < 1) {
@@ -167,7 +175,7 @@ static int bind(Instructions *self, const Py_buffer *words, const Py_buffer *mov
     self->n = words->len / 4;
     if (check(self) < 0) return -1;
     /* Words that move must stand where their moves do. */
-    const Py_ssize_t size = self->numbers.len / (Py_ssize_t)sizeof(double);
+    const Py_ssize_t size = self->numbers.len / (Py_ssize_t)sizeof(number);
     if (self->times == 1) self->n = follow_all(self->words, self->n, size);
     return 0;
 }
@@ -229,7 +237,7 @@ static PyType_Slot instructions_slots[] = {
 };
 
 static PyType_Spec instructions_spec = {
-    .name = "micrograd.native._executor.Instructions",
+    .name = MODULE ".Instructions",
     .basicsize = sizeof(Instructions),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = instructions_slots,
@@ -274,7 +282,7 @@ static PyObject *limit_vectors(PyObject *Py_UNUSED(module), PyObject *most) {
 
 static PyMethodDef executor_functions[] = {
     {"limit_vectors", limit_vectors, METH_O,
-     "limit_vectors($module, most)\n--\n\nUse vectors of at most so many numbers, as older processors have."},
+     "limit_vectors($module, most)\n--\n\nUse vectors of at most so many doubles, as older processors have."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -287,10 +295,10 @@ static PyModuleDef_Slot executor_slots[] = {
 };
 
 static PyModuleDef executor_module = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "micrograd.native._executor",
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = MODULE,
     .m_doc = "The executor of programs: instructions that run without Python.",
     .m_methods = executor_functions,
     .m_slots = executor_slots,
 };
 
-PyMODINIT_FUNC PyInit__executor(void) { return PyModuleDef_Init(&executor_module); }
+PyMODINIT_FUNC INIT(EXECUTOR)(void) { return PyModuleDef_Init(&executor_module); }

@@ -2,9 +2,9 @@
  * set for it. Where there are no gaps, the compiler makes vectors. */
 
 #define UNARY_LOOP(name)                                                                                    \
-    static TARGET void NAME(name##_loop)(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {               \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1];                                                                             \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        number *o = p[0];                                                                                   \
+        const number *x = p[1];                                                                             \
         const ptrdiff_t so = s[0], sx = s[1];                                                               \
         if (so == 1 && sx == 1) {                                                                           \
             INDEPENDENT                                                                                     \
@@ -13,33 +13,33 @@
             for (ptrdiff_t i = 0; i < n; i++) o[i * so] = name##_value(x[i * sx]);                          \
     }
 #define BINARY_LOOP(name)                                                                                   \
-    static TARGET void NAME(name##_loop)(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {               \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1], *y = p[2];                                                                  \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        number *o = p[0];                                                                                   \
+        const number *x = p[1], *y = p[2];                                                                  \
         const ptrdiff_t so = s[0], sx = s[1], sy = s[2];                                                    \
         if (so == 1 && sx == 1 && sy == 1) {                                                                \
             INDEPENDENT                                                                                     \
             for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], y[i]);                              \
         } else if (so == 1 && sx == 1 && sy == 0) {                                                         \
-            const double shared = *y;                                                                       \
+            const number shared = *y;                                                                       \
             INDEPENDENT                                                                                     \
             for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], shared);                            \
         } else if (so == 1 && sx == 0 && sy == 1) {                                                         \
-            const double shared = *x;                                                                       \
+            const number shared = *x;                                                                       \
             INDEPENDENT                                                                                     \
             for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(shared, y[i]);                            \
         } else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++) o[i * so] = name##_value(x[i * sx], y[i * sy]);               \
     }
 #define TERNARY_LOOP(name)                                                                                  \
-    static TARGET void NAME(name##_loop)(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {               \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1], *y = p[2], *z = p[3];                                                       \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        number *o = p[0];                                                                                   \
+        const number *x = p[1], *y = p[2], *z = p[3];                                                       \
         if (s[0] == 1 && s[1] == 1 && s[2] == 1 && s[3] == 1) {                                             \
             INDEPENDENT                                                                                     \
             for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], y[i], z[i]);                        \
         } else if (s[0] == 1 && s[1] == 1 && s[2] == 0 && s[3] == 0) {                                      \
-            const double here = *y, there = *z;                                                             \
+            const number here = *y, there = *z;                                                             \
             INDEPENDENT                                                                                     \
             for (ptrdiff_t i = 0; i < n; i++) o[i] = name##_value(x[i], here, there);                       \
         } else                                                                                              \
@@ -64,22 +64,22 @@ PLAIN_TERNARY(TERNARY_LOOP)
         }                                                                                                   \
     }
 #define MODERATE_UNARY_LOOP(name)                                                                           \
-    static TARGET void NAME(name##_loop)(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {               \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1];                                                                             \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        number *o = p[0];                                                                                   \
+        const number *x = p[1];                                                                             \
         if (s[0] == 1 && s[1] == 1) {                                                                       \
             MODERATE_BLOCKS(name##_fits(x[i]), name##_fitting(x[i]), name##_value(x[i]))                    \
         } else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++) o[i * s[0]] = name##_value(x[i * s[1]]);                      \
     }
 #define MODERATE_BINARY_LOOP(name)                                                                          \
-    static TARGET void NAME(name##_loop)(ptrdiff_t n, double *const *p, const ptrdiff_t *s) {               \
-        double *o = p[0];                                                                                   \
-        const double *x = p[1], *y = p[2];                                                                  \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        number *o = p[0];                                                                                   \
+        const number *x = p[1], *y = p[2];                                                                  \
         if (s[0] == 1 && s[1] == 1 && s[2] == 1) {                                                          \
             MODERATE_BLOCKS(name##_fits(x[i], y[i]), name##_fitting(x[i], y[i]), name##_value(x[i], y[i]))  \
         } else if (s[0] == 1 && s[1] == 1 && s[2] == 0) {                                                   \
-            const double z = *y;                                                                            \
+            const number z = *y;                                                                            \
             MODERATE_BLOCKS(name##_fits(x[i], z), name##_fitting(x[i], z), name##_value(x[i], z))           \
         } else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++) o[i * s[0]] = name##_value(x[i * s[1]], y[i * s[2]]);         \

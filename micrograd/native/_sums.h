@@ -4,8 +4,8 @@
 #define ANYHOW(begin, term)                                                                                 \
     for (ptrdiff_t i = 0; i < z->i; i++)                                                                    \
         for (ptrdiff_t j = 0; j < z->j; j++) {                                                              \
-            const double *a = x + i * z->xi + j * z->xj, *b = y + i * z->yi + j * z->yj;                    \
-            double *to = o + i * z->oi + j * z->oj, sum = begin;                                            \
+            const number *a = x + i * z->xi + j * z->xj, *b = y + i * z->yi + j * z->yj;                    \
+            number *to = o + i * z->oi + j * z->oj, sum = begin;                                            \
             for (ptrdiff_t m = 0; m < z->m; m++, a += z->xm, b += z->ym)                                    \
                 for (ptrdiff_t k = 0; k < z->k; k++) sum = term;                                            \
             *to = sum;                                                                                      \
@@ -25,7 +25,7 @@ static Sum *quick_loops(int kind, const Sizes *z) {
     return z->xj == 0 && z->yi == 0 && z->xk == 1 && z->yk == 1 ? kernels->dots : NULL;
 }
 
-static void sum_anyhow(int kind, const Sizes *z, double *o, const double *x, const double *y) {
+static void sum_anyhow(int kind, const Sizes *z, number *o, const number *x, const number *y) {
     if (kind == LARGEST) {
         ANYHOW(BEGIN_EXTREME, maximum_value(sum, a[k * z->xk]))
     } else if (kind == SMALLEST) {
@@ -40,7 +40,7 @@ static void sum_anyhow(int kind, const Sizes *z, double *o, const double *x, con
 /* SUM, kind (with ADDS, what is there stays in the sum), axes before i, axes before m; the extents: of those axes,
  * then i, j, and then those axes, m, k; then the result: its place, and its step along each of the first axes, i and
  * j; then each factor: its place, and its step along all of them, in the same order. */
-static const int32_t *run_sum(double *numbers, const int32_t *w) {
+static const int32_t *run_sum(number *numbers, const int32_t *w) {
     const int kind = w[1] % ADDS, adds = w[1] >= ADDS, outer = w[2], inner = w[3], axes = outer + inner + 4;
     const int n = kind == SUM_OF_PRODUCTS ? 3 : 2;
     const int32_t *extents = w + 4, *terms = extents + outer + 2;
@@ -52,11 +52,11 @@ static const int32_t *run_sum(double *numbers, const int32_t *w) {
         .yi = y[outer + 1], .yj = y[outer + 2], .ym = y[axes - 1], .yk = y[axes],
     };
     /* The result does not move along the axes before k, but takes the steps of both factors' rows. */
-    double *p[3] = {numbers + o[0], numbers + x[0], numbers + y[0]};
+    number *p[3] = {numbers + o[0], numbers + x[0], numbers + y[0]};
     int32_t at[MOST_AXES] = {0}, along[MOST_AXES] = {0};
     Sum *quick = quick_loops(kind, &z);
     for (;;) {
-        double *q[2] = {p[1], p[2]};
+        number *q[2] = {p[1], p[2]};
         z.more = adds;
         do {
             if (quick) quick(&z, p[0], q[0], q[1]);

@@ -1,5 +1,5 @@
 /* The sums whose inner loops read without gaps, on vectors of LANES numbers. _vectors.c includes this once for each
- * kind of processor, with NAME, TARGET, LANES, Vector and Half set for it. Tiles stay in the registers. */
+ * kind of processor, with NAME, TARGET, Vector and Half set for it. Tiles stay in the registers. */
 
 #define LOAD(V, p) (*(const V *)(p))
 #define EACH(i, n) for (int i = 0; i < (n); i++)
@@ -7,13 +7,13 @@
 /* The first factor is shared along j; the second, and the result, lie without gaps. */
 #define ROWS_TILE(V, high, wide)                                                                            \
     do {                                                                                                    \
-        enum { own = (int)(sizeof(V) / sizeof(double)) };                                                   \
+        enum { own = (int)(sizeof(V) / sizeof(number)) };                                                   \
         V sum[high][wide];                                                                                  \
         memset(sum, 0, sizeof sum);                                                                         \
         for (ptrdiff_t m = 0; m < z->m; m++) {                                                              \
-            const double *a = x + i * z->xi + m * z->xm, *b = y + j + m * z->ym;                            \
+            const number *a = x + i * z->xi + m * z->xm, *b = y + j + m * z->ym;                            \
             for (ptrdiff_t k = 0; k < z->k; k++, a += z->xk, b += z->yk) EACH(r, high) {                    \
-                const double factor = a[r * z->xi];                                                         \
+                const number factor = a[r * z->xi];                                                         \
                 EACH(c, wide) sum[r][c] += factor * LOAD(V, b + c * own);                                   \
             }                                                                                               \
         }                                                                                                   \
@@ -32,17 +32,21 @@
         while (j + LANES / 2 <= z->j) ROWS_TILE(Half, high, 1);                                             \
         while (j < z->j) ROWS_TILE(One, high, 1);                                                           \
     } while (0)
-static TARGET void NAME(rows)(const Sizes *z, double *o, const double *x, const double *y) {
+static TARGET void NAME(rows)(const Sizes *z, number *o, const number *x, const number *y) {
     ptrdiff_t i = 0;
     for (; i + 4 <= z->i; i += 4) ROWS_OF(4);
     for (; i < z->i; i++) ROWS_OF(1);
 }
 
-static inline TARGET double NAME(total)(const Vector *v) {
-    double s[LANES];
-    memcpy(s, v, sizeof s);
-    for (int width = LANES / 2; width; width /= 2) EACH(e, width) s[e] += s[e + width];
-    return s[0];
+/* The sum of a vector: of its parts of 16 bytes, and then of their numbers. */
+static inline TARGET number NAME(total)(const Vector *v) {
+    enum { own = 16 / sizeof(number) };
+    const Short *parts = (const Short *)v;
+    Short sum = parts[0];
+    for (int part = 1; part < (int)(sizeof(Vector) / 16); part++) sum += parts[part];
+    number s[own];
+    memcpy(s, &sum, sizeof s);
+    return own == 4 ? (s[0] + s[own / 2]) + (s[1] + s[own - 1]) : s[0] + s[1];
 }
 
 /* Both factors lie without gaps along k. */
@@ -54,11 +58,10 @@ static inline TARGET double NAME(total)(const Vector *v) {
 #define DOTS_TILE(high, wide)                                                                               \
     do {                                                                                                    \
         Vector sum[high][wide];                                                                             \
-        double rest[high][wide];                                                                            \
-        memset(sum, 0, sizeof sum);                                                                         \
-        memset(rest, 0, sizeof rest);                                                                       \
+        number rest[high][wide];                                                                            \
+        EACH(r, high) EACH(c, wide) sum[r][c] = (Vector){0}, rest[r][c] = 0;                                \
         for (ptrdiff_t m = 0; m < z->m; m++) {                                                              \
-            const double *a = x + i * z->xi + m * z->xm, *b = y + j * z->yj + m * z->ym;                    \
+            const number *a = x + i * z->xi + m * z->xm, *b = y + j * z->yj + m * z->ym;                    \
             ptrdiff_t k = 0;                                                                                \
             for (; k + LANES <= z->k; k += LANES) DOTS_STEP(Vector, high, wide, sum)                        \
             for (; k < z->k; k++) DOTS_STEP(One, high, wide, rest)                                          \
@@ -70,11 +73,11 @@ static inline TARGET double NAME(total)(const Vector *v) {
 #define DOTS_OF(high)                                                                                       \
     do {                                                                                                    \
         ptrdiff_t j = 0;                                                                                    \
-        while (LANES == 8 && j + 4 <= z->j) DOTS_TILE(high, 4);                                             \
+        while (sizeof(Vector) == 64 && j + 4 <= z->j) DOTS_TILE(high, 4);                                   \
         while (j + 2 <= z->j) DOTS_TILE(high, 2);                                                           \
         while (j < z->j) DOTS_TILE(high, 1);                                                                \
     } while (0)
-static TARGET void NAME(dots)(const Sizes *z, double *o, const double *x, const double *y) {
+static TARGET void NAME(dots)(const Sizes *z, number *o, const number *x, const number *y) {
     ptrdiff_t i = 0;
     for (; i + 4 <= z->i; i += 4) DOTS_OF(4);
     for (; i < z->i; i++) DOTS_OF(1);
@@ -83,12 +86,12 @@ static TARGET void NAME(dots)(const Sizes *z, double *o, const double *x, const 
 /* Each number along j has a sum of its own, and all lie without gaps. */
 #define LANES_TILE(V, wide, term)                                                                           \
     do {                                                                                                    \
-        enum { own = (int)(sizeof(V) / sizeof(double)) };                                                   \
+        enum { own = (int)(sizeof(V) / sizeof(number)) };                                                   \
         typedef V T;                                                                                        \
         V sum[wide];                                                                                        \
         memset(sum, 0, sizeof sum);                                                                         \
         for (ptrdiff_t m = 0; m < z->m; m++) {                                                              \
-            const double *a = x + i * z->xi + j + m * z->xm, *b = y + i * z->yi + j + m * z->ym;            \
+            const number *a = x + i * z->xi + j + m * z->xm, *b = y + i * z->yi + j + m * z->ym;            \
             for (ptrdiff_t k = 0; k < z->k; k++, a += z->xk, b += z->yk) EACH(c, wide) sum[c] += term;      \
         }                                                                                                   \
         EACH(c, wide) {                                                                                     \
@@ -106,22 +109,22 @@ static TARGET void NAME(dots)(const Sizes *z, double *o, const double *x, const 
         while (j + LANES / 2 <= z->j) LANES_TILE(Half, 1, term);                                            \
         while (j < z->j) LANES_TILE(One, 1, term);                                                          \
     }
-static TARGET void NAME(lanes)(const Sizes *z, double *o, const double *x, const double *y) {
+static TARGET void NAME(lanes)(const Sizes *z, number *o, const number *x, const number *y) {
     LANES_OF(LOAD(T, a + c * own) * LOAD(T, b + c * own))
 }
-static TARGET void NAME(lanes_alone)(const Sizes *z, double *o, const double *x, const double *y) {
+static TARGET void NAME(lanes_alone)(const Sizes *z, number *o, const number *x, const number *y) {
     LANES_OF(LOAD(T, a + c * own))
 }
 
 /* One factor, without gaps along k. */
-static TARGET void NAME(along)(const Sizes *z, double *o, const double *x, const double *y) {
+static TARGET void NAME(along)(const Sizes *z, number *o, const number *x, const number *y) {
     (void)y;
     for (ptrdiff_t i = 0; i < z->i; i++)
         for (ptrdiff_t j = 0; j < z->j; j++) {
             Vector sum[4] = {{0}};
-            double rest = 0;
+            number rest = 0;
             for (ptrdiff_t m = 0; m < z->m; m++) {
-                const double *row = x + i * z->xi + j * z->xj + m * z->xm;
+                const number *row = x + i * z->xi + j * z->xj + m * z->xm;
                 ptrdiff_t k = 0;
                 for (; k + 4 * LANES <= z->k; k += 4 * LANES) EACH(c, 4) sum[c] += LOAD(Vector, row + k + c * LANES);
                 for (; k + LANES <= z->k; k += LANES) sum[0] += LOAD(Vector, row + k);

@@ -10,6 +10,9 @@
 #endif
 
 #include "_functions.h"
+#ifdef SINGLE
+#include "_functions32.h"
+#endif
 
 #include "_kernels.h"
 
@@ -24,57 +27,53 @@
 #endif
 
 #ifdef __GNUC__
-#define VECTOR(lanes) __attribute__((vector_size(8 * lanes), aligned(8), may_alias)) double
-typedef __attribute__((may_alias)) double One;
-typedef VECTOR(2) Two;
+#define VECTOR(bytes) __attribute__((vector_size(bytes), aligned(sizeof(number)), may_alias)) number
+typedef __attribute__((may_alias)) number One;
+typedef VECTOR(16) Short;
+#define LANES ((int)(sizeof(Vector) / sizeof(number)))
 
-#define NAME(name) name##_by_two
+#define NAME(name) name##_short
 #define TARGET
-#define LANES 2
-#define Vector Two
+#define Vector Short
 #define Half One
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
-#undef LANES
 #undef Vector
 #undef Half
 
 #ifdef __x86_64__
-typedef VECTOR(4) Four;
-typedef VECTOR(8) Eight;
+typedef VECTOR(32) Middle;
+typedef VECTOR(64) Long;
 
-#define NAME(name) name##_by_four
+#define NAME(name) name##_middle
 #define TARGET __attribute__((target("avx2,fma")))
-#define LANES 4
-#define Vector Four
-#define Half Two
+#define Vector Middle
+#define Half Short
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
-#undef LANES
 #undef Vector
 #undef Half
 
-#define NAME(name) name##_by_eight
+#define NAME(name) name##_long
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
-#define LANES 8
-#define Vector Eight
-#define Half Four
+#define Vector Long
+#define Half Middle
 #include "_loops.h"
 #include "_tiles.h"
 
 const Kernels *micrograd_kernels(int most) {
     __builtin_cpu_init();
-    if (most < 4 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return &kernels_by_two;
-    const int eight = most >= 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-    return eight ? &kernels_by_eight : &kernels_by_four;
+    if (most < 4 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return &kernels_short;
+    const int is_long = most >= 8 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    return is_long ? &kernels_long : &kernels_middle;
 }
 #else
-const Kernels *micrograd_kernels(int most) { return (void)most, &kernels_by_two; }
+const Kernels *micrograd_kernels(int most) { return (void)most, &kernels_short; }
 #endif
 
 #else /* C without vectors */

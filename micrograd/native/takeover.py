@@ -47,12 +47,12 @@ def in_c(value: Any, toposort: Any) -> tuple[Any, Any, str]:
     return fast, c_core.toposort, "c"
 
 
-def executor() -> Any:
+def executor(name: str = "_executor") -> Any:
     """Return the C executor; None where it was not built, or where Python's core was asked for."""
     if c_core is None:
         return None
     try:
-        return importlib.import_module("micrograd.native._executor")
+        return importlib.import_module(f"micrograd.native.{name}")
     except ImportError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable
 from threading import Lock, Thread
@@ -15,8 +16,8 @@ def checked(asked: Any) -> int | None:
     if asked is None:
         available(None)  # says now, not at the first large call, what is wrong in the environment
         return None
-    if type(asked) is int and asked > 0:
-        return asked
+    if not isinstance(asked, bool) and hasattr(asked, "__index__") and operator.index(asked) > 0:
+        return operator.index(asked)
     raise ValueError(f"threads is a whole number from 1 on, or None for all processors: {asked!r}")
 
 

@@ -8,7 +8,7 @@ import pickle
 import weakref
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from micrograd.engine import Value
 from micrograd.native.threads import checked as threads_asked
@@ -16,31 +16,33 @@ from micrograd.programs.again import Again
 from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
-from micrograd.programs.calls import Known, Version, are_scalars
+from micrograd.programs.calls import Known, Version, Way, are_scalars, is_one_example
 from micrograd.programs.cluster.chunks import call_on_chunks
 from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
+from micrograd.programs.lower.precision import checked as numbers
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
 from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
-from micrograd.programs.show.layout import as_latex, as_text
-from micrograd.programs.show.notation import LaTeX, Style
+from micrograd.programs.show.layout import Printed
 from micrograd.programs.trace.recording import refuse_numbers
 from micrograd.programs.trace.sourceless import Settled, Sourceless
 from micrograd.value import hooks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     Array = NDArray[Any]
 
+_LATER: Any = object()  # in the place of a function that a decorator is given later
 
-class Program(Exports, ForArrays):
+
+class Program(Exports, ForArrays, Printed):
     """A function of one example, called on arrays of examples; `@micrograd.program` makes it.
 
     The function takes scalars, or nested sequences of them, and returns a scalar, or a list or
@@ -55,7 +57,8 @@ class Program(Exports, ForArrays):
 
     A decorated method is a program of each object, as a method is a function of each.
 
-    Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers, and
+    Raises ValueError for arrays that do not fit, TypeError for arrays not of real numbers,
+    OverflowError for numbers that are infinite in float32, if it computes in that, and
     ProgramError where the function takes the number out of an argument or a parameter.
 
     >>> from micrograd import Value, program
@@ -70,11 +73,11 @@ class Program(Exports, ForArrays):
     """
 
     def __init__(
-        self, function: Callable[..., Any], client: Any = None, threads: int | None = None
+        self, function: Callable[..., Any], client: Any = None, way: Way | None = None
     ) -> None:
         if not callable(function):
             raise TypeError(f"a program is made of a function of one example, got {function!r}")
-        self._wrap(function, Known(function, None, threads_asked(threads)))
+        self._wrap(function, Known(function, None, way))
         self._client = checked(client)
 
     _known: Known
@@ -140,8 +143,8 @@ class Program(Exports, ForArrays):
         try:
             reference = weakref.ref(method.__self__, lambda _: kept.pop(key, None))
         except TypeError:  # it has __slots__ without __weakref__: nobody would say when it is gone
-            return Known(method, None, self._known.threads)
-        return kept.setdefault(key, (reference, Known(method, None, self._known.threads)))[1]
+            return Known(method, None, self._known.way)
+        return kept.setdefault(key, (reference, Known(method, None, self._known.way)))[1]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         traces = hooks.tracers and hooks.tracer_here() is not None
@@ -163,13 +166,15 @@ class Program(Exports, ForArrays):
         return result
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Read the arguments, and run the paths of their shapes."""
+        """Read the arguments, and run the paths of their shapes; on Values, be the function."""
+        if is_one_example((*args, *kwargs.values())):
+            return on_scalars(self.__wrapped__, self._orders)(*args, **kwargs)
         given = dict(self._known.named(self._name, args, kwargs))
         for x in given.values():
             library = library_of(x)
             if library is not None:
                 return self._on_arrays(library, args, kwargs)
-        arguments, n = read(self._name, given)
+        arguments, n = read(self._name, given, self._known.way.dtype)
         if any(x.which is not None for x in arguments.values()):
             refuse_ragged(self._name, self._orders, arguments)
             return self._call_ragged(arguments, n, args, kwargs)
@@ -195,14 +200,8 @@ class Program(Exports, ForArrays):
 
         named = self._known.named(self._name, args, kwargs)
         if library == "dask":
-            result: Any = call_on_chunks(
-                self._name,
-                dict(named),
-                paths_for,
-                self._traced,
-                self._known.parameters,
-                self._client,
-            )
+            own = self._traced, self._known.parameters, self._client
+            result: Any = call_on_chunks(self._name, dict(named), paths_for, *own)
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -223,7 +222,7 @@ class Program(Exports, ForArrays):
                 part._replace(rows=rows if part.rows is None else rows[part.rows])
                 for part in paths.parts(inputs, len(rows), rows)
             ]
-        return self._given(joined(parts, n), found, args, kwargs)
+        return self._given(joined(parts, n, self._known.way.dtype), found, args, kwargs)
 
     def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
         """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.
@@ -259,46 +258,6 @@ class Program(Exports, ForArrays):
             raise self.__wrapped__.error("retrace() would forget all that is known of it")
         self._known.forget()
 
-    def __str__(self) -> str:
-        traced = self._traced_paths()
-        if traced is None:
-            return f"{self!r}: call it once, and it prints its equations"
-        return as_text(traced.equations(self._result_name(), Style()))
-
-    def latex(self) -> str:
-        r"""Return the equations as LaTeX, an `aligned` block for math mode.
-
-        Raises ValueError before the first call, when nothing is traced.
-
-        >>> from micrograd import Value, program
-        >>> w = Value(2.0)
-        >>> scaled = program(lambda x: w * x)
-        >>> _ = scaled([1.0])
-        >>> print(scaled.latex())
-        \begin{aligned}
-        &\text{forward} \\
-        \mathrm{result} &= w \, x && 1 \times n \\
-        &\text{backward} \\
-        \Delta_{w} &\mathrel{:}= \textstyle\sum x && 1
-        \end{aligned}
-        """
-        traced = self._traced_paths()
-        if traced is None:
-            raise ValueError(f"{self!r} has no equations before its first call: call it once")
-        return as_latex(traced.equations(self._result_name(), LaTeX()))
-
-    def _repr_markdown_(self) -> str:
-        return str(self) if self._traced_paths() is None else f"$$\n{self.latex()}\n$$"
-
-    def _traced_paths(self) -> Paths | None:
-        """Those of the last shape of arguments that is known."""
-        version = self._known.version
-        known = [p for p in version.paths.values() if p.found] if version else []
-        return known[-1] if known else None
-
-    def _result_name(self) -> str:
-        return self._name if self._name.isidentifier() else "result"
-
     def __repr__(self) -> str:
         return f"<program {self._name}>"
 
@@ -311,19 +270,21 @@ class Program(Exports, ForArrays):
                 name, owner = function.__name__, function.__self__
                 if isinstance(getattr(type(owner), name, None), Program):
                     return getattr, (owner, name)  # a decorated method
-            return Program, (function,)
+            return Program, (function, None, self._known.way.elsewhere)
         root = self
         while root._orders:
             root = root._base
         source, traced = source_of(root), self._traced()
         if traced or (orders and source):
-            return _load, (source, traced, orders)
+            return _load, (source, traced, orders, self._known.way.elsewhere)
         if source is None:
             raise pickle.PicklingError(
                 f"{self!r} has a function that no other process could find, and nothing was traced "
                 "of it yet: call it once, and what was traced is pickled"
             )
-        return source.name if source.find() is self else (Program, (function,))
+        if source.find() is self:
+            return source.name
+        return Program, (function, None, self._known.way.elsewhere)
 
     def __copy__(self) -> Program:
         other = Program.__new__(Program)
@@ -335,13 +296,13 @@ class Program(Exports, ForArrays):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Program:
         if isinstance(self.__wrapped__, Sourceless):
-            return _load(None, copy.deepcopy(self._traced(), memo))
+            return _load(None, copy.deepcopy(self._traced(), memo), (), self._known.way)
         if self._orders:
             return copy.deepcopy(self._base, memo)._of_order(self._orders[-1])
-        return Program(copy.deepcopy(self.__wrapped__, memo), self._client, self._known.threads)
+        return Program(copy.deepcopy(self.__wrapped__, memo), self._client, self._known.way)
 
     def _settled(self) -> Program:  # of what was traced, which needs its function no more
-        return _load(None, self._traced())
+        return _load(None, self._traced(), (), self._known.way)
 
     def _traced(self) -> Traced | None:
         version = self._known.current()
@@ -350,10 +311,28 @@ class Program(Exports, ForArrays):
         return Traced.of(self.__wrapped__, version.references.names, version.paths)
 
 
+@overload
 def program(
-    function: Callable[..., Any], *, client: Any = None, threads: int | None = None
-) -> Program:
+    function: Callable[..., Any],
+    *,
+    client: Any = ...,
+    threads: SupportsIndex | None = ...,
+    dtype: DTypeLike | None = ...,
+) -> Program: ...
+@overload
+def program(
+    *, client: Any = ..., threads: SupportsIndex | None = ..., dtype: DTypeLike | None = ...
+) -> Callable[[Callable[..., Any]], Program]: ...
+def program(
+    function: Any = _LATER,
+    *,
+    client: Any = None,
+    threads: SupportsIndex | None = None,
+    dtype: DTypeLike | None = None,
+) -> Any:
     """Make a function of one example a program, which is called on arrays of examples.
+
+    With options alone, `@program(threads=2)`, return a decorator that makes programs with these.
 
     On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
 
@@ -362,8 +341,11 @@ def program(
     MICROGRAD_THREADS says, or else as there are processors. The results and gradients do not depend
     on their number, bit by bit. Pickles of a function's program are without `client` and `threads`.
 
+    With `dtype="float32"` it computes in float32, faster and to some 6 digits; docs/programs.md
+    says how. Parameters and their gradients stay float64.
+
     Raises TypeError for what is no function or client, ValueError for other `threads` than whole
-    numbers from 1 on; the calls raise what `Program` says.
+    numbers from 1 on and other dtypes; the calls raise what `Program` says.
 
     >>> @program
     ... def norm(x):
@@ -371,14 +353,18 @@ def program(
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    return Program(function, client, threads)
+    way = Way(threads_asked(threads), numbers(dtype))
+    if function is _LATER:
+        checked(client)
+        return functools.partial(program, client=client, threads=threads, dtype=dtype)
+    return Program(function, client, way)
 
 
-def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...] = ()) -> Program:
+def _load(source: Source | None, traced: Traced | None, orders: Any, way: Way) -> Program:
     """Return the program that a pickle stands for: the one of that name, or what was traced."""
     found = source and source.find()
     if found is not None:
-        program = found if isinstance(found, Program) else Program(found)
+        program = found if isinstance(found, Program) else Program(found, None, way)
         for order in orders:
             program = program._of_order(order)
         return program
@@ -387,6 +373,7 @@ def _load(source: Source | None, traced: Traced | None, orders: tuple[Order, ...
             f"{source and source.name} is not where it was, and nothing was traced of its "
             "derivative before it was pickled: call that once, and what was traced is pickled"
         )
-    program = Program(traced.function)
-    program._known.version = Version(Settled(traced.names), traced.planted())
+    program = Program(traced.function, None, way)
+    trees = traced.planted(program._known.way.dtype)
+    program._known.version = Version(Settled(traced.names), trees)
     return program

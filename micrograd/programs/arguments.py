@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.programs.lower.precision import DOUBLE, converted
 from micrograd.programs.run.results import Result
 from micrograd.value.numbers import is_number, refuse_masked
 
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 
 # What one row is: the lengths of an array, or, where they differ, what its parts are.
 Structure = tuple[Union[int, "Structure"], ...]
-FLOAT64 = np.dtype(np.float64)
 _INTEGERS = (int, np.integer, np.bool_)  # and truths, which count as 0 and 1
 
 
 class Argument:
     """The rows of one argument, all of them alike."""
 
-    def __init__(self, array: Array) -> None:
+    def __init__(
+        self, array: Array, dtype: np.dtype[Any] = DOUBLE, what: str = "an argument"
+    ) -> None:
         self.n: int = len(array)
         self.structures: list[Structure] = [array.shape[1:]]
         self.which: Array | None = None  # the structure of each row, where there are several
         self.is_integer: bool = array.dtype.kind in "iub"
-        self._columns = columns_of(array)
+        self._columns = columns_of(array, dtype, what)
 
     def columns(self, rows: Array | None = None) -> Array:
         """Return the numbers of some rows, which are alike: one column per row."""
@@ -40,7 +42,9 @@ class Argument:
 class Ragged(Argument):
     """The rows of one argument, some of them longer than others."""
 
-    def __init__(self, rows: Sequence[Any], is_integer: bool) -> None:
+    def __init__(
+        self, rows: Sequence[Any], is_integer: bool, dtype: np.dtype[Any], what: str
+    ) -> None:
         self.n: int = len(rows)
         self.is_integer = is_integer
         known: dict[Structure, int] = {}
@@ -48,19 +52,24 @@ class Ragged(Argument):
         self.structures: list[Structure] = list(known)
         self.which: Array | None = np.array(which)
         self._rows = [list(_numbers(row)) for row in rows]
+        self._dtype, self._what = dtype, what
 
     def columns(self, rows: Array | None = None) -> Array:
         """Return the numbers of some rows, which are alike: one column per row."""
         chosen = range(self.n) if rows is None else rows
-        return np.array([self._rows[row] for row in chosen], float).T
+        found = np.array([self._rows[row] for row in chosen], None if self.is_integer else float)
+        return converted(found, self._dtype, self._what).T
 
 
-def read(function: str, given: Mapping[str, Any]) -> tuple[dict[str, Argument], int]:
+def read(
+    function: str, given: Mapping[str, Any], dtype: np.dtype[Any] = DOUBLE
+) -> tuple[dict[str, Argument], int]:
     """Read the arguments of a call, by name, and how many rows they have.
 
-    Raises TypeError and ValueError for what holds no rows of numbers, or other numbers of rows.
+    Raises TypeError and ValueError for what holds no rows of numbers, or other numbers of rows,
+    and what `converted` raises for numbers that float32 does not have.
     """
-    arguments = {name: _read(function, name, x) for name, x in given.items()}
+    arguments = {name: _read(function, name, x, dtype) for name, x in given.items()}
     counts = {name: argument.n for name, argument in arguments.items()}
     if not counts:
         raise TypeError(f"{function}: a program takes at least one argument, the examples")
@@ -74,7 +83,7 @@ def read(function: str, given: Mapping[str, Any]) -> tuple[dict[str, Argument], 
     return arguments, n
 
 
-def _read(function: str, name: str, given: Any) -> Argument:
+def _read(function: str, name: str, given: Any, dtype: np.dtype[Any]) -> Argument:
     what = f"{function}: argument {name}"
     if isinstance(given, Result):
         raise TypeError(
@@ -86,7 +95,7 @@ def _read(function: str, name: str, given: Any) -> Argument:
     refuse_masked(given, what)
     array = _as_array(given)
     if array is None or (array.dtype.kind == "O" and array.ndim == 1 and _is_nested(array)):
-        return _ragged(what, list(given))
+        return _ragged(what, list(given), dtype)
     if array.dtype.kind == "O":
         array = _from_objects(array)
     if array.dtype.kind not in "fiub":
@@ -96,7 +105,7 @@ def _read(function: str, name: str, given: Any) -> Argument:
             f"{what} is one number: give an array with the examples along the first axis, or let "
             "the function take the number from its closure"
         )
-    return Argument(array)
+    return Argument(array, dtype, what)
 
 
 def by_structure(arguments: Iterable[Argument]) -> Iterator[tuple[tuple[Structure, ...], Array]]:
@@ -140,7 +149,7 @@ def _from_objects(array: Array) -> Array:
     return array
 
 
-def _ragged(what: str, rows: list[Any]) -> Argument:
+def _ragged(what: str, rows: list[Any], dtype: np.dtype[Any]) -> Argument:
     numbers = [x for row in rows for x in _numbers(row)]
     for x in numbers:
         if not is_number(x):
@@ -148,7 +157,7 @@ def _ragged(what: str, rows: list[Any]) -> Argument:
     depths = {_depth(row) for row in rows}
     if len(depths) > 1:
         raise ValueError(f"{what} has rows of unlike depth: nest the lists of all rows alike")
-    return Ragged(rows, all(isinstance(x, _INTEGERS) for x in numbers))
+    return Ragged(rows, all(isinstance(x, _INTEGERS) for x in numbers), dtype, what)
 
 
 def _numbers(row: Any) -> Iterator[Any]:
@@ -177,15 +186,21 @@ def _likely(array: Array) -> str:
     """Say what is to be done about objects that are no numbers."""
     elements = array.reshape(-1).tolist() if array.dtype.kind == "O" else []
     if any(isinstance(x, Value) for x in elements):
-        return ": Values belong into the function's closure"
+        return (
+            ": Values belong into the function's closure; of one example, they are for the plain "
+            "function, its __wrapped__"
+        )
     other = next((x for x in elements if not is_number(x)), 0)
     return "" if is_number(other) else f": it holds {other!r}"
 
 
-def columns_of(array: Array) -> Array:
-    """Return the numbers as float64, the examples as the last axis, all other axes as one."""
-    if array.dtype is not FLOAT64:
-        array = array.astype(np.float64, copy=False)
+def columns_of(array: Array, dtype: np.dtype[Any], what: str = "an argument") -> Array:
+    """Return the numbers in this dtype, the examples as the last axis, all other axes as one.
+
+    `what` is what an error calls them.
+    """
+    if array.dtype is not dtype:
+        array = converted(array, dtype, what)
     if array.ndim == 2:
         return array.T
     if array.ndim == 1:

@@ -21,6 +21,7 @@ from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.limits import count_branches, estimate, too_many
+from micrograd.programs.lower.precision import DOUBLE
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executable import Executable
@@ -77,6 +78,7 @@ class Paths:
         self._lock = threading.RLock()
 
     threads: int | None = None  # what the program was asked to use
+    dtype: np.dtype[Any] = DOUBLE  # what it computes in
 
     def call(self, inputs: Inputs, n: int) -> Any:
         """Run every row on its path; the results are in the order of the rows."""
@@ -84,11 +86,11 @@ class Paths:
             return self._of_no_rows()
         path = self._first
         if path is None or path.divides:
-            return joined(self.parts(inputs, n), n)
+            return joined(self.parts(inputs, n), n, self.dtype)
         values, state, differs = path.program.forward(inputs, n)
         if differs is not None:
             path.program.give_back(state)
-            return joined(self.parts(inputs, n), n)
+            return joined(self.parts(inputs, n), n, self.dtype)
         if path.indices:
             path.check_indices(inputs)
         node, idle = path.node()
@@ -122,7 +124,7 @@ class Paths:
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         node = Call.of((Value(0.0),), [])
         node.runs, node.shape = [], (0, width)
-        return shaped(np.empty(node.shape), form, Lease(node))
+        return shaped(np.empty(node.shape, self.dtype), form, Lease(node))
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -382,7 +384,7 @@ class Paths:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
         made = Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
-        made.threads = self.threads
+        made.threads, made.dtype = self.threads, self.dtype
         return made
 
 

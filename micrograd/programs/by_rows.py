@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from micrograd.derivatives.fresh_inputs import Call, as_block
+from micrograd.derivatives.fresh_inputs import Call
 from micrograd.derivatives.transforms import Derivative
-from micrograd.derivatives.trees import Nested
+from micrograd.derivatives.trees import Nested, as_block
 from micrograd.engine import Value
 from micrograd.programs.arguments import Argument
 from micrograd.programs.run.forms import Parts

@@ -19,6 +19,7 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import Argument, Structure, columns_of, nested
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, differentiated
+from micrograd.programs.lower.precision import DOUBLE
 from micrograd.programs.paths import Inputs
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
@@ -47,16 +48,28 @@ class Last(NamedTuple):
     paths: Paths
 
 
+class Way(NamedTuple):
+    """How a program was asked to compute: on how many threads (None for all), in which numbers."""
+
+    threads: int | None = None
+    dtype: np.dtype[Any] = DOUBLE
+
+    @property
+    def elsewhere(self) -> Way:
+        """The same in another process, which says itself on how many threads."""
+        return Way(None, self.dtype)
+
+
 class Known:
     """How a function is called, and what was traced of it; of a method, without its object."""
 
-    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "threads", "version")
+    __slots__ = ("base", "last", "names", "plain", "retraced", "signature", "version", "way")
 
     def __init__(
-        self, function: Callable[..., Any], base: Known | None = None, threads: int | None = None
+        self, function: Callable[..., Any], base: Known | None = None, way: Way | None = None
     ) -> None:
         self.base = base  # what is known of the function whose derivative this is
-        self.threads: int | None = threads if base is None else base.threads
+        self.way: Way = base.way if base else way or Way()
         self.retraced: int = 0
         self.signature: inspect.Signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
@@ -74,7 +87,12 @@ class Known:
         last = self.last
         if last is None or self._kinds(args) != last.kinds or self.current() is not last.version:
             return None
-        return last.paths, dict(zip(last.names, map(columns_of, args))), len(args[0])
+        dtype = self.way.dtype
+        return (
+            last.paths,
+            {n: columns_of(x, dtype, n) for n, x in zip(last.names, args)},
+            len(args[0]),
+        )
 
     def keep(self, args: tuple[Any, ...], names: Iterable[str], paths: Paths) -> None:
         """Keep what a call on these arguments, given in their order, came to."""
@@ -133,7 +151,7 @@ class Known:
             )
             shapes = dict(zip(arguments, structures))
             found = Paths(run, version.references.names, integers, shapes)
-            found.threads = self.threads
+            found.threads, found.dtype = self.way
             paths = version.paths.setdefault(key, found)
         return paths
 
@@ -220,6 +238,15 @@ def named(bound: inspect.BoundArguments) -> Iterator[tuple[str, Any]]:
                 yield key if plain else f"{name}[{key!r}]", x
         else:
             yield name, given
+
+
+def is_one_example(arguments: Sequence[Any]) -> bool:
+    """Return whether arguments are one example that holds Values, which cannot be meant as rows.
+
+    Rows are along an axis of every argument, and one example may have scalars.
+    """
+    are_rows = all(not is_number(x) and not isinstance(x, Value) for x in arguments)
+    return not are_rows and any(map(_holds_values, arguments))
 
 
 def are_scalars(arguments: Sequence[Any]) -> bool:

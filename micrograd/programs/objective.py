@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from micrograd.nn import Module
 from micrograd.programs.by_rows import Order, slopes_of_each
 from micrograd.programs.run.results import Result
 from micrograd.programs.trace.sourceless import Sourceless
-from micrograd.value.numbers import is_number
+from micrograd.value.numbers import is_number, shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +59,11 @@ class Objective:
     ) -> None:
         if isinstance(params, Module):
             params = params.parameters()
-        nested = Nested(params, "params")
+        nested = Nested(params, "params", _refuse)
         _check(nested)
+        for given in (*args, *kwargs.values()):
+            if isinstance(given, Iterator):  # which could be read once only
+                raise TypeError(f"{program!r}: its rows must stay: give a list, got {given!r}")
         # Rows that change later would be seen by some derivatives, not by those kept for this x.
         self._begin(nested.leaves, program, *copy.deepcopy((args, kwargs)))
 
@@ -105,7 +108,7 @@ class Objective:
 
     def fun(self, x: Any) -> float:
         """Return the sum of all results."""
-        return float(np.add.reduce(self._results.at(x, again=True).data, None))
+        return float(np.add.reduce(self._results.at(x, again=True).data, None, float))
 
     def jac(self, x: Any) -> Array:
         """Return the gradient of the sum, of shape (k,) for k parameters."""
@@ -126,12 +129,12 @@ class Objective:
     def residuals(self, x: Any) -> Array:
         """Return all results, those of a row together, as one array of shape (m,)."""
         data: Array = self._results.at(x, again=True).data
-        return data.reshape(-1).copy()
+        return data.reshape(-1).astype(float)
 
     def jacobian(self, x: Any) -> Array:
         """Return the derivative of each of the `residuals` by each parameter, of shape (m, k)."""
         rows: Array = self._rows.at(x).data
-        return np.ascontiguousarray(rows.reshape(-1, len(self._values)))
+        return np.ascontiguousarray(rows.reshape(-1, len(self._values)), float)
 
     @cached_property
     def _slopes(self) -> _Evaluated:
@@ -242,14 +245,18 @@ def _gradient_of_sum(call: Call) -> Any:
     return call.shaped(entries, (), as_values=True)
 
 
+def _refuse(thing: Any, path: str) -> Any:
+    raise TypeError(
+        f"{path} is {shortened(thing)}: the parameters of an objective are the Values that the "
+        "function refers to, in any nesting, or a Module; their numbers are where a fit starts"
+    )
+
+
 def _check(nested: Nested) -> None:
     seen: set[int] = set()
     for v, name in zip(nested.leaves, nested.names):
         if not isinstance(v, Value):
-            raise TypeError(
-                f"{name} is {v!r}: the parameters of an objective are the Values that the function "
-                "refers to; their numbers are where a fit starts"
-            )
+            _refuse(v, name)
         if v.parents:
             raise ValueError(f"{name} was computed: give the Values that it was computed from")
         if id(v) in seen:

@@ -171,10 +171,10 @@ class Part(NamedTuple):
     state: Any
 
 
-def joined(parts: list[Part], n: int) -> Any:
+def joined(parts: list[Part], n: int, dtype: np.dtype[Any]) -> Any:
     """Join what the parts of a call gave, in the order of its rows."""
     form = parts[0].path.form
-    data: Array = np.empty((n, len(parts[0].values)))
+    data: Array = np.empty((n, len(parts[0].values)), dtype)
     for part in parts:
         if part.path.form != form:
             raise TypeError(

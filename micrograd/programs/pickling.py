@@ -13,6 +13,8 @@ from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from micrograd.engine import Value
 from micrograd.programs.branches import Paths
 from micrograd.programs.paths import Path
@@ -85,12 +87,13 @@ class Traced(NamedTuple):
         stand_in = function if isinstance(function, Sourceless) else Sourceless(function)
         return cls(stand_in, own, found)
 
-    def planted(self) -> dict[Any, Paths]:
-        """Return trees of these paths."""
+    def planted(self, dtype: np.dtype[Any]) -> dict[Any, Paths]:
+        """Return trees of these paths, which compute in this dtype."""
         trees = {}
         for key, integers, paths in self.trees:
             shapes = dict(zip(*key[:2]))
             tree = trees[key] = Paths(self.function, self.names, integers, shapes)
+            tree.dtype = dtype
             for path in paths:
                 tree.plant(path)
         return trees

@@ -208,8 +208,8 @@ class Operators(Generic[Result]):
     def arctan2(self, x: Any) -> Result:
         """Return arctan2(y, x).
 
-        Its derivatives are x / hypot(y, x) / hypot(y, x) by y and -y / hypot(y, x) / hypot(y, x) by
-        x.
+        Its derivatives are x / hypot(y, x) / hypot(y, x) by y and -y / hypot(y, x) / hypot(y,
+        x) by x.
         """
         return self._call(ops.arctan2, x)
 

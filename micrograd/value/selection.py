@@ -11,6 +11,8 @@ from micrograd import ops
 from micrograd.ops import Op, Rule
 from micrograd.value import hooks
 from micrograd.value.base import ValueBase
+from micrograd.value.numbers import shortened
+from micrograd.value.words.calls import called_as
 
 
 class Selection(Op):
@@ -75,12 +77,15 @@ def take(table: Any, index: Any) -> Any:
     array([20., 10., 20.])
     """
     tracer = hooks.tracer_here() if isinstance(index, ValueBase) else None
-    if tracer is None:
-        if isinstance(index, ValueBase):
-            raise TypeError("take: an index is an integer, or an integer argument of a program")
-        return table[index]
     if isinstance(table, (str, bytes, dict, set)) or not hasattr(table, "__len__"):
-        raise tracer.error(f"take: a table is a list of scalars or of rows, got {table!r}")
+        told = f"take: a table is a list of scalars or of rows, got {shortened(table)}"
+        raise TypeError(told) if tracer is None else tracer.error(told)
+    if tracer is None:
+        if isinstance(index, ValueBase) or not hasattr(index, "__index__"):
+            raise TypeError(
+                f"take: an index is an integer, or an integer argument of a program, got {index!r}"
+            )
+        return table[index]
     rows = list(table)
     tracer.check_index(index, len(rows))
     return _chosen(rows, index)
@@ -94,6 +99,7 @@ def _chosen(rows: list[Any], index: Any) -> Any:
     return [_chosen(list(column), index) for column in zip(*rows)]
 
 
+@called_as("micrograd.max([x, y])")
 def max(values: Iterable[Any]) -> Any:
     """Return the largest of some numbers or Values, as one operation; a nan wins.
 
@@ -106,24 +112,37 @@ def max(values: Iterable[Any]) -> Any:
     >>> x.grad, y.grad
     (0.5, 0.5)
     """
-    return _extreme(largest_of, list(values))
+    return largest_of(len(operands := _listed(values, "max")))(*operands)
 
 
+@called_as("micrograd.min([x, y])")
 def min(values: Iterable[Any]) -> Any:
     """Return the smallest of some numbers or Values, as `max` does.
 
     >>> min([3.0, 1.0, 2.0])
     1.0
     """
-    return _extreme(smallest_of, list(values))
+    return smallest_of(len(operands := _listed(values, "min")))(*operands)
 
 
-def _extreme(make: Callable[[int], Extreme], values: list[Any]) -> Any:
-    if not values:
-        raise ValueError("max and min take at least one value, got none")
-    return make(len(values))(*values)
+def _listed(values: Any, name: str) -> list[Any]:
+    """Return what there is to choose among; raise for what is no list, or an empty one."""
+    try:
+        operands = list(values)
+    except TypeError:
+        raise TypeError(
+            f"{name} takes a list of numbers or Values, got {shortened(values)}: write "
+            f"{name}([x, y])"
+        ) from None
+    for x in operands:
+        if isinstance(x, str):
+            raise TypeError(f"{name} takes a list of numbers or Values, got {x!r} in it")
+    if not operands:
+        raise ValueError(f"{name} takes at least one value, got none")
+    return operands
 
 
+@called_as("micrograd.logsumexp([x, y])")
 def logsumexp(values: Iterable[Any]) -> Any:
     """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
 
@@ -139,9 +158,7 @@ def logsumexp(values: Iterable[Any]) -> Any:
     >>> print(f"{out:.4f} {x[0].grad:.4f} {x[1].grad:.4f}")
     1000.6931 0.5000 0.5000
     """
-    operands = list(values)
-    if not operands:
-        raise ValueError("logsumexp takes at least one value, got none")
+    operands = _listed(values, "logsumexp")
     return logsumexp_of(len(operands))(*operands)
 
 

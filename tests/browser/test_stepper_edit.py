@@ -77,7 +77,7 @@ def test_four_digits_are_pythons(show: Show) -> None:
 
 
 def type_number(page: Page, key: str, number: float) -> None:
-    page.locator(f"svg[style*=block] [data-box={key}]").focus()
+    page.locator(f"#stage svg [data-box={key}]").focus()
     page.keyboard.press("e")
     page.keyboard.type(repr(number))
     page.keyboard.press("Enter")
@@ -219,11 +219,11 @@ def test_two_hundred_random_graphs_play_to_the_end_and_back(first: int, show: Sh
         assert found == {key: grad[key] for key in found}
 
 
-OPENS = """() => [...document.querySelectorAll("svg[style*=block] .opens")]
+OPENS = """() => [...document.querySelectorAll("#stage svg .opens")]
     .map(box => box.dataset.box)"""
 VISIT = """key => { while (!document.querySelector("[data-do=fold]").hidden)
         document.querySelector("[data-do=fold]").click()
-    document.querySelector(`svg[style*=block] [data-box=${key}]`)
+    document.querySelector(`#stage svg [data-box=${key}]`)
         .dispatchEvent(new MouseEvent("click", { bubbles: true })) }"""
 PLAY = """() => {
     const press = (key) => document.body.dispatchEvent(
@@ -251,14 +251,14 @@ def test_the_inside_of_a_part_is_drawn_as_the_whole_is(show: Show) -> None:
     with scope("part"):
         inner = neuron()
     root = inner * 2
-    shapes = """() => Object.fromEntries([...document.querySelectorAll("svg[style*=block] .box")]
+    shapes = """() => Object.fromEntries([...document.querySelectorAll("#stage svg .box")]
         .filter(b => b.dataset.box[0] == "v").map(b => [b.dataset.box, [
             b.getAttribute("class").split(" ")[1], b.querySelector(".shape").outerHTML,
             ...[...b.querySelectorAll("text")].map(t => [t.getAttribute("class"), t.textContent,
                 t.getAttribute("x"), t.getAttribute("y")])]]))"""
     whole = show(stepper(root, fold=None)).evaluate(shapes)
     page = show(stepper(root, fold="part"))
-    page.locator("svg[style*=block] .opens").click()
+    page.locator("#stage svg .opens").click()
     inside = page.evaluate(shapes)
     assert len(inside) >= 9
     assert inside == {key: whole[key] for key in inside}
@@ -313,11 +313,11 @@ def test_on_paper_it_is_light_the_tables_are_open_and_no_buttons_remain(
 
 def test_chips_stay_within_the_picture(show: Show) -> None:
     page = show(stepper(network()), reduced_motion="reduce")
-    sheet = page.locator("svg[style*=block]").bounding_box()
+    sheet = page.locator("#stage svg").bounding_box()
     assert sheet
     for _ in range(json.loads(page.locator("#slider").evaluate("s => s.max"))):
         page.keyboard.press("ArrowRight")
-        for chip in page.locator("svg[style*=block] .chip.add").all():
+        for chip in page.locator("#stage svg .chip.add").all():
             place = chip.bounding_box()
             assert place
             assert place["x"] >= sheet["x"] - 1

@@ -111,7 +111,7 @@ def test_a_delta_is_there_at_its_step_and_not_before(show: Show) -> None:
     shown = []
     for _ in range(14):
         page.keyboard.press("ArrowRight")
-        shown.append(page.locator("svg[style*=block] [data-slot=grad]").all_text_contents())
+        shown.append(page.locator("#stage svg [data-slot=grad]").all_text_contents())
     boxes = [(row[3], row[1]) for row in shown]  # delta2, delta3; before them Delta1, Delta2
     none = "\u2013"
     assert boxes[4] == (f"{none}, {none}", f"{none}, {none}, {none}, {none}")
@@ -153,9 +153,9 @@ def test_within_an_open_box_the_course_asks_too(show: Show) -> None:
     page = show(of(ng_ex4()).stepper(1), reduced_motion="reduce")
     for _ in range(10):
         page.keyboard.press("ArrowRight")
-    page.locator("svg[style*=block] [data-box^=g]", has_text="layer 2").first.click()
+    page.locator("#stage svg [data-box^=g]", has_text="layer 2").first.click()
     expect(page.locator("[data-do=fold]")).to_be_visible()
-    page.locator("svg[style*=block] [data-box^=g]", has_text="unit 1").first.click()
+    page.locator("#stage svg [data-box^=g]", has_text="unit 1").first.click()
     page.keyboard.press("p")
     page.keyboard.press("Home")
     asked = []
@@ -178,7 +178,7 @@ def test_opening_a_box_and_closing_it_leads_back(show: Show) -> None:
     for step in range(1, 16):
         page.keyboard.press("ArrowRight")
         assert text(page, "#phase") == f"Step {step} of 15"
-        page.locator("svg[style*=block] [data-box^=g]", has_text="layer 3").first.click()
+        page.locator("#stage svg [data-box^=g]", has_text="layer 3").first.click()
         page.keyboard.press("Escape")
         assert text(page, "#phase") == f"Step {step} of 15"
 
@@ -187,7 +187,7 @@ def test_an_edit_changes_every_line_but_d_which_needs_all_examples(show: Show) -
     example = ng_ex4()
     page = show(of(example).stepper(1), reduced_motion="reduce")
     first = told(page)
-    box = page.locator("svg[style*=block] [data-box^=v]", has_text="a1(1)")
+    box = page.locator("#stage svg [data-box^=v]", has_text="a1(1)")
     type_number(page, str(box.get_attribute("data-box")), -2.5)
     page.keyboard.press("Home")
     edited = told(page)

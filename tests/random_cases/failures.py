@@ -72,7 +72,7 @@ def _in_chunks(case: cases.Case) -> Iterator[None]:
     if not chunk:
         yield
         return
-    with mock.patch.object(executor, "chunk_of", lambda storages, memories, n: min(n, chunk)):
+    with mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)):
         yield
 
 

@@ -6,7 +6,9 @@ for which nothing need be recorded but `f` itself. No `.grad` is touched.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, overload
 
 from micrograd.derivatives import chain_rule
@@ -15,18 +17,21 @@ from micrograd.derivatives.errors import name_of
 from micrograd.derivatives.fresh_inputs import Call, elements, leaf_for, tie
 from micrograd.derivatives.products.curvature import hessian_product
 from micrograd.derivatives.transforms import (
+    ArgNums,
     Derivative,
     as_asked,
+    check_argnums,
     check_output,
     numbers_as_values,
     one_per_input,
     values_of,
     variables_of,
 )
-from micrograd.derivatives.trees import Nested
+from micrograd.derivatives.trees import Nested, as_blocks
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
 from micrograd.value import hooks
+from micrograd.value.numbers import shortened
 
 
 @enable_grad()
@@ -53,9 +58,18 @@ def jvp(outputs: Any, inputs: Any, tangents: Any) -> Any:
 @overload
 def hvp(output: Value, inputs: Any, vector: Any) -> Any: ...
 @overload
-def hvp(output: Callable[..., Any]) -> Callable[..., Any]: ...
+def hvp(
+    output: Callable[..., Any], *, argnums: ArgNums = ..., has_aux: bool = ...
+) -> Callable[..., Any]: ...
 @enable_grad()
-def hvp(output: Any, inputs: Any = None, vector: Any = None) -> Any:
+def hvp(
+    output: Any,
+    inputs: Any = None,
+    vector: Any = None,
+    *,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+) -> Any:
     """Return the Hessian times a vector, without computing the Hessian: of a Value, or a function.
 
     `hvp(output, inputs, vector)`: `inputs` is a Value or a sequence of them; `vector` has a number
@@ -69,7 +83,9 @@ def hvp(output: Any, inputs: Any = None, vector: Any = None) -> Any:
     `hvp(f)`: a function of x, a vector of the form of x, and the other arguments of `f`. It returns
     the product in that form, in numbers, as `grad(f)` returns the gradient. Made for
     `scipy.optimize.minimize(value_and_grad(f), x0, jac=True, hessp=hvp(f), method="trust-ncg")`. It
-    costs a small multiple of `f` (Pearlmutter 1994). Raises ValueError where the forms differ.
+    costs a small multiple of `f` (Pearlmutter 1994). `argnums` and `has_aux` are as for `grad(f)`;
+    the vector stands behind x, or behind the last of several. Raises ValueError where the forms
+    differ.
 
     >>> hvp(lambda x: x[0] ** 2 * x[1])([3.0, 4.0], [1.0, 10.0])
     array([68.,  6.])
@@ -77,7 +93,12 @@ def hvp(output: Any, inputs: Any = None, vector: Any = None) -> Any:
     if callable(output) and not isinstance(output, Value):
         if inputs is not None or vector is not None:
             raise TypeError("hvp(f) takes a function alone and gives a function: hvp(f)(x, vector)")
-        return _Product(output)
+        return _Product(output, argnums, has_aux)
+    if inputs is None:
+        raise TypeError(
+            "hvp takes a function, hvp(f), or a Value, those that it was computed from, and a "
+            f"vector, hvp(output, inputs, vector); got {shortened(output)} alone"
+        )
     output = numbers_as_values(output)
     check_output(output, "hvp")
     variables = variables_of(inputs, "the inputs of hvp")
@@ -103,19 +124,39 @@ def hvp(output: Any, inputs: Any = None, vector: Any = None) -> Any:
 class _Product(Derivative):
     """The Hessian of a function times a vector, as a function."""
 
-    def __init__(self, f: Any) -> None:
+    def __init__(self, f: Any, argnums: ArgNums, has_aux: bool) -> None:
         if hasattr(f, "_derivative"):
             raise TypeError(
                 f"hvp(f) is for functions, got the program {name_of(f)}: write hvp(y, xs, vector) "
                 "within a program, or take p.objective(...).hessp"
             )
-        super().__init__(_hvp, f, 0, has_aux=False)
+        check_argnums("hvp", argnums)
+        super().__init__(_hvp, f, argnums, has_aux)
         del vars(self)["__wrapped__"]  # its arguments are others
+        self._last = max(argnums) if isinstance(argnums, tuple) else argnums
+        with suppress(ValueError, TypeError):  # of a function whose arguments nobody knows
+            self.__signature__ = _with_vector(inspect.signature(f), self._last + 1)
 
     @enable_grad()
-    def __call__(self, x: Any, vector: Any, /, *args: Any, **kwargs: Any) -> Any:
-        call = Call(self._f, (x, *args), kwargs)
-        return _hvp(call, _in_form_of_x(vector, call))
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        behind = self._last + 1
+        if len(args) <= behind:
+            raise TypeError(
+                f"hvp({name_of(self._f)}) takes a vector behind argument {self._last}, by "
+                f"position, as in hvp(f)(x, vector); got {len(args)} positional argument(s)"
+            )
+        own = (*args[:behind], *args[behind + 1 :])
+        call = Call(self._f, own, kwargs, self._argnums, self._has_aux)
+        return _hvp(call, _in_form_of_x(args[behind], call))
+
+
+def _with_vector(own: inspect.Signature, at: int) -> inspect.Signature:
+    """Return the signature of a function that takes a vector more, by position."""
+    by_position = inspect.Parameter.POSITIONAL_ONLY
+    parameters = list(own.parameters.values())
+    before = [x.replace(kind=by_position) for x in parameters[:at]]
+    vector = inspect.Parameter("vector", by_position)
+    return own.replace(parameters=[*before, vector, *parameters[at:]])
 
 
 def _hvp(call: Call, vector: list[Any]) -> Any:
@@ -124,25 +165,38 @@ def _hvp(call: Call, vector: list[Any]) -> Any:
     if not call.at_values and hooks.tracer_here() is None:
         product = hessian_product(output, variables, vector, call.own())
         if product is not None:
-            return call.shaped(product, ())
+            return call.with_aux(call.shaped(product, ()), False)
     [rate] = chain_rule.directional([output], variables, vector)
     [entries], as_values = call.derivatives([rate], [output])
-    return call.shaped(entries, (), as_values)
+    return call.with_aux(call.shaped(entries, (), as_values), as_values)
 
 
 def _in_form_of_x(vector: Any, call: Call) -> list[Any]:
-    """Return the elements of a vector, which must have the form of x."""
-    shape, entries = elements(vector)
-    forms = [_described(form) for form in (call.shape, shape)]
-    if forms[0] != forms[1]:
-        raise ValueError(
-            f"the vector of hvp must have the form of x, {forms[0]}, but it has {forms[1]}"
-        )
+    """Return the elements of a vector, which must have the form of x; keys in any order."""
+    what = "the vector of hvp"
+    if isinstance(call.argnums, tuple) and isinstance(vector, (list, tuple)):
+        vector = as_blocks(vector)
+    if isinstance(call.shape, Nested):
+        vector = _in_order_of(call.shape.tree, vector)
+        vector = Nested(vector, what) if isinstance(vector, tuple) else vector
+    shape, entries = elements(vector, what)
+    wanted, found = _described(call.shape, "x"), _described(shape, what)
+    if found != wanted:
+        raise ValueError(f"{what} must have the form of x, {wanted}, but it is {found}")
     call.at_values = call.at_values or any(isinstance(entry, Value) for entry in entries)
     return entries
 
 
-def _described(shape: tuple[int, ...] | Nested | None) -> str:
+def _in_order_of(tree: Any, given: Any) -> Any:
+    """Return a nesting with the keys of its dicts in the order of another, where they are those."""
+    if isinstance(tree, dict) and isinstance(given, dict) and tree.keys() == given.keys():
+        return {key: _in_order_of(x, given[key]) for key, x in tree.items()}
+    if type(tree) is type(given) and type(tree) in (list, tuple) and len(tree) == len(given):
+        return type(given)(map(_in_order_of, tree, given))
+    return given
+
+
+def _described(shape: tuple[int, ...] | Nested | None, of: str) -> str:
     if isinstance(shape, Nested):
-        return f"with {', '.join(shape.names)}"
-    return "of one number" if shape is None else f"of shape {shape}"
+        return f"a nesting with {', '.join(name.removeprefix(of) for name in shape.names)}"
+    return "one number" if shape is None else f"an array of shape {shape}"

@@ -72,7 +72,7 @@ def _look(sheet: Sheet, box: Box) -> dict[str, str]:
     look = _kind_style(kind_of(box, sheet.outline))
     if box.pattern:
         look.update(shape="box3d", margin="0.09,0.07")
-    if any(root in box.values for root in sheet.outline.roots):
+    if box in sheet.folding.ends:
         look["penwidth"] = "2.5"
     if any(row.loud for row in sheet.writings[box].rows):
         look.update(color=WRONG, penwidth="2.5")

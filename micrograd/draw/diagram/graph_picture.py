@@ -242,9 +242,7 @@ def _notes(sheet: Sheet) -> list[str]:
 
 def _description(sheet: Sheet) -> str:
     outline, folding = sheet.outline, sheet.folding
-    ends = dict.fromkeys(
-        sheet.writings[folding.boxes[folding.box_at[outline.place[v]]]].words for v in outline.roots
-    )
+    ends = dict.fromkeys(sheet.writings[box].words for box in folding.ends)
     said = [
         f"A graph of {len(outline.order):,} Values: {_counted(outline)}",
         f"The result{' is' if len(ends) == 1 else 's are'} {'; '.join(ends)}",
@@ -263,15 +261,14 @@ def _description(sheet: Sheet) -> str:
 
 def _counted(outline: Outline) -> str:
     """Count the Values of each kind, and name a few inputs."""
+    named = zip(outline.name_at, outline.kind_at)
+    inputs = [printable(name) for name, kind in named if name and kind is Kind.INPUT]
+    listed = f" ({', '.join(inputs)})" if 0 < len(inputs) <= NAMED else ""
     counts = []
     for kind in Kind:
-        values = [v for v in outline.order if outline.kinds[v] is kind]
-        names = [printable(outline.name(v)) for v in values if outline.name(v)]
-        listed = f" ({', '.join(names)})" if kind is Kind.INPUT and 0 < len(names) <= NAMED else ""
-        if values:
-            counts.append(
-                f"{len(values):,} {PLURALS[kind] if len(values) > 1 else kind.value}{listed}"
-            )
+        if count := outline.kind_at.count(kind):
+            word = PLURALS[kind] if count > 1 else kind.value
+            counts.append(f"{count:,} {word}{listed if kind is Kind.INPUT else ''}")
     return ", ".join(counts)
 
 

@@ -49,10 +49,14 @@ def safe(text: str) -> str:
 def box_size(box: Box) -> tuple[float, float]:
     """Return the width and height that a box needs, in pixels."""
     *names, last = title_lines(box) or [""]
-    head = len(last) * 1.08 + (2 + len(box.symbol) if box.symbol else 0)
-    rows = [len(row.caption) + 1.5 + max(len(row.text), box.number) for row in box.rows]
+    slim = bool(box.rows) and not any(row.caption for row in box.rows)
+    gap, step = (1.0, 1) if slim else (2.0, STEP)
+    head = len(last) * 1.08 + (gap + len(box.symbol) if box.symbol else 0)
+    rows = [
+        len(row.caption) + 1.5 * (not slim) + max(len(row.text), box.number) for row in box.rows
+    ]
     texts = (head, *(1.08 * len(name) for name in names), *map(len, box.notes), *rows)
-    letters = math.ceil(max(texts) / STEP) * STEP
+    letters = math.ceil(max(texts) / step) * step
     lines = len(title_lines(box)) + len(box.notes) + len(box.rows)
     return LETTER * letters + 2 * PAD, LINE * (lines - 1) + TOP + PAD
 

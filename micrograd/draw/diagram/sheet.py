@@ -61,7 +61,7 @@ class Sheet:
         """Say how a box is drawn."""
         writing, kind = self.writings[box], kind_of(box, self.outline)
         looks = {
-            "root": any(root in box.values for root in self.outline.roots),
+            "root": box in self.folding.ends,
             "loud": any(row.loud for row in writing.rows),
             "many": bool(box.pattern),
         }

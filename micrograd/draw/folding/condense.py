@@ -160,7 +160,7 @@ def _merge(level: Level, titles: Titles, unions: Iterator[_Union], most: int) ->
 
 def _size(level: Level, union: _Union) -> int:
     boxes, user, _ = union
-    return sum(len(level.boxes[i].values) for i in (*boxes, user))
+    return sum(len(level.boxes[i].places) for i in (*boxes, user))
 
 
 def _parts(level: Level, most: int) -> list[Box]:

@@ -109,7 +109,7 @@ def _boxes(outline: Outline, folded: list[Group | None]) -> list[Box]:
 
 def _by_height(outline: Outline) -> list[set[Group]]:
     """List what may be closed: innermost modules only, ..., all that leave a picture."""
-    results = sum(1 for v in outline.order if outline.kinds[v] is Kind.RESULT)
+    results = outline.kind_at.count(Kind.RESULT)
     closable = [g for g in outline.groups if _results(outline, g) < results]
     heights = sorted({g.height for g in closable})
     return [{g for g in closable if g.height <= height} for height in heights] or [set()]
@@ -127,7 +127,7 @@ def check_fold(outline: Outline, fold: Any) -> None:
 
 
 def _results(outline: Outline, group: Group) -> int:
-    return sum(1 for v in group.values if outline.kinds[v] is Kind.RESULT)
+    return sum(1 for i in group.places if outline.kind_at[i] is Kind.RESULT)
 
 
 def _named(outline: Outline, name: str) -> set[Group]:

@@ -6,12 +6,14 @@ made alike have operands made alike, so that none of them can depend on another.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from micrograd import ops
-from micrograd.draw.scene.boxes import Box, numbered
-from micrograd.draw.scene.convex import quotient, topological
+from micrograd.draw.scene.boxes import Box, in_order
 from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Group, Kind, Outline
 
@@ -25,36 +27,39 @@ class Level:
 
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
-        boxes = sorted(boxes, key=lambda box: max(box.places))
-        unit = numbered(outline, boxes)
-        before = quotient(outline.operands, unit)
-        order = topological(before)
-        place = {number: i for i, number in enumerate(order)}
-        self.boxes: list[Box] = [boxes[number] for number in order]
-        self.before: list[list[int]] = [
-            sorted(place[x] for x in before[number]) for number in order
-        ]
-        self.after: list[list[int]] = [[] for _ in order]
+        self.boxes: list[Box]
+        self.before: list[list[int]]
+        self.box_at: list[int]  # of each Value, by its place
+        self.boxes, self.before, self.box_at = in_order(outline, boxes)
+        self.after: list[list[int]] = [[] for _ in self.boxes]
         for i, used in enumerate(self.before):
             for x in used:
                 self.after[x].append(i)
-        self.box_at: list[int] = [place[u] for u in unit]  # of each Value, by its place
+
+    @cached_property
+    def does(self) -> list[str]:
+        """Return what each box does: see `what`."""
+        return [what(box) for box in self.boxes]
 
     def merged(
-        self, label: Sequence[Hashable], name: dict[Hashable, str], whole: bool = False
+        self, label: Sequence[Hashable], name: Mapping[Any, str], whole: bool = False
     ) -> list[Box]:
-        """Return the boxes after those of one label are merged; `name` says what these hold."""
+        """Return the boxes after those of one label, unless it is None, are merged.
+
+        `name` says what these hold.
+        """
         together: dict[Hashable, list[Box]] = {}
         for box, key in zip(self.boxes, label):
-            together.setdefault(key, []).append(box)
-        return [
-            boxes[0] if len(boxes) == 1
-            else Box(
-                self.outline, [i for box in boxes for i in box.places],
-                None, name[key], boxes, whole,
-            )
-            for key, boxes in together.items()
-        ]  # fmt: skip
+            if key is not None:
+                together.setdefault(key, []).append(box)
+        found = [box for box, key in zip(self.boxes, label) if key is None]
+        for key, boxes in together.items():
+            if len(boxes) == 1:
+                found += boxes
+            else:
+                places = [i for box in boxes for i in box.places]
+                found.append(Box(self.outline, places, None, name[key], boxes, whole))
+        return found
 
 
 def sums_and_chains(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
@@ -72,12 +77,10 @@ class _Units:
         self.outline = outline
         self.order = outline.order
         self.operands = outline.operands
+        self.consumers = outline.consumers
+        self.ops = outline.ops
         self.kinds = outline.kind_at
         self.homes = outline.home_at
-        self.consumers: list[list[int]] = [[] for _ in self.order]
-        for i, operands in enumerate(self.operands):
-            for x in operands:
-                self.consumers[x].append(i)
         self.folded = folded
         self.unit: list[Group | int] = [group or i for i, group in enumerate(folded)]
         self.pattern: dict[int, str] = {}  # of a unit of several Values
@@ -95,19 +98,20 @@ class _Units:
 
     def join_sums(self) -> None:
         """Join a long sum, or product, whose partial results nothing else uses."""
-        top: dict[int, int] = {}  # of each addition: the last one of its sum
+        top = [-1] * len(self.order)  # of each addition: the last one of its sum
         terms: dict[int, list[int]] = {}
         for i in reversed(range(len(self.order))):
-            op = self.order[i].op
-            if self.folded[i] is not None or (op is not ops.add and op is not ops.multiply):
+            op = self.ops[i]
+            if (op is not ops.add and op is not ops.multiply) or self.folded[i] is not None:
                 continue
-            after = self.consumers[i]
-            outer = after[0] if len(after) == 1 and self._together(i, after[0]) else None
-            joined = outer in top and self.order[after[0]].op is op
-            top[i] = top[after[0]] if joined else i
+            top[i] = i
+            if len(self.consumers[i]) == 1:
+                (outer,) = self.consumers[i]
+                if top[outer] >= 0 and self.ops[outer] is op and self._together(i, outer):
+                    top[i] = top[outer]
             terms.setdefault(top[i], []).append(i)
         for last, additions in terms.items():
-            outside = [x for i in additions for x in self.operands[i] if top.get(x) != last]
+            outside = [x for i in additions for x in self.operands[i] if top[x] != last]
             start = [x for x in outside if self._is_start(x)]  # the 0 that sum() begins with
             number = len(outside) - len(start)
             if number >= MANY or start:
@@ -121,7 +125,7 @@ class _Units:
             self.kinds[x] in (Kind.CONSTANT, Kind.LEAF)
             and self.order[x].data == 0
             and len(after) == 1
-            and self.order[after[0]].op is ops.add
+            and self.ops[after[0]] is ops.add
         )
 
     def join_chains(self) -> None:
@@ -160,82 +164,85 @@ def alike(level: Level) -> list[Box]:
     the number of terms in a sum does not count.
     """
     labels = made_alike(level)
-    members: dict[Hashable, list[Box]] = {}
+    members: dict[int, list[Box]] = {}
     for box, label in zip(level.boxes, labels):
         members.setdefault(label, []).append(box)
     many = {label: boxes for label, boxes in members.items() if len(boxes) >= MANY}
     names = {label: _name_of_many(level.outline, boxes) for label, boxes in many.items()}
-    return level.merged([x if x in many else (i,) for i, x in enumerate(labels)], names)
+    return level.merged([label if label in many else None for label in labels], names)
 
 
 def made_alike(level: Level) -> list[int]:
     """Give boxes that are made alike the same number."""
-    outline, boxes = level.outline, level.boxes
-    roles: list[int] = []  # looked at where leaves have no names
+    outline, does = level.outline, level.does
     kind_at, home_at = outline.kind_at, outline.home_at
+    roles: list[int] = []  # looked at where leaves have no names
     numbers: dict[Hashable, int] = {}
     label: list[int] = []
-    for i, box in enumerate(boxes):
-        v, last = box.values[-1], box.places[-1]
+    for i, box in enumerate(level.boxes):
+        last = box.places[-1]
         made: Hashable = i  # by nothing else
         if kind_at[last] is Kind.CONSTANT:
             made = "constant"
-        elif box.group is None and not level.before[i] and not v.parents:
+        elif box.pattern:
+            made = does[i], home_at[last], frozenset([label[x] for x in level.before[i]])
+        elif box.group is not None:
+            pass
+        elif outline.operands[last]:
+            used = tuple([label[level.box_at[x]] for x in outline.operands[last]])
+            made = does[i], home_at[last], used
+        else:
             name = stem(outline.name_at[last])
             if not name and not roles:
                 roles = _roles(level)
             made = kind_at[last], name, home_at[last], None if name else roles[i]
-        elif box.pattern:
-            made = what(box), home_at[last], frozenset(label[x] for x in level.before[i])
-        elif box.group is None:
-            used = tuple(label[level.box_at[x]] for x in outline.operands[last])
-            made = v._op, home_at[last], used
-        label.append(numbers.setdefault(("box", made), len(numbers)))
-    for i, box in enumerate(boxes):  # constants go with what uses them
+        label.append(numbers.setdefault(made, len(numbers)))
+    for i, box in enumerate(level.boxes):  # constants go with what uses them
         if kind_at[box.places[-1]] is Kind.CONSTANT:
-            users = frozenset(label[x] for x in level.after[i])
+            users = frozenset([label[x] for x in level.after[i]])
             label[i] = numbers.setdefault(("users", users), len(numbers))
     return label
 
 
 def what(box: Box) -> str:
     """Return what a box without a group does: its operation, or its pattern without counts."""
-    return re.sub(r"[\d,]+ |s$", "", box.pattern) if box.pattern else box.values[-1]._op
+    return _without_counts(box.pattern) if box.pattern else box.last._op
+
+
+@functools.lru_cache(4096)
+def _without_counts(pattern: str) -> str:
+    return re.sub(r"[\d,]+ |s$", "", pattern)
 
 
 def _roles(level: Level) -> list[int]:
-    """Give boxes that the same operations use in the same place the same number."""
+    """Give boxes that the same operations use in the same places the same number."""
+    outline, does = level.outline, level.does
     numbers: dict[Hashable, int] = {}
     role = [0] * len(level.boxes)
+    uses: list[list[tuple[int, int]]] = [[] for _ in level.boxes]  # the roles of users, and where
     for i in reversed(range(len(level.boxes))):
         box = level.boxes[i]
-        if box.group is not None:
-            key: Hashable = i
+        last = box.places[-1]
+        key: Hashable = i
+        if box.group is None:
+            key = does[i], outline.kind_at[last], outline.home_at[last], frozenset(uses[i])
+        role[i] = numbers.setdefault(key, len(numbers))
+        operands = outline.operands[last]
+        if box.folded or len(operands) > MANY:  # the call of a program may have thousands
+            for x in level.before[i]:
+                uses[x].append((role[i], -1))
         else:
-            uses = frozenset([(role[j], _position(level, i, j)) for j in level.after[i]])
-            last = box.places[-1]
-            key = what(box), level.outline.kind_at[last], level.outline.home_at[last], uses
-        role[i] = numbers.setdefault(("role", key), len(numbers))
+            for position, x in enumerate(operands):
+                uses[level.box_at[x]].append((role[i], position))
     return role
-
-
-def _position(level: Level, i: int, j: int) -> int:
-    """Return the first position of box `i` among the operands of `j`; -1 where that is open."""
-    box = level.boxes[j]
-    if box.folded:
-        return -1
-    operands = level.outline.operands[box.places[-1]]
-    if len(operands) > MANY:  # the call of a program may have thousands
-        return -1
-    return next(k for k, x in enumerate(operands) if level.box_at[x] == i)
 
 
 def _name_of_many(outline: Outline, boxes: Sequence[Box]) -> str:
     count = f"{len(boxes):,}"
-    v = boxes[0].values[-1]
+    v = boxes[0].last
     if not v.parents:
-        kind = PLURALS[outline.kinds[v]]
-        name = stem(outline.name(v))
+        place = boxes[0].places[-1]
+        kind, name = PLURALS[outline.kind_at[place]], stem(outline.name_at[place])
         return f"{name}: {_extent(outline, boxes) or count} {kind}" if name else f"{count} {kind}"
     patterns = {box.pattern for box in boxes}
     if patterns == {""}:
@@ -248,7 +255,7 @@ def _extent(outline: Outline, boxes: Sequence[Box]) -> str:
 
     The rows of a matrix are counted even if only some of its columns are used.
     """
-    indices = [re.findall(r"\[(\d+)\]", outline.name(box.values[0])) for box in boxes]
+    indices = [re.findall(r"\[(\d+)\]", outline.name_at[box.places[0]]) for box in boxes]
     if len({len(one) for one in indices}) != 1 or len(indices[0]) < 2:
         return ""
     return "\u00d7".join(str(len(set(side))) for side in zip(*indices))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-from micrograd.draw.folding.patterns import Level, what
+from micrograd.draw.folding.patterns import Level
 from micrograd.draw.scene.boxes import Box
 from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Group
@@ -60,14 +60,14 @@ def repeated(level: Level, most: int) -> Iterator[list[Box]]:
 def _with_steps(
     level: Level, steps: Sequence[Sequence[int]], each: int, module: Group | None
 ) -> list[Box]:
-    label: list[Hashable] = [(i,) for i in range(len(level.boxes))]
-    names: dict[Hashable, str] = {}
-    for number, step in enumerate(steps):
-        group = number // each
-        ends = group * each, min(group * each + each, len(steps))
-        names[group] = _title(level, steps, *ends, module)
-        for i in step:
-            label[i] = group
+    label: list[int | None] = [None] * len(level.boxes)
+    names: dict[int, str] = {}
+    for first in range(0, len(steps), each):
+        end = min(first + each, len(steps))
+        names[first] = _title(level, steps, first, end, module)
+        for step in steps[first:end]:
+            for i in step:
+                label[i] = first
     return level.merged(label, names, whole=True)
 
 
@@ -99,7 +99,7 @@ def _title(
     text = f"{word} {end:,} of {count}"
     if end - first > 1:
         text = f"{word}s {first + 1:,} to {end:,} of {count}"
-    name = level.outline.name(level.boxes[steps[end - 1][-1]].values[-1])
+    name = level.outline.name_at[level.boxes[steps[end - 1][-1]].places[-1]]
     return f"{stem(name) and name}: {text}" if name and end - first == 1 else text
 
 
@@ -282,7 +282,7 @@ def _kind(level: Level, i: int) -> Hashable:
     if box.group is not None:
         return re.sub(r"\d+", "#", box.group.title)
     name = level.outline.name_at[box.places[-1]]
-    return what(box), name and re.sub(r"\d+", "#", name), level.outline.kind_at[box.places[-1]]
+    return level.does[i], name and re.sub(r"\d+", "#", name), level.outline.kind_at[box.places[-1]]
 
 
 def _with_own_leaves(level: Level, step: Sequence[int]) -> list[int]:

@@ -30,7 +30,7 @@ class Titles:
             if found:
                 more = " \u2026" if len(found) > NAMED else ""
                 return ", ".join(found[:NAMED]) + more
-        return boxes[-1].pattern or f"{boxes[-1].values[-1]._op} and what it uses"
+        return boxes[-1].pattern or f"{boxes[-1].last._op} and what it uses"
 
     def names(self, box: Box) -> list[str]:
         """Return the names that the leaves in a box share, each once."""
@@ -38,7 +38,7 @@ class Titles:
             return [box.group.title]
         if box.inner:
             return _of_inner(box, self._names, self.names)
-        if box.values[-1].parents or any(v.parents for v in box.values):
+        if box.last.parents or any(v.parents for v in box.values):
             return []
         name = stem(self._name_at[box.places[0]])
         return [name] if name else []
@@ -50,7 +50,7 @@ class Titles:
         if box.inner:
             return _of_inner(box, self._functions, self.functions)
         does = what(box)
-        if does in _ARITHMETIC or does.startswith("**") or not box.values[-1].parents:
+        if does in _ARITHMETIC or does.startswith("**") or not box.last.parents:
             return []
         return [does]
 

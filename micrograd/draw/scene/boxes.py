@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
-from micrograd.draw.scene.convex import quotient, topological
+from micrograd.draw.scene.convex import topological
 from micrograd.draw.scene.outline import Group, Outline
 from micrograd.engine import Value
 
@@ -20,7 +21,7 @@ class Box:
     merged with no other.
     """
 
-    __slots__ = ("group", "inner", "pattern", "places", "values", "whole")
+    __slots__ = ("_outline", "group", "inner", "pattern", "places", "whole")
 
     def __init__(
         self,
@@ -31,12 +32,23 @@ class Box:
         inner: Sequence[Box] = (),
         whole: bool = False,
     ) -> None:
+        self._outline = outline
         self.places: list[int] = places
-        self.values: list[Value] = [outline.order[i] for i in places]
         self.group: Group | None = group
         self.pattern: str = pattern
         self.inner: Sequence[Box] = inner
         self.whole: bool = whole
+
+    @property
+    def values(self) -> list[Value]:
+        """Return the Values in the box."""
+        order = self._outline.order
+        return [order[i] for i in self.places]
+
+    @property
+    def last(self) -> Value:
+        """Return the last of its Values."""
+        return self._outline.order[self.places[-1]]
 
     @property
     def folded(self) -> bool:
@@ -45,17 +57,15 @@ class Box:
 
 
 class Arrow(NamedTuple):
-    """The use of an operand by an operation, or all such uses between two boxes if one is folded.
+    """The use of an operand by an operation; the first one between two boxes if one is folded.
 
-    `consumer.parents[position]` is the operand if both boxes are single Values; otherwise it is
-    the first of `merged` uses.
+    `consumer.parents[position]` is the operand.
     """
 
     tail: Box
     head: Box
     consumer: Value
     position: int
-    merged: int
 
 
 class Folding:
@@ -63,22 +73,42 @@ class Folding:
 
     def __init__(self, outline: Outline, boxes: Iterable[Box]) -> None:
         self.outline = outline
-        self.boxes: list[Box] = in_order(outline, list(boxes))
-        self.box_at: list[int] = numbered(outline, self.boxes)
+        self.boxes: list[Box]
+        self.box_at: list[int]
+        self.boxes, _, self.box_at = in_order(outline, boxes)
 
     @cached_property
-    def _used(self) -> set[int]:
-        """Return the places of Values that another box uses, and of the roots."""
-        at = self.box_at
-        used = {self.outline.place[root] for root in self.outline.roots}
-        for i, operands in enumerate(self.outline.operands):
-            used.update([x for x in operands if at[x] != at[i]])
-        return used
+    def ends(self) -> list[Box]:
+        """List the boxes that hold the roots."""
+        return [self.boxes[self.box_at[self.outline.place(root)]] for root in self.outline.roots]
+
+    @cached_property
+    def _uses(self) -> list[tuple[int, int, int]]:
+        """List the uses of Values of another box: by which one, in which position, of which one."""
+        at, operands = self.box_at, self.outline.operands
+        here = enumerate(zip(at, operands))
+        across = [i for i, (box, used) in here for x in used if at[x] != box]
+        return [
+            (i, position, x)
+            for i in dict.fromkeys(across)
+            for position, x in enumerate(operands[i])
+            if at[x] != at[i]
+        ]
+
+    @cached_property
+    def _exits(self) -> dict[int, list[Value]]:
+        """List the results that other boxes use, and the roots, by the number of their box."""
+        outline = self.outline
+        used = {x for _, _, x in self._uses}.union(map(outline.place, outline.roots))
+        found: dict[int, list[Value]] = {}
+        for x in sorted(used):
+            if outline.operands[x]:
+                found.setdefault(self.box_at[x], []).append(outline.order[x])
+        return found
 
     def exits(self, box: Box) -> list[Value]:
         """List the results in a box that other boxes use, or the roots."""
-        used = [self.outline.order[i] for i in box.places if i in self._used]
-        return [v for v in used if v.parents]
+        return self._exits.get(self.box_at[box.places[0]], [])
 
     def arrows(self) -> list[Arrow]:
         """List the arrows, those into one box together, in the order of its operands.
@@ -88,23 +118,16 @@ class Folding:
         >>> [(arrow.consumer._op, arrow.position) for arrow in pair.arrows()]
         [('+', 0), ('+', 1)]
         """
-        found: list[Arrow] = []
-        at, outline = self.box_at, self.outline
-        for number, head in enumerate(self.boxes):
-            merged: dict[Box, list[Any]] = {}  # the first use of each folded box, and their number
-            for i in head.places:
-                for position, x in enumerate(outline.operands[i]):
-                    if at[x] == number:
-                        continue
-                    tail = self.boxes[at[x]]
-                    if tail in merged:
-                        merged[tail][-1] += 1
-                    elif head.folded or tail.folded:
-                        merged[tail] = [outline.order[i], position, 1]
-                    else:
-                        found.append(Arrow(tail, head, outline.order[i], position, 1))
-            found += (Arrow(tail, head, *use) for tail, use in merged.items())
-        return found
+        found: list[list[Arrow]] = [[] for _ in self.boxes]
+        joined: set[tuple[Box, Box]] = set()
+        for i, position, x in self._uses:
+            number = self.box_at[i]
+            tail, head = self.boxes[self.box_at[x]], self.boxes[number]
+            if (tail, head) not in joined:
+                found[number].append(Arrow(tail, head, self.outline.order[i], position))
+                if tail.folded or head.folded:
+                    joined.add((tail, head))
+        return list(chain.from_iterable(found))
 
 
 def unfolded(outline: Outline) -> Folding:
@@ -116,19 +139,29 @@ def unfolded(outline: Outline) -> Folding:
     return Folding(outline, [Box(outline, [i]) for i in range(len(outline.order))])
 
 
-def in_order(outline: Outline, boxes: list[Box]) -> list[Box]:
-    """Sort boxes such that operands come first, else by when they are finished."""
-    if len(boxes) == len(outline.order):
-        return boxes
-    finished = sorted(boxes, key=lambda box: max(box.places))
-    unit = numbered(outline, finished)
-    return [finished[i] for i in topological(quotient(outline.operands, unit))]
+def in_order(
+    outline: Outline, boxes: Iterable[Box]
+) -> tuple[list[Box], list[list[int]], list[int]]:
+    """Sort boxes such that operands come first, else by when they are finished.
 
-
-def numbered(outline: Outline, boxes: Sequence[Box]) -> list[int]:
-    """Return the number of the box that holds the Value at each place."""
-    unit = [0] * len(outline.order)
+    Return them, the numbers of those that each one uses, and the number of the box of each Value.
+    """
+    boxes = sorted(boxes, key=lambda box: max(box.places))
+    at = [0] * len(outline.order)
     for number, box in enumerate(boxes):
         for i in box.places:
-            unit[i] = number
-    return unit
+            at[i] = number
+    operands = outline.operands
+    before = [
+        sorted({at[x] for i in box.places for x in operands[i]} - {number})
+        for number, box in enumerate(boxes)
+    ]
+    if all(not used or used[-1] < number for number, used in enumerate(before)):
+        return boxes, before, at
+    order = topological(dict(enumerate(before)))
+    place = {number: i for i, number in enumerate(order)}
+    return (
+        [boxes[number] for number in order],
+        [sorted([place[x] for x in before[number]]) for number in order],
+        [place[number] for number in at],
+    )

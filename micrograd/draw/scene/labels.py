@@ -68,7 +68,7 @@ def write(box: Box, folding: Folding) -> Writing:
     exits = folding.exits(box)
     if box.group is not None:
         title, kind = box.group.title, box.group.kind
-        size = f"{'' if kind == title else f'{printable(kind)} of '}{len(box.values):,} Values"
+        size = f"{'' if kind == title else f'{printable(kind)} of '}{len(box.places):,} Values"
         return Writing(wrapped(title), "", [Row("", size), *_of_group(box, exits, outline)])
     return Writing(wrapped(box.pattern, 30), "", _of_pattern(box, exits, outline))
 
@@ -99,7 +99,7 @@ def _lines(parts: Iterable[str]) -> list[str]:
 
 
 def _of_pattern(box: Box, exits: list[Value], outline: Outline) -> list[Row]:
-    number_of_values = f"{len(box.values):,}"
+    number_of_values = f"{len(box.places):,}"
     said = f"{number_of_values} " in box.pattern  # "100 alike: ReLU"
     rows = [] if said else [Row("", f"{number_of_values} Values")]
     shown = exits or [v for v in box.values if not v.parents]
@@ -162,4 +162,4 @@ def _sign(c: str) -> str:
 
 def kind_of(box: Box, outline: Outline) -> Kind | None:
     """Return the kind of the Values in a box; None for a module or scope, which mixes kinds."""
-    return None if box.group is not None else outline.kinds[box.values[-1]]
+    return None if box.group is not None else outline.kind_at[box.places[-1]]

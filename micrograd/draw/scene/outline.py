@@ -16,7 +16,7 @@ from micrograd.draw.scene.names import assigned_names, names_of
 from micrograd.engine import Value, toposort
 from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
-from micrograd.value.identity import IdentityDict, IdentitySet
+from micrograd.value.identity import IdentityDict
 
 
 class Kind(enum.Enum):
@@ -32,9 +32,9 @@ class Kind(enum.Enum):
 class Group:
     """The Values recorded in one scope: by the calls of a module, or in a `with scope(...)` block.
 
-    `values` are in the order of evaluation and include those of inner groups and the parameters of
-    the module. `height` is 0 for an innermost group. Where other Values lie between the calls of a
-    module, each call is a group.
+    `places` are those of its Values in the order of evaluation, those of inner groups and the
+    parameters of the module among them. `height` is 0 for an innermost group. Where other Values
+    lie between the calls of a module, each call is a group.
     """
 
     def __init__(self, scope: Scope, parent: Group | None) -> None:
@@ -46,7 +46,7 @@ class Group:
         self.title: str = scope.name
         self.path = ""  # from the outermost module, as in layers[0]
         self.height = 0
-        self.values: list[Value] = []
+        self.places: list[int] = []
         self.parameters: list[tuple[str, Value]] = []  # paths relative to the module
 
     @property
@@ -78,8 +78,6 @@ class Outline:
     [('x', 'input'), ('y', 'input'), ('*', 'result'), ('', 'constant'), ('+', 'result')]
     """
 
-    place: IdentityDict[Value, int]
-
     def __init__(
         self, roots: Value | Sequence[Value], names: Mapping[Any, Any] | None = None
     ) -> None:
@@ -91,21 +89,16 @@ class Outline:
 
     def _look(self, names: Mapping[Any, Any] | None) -> None:
         self.order: list[Value] = all_before(self.roots)
-        self._names = names_of(names)
-        self.place = place = IdentityDict((v, i) for i, v in enumerate(self.order))
-        self.operands: list[list[int]] = [
-            [place[x] for x in v.parents] for v in self.order
-        ]  # by their places
-        self.groups: list[Group] = []  # outer ones first
-        self.kind_at: list[Kind] = []  # of all Values in order
-        # The innermost groups of all Values in order.
+        self._place = place = dict(zip(map(id, self.order), range(len(self.order))))
+        # Of all Values in order: the places of their operands, names, kinds, innermost groups.
+        self.operands: list[list[int]] = [[place[id(x)] for x in v.parents] for v in self.order]
+        self.name_at: list[str] = [str(v.label or "") for v in self.order]
+        self.kind_at: list[Kind] = []
         self.home_at: list[Group | None] = []
-        # Of parameters: the path from the outermost module, and its title if there are several.
-        self._paths: IdentityDict[Value, str] = IdentityDict()
-        self._titles: IdentityDict[Value, str] = IdentityDict()
-        self._assigned = assigned_names(self.order)
+        self.groups: list[Group] = []  # outer ones first
+        self._paths: dict[int, str] = {}  # of parameters, by place, from the outermost module
         self._make_groups()
-        self._find_parameters()
+        self._set_names(names_of(names))
         self._number_namesakes()
         self._set_kinds()
         self._make_convex()
@@ -116,12 +109,13 @@ class Outline:
         """Return the Value at the end of the graph; the last one if there are several."""
         return self.roots[-1]
 
+    def place(self, v: Value) -> int:
+        """Return the place of a Value in the order of evaluation."""
+        return self._place[id(v)]
+
     def name(self, v: Value) -> str:
         """Return the name of a Value, or an empty string if it has none."""
-        given = self._names.get(v) or str(v.label or "")
-        if given or v not in self._paths:
-            return given or self._assigned.get(v, "")
-        return self._titles.get(v, "") + self._paths[v]
+        return self.name_at[self.place(v)]
 
     @cached_property
     def kinds(self) -> IdentityDict[Value, Kind]:
@@ -129,9 +123,18 @@ class Outline:
         return IdentityDict(zip(self.order, self.kind_at))
 
     @cached_property
-    def name_at(self) -> list[str]:
-        """List the names of all Values in order."""
-        return [self.name(v) for v in self.order]
+    def ops(self) -> list[Any]:
+        """List the operations of all Values in order; None for leaves."""
+        return [v.op for v in self.order]
+
+    @cached_property
+    def consumers(self) -> list[list[int]]:
+        """List the places of the Values that use each one, once for each use."""
+        found: list[list[int]] = [[] for _ in self.order]
+        for i, used in enumerate(self.operands):
+            for x in used:
+                found[x].append(i)
+        return found
 
     @cached_property
     def home(self) -> IdentityDict[Value, Group | None]:
@@ -141,13 +144,15 @@ class Outline:
     @cached_property
     def filled(self) -> bool:
         """Tell whether a backward pass has run: some result has a gradient."""
-        results = [v for v in self.order if v.parents] or self.order
+        results = [v for v, used in zip(self.order, self.operands) if used] or self.order
         return any(v.grad != 0 for v in results)
 
     def _make_groups(self) -> None:
         made: dict[Scope, Group] = {}
-        for v in self.order:
-            scope = scope_of(v)
+        for scope in map(scope_of, self.order):
+            if scope is None:
+                self.home_at.append(None)
+                continue
             line = []
             while scope is not None and scope not in made:
                 line.append(scope)
@@ -158,24 +163,37 @@ class Outline:
                 self.groups.append(group)
             self.home_at.append(group)
 
-    def _find_parameters(self) -> None:
-        """Name modules and parameters by their path from the outermost module."""
+    def _set_names(self, given: Mapping[Value, str]) -> None:
+        """Name Values: as given, else by labels, paths, or the lines that assigned them."""
+        prefix = self._find_parameters()
+        for i, path in self._paths.items():
+            self.name_at[i] = self.name_at[i] or prefix[i] + path
+        for v, name in assigned_names(self.order).items():
+            i = self.place(v)
+            self.name_at[i] = self.name_at[i] or name
+        for v, name in given.items():
+            if name and id(v) in self._place:
+                self.name_at[self.place(v)] = str(name)
+
+    def _find_parameters(self) -> dict[int, str]:
+        """Find modules and parameters by path; return what tells those of several models apart."""
         outermost: dict[int, list[Group]] = {}
         for group in self.groups:
             if _is_outermost(group):
                 same = id(group.scope if group.module is None else group.module)
                 outermost.setdefault(same, []).append(group)
         titles = tell_apart([groups[0].kind for groups in outermost.values()])
-        present = IdentitySet(self.order)
+        prefix: dict[int, str] = {}
         for groups, title in zip(outermost.values(), titles):
             paths, parameters = groups[0].scope.paths
             holders = self._name_groups(groups, paths, title)
             for path, p in parameters:
-                if p in present and p not in self._paths:
-                    self._paths[p] = path
-                    self.home_at[self.place[p]] = _holder(path, holders)
-                    if len(outermost) > 1:
-                        self._titles[p] = f"{title}."
+                i = self._place.get(id(p))
+                if i is not None and i not in self._paths:
+                    self._paths[i] = path
+                    self.home_at[i] = _holder(path, holders)
+                    prefix[i] = f"{title}." if len(outermost) > 1 else ""
+        return prefix
 
     def _name_groups(
         self, outer: Sequence[Group], paths: Mapping[int, str], title: str
@@ -207,9 +225,9 @@ class Outline:
         for i, v in enumerate(self.order):
             if self.operands[i]:
                 kind = Kind.RESULT
-            elif v in self._paths:
+            elif i in self._paths:
                 kind = Kind.PARAMETER
-            elif i in entering or self.name(v):
+            elif i in entering or self.name_at[i]:
                 kind = Kind.INPUT
                 home_at[i] = None  # even if a Layer made it from a number
             else:
@@ -219,17 +237,15 @@ class Outline:
     def _make_convex(self) -> None:
         """Split each group that other Values lie between, from the outermost groups inward."""
         depth = 0
-        while self.groups:
+        while any(len(group.nest) > depth for group in self.groups):
             number: dict[Group, int] = {}
-            groups: list[int | None] = []
-            for home in self.home_at:
-                nest = home.nest if home else ()
-                group = nest[depth] if len(nest) > depth else None
-                groups.append(None if group is None else number.setdefault(group, len(number)))
-            if not number:
-                return
-            pieces = convex_pieces(self.operands, groups)
-            self._split(pieces, depth)
+            within: dict[Group | None, int | None] = {None: None}
+            for group in self.groups:
+                if len(group.nest) > depth:
+                    within[group] = number.setdefault(group.nest[depth], len(number))
+            pieces = convex_pieces(self.operands, [within.get(home) for home in self.home_at])
+            if any(pieces):
+                self._split(pieces, depth)
             depth += 1
 
     def _split(self, pieces: Sequence[int], depth: int) -> None:
@@ -271,12 +287,12 @@ class Outline:
         for group in reversed(self.groups):
             if group.parent:
                 group.parent.height = max(group.parent.height, group.height + 1)
-        for v, home in zip(self.order, self.home_at):
-            for group in home.line() if home else ():
-                group.values.append(v)
-        for p, path in self._paths.items():
-            for group in home.line() if (home := self.home_at[self.place[p]]) else ():
-                group.parameters.append((path.removeprefix(group.path).lstrip("."), p))
+        for i, home in enumerate(self.home_at):
+            for group in home.nest if home else ():
+                group.places.append(i)
+        for i, path in self._paths.items():
+            for group in home.nest if (home := self.home_at[i]) else ():
+                group.parameters.append((path.removeprefix(group.path).lstrip("."), self.order[i]))
 
 
 def all_before(roots: Sequence[Value]) -> list[Value]:

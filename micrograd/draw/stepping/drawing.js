@@ -1,5 +1,6 @@
-// The picture of the inside of a part, in the shapes that picture.py draws.
-const LINE = 18, PAD = 9, TOP = 20, LONGEST = 22;
+// The inside of a part, and on a narrow screen the whole, in the shapes that picture.py draws.
+const slim = matchMedia("(max-width:600px)");
+const LINE = 18, PAD = 9, TOP = 20, LONGEST = 22, ROOM = 130;
 const escaped = (text) => text.replace(/[&<>"']/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" })[c]);
 const HALF = LONGEST / 2 - 1, shortened = (name) => (name.length <= LONGEST ? name : `${name.slice(0, HALF)}\u2026${name.slice(-HALF - 1)}`);
 
@@ -14,19 +15,17 @@ function shape(kind, w, h) {
   return outline ? `<path class="shape" d="${outline()}"/>` : `<rect class="shape" width="${w}" height="${h}" rx="6"/>`;
 }
 
-const rowsOf = (key) => (key[0] === "g" ? G[key.slice(1)].rows : [["data", "data", [+key.slice(1)]], [V[key.slice(1)].caption, "grad", [+key.slice(1)]]]);
-
-function drawBox(key, name, [x, y, w, h]) {
-  const part = key[0] === "g", one = (part ? G : V)[key.slice(1)], lines = [], right = w - PAD;
+// A box that is too narrow for the captions of its numbers has none.
+function drawBox(key, part, [x, y, w, h]) {
+  const { name, parent, kind, symbol, notes, rows } = thing(key), right = w - PAD;
   let base = TOP;
-  for (const note of part ? one.notes : []) lines.push(`<text class="key" x="${PAD}" y="${(base += LINE)}">${escaped(note)}</text>`);
-  rowsOf(key).forEach(([caption, slot], i) => {
+  const text = (style, x, words, more = "") => `<text class="${style}"${more} x="${x}" y="${base}">${escaped(words)}</text>`;
+  const head = text("name", PAD, shortened(within(name, part < 0 ? parent : part))) + text("op", right, symbol);
+  const lines = [...notes.map((note) => [note]), ...rows].map(([words, slot], i) => {
     base += LINE;
-    lines.push(`<text class="key" x="${PAD}" y="${base}">${escaped(caption)}</text>` +
-      `<text class="${slot}" data-slot="${slot}" data-row="${i}" x="${right}" y="${base}"></text>`);
+    return text("key", PAD, w < ROOM ? "" : words) + (slot ? text(slot, right, "", ` data-slot="${slot}" data-row="${i - notes.length}"`) : "");
   });
-  return `<g class="box ${part ? "part" : one.kind}" data-box="${key}" transform="translate(${x} ${y})"><title>${escaped(one.name)}</title>${shape(part ? "part" : one.kind, w, h)}` +
-    `<text class="name" x="${PAD}" y="${TOP}">${escaped(shortened(name))}</text><text class="op" x="${right}" y="${TOP}">${escaped(one.symbol)}</text>${lines.join("")}</g>`;
+  return `<g class="box ${kind}" data-box="${key}" transform="translate(${x} ${y})"><title>${escaped(name)}</title>${shape(kind, w, h)}${head}${lines.join("")}</g>`;
 }
 
 // Within the frame of a module, names leave out its path.
@@ -36,14 +35,14 @@ function within(name, part) {
 }
 
 function drawPart(part) {
-  const [place, keys] = D.views[part], { size: [w, h], boxes, arrows, frame } = D.layouts[place];
+  const [wide, keys, upright] = D.views[part], { size: [w, h], boxes, arrows, frames } = D.layouts[slim.matches ? upright : wide];
   const lines = arrows.map(([tail, head, position, path]) => {
-    const [x, y] = path.match(/-?\d+ -?\d+$/)[0].split(" ").map(Number);
+    const [x, y] = path.match(/-?\d+ -?\d+$/)[0].split(" ").map(Number), tips = slim.matches ? [x - 3.5, y - 8, x + 3.5, y - 8] : [x - 8, y - 3.5, x - 8, y + 3.5];
     const key = `${keys[tail]}-${keys[head]}${position < 0 ? "" : "-" + position}`;
-    return `<g class="arrow" data-arrow="${key}"><path d="${path}"/><polygon points="${x},${y} ${x - 8},${y - 3.5} ${x - 8},${y + 3.5}"/></g>`;
+    return `<g class="arrow" data-arrow="${key}"><path d="${path}"/><polygon points="${[x, y, ...tips]}"/></g>`;
   });
-  const around = `<g class="frame" data-frame="${part}" transform="translate(${frame[0]} ${frame[1]})"><rect width="${frame[2]}" height="${frame[3]}" rx="8"/><text x="10" y="18">${escaped(G[part].name)}</text></g>`;
-  const all = keys.map((key, i) => drawBox(key, within((key[0] === "g" ? G : V)[key.slice(1)].name, part), boxes[i]));
-  const label = escaped(`Inside ${G[part].name}`);
-  return `<svg class="picture" role="group" aria-label="${label}" data-view="${part}" style="--width:${w}px" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"><rect class="sheet" width="100%" height="100%" rx="8"/>${around}${lines.join("")}${all.join("")}</svg>`;
+  const around = frames.map(([x, y, w, h, of = part]) => `<g class="frame" data-frame="${of}" transform="translate(${x} ${y})"><rect width="${w}" height="${h}" rx="8"/><text x="10" y="18">${escaped(G[of].name)}</text></g>`);
+  const all = keys.map((key, i) => drawBox(key, part, boxes[i]));
+  const label = part < 0 ? document.title : `Inside ${G[part].name}`;
+  return `<svg class="picture" role="group" aria-label="${escaped(label)}" data-view="${part}" style="--width:${w}px" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"><rect class="sheet" width="100%" height="100%" rx="8"/>${[...around, ...lines, ...all].join("")}</svg>`;
 }

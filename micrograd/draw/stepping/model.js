@@ -1,15 +1,16 @@
 // The numbers of the graph: read from the page, computed anew when a leaf is edited.
 const D = JSON.parse(document.getElementById("narration").textContent);
 const real = (x) => (typeof x === "number" ? x : { inf: Infinity, "-inf": -Infinity }[x] ?? NaN);
-const V = D.values.map(([name, data, part, how, from], i) => {
-  const op = from ? D.ops[how] : null;
+const V = D.values.map(([name, data, parent, how, from], i) => {
+  const op = from ? D.ops[how] : null, given = D.gradients[i];
   return {
-    name, part, op, kind: op ? "result" : how, from: from ?? [], own: D.own[i],
-    symbol: op ? op[0] : "", grad: D.gradients[i] ?? `${name}.grad`,
-    caption: D.gradients[i] ?? "grad", data: real(data), first: real(data),
+    name, parent, op, kind: op ? "result" : how, from: from ?? [], own: D.own[i], symbol: op ? op[0] : "", notes: [],
+    grad: given ?? `${name}.grad`, rows: [["data", "data", [i]], [given ?? "grad", "grad", [i]]], data: real(data), first: real(data),
   };
 });
-const G = D.parts.map(([name, parent, symbol, notes, rows]) => ({ name, parent, symbol, notes, rows }));
+const G = D.parts.map(([name, parent, symbol, notes, rows]) => ({ name, parent, kind: "part", symbol, notes, rows }));
+// Boxes have keys: "v" and the place of a Value, "g" and that of a part.
+const index = (key) => +key.slice(1), folds = (key) => key?.[0] === "g", thing = (key) => (folds(key) ? G : V)[index(key)], name = (key) => thing(key).name;
 const root = V.length - 1;
 
 // Four significant digits, as Python's ".4g" writes them: ties go to the even digit.

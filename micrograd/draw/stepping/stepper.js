@@ -2,7 +2,7 @@
 const $ = (query, within = document) => within.querySelector(query);
 const $$ = (query, within = document) => [...within.querySelectorAll(query)];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-const stage = $("#stage"), panel = $("#panel"), slider = $("#slider");
+const stage = $("#stage"), whole = stage.innerHTML, panel = $("#panel"), slider = $("#slider");
 const sign = (x) => (x > 0 ? "+" : x < 0 ? "-" : x === 0 ? "0" : "");
 const SIGNS = { "+": "positive", 0: "zero", "-": "negative" };
 
@@ -33,23 +33,19 @@ const guesses = new Map(); // event -> the sign that the reader chose
 
 // Each part that opens has a picture. What happens in a folded part happens in its box, and what
 // lies outside of a picture elsewhere: all that can happen there before anything else, at once.
-const lineOf = (i) => { const line = []; for (let g = V[i].part; g >= 0; g = G[g].parent) line.push(g); return line; };
+const lineOf = (i) => { const line = []; for (let g = V[i].parent; g >= 0; g = G[g].parent) line.push(g); return line; };
 function open(part) {
   const inView = new Set(D.views[part][1]);
   home = V.map((v, i) => ["v" + i, ...lineOf(i).map((g) => "g" + g)].find((key) => inView.has(key)));
-  if (!$(`svg[data-view="${part}"]`, stage)) stage.insertAdjacentHTML("beforeend", drawPart(part));
-  for (const svg of $$("svg", stage)) {
-    const on = +svg.dataset.view === part;
-    svg.style.display = on ? "block" : "none";
-    if (on) view = svg;
-  }
+  stage.innerHTML = part < 0 && !slim.matches ? whole : drawPart(part);
+  view = $("svg", stage);
   for (const node of $$("[data-box], [data-frame]", view)) prepare(node);
   for (const e of events) {
     e.head = home[e.consumer ?? e.value];
     e.tail = home[e.operand];
     if (e.kind === "backward" && (!e.head || !e.tail)) e.head = e.tail = undefined;
     e.elsewhere = "number" in e && !e.head;
-    e.folded = e.elsewhere || e.head?.[0] === "g" || e.tail?.[0] === "g";
+    e.folded = e.elsewhere || folds(e.head) || folds(e.tail);
   }
   moments = D.story && part < 0 ? storyMoments() : [];
   if (!moments.length) for (const kind in stories) for (const e of arranged(events.filter((e) => e.kind === kind))) {
@@ -74,22 +70,19 @@ function arranged(list) {
   }
   return order;
 }
-const opens = (key) => key[0] === "g" && key.slice(1) in D.views;
+const opens = (key) => folds(key) && index(key) in D.views;
+const edits = (key) => key?.[0] === "v" && editable(index(key));
 function prepare(node) {
   const { box: key, frame } = node.dataset;
   if (frame && !(frame in D.views)) return;
   node.setAttribute("role", "button");
   node.setAttribute("tabindex", "0");
-  if (key?.[0] === "g" && opens(key)) node.classList.add("opens");
-  if (key?.[0] === "v" && editable(+key.slice(1))) {
-    node.classList.add("editable");
-    $("[data-slot=data]", node).addEventListener("pointerdown", (e) => drag(e, +key.slice(1)));
-  }
+  node.classList.toggle("opens", opens(key));
+  node.classList.toggle("editable", edits(key));
 }
 
 const box = (key) => $(`[data-box="${key}"]`, view);
 const arrow = (tail, head, position) => $(`[data-arrow="${tail}-${head}${tail[0] + head[0] === "vv" ? "-" + position : ""}"]`, view);
-const name = (key) => (key[0] === "g" ? G : V)[key.slice(1)].name;
 // Of a story, signs of what it names are asked for, and of nothing on the way to it.
 const asked = (e) => predicting && !e.folded && "number" in e && (!D.story || e.operand in D.gradients) && sign(e.number) && !guesses.has(e);
 const unanswered = (moment) => asked(moment.at(-1));
@@ -119,7 +112,7 @@ function show(moving = false) {
 // Only what changes is written, since the browser lays out again what is.
 function write(node, data, grad, secret) {
   const key = node.dataset.box;
-  const said = rowsOf(key).map(([caption, what, values], r) => {
+  const said = thing(key).rows.map(([caption, what, values], r) => {
     const known = what === "data" ? data : grad, asked = secret && (what === "data" ? secret.value : secret.operand);
     const many = values.length > 6; // as in views.py
     const text = values.slice(0, many ? 3 : 6).map((v) => (v === asked ? "?" : known.has(v) ? number(known.get(v)) : "\u2013")).join(", ");
@@ -128,7 +121,7 @@ function write(node, data, grad, secret) {
     slot.classList.toggle("odd", /nan|inf/.test(text));
     return `${caption} ${text.replaceAll("\u2013", "not there yet")}`;
   });
-  const i = key.slice(1), more = opens(key) ? ", opens" : key[0] === "v" && editable(+i) ? ", e edits" : "";
+  const more = opens(key) ? ", opens" : edits(key) ? ", e edits" : "";
   node.setAttribute("aria-label", `${name(key)}: ${said.join("; ")}${more}`);
 }
 
@@ -149,7 +142,7 @@ function passOn(moment, e, secret, data, grad, moving) {
   line.classList.add("flow");
   const path = $("path", line), length = path.getTotalLength(), single = moment.length === 1;
   if (single && e.step.local !== null) {
-    const middle = path.getPointAtLength(length / 2);
+    const middle = path.getPointAtLength(length * (slim.matches ? 0.7 : 0.5)); // clear of what is added
     move(chip(`\u00d7 ${secret ? "?" : number(e.step.local)}`, "rule"), middle.x, middle.y);
   }
   const pill = chip(e.told ? V[e.operand].grad : `+= ${!single ? moment.length + " times" : secret ? "?" : number(e.number)}`, "add");

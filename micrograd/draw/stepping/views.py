@@ -8,7 +8,7 @@ that look alike, such as the neurons of a layer, share one layout.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from micrograd.draw.diagram import parts, picture, placing
 from micrograd.draw.diagram.parts import Arrow, Frame, Row
@@ -26,6 +26,7 @@ from micrograd.value.identity import IdentityDict, IdentitySet, OperandSet
 MOST_OPEN = 150  # boxes in the picture of a part; what holds more stays folded
 MOST_DRAWN = 1_500  # boxes in all layouts of a page; parts beyond that stay folded
 WIDEST = 28  # characters of a line of what a part holds
+UPRIGHT = placing.Way("TB", ranksep=0.46, nodesep=0.1)  # four boxes fit a telephone's width
 ALL, FIRST = 6, 3  # numbers of a quantity in the box of a part: all of a few, the first of many
 
 
@@ -54,8 +55,9 @@ class Part:
 class Views:
     """All pictures of a narration: `first` as it begins, and `shown` with the boxes of each part.
 
-    `shown[part]` is the place of its layout in `layouts`, and the keys of its boxes. A layout has a
-    size, the places of its boxes, its arrows as (tail, head, position or -1, path), and its frame.
+    `shown[part]` is the place of its layout in `layouts`, the keys of its boxes, and the place of
+    its layout for narrow screens. A layout has a size, the places of its boxes, its arrows as
+    (tail, head, position or -1, path), and its frames, with their parts unless it is the one shown.
     """
 
     def __init__(self, narration: Narration, fold: int | str | None = BOXES) -> None:
@@ -82,8 +84,9 @@ class Views:
             i for i in range(len(self.parts)) if closed.isdisjoint(self.line(i))
         ]
         self.layouts: list[dict[str, object]] = []
-        self.shown: dict[int, tuple[int, list[str]]] = {}
+        self.shown: dict[int, tuple[int, list[str], int]] = {}
         self._known: dict[str, int] = {}
+        self._drawn: int = 0  # boxes in all layouts
         self.first: Picture = self._draw_first()
         self._lay_out_parts()
 
@@ -110,7 +113,7 @@ class Views:
             part.rows = self._quantities(part.box, outputs)
 
     def _of_group(self, group: Group) -> Box:
-        return Box(self.outline, [self.outline.place[v] for v in group.values], group)
+        return Box(self.outline, group.places, group)
 
     def _make_pattern(self, box: Box, parent: int) -> None:
         place = len(self.parts)
@@ -151,7 +154,7 @@ class Views:
         arrows = self._arrows(self.narration.values, key)
         boxes = [self._box(k, self._around(k)) for k in keys]
         frames = self._frames(opened, keys)
-        self.shown[-1] = (-1, keys)
+        self.shown[-1] = (-1, keys, self._lay_out_upright(boxes, arrows, frames))
         return picture.draw(boxes, arrows, frames)
 
     def _frames(self, opened: set[int], keys: Iterable[str]) -> list[Frame]:
@@ -176,7 +179,6 @@ class Views:
 
     def _lay_out_parts(self) -> None:
         """Lay out what can be opened, from the outside in, as long as there is room."""
-        drawn = 0
         waiting = [int(key[1:]) for key in self.shown[-1][1] if key[0] == "g"]
         for part in waiting:
             inside, key, values = self._inside(part)
@@ -184,9 +186,9 @@ class Views:
                 inside, key, values = self._inside(int(next(iter(inside))[1:]))
             keys = sorted(dict.fromkeys(key.values()), key=inside.__contains__)  # the inside last
             if len(inside) > 1 and len(keys) <= MOST_OPEN:
-                drawn += self._lay_out(part, keys, inside, self._arrows(values, key, inside))
+                self._show(part, keys, inside, self._arrows(values, key, inside))
                 waiting += [int(k[1:]) for k in inside if k[0] == "g"]
-            if drawn > MOST_DRAWN:
+            if self._drawn > MOST_DRAWN:
                 return
 
     def _inside(self, part: int) -> tuple[dict[str, None], IdentityDict[Value, str], list[Value]]:
@@ -209,30 +211,60 @@ class Views:
                 key[v] = f"g{outer[-1]}" if outer else f"v{self.index[v]}"
         return inside, key, values
 
-    def _lay_out(
+    def _show(
         self, part: int, keys: list[str], inside: dict[str, None], arrows: list[Arrow]
-    ) -> int:
-        """Find or make the layout of a part; return the number of boxes laid out."""
-        place = {key: f"b{i}" for i, key in enumerate(keys)}
-        boxes = [self._box(key, part)._replace(key=place[key]) for key in keys]
-        local = [Arrow(f"a{i}", place[a.tail], place[a.head], a.port) for i, a in enumerate(arrows)]
+    ) -> None:
+        """Lay out the inside of a part, from left to right and upright."""
+        boxes = [self._box(key, part) for key in keys]
         name = placing.shortened(self.parts[part].name)
-        frame = Frame("0", f"{name:{len(name) + -len(name) % 12}}", [place[k] for k in inside], [])
-        source = placing.source(boxes, local, [frame])
-        self.shown[part] = (self._known.setdefault(source, len(self.layouts)), keys)
-        if len(self.layouts) == len(self._known):
-            return 0
-        drawn = picture.draw(boxes, local, [frame])
-        x, y, width, height = drawn.outlines["0"]
-        self.layouts.append(
-            {
-                "size": [round(drawn.width), round(drawn.height)],
-                "boxes": [[round(n) for n in drawn.places[box.key]] for box in boxes],
-                "arrows": [_arrow(b, drawn.paths[a.key], a) for a, b in zip(local, arrows)],
-                "frame": [round(n) for n in (x, y, width, height)],
-            }
-        )
-        return len(boxes)
+        # Of equal length for all neurons of a layer, so that they share a layout.
+        frames = [Frame("part", f"{name:{len(name) + -len(name) % 12}}", list(inside), [])]
+        across = self._lay_out(boxes, arrows, frames, placing.ACROSS)
+        self.shown[part] = (across, keys, self._lay_out_upright(boxes, arrows, frames))
+
+    def _lay_out_upright(
+        self, boxes: Sequence[parts.Box], arrows: Sequence[Arrow], frames: Sequence[Frame]
+    ) -> int:
+        """Lay out for a telephone: from top to bottom, the boxes of Values without captions.
+
+        The root keeps its own, by which a reader knows the lines of the others.
+        """
+        root = f"v{self.index[self.narration.root]}"
+        boxes = [box if box.key == root else _without_captions(box) for box in boxes]
+        return self._lay_out(boxes, arrows, frames, UPRIGHT)
+
+    def _lay_out(
+        self,
+        boxes: Sequence[parts.Box],
+        arrows: Sequence[Arrow],
+        frames: Sequence[Frame],
+        way: placing.Way,
+    ) -> int:
+        """Find or make a layout, and return its place; pictures that look alike share one."""
+        key = {box.key: f"b{i}" for i, box in enumerate(boxes)}
+        boxes = [box._replace(key=key[box.key]) for box in boxes]
+        local = [Arrow(f"a{i}", key[a.tail], key[a.head], a.port) for i, a in enumerate(arrows)]
+        frames = [_with_keys(frame, key) for frame in frames]
+        source = placing.source(boxes, local, frames, way)
+        place = self._known.setdefault(source, len(self.layouts))
+        if place == len(self.layouts):
+            self._drawn += len(boxes)
+            drawn = picture.draw(boxes, local, frames, way)
+            self.layouts.append(
+                {
+                    "size": [round(drawn.width), round(drawn.height)],
+                    "boxes": [[round(n) for n in drawn.places[box.key]] for box in boxes],
+                    "arrows": [_arrow(b, drawn.paths[a.key], a) for a, b in zip(local, arrows)],
+                    "frames": [
+                        [
+                            *map(round, drawn.outlines[f.key]),
+                            *([int(f.key)] if f.key != "part" else []),
+                        ]
+                        for f in placing.all_frames(frames)
+                    ],
+                }
+            )
+        return place
 
     # Boxes and arrows ----------------------------------------------------------------------
 
@@ -335,6 +367,17 @@ def _stems_folded(folding: Folding, narration: Narration) -> Folding:
 def _stem(name: str) -> str:
     """Return a name without its subscripts."""
     return re.split(r"[(\[]", name)[0]
+
+
+def _without_captions(box: parts.Box) -> parts.Box:
+    """Leave out the captions that the boxes of all Values share; drawing.js knows by the width."""
+    rows = [row._replace(caption="") if row.caption == row.slot else row for row in box.rows]
+    return box if box.kind == "part" else box._replace(rows=rows)
+
+
+def _with_keys(frame: Frame, key: Mapping[str, str]) -> Frame:
+    inner = [_with_keys(one, key) for one in frame.frames]
+    return frame._replace(boxes=[key[k] for k in frame.boxes], frames=inner)
 
 
 def _arrow(arrow: Arrow, path: str, local: Arrow) -> list[object]:

@@ -36,8 +36,8 @@ function folded(moment, e) {
     : e.kind === "seed" ? `${stories.seed()} It is inside ${name(e.head)}.`
     : e.head === e.tail ? `${many} inside ${name(e.head)}.`
     : `${name(e.head)} passes gradients on to ${name(e.tail)}: ${many}.`;
-  return text + (e.tail?.[0] === "v" ? ` ${V[e.operand].grad} is then ${number(e.step.total)}.` : "") +
-    ([e.head, e.tail].some((key) => key && opens(key)) ? " Click a folded box to open it." : "");
+  return text + (e.tail && !folds(e.tail) ? ` ${V[e.operand].grad} is then ${number(e.step.total)}.` : "") +
+    ([e.head, e.tail].some(opens) ? " Click a folded box to open it." : "");
 }
 
 function cards(e, secret) {
@@ -102,7 +102,6 @@ function set(leaf, x) {
 }
 function drag(press, leaf) {
   press.preventDefault();
-  press.stopPropagation();
   const from = V[leaf].data, unit = Math.max(Math.abs(from), 0.5) / 100;
   let moved = false;
   const slide = (e) => {
@@ -176,8 +175,8 @@ function tick() {
   timer = setTimeout(tick, D.story ? 4000 : view.dataset.phase === "backward" ? 2600 : 1500);
 }
 function visit(key) { // a part opens; a Value's box leads to its next moment, round and round
-  if (opens(key)) return open(+key.slice(1));
-  const about = (m) => m.some((e) => "v" + (e.operand ?? e.value) === key || (key[0] === "g" && (e.tail ?? e.head) === key));
+  if (opens(key)) return open(index(key));
+  const about = (m) => m.some((e) => "v" + (e.operand ?? e.value) === key || (folds(key) && (e.tail ?? e.head) === key));
   const next = moments.findIndex((m, i) => i > at && about(m)), found = next < 0 ? moments.findIndex(about) : next;
   play(false);
   if (found >= 0) go(found);
@@ -200,11 +199,12 @@ function act(what) {
   guesses.clear();
   go(at);
 }
+const NUMBER = ".editable [data-slot=data]";
 const keys = { ArrowLeft: "back", ArrowRight: "next", Home: "start", End: "end", " ": "play", p: "predict", Escape: "fold" };
 document.addEventListener("keydown", (press) => {
   if (press.ctrlKey || press.metaKey || press.altKey) return;
   const on = (query) => press.target.closest(query), push = press.key === "Enter" || press.key === " ";
-  if (press.key === "e" && on(".editable")) type(+on(".editable").dataset.box.slice(1));
+  if (press.key === "e" && on(".editable")) type(index(on(".editable").dataset.box));
   else if (push && on("[data-box], [data-frame]")) press.target.dispatchEvent(new MouseEvent("click", { bubbles: true }));
   else if (press.key in SIGNS && predicting) answer(press.key);
   else if (press.key in keys && !(push && on("button, summary")) && press.target !== slider) act(keys[press.key]);
@@ -215,13 +215,15 @@ document.addEventListener("click", (click) => {
   const hit = (what) => click.target.closest(`[data-${what}]`)?.dataset[what];
   if (hit("do")) act(hit("do"));
   else if (hit("sign")) answer(hit("sign"));
-  else if (click.target.matches(".editable [data-slot=data]")) return;
+  else if (click.target.matches(NUMBER)) return;
   else if (hit("box")) visit(hit("box"));
   else if (hit("frame")) shut(+hit("frame"));
 });
 slider.addEventListener("input", () => { play(false); go(+slider.value); });
 const linked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1] ?? 0);
 addEventListener("hashchange", () => linked() !== at && go(linked()));
+document.addEventListener("pointerdown", (press) => press.target.matches(NUMBER) && drag(press, index(press.target.parentNode.dataset.box)));
+slim.onchange = () => open(+view.dataset.view);
 $$("details").forEach((table) => (table.ontoggle = tabulate));
 addEventListener("beforeprint", () => { $$("details").forEach((table) => (table.open = true)); tabulate(); });
 

@@ -22,6 +22,7 @@ from micrograd.explain.course.network import Network, examples_of, network_of, t
 from micrograd.explain.course.notation import BySuperscript, Matrix, Section, entry
 from micrograd.explain.course.recording import Loss, Recording
 from micrograd.value.numbers import to_float
+from micrograd.value.words.calls import called_as
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ MOST_RECORDED = 200_000
 MOST_STEPS = 100_000
 
 
+@called_as("deltas(Theta, X, y)")
 def deltas(
     model: Any,
     X: Any,  # noqa: N803

@@ -35,11 +35,13 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.identity import IdentityDict, IdentitySet
+from micrograd.value.words.calls import called_as
 
 _COMPARISONS = (ops.less, ops.less_equal, ops.equal)
 
 
 @uncollected()
+@called_as("diagnose(loss), for the Value at the end of a graph")
 def diagnose(root_or_model: Value | Module) -> Diagnosis:
     """Find what is wrong with the graph of an output, or with the parameters of a Module.
 

@@ -26,7 +26,7 @@ def matrices_of(grad: Any) -> list[Any] | None:
     if hasattr(grad, "shape") or not isinstance(grad, (list, tuple)):
         return None
     try:
-        found = [np.asarray(x, dtype=float) for x in grad]
+        found = [_floats(x) for x in grad]
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"the gradient holds something that is no matrix of numbers: {error}"
@@ -43,7 +43,7 @@ def matrices_of(grad: Any) -> list[Any] | None:
 def vector_of(grad: Any) -> Array:
     """Return a gradient as one vector of finite numbers."""
     try:
-        flat = np.asarray(grad, dtype=float).ravel()
+        flat = _floats(grad).ravel()
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"the gradient is a list of matrices like Theta, or one vector; got {grad!r}"
@@ -51,6 +51,13 @@ def vector_of(grad: Any) -> Array:
     if not np.isfinite(flat).all():
         raise ValueError("the gradient holds numbers that are not finite")
     return flat
+
+
+def _floats(given: Any) -> Array:
+    """Return an array of numbers; NumPy takes None for a nan."""
+    if any(x is None for x in np.asarray(given, dtype=object).flat):
+        raise TypeError("None is no number")
+    return np.asarray(given, dtype=float)
 
 
 def split(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:

@@ -31,6 +31,7 @@ from micrograd.explain.known_mistakes.wrong_gradients import (
     wrong_sums,
 )
 from micrograd.value.numbers import to_float
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class GradientCheck:
                 row: list[Cell] = [entry(f"Theta{level}", k + 1, j), mine[k, j], right[k, j]]
                 worst.append((off[k, j], [row[0], *map(float, row[1:])]))
         worst.sort(key=lambda found: -found[0])
-        rows = [] if self.right else [row for _, row in worst[:_SHOWN]]
+        least = _ROUNDING * max(float(np.abs(right).max()) for right in self.expected)
+        shown = [row for off, row in worst[:_SHOWN] if off > least]  # none, if it was transposed
+        rows = [] if self.right else shown
         return Table(
             self._title(), ["weight", "given", "right"], rows, "\n".join(self._explained())
         )
@@ -141,6 +144,7 @@ class GradientCheck:
         return self.table().html()
 
 
+@called_as("check_gradient(Theta, X, y, grad)")
 def check_gradient(
     Theta: Any,  # noqa: N803
     X: Any,  # noqa: N803

@@ -22,6 +22,7 @@ from micrograd.explain.known_mistakes.suspects import OF_ONE_OPERATION, SUSPECTS
 from micrograd.explain.known_mistakes.time_limit import TimeIsUp, time_limit
 from micrograd.graph.strict import strict
 from micrograd.value.errors import ARITHMETIC_ERRORS
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table
 
 _TOO_LONG = "no answer within"
@@ -113,6 +114,7 @@ class Grade:
         return self.table().html()
 
 
+@called_as("grade(Value), for a class of your own")
 def grade(
     StudentValue: Callable[[float], Any],  # noqa: N803 (a class)
     operations: str = "+ * relu",

@@ -29,6 +29,7 @@ from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.native.gc_pause import uncollected
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.identity import IdentityDict
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Mistakes:
 
 
 @uncollected()
+@called_as("mistakes(loss), for the Value at the end of a graph")
 def mistakes(root: Value | Deltas) -> Mistakes:
     """Run well-known wrong backward passes from `root` beside the right one, on copies.
 

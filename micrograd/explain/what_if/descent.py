@@ -21,6 +21,7 @@ from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.nn import Module
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import is_number, to_float
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class Descent:
         return "".join(table.html() for table in self.tables())
 
 
+@called_as("step(model, lambda: cost(model, X, y), rate=1)")
 def step(
     parameters: Module | Mapping[str, Any] | Sequence[Any], loss: Loss, rate: float
 ) -> Descent:

@@ -13,6 +13,7 @@ from micrograd.explain.what_if.measure import Loss, evaluate, gradient_of, resto
 from micrograd.explain.what_if.reevaluate import Reevaluation
 from micrograd.value.errors import ARITHMETIC_ERRORS
 from micrograd.value.numbers import to_float
+from micrograd.value.words.calls import called_as
 from micrograd.value.words.tables import Table
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Nudge:
         return self.table().html()
 
 
+@called_as("nudge(w, loss), for what a small change of w does to the loss")
 def nudge(v: Value, output: Value | Loss, by: float = 0.01) -> Nudge:
     """Compare the change that the derivative predicts for a nudge of `v` with the real change.
 

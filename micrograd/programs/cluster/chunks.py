@@ -147,7 +147,7 @@ class ChunkedCall:
         known = self._paths.elsewhere.get("dask")
         if known is None or known[0] != (root, len(paths)):
             parameters = self._read_parameters()
-            pickled = pickle.dumps((self._traced(), parameters))
+            pickled = pickle.dumps((self._traced(), parameters, self._paths.dtype))
             plan = Plan(hashlib.sha256(pickled).hexdigest(), pickled, self._key)
             known = self._paths.elsewhere["dask"] = ((root, len(paths)), plan, parameters)
         return known[1], known[2]
@@ -162,7 +162,7 @@ class ChunkedCall:
 
     def _trace(self, rows: Sequence[Mapping[str, Array]]) -> None:
         for row in rows:
-            self._paths.parts(tasks.columns(row), 1)
+            self._paths.parts(tasks.columns(row, self._paths.dtype), 1)
 
     # Computing ------------------------------------------------------------------------------------
 
@@ -237,9 +237,9 @@ class ChunkedCall:
             (0, *of_result),
             *operands,
             new_axes=dict(zip(of_result, form)),
-            dtype=float,
+            dtype=self._paths.dtype,
             concatenate=True,
-            meta=np.empty((0,) * (1 + len(form))),
+            meta=np.empty((0,) * (1 + len(form)), self._paths.dtype),
         )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from micrograd.graph.modes import no_grad
+from micrograd.programs.lower.precision import converted
 from micrograd.programs.trace.sourceless import UntracedError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def values(plan: Plan, vector: Array, *chunks: Any) -> Array:
     """Compute the results of a chunk; `chunks` are those of the arguments, in their order."""
     paths, _ = _program(plan, vector)
     given = dict(zip(plan.key[0], chunks))
-    found: Array = paths.call(columns(given), len(chunks[0])).data
+    found: Array = paths.call(columns(given, paths.dtype), len(chunks[0])).data
     return found
 
 
@@ -137,8 +138,8 @@ def _program(plan: Plan, vector: Array) -> tuple[Any, Any]:
     if programs is None:
         programs = _here.programs = {}
     if plan.digest not in programs:
-        traced, parameters = pickle.loads(plan.pickled)
-        programs[plan.digest] = traced.planted(), parameters
+        traced, parameters, dtype = pickle.loads(plan.pickled)
+        programs[plan.digest] = traced.planted(dtype), parameters
         while len(programs) > KEPT:
             del programs[next(iter(programs))]
     trees, parameters = programs[plan.digest]
@@ -147,13 +148,13 @@ def _program(plan: Plan, vector: Array) -> tuple[Any, Any]:
     return trees[plan.key], parameters
 
 
-def columns(given: Mapping[str, Any]) -> dict[str, Array]:
+def columns(given: Mapping[str, Any], dtype: np.dtype[Any]) -> dict[str, Array]:
     """Return the arrays of some arguments with the examples last, all other axes as one."""
     found = {}
     for name, x in given.items():
         array = np.asarray(x)
         rows = array.reshape(len(array), int(np.prod(array.shape[1:])))
-        found[name] = rows.T.astype(np.float64, copy=False)
+        found[name] = converted(rows, dtype, f"argument {name}").T
     return found
 
 
@@ -168,7 +169,7 @@ def _chunk(
         p.grad = 0.0
     try:
         with no_grad() if forgets else nullcontext():
-            result = paths.call(columns(given), n)
+            result = paths.call(columns(given, paths.dtype), n)
     except UntracedError as error:
         if error.row is None:
             raise

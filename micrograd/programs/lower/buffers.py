@@ -23,22 +23,25 @@ if TYPE_CHECKING:
     from micrograd.programs.lower.plan import Plan
     from micrograd.programs.lower.strides import Step
 
-LINE = 8  # numbers in a line of the processor's cache
+LINE = 64  # bytes in a line of the processor's cache
 MUCH = 50_000  # numbers of an input; then each example begins at the start of a line of the cache
 
 
-def aligned(shapes: Sequence[tuple[int, int]]) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+def aligned(
+    shapes: Sequence[tuple[int, int]], dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:
     """Make one array, not filled, and parts of it that begin at the starts of lines.
 
     So sums and products are quicker. Those shorter than a line lie side by side.
     """
     sizes = [rows * columns for rows, columns in shapes]
-    numbers = np.empty(sum(sizes) + LINE * (len(sizes) + 1))
-    first = -(numbers.ctypes.data // numbers.itemsize) % LINE
+    line = LINE // dtype.itemsize
+    numbers = np.empty(sum(sizes) + line * (len(sizes) + 1), dtype)
+    first = -(numbers.ctypes.data // numbers.itemsize) % line
     end = 0
     arrays = []
     for size, shape in zip(sizes, shapes):
-        start = end if size < LINE else -(-end // LINE) * LINE
+        start = end if size < line else -(-end // line) * line
         end = start + size
         arrays.append(numbers[first + start : first + end].reshape(shape))
     return numbers, arrays
@@ -52,23 +55,24 @@ class Memory(NamedTuple):
     asked: list[NDArray[Any]]  # the guards that lie side by side, in the order of `plan.asked`
 
 
-def allocate(plan: Plan, n: int, chunk: int | None = None) -> Memory:
+def allocate(plan: Plan, n: int, dtype: np.dtype[Any], chunk: int | None = None) -> Memory:
     """Make the buffers of the storages for `n` examples.
 
     What does not vary begins with zeros. What is temporary is made for a `chunk` of the examples.
     """
     storages = plan.storages
     own = [i for i, s in enumerate(storages) if s.memory is None and not s.asked]
+    line = LINE // dtype.itemsize
     long, widths = n, [n] * len(plan.memories)
     if chunk is not None:
-        long = _apart(n)
+        long = _apart(n, line)
         lasting = {s.memory for s in storages if not s.temporary}
         widths = [long if memory in lasting else chunk for memory in range(len(plan.memories))]
-    shapes = [*zip(plan.memories, widths), *[_shape(storages[i], n, long) for i in own]]
+    shapes = [*zip(plan.memories, widths), *[_shape(storages[i], n, long, line) for i in own]]
     for together in plan.asked:
         rows = sum(storages[i].rows for i in together)
         shapes.append((rows, long if storages[together[0]].varies else 1))
-    numbers, parts = aligned(shapes)
+    numbers, parts = aligned(shapes, dtype)
     arrays = iter(parts)
     memories = [next(arrays) for _ in plan.memories]
     others = {i: next(arrays) for i in own}
@@ -90,18 +94,18 @@ def allocate(plan: Plan, n: int, chunk: int | None = None) -> Memory:
     return Memory(numbers, buffers, asked)
 
 
-def _apart(n: int) -> int:
+def _apart(n: int, line: int) -> int:
     """Return how long rows are made so that those side by side do not fall on the same lines."""
-    return (-(-n // LINE) | 1) * LINE
+    return (-(-n // line) | 1) * line
 
 
-def _shape(storage: Storage, n: int, long: int) -> tuple[int, int]:
+def _shape(storage: Storage, n: int, long: int, line: int) -> tuple[int, int]:
     rows = storage.rows + storage.ones
     if not storage.varies:
         return 1, rows
     if not storage.by_example:
         return rows, long
-    return n, -(-rows // LINE) * LINE if rows * n > MUCH else rows
+    return n, -(-rows // line) * line if rows * n > MUCH else rows
 
 
 def share(

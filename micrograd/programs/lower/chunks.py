@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CACHE = 2**18  # bytes; a quarter of what processors have for each core, at the second level
 FEWEST = 32  # examples of which a chunk is worth its instructions
-EVEN = 8  # a chunk is so many examples, or several times
+EVEN = 64  # bytes: a chunk is so many of each row, or several times
 
 
 class Pass(NamedTuple):
@@ -95,12 +95,16 @@ def _span(view: View) -> tuple[int, int]:
     return low, view.base + sum(r for r in reaches if r > 0)
 
 
-def chunk_of(storages: Sequence[Storage], memories: Sequence[int], n: int) -> int:
-    """Return how many of `n` examples to take at a time: all, if their numbers fit the cache."""
+def chunk_of(storages: Sequence[Storage], memories: Sequence[int], n: int, size: int) -> int:
+    """Return how many of `n` examples to take at a time: all, if their numbers fit the cache.
+
+    Each number has a `size` in bytes.
+    """
     own = [storage for storage in storages if storage.memory is None]
     each = sum(memories) + sum(storage.rows for storage in own if storage.varies)
     # What all share is read again for each chunk, which should be as much.
     shared = sum(storage.rows for storage in own if not storage.varies)
-    most = max(FEWEST, CACHE // (8 * each), shared // each) if each else n
+    most = max(FEWEST, CACHE // (size * each), shared // each) if each else n
     count = -(-n // most)
-    return -(-n // (count * EVEN)) * EVEN if 2 * n > 3 * most else n
+    even = EVEN // size
+    return -(-n // (count * even)) * even if 2 * n > 3 * most else n

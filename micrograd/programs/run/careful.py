@@ -66,7 +66,7 @@ class Careful:
         values: dict[int, Any] = dict(self._tape.constants)
         values.update(zip(self._parameters, map(np.asarray, numbers.tolist())))
         for i, name, column in self._inputs:
-            values[i] = inputs[name][column]
+            values[i] = np.asarray(inputs[name][column], float)
         for i, function, operands in self._steps:
             found = function(*[values[x] for x in operands])
             is_float = isinstance(found, np.ndarray) and found.dtype == np.float64
@@ -128,7 +128,7 @@ class NodeByNode:
         See `Executable.forward`.
         """
         self.block.pull_data()
-        columns = {name: array.copy() for name, array in inputs.items()}  # the caller's own
+        columns = {name: np.array(array, float) for name, array in inputs.items()}  # the caller's
         given = Given(columns, np.array(self.block.data, float), n)
         with np.errstate(all="ignore"):
             values = self._forward.values(given.inputs, given.numbers)

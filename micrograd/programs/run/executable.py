@@ -15,6 +15,7 @@ from micrograd.native.threads import available, in_order
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.plan import Plan
+from micrograd.programs.lower.precision import DOUBLE, SINGLE, fill, scaled
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.straight.plan import planned
@@ -39,7 +40,8 @@ class Kept(NamedTuple):
     def spans(self) -> list[slice]:
         """Return the examples of each block; there are as many for each of four threads."""
         count = -(-self.n // (4 * BLOCK)) * 4
-        size = -(-self.n // (count * LINE)) * LINE
+        even = LINE // SINGLE.itemsize  # so that each begins at the start of a line of the cache
+        size = -(-self.n // (count * even)) * even
         return [slice(i, min(i + size, self.n)) for i in range(0, self.n, size)]
 
 
@@ -50,6 +52,7 @@ class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
     threads: int | None = None  # what the program was asked to use
+    dtype: np.dtype[Any] = DOUBLE  # what it computes in
 
     def __init__(
         self,
@@ -84,12 +87,12 @@ class Executable:
         The third is the first guard of each example that comes out otherwise, or None; see
         `Workspace.forward`.
         """
-        out = np.empty((self.width, n))
+        out = np.empty((self.width, n), self.dtype)
         if n <= BLOCK:
             workspace = self._workspace(n)
             changes = self.block.pull_data()
             if changes != workspace.changes:
-                workspace.parameters[:] = self._numbers
+                fill(workspace.parameters, self._numbers, "a parameter")
                 workspace.changes = changes
             differs = workspace.forward(inputs, out)
             return out, workspace, differs
@@ -115,6 +118,13 @@ class Executable:
 
         One number stands for seeds that are all the same.
         """
+        if self.dtype == DOUBLE:
+            return self._backward(state, seeds)
+        # The seeds, and the gradients, may be smaller or larger than numbers of float32 can be.
+        seeds, scale = scaled(seeds)
+        return self._backward(state, seeds).astype(DOUBLE) * scale
+
+    def _backward(self, state: State, seeds: Array | float) -> Array:
         if isinstance(state, Workspace):
             return self._finite(state, state.backward(seeds), seeds)
         kept = state
@@ -162,7 +172,7 @@ class Executable:
     def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
         """Return a workspace for some examples of a call of many, and their inputs."""
         workspace = self._workspace(span.stop - span.start)
-        workspace.parameters[:] = kept.numbers
+        fill(workspace.parameters, kept.numbers, "a parameter")
         workspace.changes = -1
         return workspace, {name: x[:, span] for name, x in kept.inputs.items()}
 
@@ -177,4 +187,4 @@ class Executable:
                 return workspace
             idle.insert(0, workspace)
         with uncollected():
-            return Workspace(self.plan, n)
+            return Workspace(self.plan, n, self.dtype)

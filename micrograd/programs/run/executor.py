@@ -19,10 +19,11 @@ from micrograd.programs.lift.groups import CONSTANTS, INPUT
 from micrograd.programs.lower.buffers import allocate
 from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
+from micrograd.programs.lower.precision import DOUBLE, constants_in
 from micrograd.programs.lower.strides import Step, View
 from micrograd.programs.run import kernels as rows
 from micrograd.programs.run.guards import Guards
-from micrograd.programs.run.instructions import Instructions, can_write, executor
+from micrograd.programs.run.instructions import Instructions, can_write, executors
 from micrograd.programs.run.kernels import Call
 from micrograd.programs.run.matmul import fits_blas, one_product, outer, packed, product
 
@@ -39,8 +40,9 @@ FEW = 16  # examples: a sum over terms and examples is one product, though these
 class Workspace:
     """The buffers of a plan for `n` examples, and its steps as calls on views of them."""
 
-    def __init__(self, plan: Plan, n: int) -> None:
+    def __init__(self, plan: Plan, n: int, dtype: np.dtype[Any] = DOUBLE) -> None:
         self.n = n
+        self._dtype = dtype
         if not self._bind_in_chunks(plan):
             self._allocate(plan)
             self._bind_as_one(plan)
@@ -57,7 +59,7 @@ class Workspace:
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = self._results(plan.outputs)
         self._guards = Guards(plan, self.buffers, self._asked, n) if plan.guards else None
-        self._times_zero = np.zeros(())
+        self._times_zero = np.zeros((), dtype)
         self._end = self._gather(plan)
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._quietly = Context()
@@ -132,24 +134,24 @@ class Workspace:
         calls: list[Call] = []
         for storage, *pair in plan.copied:
             places, which = map(np.ascontiguousarray, pair)
-            numbers = np.empty(len(which))
+            numbers = np.empty(len(which), self._dtype)
             calls.append((self.buffers[storage].take, (which, None, numbers, "clip")))
             calls.append((self.gradients.__setitem__, (places, numbers)))
-        zeros = np.zeros(len(self.gradients))  # times which a number that is not finite is nan
+        zeros = np.zeros_like(self.gradients)  # times which a number that is not finite is nan
         return [*calls, (np.dot, (self.gradients, zeros, self._times_zero))]
 
     # Steps as calls ----------------------------------------------------------------------------
 
     def _allocate(self, plan: Plan, chunk: int | None = None) -> None:
         # Each as it lies in memory, and by rows.
-        self._memory, self._lying, self._asked = allocate(plan, self.n, chunk)
+        self._memory, self._lying, self._asked = allocate(plan, self.n, self._dtype, chunk)
         self.buffers: list[NDArray[Any]] = [
             x.T[: s.rows + s.ones] if s.by_example else x
             for x, s in zip(self._lying, plan.storages)
         ]
         for storage, buffer in zip(plan.storages, self.buffers):
             if storage.kind == CONSTANTS:
-                buffer[:] = plan.constants
+                buffer[:] = constants_in(plan.constants, self._dtype)
             elif storage.ones:
                 buffer[-1] = 1.0
 
@@ -162,8 +164,9 @@ class Workspace:
 
     def _bind_in_chunks(self, plan: Plan) -> bool:
         """Write all steps for some examples at a time, if C has them, and these are many."""
-        chunk = chunk_of(plan.storages, plan.memories, self.n)
-        if executor is None or chunk >= self.n or plan.passes is None:
+        size = self._dtype.itemsize
+        chunk = chunk_of(plan.storages, plan.memories, self.n, size)
+        if executors[size] is None or chunk >= self.n or plan.passes is None:
             return False
         self._allocate(plan, chunk)
         if not can_write(self._memory):
@@ -208,7 +211,7 @@ class Workspace:
             dims, strides = (*dims, self.n), (*strides, buffer.strides[1])
         elif broadcast:
             dims, strides = (*dims, 1), (*strides, 0)
-        return np.ndarray(dims, np.float64, self._lying[view.storage], view.base * row, strides)
+        return np.ndarray(dims, self._dtype, self._lying[view.storage], view.base * row, strides)
 
     def _row(self, step: Step) -> Any:
         out = self._array(step.out)
@@ -252,7 +255,7 @@ class Workspace:
             calls, left = packed(left.swapaxes(-1, -2), 0, terms + 1)
             more, right = packed(right, 0, terms + 1)
             return [*calls, *more, *outer(left.T, right, out)]
-        products = np.empty((*left.shape[:terms], *out.shape))
+        products = np.empty((*left.shape[:terms], *out.shape), self._dtype)
         return [
             (np.matmul, (left, right, products)),
             (np.add.reduce, (products, tuple(range(terms)), None, out)),

@@ -31,7 +31,7 @@ class Guards:
         self._checks = [
             (np.equal, (numbers, truths, np.empty(numbers.shape, bool)))
             for numbers, together in zip(asked, plan.asked)
-            for truths in [np.concatenate([by_storage[s] for s in together]).astype(float)]
+            for truths in [np.concatenate([by_storage[s] for s in together]).astype(numbers.dtype)]
         ]
         self._few = len(self._all) - sum(map(len, plan.asked))  # that lie elsewhere
 

@@ -40,30 +40,31 @@ PRODUCTS, NUMBERS, LARGEST, SMALLEST, ADDS = range(5)
 _OF_NUMBERS = {ops.add: NUMBERS, ops.maximum: LARGEST, ops.minimum: SMALLEST}
 
 executor: Any = takeover.executor()
+executors = {8: executor, 4: takeover.executor("_executor32")}  # by the bytes of a number
 
 
 def can_write(numbers: Array) -> bool:
     """Return whether steps on these numbers may be written as instructions."""
-    return executor is not None and numbers.size < FARTHEST
+    return executors[numbers.itemsize] is not None and numbers.size < FARTHEST
 
 
 class Instructions:
     """The instructions for steps on some buffers, which are parts of `numbers`."""
 
     def __init__(self, numbers: Array, buffers: Sequence[Array], n: int) -> None:
-        self._numbers = numbers
-        self._n = n
+        self._numbers, self._n = numbers, n
+        self._executor: Any = executors[numbers.itemsize]
         self._more = self._in_parts = False
         first = numbers.__array_interface__["data"][0]
         # Of each buffer: its place, and how far it is to the next row, and to the next example.
         self._places: list[tuple[int, int, int]] = []
         self._moving: list[bool] = []  # whether it has all examples, not those of a chunk
         for buffer in buffers:
-            place = (buffer.__array_interface__["data"][0] - first) // 8
-            row, example = (*[step // 8 for step in buffer.strides], 0)[:2]
+            place = (buffer.__array_interface__["data"][0] - first) // buffer.itemsize
+            row, example = (*[step // buffer.itemsize for step in buffer.strides], 0)[:2]
             self._places.append((place, row, example))
             self._moving.append(buffer.ndim > 1 and buffer.shape[1] == n)
-        self._codes: dict[str, int] = executor.codes
+        self._codes: dict[str, int] = self._executor.codes
         self._rows: dict[Op, int | None] = {}
         self._words = array("i")
 
@@ -99,15 +100,12 @@ class Instructions:
         if not complete:
             return None
         parts = [part for part in parts if part and part[0]]
-        return [(executor.Instructions(self._numbers, *part).run, ()) for part in parts]
+        return [(self._executor.Instructions(self._numbers, *part).run, ()) for part in parts]
 
     def as_calls(self) -> list[Call]:
         """Return what was written as one call, and begin anew."""
-        if not self._words:
-            return []
-        instructions = executor.Instructions(self._numbers, self._words)
-        self._words = array("i")
-        return [(instructions.run, ())]
+        words, self._words = self._words, array("i")
+        return [(self._executor.Instructions(self._numbers, words).run, ())] if words else []
 
     def write(self, step: Step) -> bool:
         """Write a step, if there are instructions for it."""

@@ -43,11 +43,12 @@ def calls(op: Op, operands: list[Array], out: Array) -> list[Call]:
         marks = np.empty(out.shape, bool)
         return [(_mark_chosen, (op.count, _once(index), place, marks, out))]
     if isinstance(op, Selection) and op.make is logsumexp_of:
-        return [(_log_of_sum, (op, operands, out, *[np.empty(out.shape) for _ in range(3)]))]
+        own = [np.empty(out.shape, out.dtype) for _ in range(3)]
+        return [(_log_of_sum, (op, operands, out, *own))]
     if op is ops.sign and out.size >= LARGE:
         return [(_sign, (operands[0], out, np.empty(out.shape, bool)))]
     if op is ops.negative:  # np.negative is wrong from steps of 64 bytes to any but 8 (NumPy 2)
-        return [(np.multiply, (operands[0], MINUS_ONE, out))]
+        return [(np.multiply, (operands[0], MINUS_ONE.astype(out.dtype, copy=False), out))]
     ufunc = _ufunc(op)
     if ufunc is not None:
         if op is ops.maximum or op is ops.minimum:  # which want to be told by name
@@ -108,9 +109,9 @@ def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Ca
     for part in formula.args:
         if part.op is None:
             name = part.symbol
-            operands.append(names[name] if isinstance(name, str) else _filled(out.shape, name))
+            operands.append(names[name] if isinstance(name, str) else _filled(out, name))
         else:
-            place = out if free else np.empty(out.shape)
+            place = out if free else np.empty(out.shape, out.dtype)
             free = False
             _write(part, names, place, found)
             operands.append(place)
@@ -119,14 +120,15 @@ def _write(formula: Formula, names: dict[str, Array], out: Array, found: list[Ca
 
 
 # As long as calls hold them.
-_FILLED: WeakValueDictionary[tuple[tuple[int, ...], float], Array] = WeakValueDictionary()
+_FILLED: WeakValueDictionary[Any, Array] = WeakValueDictionary()
 
 
-def _filled(shape: tuple[int, ...], number: float) -> Array:
+def _filled(like: Array, number: float) -> Array:
     # An array: the maximum of an array and one number is three times slower.
-    found = _FILLED.get((shape, number))
+    key = (like.shape, like.dtype, number)
+    found = _FILLED.get(key)
     if found is None:
-        found = _FILLED.setdefault((shape, number), np.full(shape, number, float))
+        found = _FILLED.setdefault(key, np.full(like.shape, number, like.dtype))
     return found
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-ITEM = 8  # bytes of a float64
 SMALL = 1_000_000  # multiply-adds of a product that OpenBLAS does not pack
 SHORTEST = 256  # examples in a piece
 
@@ -27,7 +26,7 @@ def product(left: Array, right: Array, out: Array) -> list[Call]:
     pieces = _pieces(left, right, right.shape[-1])
     work = _work(left, right) // len(pieces)
     calls: list[Call] = []
-    if 30_000 < work < SMALL and left.strides[1] == right.strides[0] == ITEM and len(left) > 1:
+    if 30_000 < work < SMALL and _is_rows_by_columns(left, right) and len(left) > 1:
         # Rows by columns is the slowest layout, by a third to a half.
         calls, copy = packed(left.T, 0, 1)
         left = copy.T
@@ -41,9 +40,13 @@ def outer(left: Array, right: Array, out: Array) -> list[Call]:
     pieces = _pieces(left, right, left.shape[-1])
     if len(pieces) == 1:
         return one_product(left, right, out)
-    sums = np.empty((len(pieces), *out.shape))
+    sums = np.empty((len(pieces), *out.shape), out.dtype)
     parts = [(np.matmul, (left[:, s], right[s], part)) for s, part in zip(pieces, sums)]
     return [*parts, (np.add.reduce, (sums, 0, None, out))]
+
+
+def _is_rows_by_columns(left: Array, right: Array) -> bool:
+    return left.strides[1] == left.itemsize and right.strides[0] == right.itemsize
 
 
 def _work(left: Array, right: Array) -> int:
@@ -69,7 +72,7 @@ def one_product(left: Array, right: Array, out: Array) -> list[Call]:
 
 def fits_blas(matrix: Array) -> bool:
     """Return whether OpenBLAS can read a matrix as it lies."""
-    return ITEM in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
+    return matrix.itemsize in matrix.strides[-2:] and 0 not in matrix.strides[-2:]
 
 
 def packed(array: Array, first: int, count: int) -> tuple[list[Call], Array]:
@@ -77,5 +80,5 @@ def packed(array: Array, first: int, count: int) -> tuple[list[Call], Array]:
     shape = (*array.shape[:first], -1, *array.shape[first + count :])
     if array.flags.c_contiguous:
         return [], array.reshape(shape)
-    copy = np.empty(array.shape)
+    copy = np.empty(array.shape, array.dtype)
     return [(np.copyto, (copy, array))], copy.reshape(shape)

@@ -232,7 +232,7 @@ class Result(Operators[Any]):
     def _total(self) -> float:
         if self.data.size == 1:
             return 0.0 + float(self.data.item())  # of -0.0 a sum is 0.0
-        return float(np.add.reduce(self.data, None))  # what data.sum() ends in
+        return float(np.add.reduce(self.data, None, float))  # what data.sum() ends in
 
     def weighed(self, weight: float) -> Value:
         """Return the sum of all elements, times a weight."""
@@ -272,7 +272,7 @@ class Result(Operators[Any]):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and dtype is not None and np.dtype(dtype) != self.data.dtype:
-            raise ValueError("the data is float64: another dtype needs a copy")
+            raise ValueError(f"the data is {self.data.dtype}: another dtype needs a copy")
         return np.array(self.data, dtype=dtype, copy=bool(copy) or dtype is not None)
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from micrograd.value.words.tables import Table
 
-MANY = 12  # parameters that are still shown one by one
+MANY, FIRST = 20, 12  # parameters that are still shown one by one; of more, the first
 
 
 class ParameterList(list[Any]):
@@ -25,9 +25,8 @@ class ParameterList(list[Any]):
 
     def _repr_html_(self) -> str:
         names = {id(p): name for name, p in self._named()}
-        rows = [[names.get(id(p), f"[{i}]"), p.data, p.grad] for i, p in enumerate(self[:MANY])]
-        note = f"and {len(self) - MANY} more" if len(self) > MANY else ""
-        return Table(f"{len(self)} parameters", ["name", "data", "grad"], rows, note).html()
+        rows = [[names.get(id(p), f"[{i}]"), p.data, p.grad] for i, p in enumerate(self)]
+        return _listed(["name", "data", "grad"], rows).html()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return list, (list(self),)  # pickled and copied as a plain list
@@ -39,12 +38,16 @@ class State(dict[str, float]):
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        rows = list(self.items())[:MANY]
-        note = f"and {len(self) - MANY} more" if len(self) > MANY else ""
-        return Table(f"{len(self)} parameters", ["name", "data"], rows, note).html()
+        return _listed(["name", "data"], list(self.items())).html()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return dict, (dict(self),)
+
+
+def _listed(header: list[str], rows: Sequence[Sequence[Any]]) -> Table:
+    shown = rows if len(rows) <= MANY else rows[:FIRST]
+    note = f"and {len(rows) - FIRST} more" if len(rows) > MANY else ""
+    return Table(f"{len(rows)} parameters", header, shown, note)
 
 
 def overview(title: str, named: Iterable[tuple[str, Any]]) -> Table:
