@@ -209,7 +209,7 @@ class Value(ValueBase):
         if self._grad == 0:
             return  # nothing arrived: nothing is passed on, even where a slope is infinite
         for operand, slope in zip(self._args, self._local_derivatives()):
-            if slope is not None:
+            if slope is not None and (slope or self.op not in ops.STOPS):
                 operand._grad += slope * self._grad
 
     def _local_derivatives(self) -> Sequence[float | None]:

@@ -213,8 +213,8 @@ def test_a_recurrent_cell_folds_though_its_state_comes_back() -> None:
     for i in range(40):
         state = cell([state, float(i)]) * 0.5
     folding = fold(Outline(state + 1), most=20)
-    assert titles(folding) == ["Neuron: parameters"]
-    assert patterns(folding)[0] == "steps 1 to 3 of 40"
+    assert titles(folding) == ["Neuron: parameters", "Neuron, call 40 of 40"]
+    assert patterns(folding) == ["steps 1 to 39 of 40"]
     assert_is_partition(folding)
     assert_no_way_leads_back(folding)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import re
 from collections.abc import Callable
@@ -284,27 +283,88 @@ def test_a_recurrent_network_shows_its_steps(by_hand: bool) -> None:
         outputs.append(dot(h, h))
     folding = fold(Outline(sum(outputs)))  # type: ignore[arg-type]
     assert_no_way_leads_back(folding)
-    word = "step" if by_hand else "Recurrent, call"
+    word = "step" if by_hand else "Recurrent, step"
     said = [text for text in patterns(folding) if text.startswith(word)]
     assert said == [f"{word} {i} of 20" for i in range(1, 21)]
 
 
 @pytest.mark.parametrize("steps", [30, 100, 1000])
-def test_more_steps_than_a_page_holds_share_boxes(steps: int) -> None:
+def test_more_steps_than_a_page_holds_share_a_box_but_for_the_last(steps: int) -> None:
     x: Any = Value(0.5)
     for _ in range(steps):
         x = x * 1.01 + 0.3 / (1 + x * x)
     diagram = graph(x)
     assert_is_partition(diagram.folding)
     assert_no_way_leads_back(diagram.folding)
+    assert patterns(diagram.folding) == [f"steps 1 to {steps - 1:,} of {steps:,}"]
+    last = [box.last._op for box in diagram.folding.boxes if not box.folded]
+    assert sorted(filter(None, last)) == ["*", "*", "+", "+", "/"]
+
+
+def recurrent(width: int, steps: int) -> tuple[Value, dict[str, Any]]:
+    """Return the loss of a network whose states are labelled, and its weights by name."""
+    rng = random.Random(1)
+    weights = {
+        name: [[Value(rng.gauss(0, 0.3)) for _ in range(count)] for _ in range(rows)]
+        for name, rows, count in [("Wh", width, width), ("Wx", width, 3), ("Wo", 1, width)]
+    }
+    h, losses = [Value(0.0) for _ in range(width)], []
+    for t in range(1, steps + 1):
+        x = [Value(rng.random(), label=f"x{t}[{i}]") for i in range(3)]
+        h = step(weights["Wx"], weights["Wh"], x, h)
+        for i, v in enumerate(h):
+            v.label = f"h{t}[{i}]"
+        losses.append((dot(weights["Wo"][0], h) - rng.random()) ** 2)
+    return sum(losses, start=Value(0.0)), weights
+
+
+def test_the_states_of_a_recurrent_network_name_its_steps() -> None:
+    loss, weights = recurrent(16, 20)
+    diagram = graph(loss, names=weights)
+    assert diagram._sheet.fits
+    assert_is_partition(diagram.folding)
+    assert_no_way_leads_back(diagram.folding)
+    told = ["h1: step 1 of 20", "h2 … h19: steps 2 to 19 of 20", "h20: step 20 of 20"]
     said = patterns(diagram.folding)
-    assert not [text for text in said if text.startswith("part ")]
-    told = [re.fullmatch(r"steps ([\d,]+) to ([\d,]+) of ([\d,]+)", text) for text in said]
-    ranges = [[int(n.replace(",", "")) for n in found.groups()] for found in told if found]
-    assert len(ranges) >= 3
-    assert ranges[0][0] == 1
-    assert ranges[-1][1] == ranges[-1][2] >= steps - 1
-    assert all(end + 1 == first for (_, end, _), (first, _, _) in itertools.pairwise(ranges))
+    assert [text for text in said if "step" in text] == told
+    rest = {re.split("[: ]", text)[0] for text in said if "step" not in text}
+    assert rest == {"Wh", "Wx", "Wo", "+"}  # a step holds its inputs
+    first, *_, last = (box for box in diagram.folding.boxes if "step" in box.pattern)
+    assert {v.label[:2] for v in first.values if v.label} == {"x1", "h1"}
+    assert {v.label[:3] for v in last.values if v.label} == {"x20", "h20"}
+
+
+def test_scopes_that_count_share_a_box_named_by_the_first_and_the_last() -> None:
+    w, x = Value(0.5, label="w"), Value(1.0, label="x")
+    for t in range(20):
+        with scope(f"step {t}"):
+            x = (w * x + t).tanh()
+    diagram = graph(x)
+    groups = [box.group.title for box in diagram.folding.boxes if box.group]
+    assert patterns(diagram.folding) == ["step 0 … step 18"]
+    assert groups == ["step 19"]
+    assert_no_way_leads_back(diagram.folding)
+
+
+def test_a_scope_says_how_many_parts_alike_it_holds() -> None:
+    x, found = [Value(0.1 * i, label=f"x{i}") for i in range(6)], []
+    for head in range(4):
+        with scope("head"):
+            found.append(softmax([v * (head + 1) for v in x])[0])
+    diagram = graph(sum(found, start=Value(0.0)), fold="head")
+    assert "4 alike, 152 Values" in diagram.svg
+
+
+def test_a_list_in_a_line_names_the_steps_that_make_it() -> None:
+    weights = [[Value(0.1 * (i - j)) for i in range(4)] for j in range(4)]
+    with source_lines():
+        h = [Value(1.0) for _ in range(4)]
+        for _ in range(6):
+            h = [dot(row, h).tanh() for row in weights]
+        total = sum(h)
+    folding = graph(total).folding  # type: ignore[arg-type]
+    said = [text for text in patterns(folding) if "step" in text]
+    assert said == [f"h: step {i} of 6" for i in range(1, 7)]
 
 
 # What else is drawn ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 import micrograd as mg
 from micrograd import Op, Value
 from micrograd.derivatives import sweeps
+from micrograd.graph.steps import backward_steps
 from micrograd.native import takeover
 
 CUBE = Op("cube", lambda x: x * x * x, lambda x, out: 3 * x * x)
@@ -153,3 +154,71 @@ def test_many_sweeps_at_once_are_those_of_each(n: int) -> None:
     columns = sweeps.tangents(ys, xs)
     assert columns is not None
     assert [columns[i][i] for i in range(n)] == pytest.approx([rows[i][i] for i in range(n)])
+
+
+# What does not count is not moved by nan ---------------------------------------------------------
+
+FLAT: dict[str, Any] = {  # exponents of a negative base, by which the power has the slope nan
+    "round": lambda x, y: mg.ops.TABLE["round"](y),
+    "floor": lambda x, y: mg.ops.TABLE["floor"](y + 1),
+    "sign": lambda x, y: 1 + mg.ops.sign(y),
+    "where": lambda x, y: mg.where(x < 0, 2.0, y),
+    "maximum": lambda x, y: mg.maximum(y, 2.0),
+    "minimum": lambda x, y: mg.minimum(2.0, y + 3),
+    "max": lambda x, y: mg.max([y, 1.0, 2.0]),
+    "take": lambda x, y: mg.take([2.0, y], 0),
+    "of itself": lambda x, y: mg.ops.TABLE["round"](-x),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_an_exponent_that_does_not_move_passes_nothing_on(name: str) -> None:
+    def f(x: Any, y: Any) -> Any:
+        return x ** FLAT[name](x, y)
+
+    at, slopes, bends = [-2.3, 1.7], [-4.6, 0.0], [[2.0, 0.0], [0.0, 0.0]]
+    x, y = map(Value, at)
+    out = f(x, y)
+    out.backward()
+    assert [x.grad, y.grad] == slopes
+    assert [g.data for g in mg.grad(out, [x, y])] == slopes
+    assert [s.total for s in backward_steps(out) if s.operand is x][-1] == -4.6
+    assert all(s.product == 0.0 for s in backward_steps(out) if s.operand is y)
+    assert mg.jvp(out, [x, y], [1.0, 5.0]).data == -4.6
+    of_list: Any = lambda v: f(*v)  # noqa: E731
+    assert mg.grad(of_list)(at).tolist() == slopes
+    assert mg.jacobian(lambda v: [f(*v)] * 3)(at)[2].tolist() == slopes
+    assert mg.hvp(of_list)(at, [1.0, 3.0]).tolist() == [2.0, 0.0]
+    assert mg.hessian(of_list)(at).tolist() == bends
+    traced = mg.program(of_list)
+    assert mg.grad(traced)([at, [2.0, 2.5]]).data[0].tolist() == slopes
+    assert mg.hessian(traced)([at]).data[0].tolist() == bends
+    v, w = map(Value, at)
+    mg.program(lambda k: f(v * k, w * k))([1.0]).sum().backward()
+    assert [v.grad, w.grad] == slopes
+
+
+@pytest.mark.parametrize("missing", [math.nan, math.inf, -math.inf])
+def test_what_was_not_chosen_is_not_moved_by_what_is_missing(missing: float) -> None:
+    def f(x: Any, y: Any, z: Any) -> Any:
+        chosen = mg.where(x > 0, x, z) + mg.maximum(y, 0.5 * z) + mg.min([x, y, 3 + z * z])
+        return chosen * missing + mg.take([y, z], 0)
+
+    at = [1.0, 2.0, 0.5]
+    values = [Value(v) for v in at]
+    f(*values).backward()
+    found = [v.grad for v in values]
+    assert found[2] == 0.0
+    assert not any(map(math.isfinite, found[:2]))
+    by_rows = mg.grad(mg.program(lambda v: f(*v)))([at]).data[0]
+    for other in (
+        mg.grad(lambda v: f(*v))(at),
+        mg.jacobian(lambda v: [f(*v)] * 4)(at)[0],
+        [g.data for g in mg.grad(f(*values), values)],
+        by_rows,
+    ):
+        assert bits(other) == bits(found)
+
+
+def bits(numbers: Any) -> list[str]:
+    return [repr(float(x)) for x in numbers]

@@ -57,7 +57,7 @@ ROWS = [op for op in ops.TABLE.values() if fits(op)]
 GAMMAS = ("gamma", "lgamma", "digamma", "polygamma")
 EXECUTED = [op for op in ops.TABLE.values() if op.name not in GAMMAS]
 # The executor's vectors for these are for operands of moderate size: see _loops.h.
-MODERATE = ("sin", "cos", "power")
+MODERATE = ("sin", "cos", "power", "arctan2", "hypot")
 
 
 def header() -> str:
@@ -69,6 +69,7 @@ def header() -> str:
         for what, chosen in (("ROWS", ROWS), ("METHODS", methods))
         for arity, kind in ((1, "UNARY"), (2, "BINARY"))
     ]
+    lists.append(_list("STOPS", [op for op in ROWS if op in ops.STOPS]))
     executed = [
         _list(f"{which}_{kind}", [op for op in chosen if len(op.derivatives) == arity])
         for which, chosen in (

@@ -26,7 +26,7 @@ from micrograd.derivatives.sweeps import (
 )
 from micrograd.engine import Value
 from micrograd.native import takeover
-from micrograd.ops import Op
+from micrograd.ops import STOPS, Op
 from micrograd.symbolic.formula import Formula, of_rule
 from micrograd.value import hooks
 from micrograd.value.custom_nodes import given_derivatives
@@ -353,6 +353,9 @@ def simpler(op: Op) -> tuple[tuple[int, ...], tuple[int, ...]]:
     for i, derivative in enumerate(op.derivatives):
         if derivative is None:
             numbers.append(i)
+            continue
+        if op in STOPS:  # among which are operations of any number of operands, without formulas
+            flat.append(i)
             continue
         try:
             rule = of_rule(op, i)

@@ -15,7 +15,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
 from micrograd.value import hooks
-from micrograd.value.selection import Extreme, Take
+from micrograd.value.selection import Extreme
 
 
 def chosen(slope: Any, node: Value, i: int) -> Any:
@@ -121,7 +121,6 @@ def choice(op: Op, i: int) -> Choice:
 
 # Their slopes are numbers where they are not defined themselves.
 _UNDEFINED = (ops.log, ops.log1p, ops.log2, ops.log10, ops.arctanh)
-_CHOOSING = (ops.where, ops.maximum, ops.minimum)
 
 
 def traced_slopes(node: Value, positions: Sequence[int], flat: Collection[int]) -> list[Any]:
@@ -136,6 +135,12 @@ def traced_slopes(node: Value, positions: Sequence[int], flat: Collection[int]) 
     return slopes
 
 
+def _is_level(slope: Any) -> bool:
+    """Return whether a slope is zero everywhere, and only chosen so at jumps."""
+    is_choice = isinstance(slope, Value) and isinstance(slope.op, Choice)
+    return is_choice and slope.args[0]._is_plain_number and slope._number == 0
+
+
 class Unreached:
     """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
 
@@ -148,16 +153,18 @@ class Unreached:
 
     def passed(self, node: Value, i: int, slope: Any, adjoint: Any) -> tuple[Any, Any]:
         """Return a slope and what arrived, of which the product is passed on to operand `i`."""
+        if _is_level(slope):
+            return slope, 1.0  # zero times what arrived, which may be nan
         here = self._of.get(id(node))
         there = here
-        if node.op in _CHOOSING or isinstance(node.op, (Extreme, Take)):
+        if node.op in ops.STOPS:
             passed_by = ops.equal(slope, 0.0)
             there = passed_by if here is None else ops.less(0.0, here + passed_by)
-        operand = id(node.args[i])
+        operand, nothing = id(node.args[i]), there
         if operand in self._of:
             before = self._of[operand]
             there = None if before is None or there is None else before * there
         self._of[operand] = there
-        if here is None or (not isinstance(slope, Value) and math.isfinite(slope)):
+        if nothing is None or (not isinstance(slope, Value) and math.isfinite(slope)):
             return slope, adjoint
-        return ops.where(here, 0.0, slope * adjoint), 1.0
+        return ops.where(nothing, 0.0, slope * adjoint), 1.0

@@ -17,7 +17,7 @@ from micrograd.engine import Value, core, toposort
 from micrograd.graph import past
 from micrograd.graph.steps import additions_by_hand
 from micrograd.native import takeover
-from micrograd.ops import Op
+from micrograd.ops import STOPS, Op
 from micrograd.value.custom_nodes import given_derivatives
 from micrograd.value.errors import ARITHMETIC_ERRORS, slope_after
 from micrograd.value.numbers import to_float
@@ -56,11 +56,12 @@ def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: Own = Fals
     """Return the derivative of each output (a Value or a number) by each variable.
 
     A gradient of exactly zero passes nothing on, even where the local derivative is infinite or
-    cannot be computed. If the variables are the `own` ones of a call (see fresh_inputs.py), None
-    where the outputs depend on those of another call. Raises what `backward()` raises.
+    cannot be computed; nor does it come to what was not chosen, even where the gradient is nan. If
+    the variables are the `own` ones of a call (see fresh_inputs.py), None where the outputs depend
+    on those of another call. Raises what `backward()` raises.
     """
     if takeover.c_core is not None:
-        rows: Any = takeover.c_core.adjoints(outputs, variables, own, slopes_at)
+        rows: Any = takeover.c_core.adjoints(outputs, variables, own, _passing_slopes)
         if rows is not NotImplemented:
             return rows  # type: ignore[no-any-return]
     steps = steps_between(outputs, variables, own)
@@ -75,13 +76,16 @@ def adjoints(outputs: Sequence[Any], variables: Sequence[Value], own: Own = Fals
             found.setdefault(id(y), zeros.copy())[k] = 1.0
     for node, positions in reversed(steps):
         arrived = found.get(id(node), zeros)
+        slopes: Sequence[float | None]
         if node._closure is None and not any(arrived):
             continue
         if node._closure is not None:  # called in any case, as backward() does
             slopes, arrived = _by_hand(node, positions, arrived[0], found), [1.0]
         else:
-            slopes = slopes_at(node, positions)
+            slopes = _passing_slopes(node, positions)
         for i, slope in zip(positions, slopes):
+            if slope is None:
+                continue
             total = found.setdefault(id(node.args[i]), zeros.copy())
             for k, adjoint in enumerate(arrived):
                 if adjoint:
@@ -102,7 +106,7 @@ def tangents(
     `_backward` assigned by hand is on the way.
     """
     if takeover.c_core is not None:
-        rows: Any = takeover.c_core.tangents(outputs, variables, own, slopes_at, directions)
+        rows: Any = takeover.c_core.tangents(outputs, variables, own, _passing_slopes, directions)
         if rows is not NotImplemented:
             return rows  # type: ignore[no-any-return]
     if directions is None:
@@ -120,7 +124,9 @@ def tangents(
     for node, positions in steps:
         refuse_closure(node)
         moving = [i for i in positions if any(found.get(id(node.args[i]), ()))]
-        for i, slope in zip(moving, slopes_at(node, moving)):
+        for i, slope in zip(moving, _passing_slopes(node, moving)):
+            if slope is None:
+                continue
             total = found.setdefault(id(node), zeros.copy())
             for k, rate in enumerate(found[id(node.args[i])]):
                 if rate:
@@ -205,6 +211,14 @@ def slopes_at(node: Value, positions: Sequence[int]) -> list[float]:
             slope = slope_after(root_cause(error), node, node.args[i], rule, arguments)
         found.append(to_float(slope, f"a local derivative of {node.op.name}"))
     return found
+
+
+def _passing_slopes(node: Value, positions: Sequence[int]) -> Sequence[float | None]:
+    """Return the local derivatives of a node; None for those that pass nothing on."""
+    slopes = slopes_at(node, positions)
+    if node.op not in STOPS:
+        return slopes
+    return [slope or None for slope in slopes]
 
 
 def _by_hand(

@@ -123,7 +123,8 @@ def _by_rule(node: Value, upstream: float) -> list[_Addition]:
     position = 0  # among the parents: the Values among the args
     for operand, slope in zip(node.args, _slopes(node, upstream)):
         if slope is not None:
-            additions.append((position, slope, slope * upstream if upstream else 0.0))
+            passes = upstream and (slope or node.op not in ops.STOPS)
+            additions.append((position, slope, slope * upstream if passes else 0.0))
         position += isinstance(operand, Value)
     return additions
 

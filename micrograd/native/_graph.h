@@ -199,6 +199,16 @@ static int pass_on_in_python(State *s, Walk *w, Value *v) {
     return failed;
 }
 
+/* Tell whether a slope of 0 of an operation stops what arrives, even nan. */
+static inline int stops(int code) {
+    switch (code) {
+#define STOP(name) case ROW_##name:
+        STOPS(STOP) return 1;
+    default:
+        return 0;
+    }
+}
+
 /* Take the step of a node: add to each operand's grad its local derivative times the node's grad.
  * Borrows the node. */
 static inline int pass_on(State *s, Walk *w, Value *v) {
@@ -218,15 +228,15 @@ static inline int pass_on(State *s, Walk *w, Value *v) {
         slope = name##_slope_0(x->data, y->data, out);                                            \
         other = name##_slope_1(x->data, y->data, out);                                            \
         if (!isfinite(slope) || !isfinite(other)) return pass_on_in_python(s, w, v);              \
-        x->grad += slope * v->grad;                                                               \
-        y->grad += other * v->grad;                                                               \
+        if (slope != 0.0 || !stops(ROW_##name)) x->grad += slope * v->grad;                       \
+        if (other != 0.0 || !stops(ROW_##name)) y->grad += other * v->grad;                       \
         return 0;
         BINARY_ROWS(RULE2)
     default:
         Py_UNREACHABLE();
     }
     if (!isfinite(slope)) return pass_on_in_python(s, w, v);
-    x->grad += slope * v->grad;
+    if (slope != 0.0 || !stops(v->code)) x->grad += slope * v->grad;
     return 0;
 }
 

@@ -89,8 +89,8 @@ static int step_in_python(State *s, Sweep *w, Step *step, int up) {
     }
     for (Py_ssize_t i = 0, j = 0; i < n && j < size && !failed; i++) {
         if (PyLong_AsSsize_t(PyList_GET_ITEM(positions, j)) != links[i].position) continue;
-        double slope = PyFloat_AsDouble(PyList_GET_ITEM(slopes, j++));
-        failed = pass(w, step, links[i].place, slope, up);
+        PyObject *slope = PyList_GET_ITEM(slopes, j++);
+        failed = slope != Py_None && pass(w, step, links[i].place, PyFloat_AsDouble(slope), up);
     }
     Py_XDECREF(positions);
     Py_XDECREF(slopes);
@@ -106,6 +106,10 @@ static inline int take_step(State *s, Sweep *w, Step *step, int up) {
     int first = step->first != NOWHERE && !(up && is_idle(w, step->first));
     int second = step->second != NOWHERE && !(up && is_idle(w, step->second));
     if (first || second) local_slopes(step->node, slopes);
+    if (stops(step->node->code)) {
+        first = first && slopes[0] != 0.0;
+        second = second && slopes[1] != 0.0;
+    }
     if ((first && !isfinite(slopes[0])) || (second && !isfinite(slopes[1]))) {
         if (!up && is_zero(w, step->place)) return 0;
         first = first && !(up && is_zero(w, step->first));

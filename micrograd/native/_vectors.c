@@ -14,6 +14,8 @@
 #include "_functions32.h"
 #endif
 
+#include "_angles.h"
+
 #include "_kernels.h"
 
 /* Operands may be the result itself, number by number, and otherwise do not overlap it: see `overlap`

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.ops import KINKS, OF_TWO, Op, equal, sign
+from micrograd.ops import KINKS, OF_TWO, STOPS, Op, equal, sign
 
 
 def _rounded(f: Callable[[float], int]) -> Callable[[float], float]:
@@ -30,6 +30,9 @@ mod = Op("mod",         lambda x, y: x % y,      lambda x, y, out: 1.0,
 # The sign of y on x: without a slope in y, whose sign is all that counts.
 copysign: Op = Op("copysign", math.copysign,     lambda x, y, out: sign(x) * copysign(1.0, y), None)
 # fmt: on
+
+
+STOPS.update([floor, ceil, trunc, round])
 
 
 def _is_whole(x: Any) -> Any:

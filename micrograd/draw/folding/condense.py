@@ -5,12 +5,11 @@ A box is merged into the only one that uses it, which makes no cycle.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterator
 
-from micrograd.draw.folding.patterns import Level, what
+from micrograd.draw.folding.patterns import Level, merged, what
 from micrograd.draw.folding.titles import Titles
-from micrograd.draw.scene.boxes import Box
+from micrograd.draw.scene.boxes import Box, beside_each_other
 from micrograd.draw.scene.outline import Outline
 
 ENOUGH = 25  # boxes of a picture that was condensed
@@ -48,27 +47,10 @@ def _counted(outline: Outline, titles: Titles, box: Box) -> Box:
         return box
     if titles.names(box) or not titles.functions(box):
         return box
-    sizes = _sizes_of_parts(outline, box)
-    if len(sizes) == 1 or len(set(sizes)) > 1:
+    count = beside_each_other(outline, box)
+    if count == 1:
         return box
-    return Box(outline, box.places, None, f"{len(sizes):,} alike: {box.pattern}", box.inner)
-
-
-def _sizes_of_parts(outline: Outline, box: Box) -> list[int]:
-    """Return how many results there are in each part of a box that is connected by results."""
-    part: dict[int, int] = {}  # of each result, by its place: another one of its part, or itself
-
-    def first(i: int) -> int:
-        while part[i] != i:
-            part[i] = i = part[part[i]]
-        return i
-
-    for i in sorted(i for i in box.places if outline.operands[i]):
-        part[i] = i
-        for x in outline.operands[i]:
-            if x in part:
-                part[first(x)] = i
-    return list(Counter(map(first, list(part))).values())
+    return Box(outline, box.places, None, f"{count:,} alike: {box.pattern}", box.inner)
 
 
 # Boxes, the box that they are to be merged into, and what all are called, if not by rule.
@@ -155,7 +137,7 @@ def _merge(level: Level, titles: Titles, unions: Iterator[_Union], most: int) ->
         for last, inside in members.items()
         if len(inside) > 1
     }
-    return level.merged(into, names)
+    return merged(level.outline, level.boxes, into, names)
 
 
 def _size(level: Level, union: _Union) -> int:
@@ -169,4 +151,5 @@ def _parts(level: Level, most: int) -> list[Box]:
     size = -(-others // max(1, min(PARTS, most - 1)))
     count = -(-others // size)
     label: list[Hashable] = [*(i // size for i in range(others)), "last"]
-    return level.merged(label, {i: f"part {i + 1} of {count}" for i in range(count)})
+    names = {i: f"part {i + 1} of {count}" for i in range(count)}
+    return merged(level.outline, level.boxes, label, names)

@@ -10,7 +10,7 @@ from typing import Any
 
 from micrograd.draw.folding.condense import condensed
 from micrograd.draw.folding.patterns import Level, alike, sums_and_chains
-from micrograd.draw.folding.repeats import calls, repeated
+from micrograd.draw.folding.repeats import repeated
 from micrograd.draw.scene.boxes import Box, Folding, unfolded
 from micrograd.draw.scene.outline import Group, Kind, Outline
 from micrograd.native.gc_pause import uncollected
@@ -65,9 +65,7 @@ def _attempts(
 ) -> Iterator[list[Box]]:
     """Yield partitions of a graph, the last of at most `most` boxes."""
     if free and any(ways):
-        called = calls(_alike(outline, set()), most)
-        if called is not None:
-            yield called
+        yield from repeated(_alike(outline, set()), most, of_module=True)
     for closed in ways:
         folded = _folded(outline, closed)
         if closed:

@@ -41,25 +41,32 @@ class Level:
         """Return what each box does: see `what`."""
         return [what(box) for box in self.boxes]
 
-    def merged(
-        self, label: Sequence[Hashable], name: Mapping[Any, str], whole: bool = False
-    ) -> list[Box]:
-        """Return the boxes after those of one label, unless it is None, are merged.
 
-        `name` says what these hold.
-        """
-        together: dict[Hashable, list[Box]] = {}
-        for box, key in zip(self.boxes, label):
-            if key is not None:
-                together.setdefault(key, []).append(box)
-        found = [box for box, key in zip(self.boxes, label) if key is None]
-        for key, boxes in together.items():
-            if len(boxes) == 1:
-                found += boxes
-            else:
-                places = [i for box in boxes for i in box.places]
-                found.append(Box(self.outline, places, None, name[key], boxes, whole))
-        return found
+def merged(
+    outline: Outline,
+    boxes: Iterable[Box],
+    label: Sequence[Hashable],
+    name: Mapping[Any, str],
+    whole: bool = False,
+) -> list[Box]:
+    """Return boxes after those of one label, unless it is None, are merged.
+
+    `name` says what these hold.
+    """
+    together: dict[Hashable, list[Box]] = {}
+    found: list[Box] = []
+    for box, key in zip(boxes, label):
+        if key is None:
+            found.append(box)
+        else:
+            together.setdefault(key, []).append(box)
+    for key, several in together.items():
+        if len(several) == 1:
+            found += several
+        else:
+            places = [i for box in several for i in box.places]
+            found.append(Box(outline, places, None, name[key], several, whole))
+    return found
 
 
 def sums_and_chains(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
@@ -163,13 +170,17 @@ def alike(level: Level) -> list[Box]:
     Leaves are alike if they share a kind, a name but for its digits, and the way they are used;
     the number of terms in a sum does not count.
     """
-    labels = made_alike(level)
-    members: dict[int, list[Box]] = {}
-    for box, label in zip(level.boxes, labels):
-        members.setdefault(label, []).append(box)
-    many = {label: boxes for label, boxes in members.items() if len(boxes) >= MANY}
-    names = {label: _name_of_many(level.outline, boxes) for label, boxes in many.items()}
-    return level.merged([label if label in many else None for label in labels], names)
+    return many_merged(level.outline, level.boxes, made_alike(level))
+
+
+def many_merged(outline: Outline, boxes: Sequence[Box], label: Sequence[Hashable]) -> list[Box]:
+    """Return boxes after those of one label, if they are many, are merged."""
+    members: dict[Hashable, list[Box]] = {}
+    for box, key in zip(boxes, label):
+        members.setdefault(key, []).append(box)
+    many = {key: several for key, several in members.items() if len(several) >= MANY}
+    names = {key: _name_of_many(outline, several) for key, several in many.items()}
+    return merged(outline, boxes, [key if key in many else None for key in label], names)
 
 
 def made_alike(level: Level) -> list[int]:

@@ -7,18 +7,18 @@ step uses one of a later step, folding them makes no cycle.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from micrograd.draw.folding.patterns import Level
+from micrograd.draw.folding.patterns import Level, many_merged, merged
 from micrograd.draw.scene.boxes import Box
 from micrograd.draw.scene.names import stem
-from micrograd.draw.scene.outline import Group
+from micrograd.draw.scene.outline import Group, Outline
 
 FEWEST = 3  # repetitions that are worth telling
-FEWER = (25, 16, 12, 9)  # boxes of a picture, if more are too many for a page
 STEPS = 10  # that have a box of their own, if the page has room
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # how many operations deep boxes are compared
 EFFORT = 300_000  # boxes that may be looked at, over all anchors, unless there are more
@@ -36,43 +36,37 @@ class _Run(NamedTuple):
         return sum(map(len, self.steps)), -self.crossing, len(self.steps)
 
 
-def repeated(level: Level, most: int) -> Iterator[list[Box]]:
-    """Fold the steps of a repeating computation, if there are any.
+def repeated(level: Level, most: int, of_module: bool = False) -> Iterator[list[Box]]:
+    """Fold the steps of a repeating computation, if there are any: each into a box of its own.
 
-    More steps than leave `most` boxes share boxes: "steps 1 to 10 of 100". The fewer boxes are
-    yielded, the later.
+    Then, for a page that cannot hold these, all but the last one, which is open, share a box; or
+    all but the first and the last one. If `of_module`, those within a module only.
     """
     best = _longest_run(level)
     if best is None:
         return
-    steps = [_with_own_leaves(level, step) for step in best.steps]
-    module = _module(level, steps)
-    rest = len(level.boxes) - sum(map(len, steps))
-    shared: set[int] = set()  # how many steps share a box
-    few = [max(FEWEST, boxes - rest) for boxes in FEWER if boxes < most]
-    for count in (max(STEPS, most - rest), *few):
-        each = -(-len(steps) // count)
-        if each not in shared:
-            shared.add(each)
-            yield _with_steps(level, steps, each, module)
+    steps, count = best.steps, len(best.steps)
+    around = _around(level, steps)
+    if of_module and not (around and around.module):
+        return
+    boxes, step_of = _with_inputs(level, steps)
+
+    def folded(bounds: Sequence[int]) -> list[Box]:
+        ends = list(itertools.pairwise(bounds))
+        names = {first: _title(level, steps, first, end, around) for first, end in ends}
+        group = [first for first, end in ends for _ in range(first, end)]
+        label = [group[n] if 0 <= n < len(group) else None for n in step_of]
+        return merged(level.outline, boxes, label, names, whole=True)
+
+    if count <= max(STEPS, most - step_of.count(-1)):
+        yield folded(range(count + 1))
+    if count > FEWEST:
+        yield folded((0, count - 1))
+        yield folded((0, 1, count - 1, count))
 
 
-def _with_steps(
-    level: Level, steps: Sequence[Sequence[int]], each: int, module: Group | None
-) -> list[Box]:
-    label: list[int | None] = [None] * len(level.boxes)
-    names: dict[int, str] = {}
-    for first in range(0, len(steps), each):
-        end = min(first + each, len(steps))
-        names[first] = _title(level, steps, first, end, module)
-        for step in steps[first:end]:
-            for i in step:
-                label[i] = first
-    return level.merged(label, names, whole=True)
-
-
-def _module(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
-    """Return the module that all steps are calls of, if most of their Values lie in it."""
+def _around(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
+    """Return the innermost module or scope that holds most Values of the steps, if any does."""
     homes = Counter(
         level.outline.home_at[place]
         for step in steps
@@ -81,26 +75,36 @@ def _module(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
     )
     lines: Counter[Group] = Counter()
     for home, count in homes.items():
-        lines.update({group: count for group in (home.line() if home else ()) if group.module})
+        lines.update(dict.fromkeys(home.nest if home else (), count))
     found = [group for group, count in lines.items() if 2 * count > homes.total()]
     return min(found, key=lambda group: group.height, default=None)
 
 
-def calls(level: Level, most: int) -> list[Box] | None:
-    """Fold the calls of a module that follow each other directly; None if there are none."""
-    boxes = next(repeated(level, most), None)
-    return boxes if boxes and any(", call" in box.pattern for box in boxes) else None
-
-
 def _title(
-    level: Level, steps: Sequence[Sequence[int]], first: int, end: int, module: Group | None
+    level: Level, steps: Sequence[Sequence[int]], first: int, end: int, around: Group | None
 ) -> str:
-    count, word = f"{len(steps):,}", f"{module.title}, call" if module else "step"
-    text = f"{word} {end:,} of {count}"
+    """Say which steps these are, after the names of results: "h2 … h9: steps 2 to 9 of 10"."""
+    word = f"{around.title}, step" if around and around.title != "step" else "step"
+    numbers = f"{word} {end:,}"
     if end - first > 1:
-        text = f"{word}s {first + 1:,} to {end:,} of {count}"
-    name = level.outline.name_at[level.boxes[steps[end - 1][-1]].places[-1]]
-    return f"{stem(name) and name}: {text}" if name and end - first == 1 else text
+        numbers = f"{word}s {first + 1:,} to {end:,}"
+    ends = steps[first], steps[end - 1]
+    groups = [level.boxes[step[0]].group for step in ends if len(step) == 1]
+    if groups:
+        return " … ".join(dict.fromkeys(group.title for group in groups if group))
+    names = [_result(level, step) for step in ends]
+    named = " … ".join(dict.fromkeys(names)) + ": " if all(map(stem, names)) else ""
+    return f"{named}{numbers} of {len(steps):,}"
+
+
+def _result(level: Level, step: Sequence[int]) -> str:
+    """Return the name of the last result with a name in a step; that of the list, if several."""
+    for i in reversed(step):
+        box = level.boxes[i]
+        name = level.outline.name_at[box.places[-1]] if level.before[i] else ""
+        if name:
+            return re.sub(r"\[\d+\]$", "", name) if box.inner else name
+    return ""
 
 
 def _longest_run(level: Level) -> _Run | None:
@@ -240,7 +244,7 @@ class _Search:
                 if end - first > len(best):
                     best = range(first, end)
                 first = end
-        if len(best) < FEWEST or len(steps[best[0]]) < 2:
+        if len(best) < FEWEST or not self._is_step(steps[best[0]]):
             return None
         crossing = {
             x for i, number in enumerate(step) if number in best
@@ -248,6 +252,10 @@ class _Search:
         }  # fmt: skip
         self.left -= 2 * len(step)
         return _Run([steps[number] for number in best], len(crossing), anchors)
+
+    def _is_step(self, boxes: Sequence[int]) -> bool:
+        """Tell whether boxes do so much that it is worth telling: a module's work, or several."""
+        return len(boxes) > 1 or any(self.level.boxes[i].group is not None for i in boxes)
 
     def _settled(self, step: list[int], anchors: set[int]) -> list[int]:
         """Give each box the step that it is made for; -2 to what many steps use."""
@@ -285,9 +293,38 @@ def _kind(level: Level, i: int) -> Hashable:
     return level.does[i], name and re.sub(r"\d+", "#", name), level.outline.kind_at[box.places[-1]]
 
 
-def _with_own_leaves(level: Level, step: Sequence[int]) -> list[int]:
-    """Add the leaves that nothing but this step uses."""
-    inside = set(step)
-    used = {x for i in step for x in level.before[i] if level.boxes[x].group is None}
-    own = {x for x in used if not level.before[x] and inside.issuperset(level.after[x])}
-    return sorted(own | inside)
+def _with_inputs(level: Level, steps: Sequence[Sequence[int]]) -> tuple[list[Box], list[int]]:
+    """Return boxes, and the number of the step that each belongs to, or -1.
+
+    A step has what it alone uses: leaves, and what each step has of its own, such as `u * x[t]`.
+    """
+    step_at = {
+        place: number
+        for number, step in enumerate(steps)
+        for i in step
+        for place in level.boxes[i].places
+    }
+    boxes: list[Box] = []
+    found: list[int] = []
+    for i in reversed(range(len(level.boxes))):  # what uses a box comes after it
+        box = level.boxes[i]
+        parts: Sequence[Box] = [box]
+        numbers = [step_at.get(box.places[0], -1)]
+        if numbers == [-1] and box.group is None:
+            inner = box.inner or parts
+            users = [_user(level.outline, part, step_at) for part in inner]
+            fewest = len(steps) - 1 if level.before[i] else 1  # the first step may begin otherwise
+            if min(users) >= 0 and len(set(users)) >= fewest:
+                parts = many_merged(level.outline, inner, users)
+                step_at.update((x, n) for part, n in zip(inner, users) for x in part.places)
+                numbers = [step_at[part.places[0]] for part in parts]
+        boxes += parts
+        found += numbers
+    return boxes[::-1], found[::-1]
+
+
+def _user(outline: Outline, box: Box, step_at: Mapping[int, int]) -> int:
+    """Return the step that alone uses a box; -1 if there is none."""
+    users = {j for i in box.places for j in outline.consumers[i]}.difference(box.places)
+    numbers = {step_at.get(j, -1) for j in users}
+    return numbers.pop() if len(numbers) == 1 else -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from micrograd.draw.scene.convex import topological
 from micrograd.draw.scene.outline import Group, Outline
@@ -137,6 +137,33 @@ def unfolded(outline: Outline) -> Folding:
     3
     """
     return Folding(outline, [Box(outline, [i]) for i in range(len(outline.order))])
+
+
+def beside_each_other(outline: Outline, box: Box) -> int:
+    """Count the parts of a box that no result connects, if all do the same; else return 1.
+
+    >>> x = Value(0.5)
+    >>> (box,) = Folding(outline := Outline([x.tanh(), x.tanh()]), [Box(outline, [0, 1, 2])]).boxes
+    >>> beside_each_other(outline, box)
+    2
+    """
+    part: dict[int, int] = {}  # of each result, by its place: another one of its part, or itself
+
+    def first(i: int) -> int:
+        while part[i] != i:
+            part[i] = i = part[part[i]]
+        return i
+
+    for i in sorted(i for i in box.places if outline.operands[i]):
+        part[i] = i
+        for x in outline.operands[i]:
+            if x in part:
+                part[first(x)] = i
+    done: dict[int, set[Any]] = {}  # the operations of each part
+    for i in part:
+        done.setdefault(first(i), set()).add(outline.ops[i])
+    first_one, *others = done.values() or [set()]
+    return len(done) if all(other == first_one for other in others) else 1
 
 
 def in_order(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from micrograd.draw.scene.boxes import Box, Folding
+from micrograd.draw.scene.boxes import Box, Folding, beside_each_other
 from micrograd.draw.scene.names import shapes
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.engine import Value
@@ -69,6 +69,8 @@ def write(box: Box, folding: Folding) -> Writing:
     if box.group is not None:
         title, kind = box.group.title, box.group.kind
         size = f"{'' if kind == title else f'{printable(kind)} of '}{len(box.places):,} Values"
+        if not box.group.scope.key and (count := beside_each_other(outline, box)) > 1:
+            size = f"{count:,} alike, {size}"
         return Writing(wrapped(title), "", [Row("", size), *_of_group(box, exits, outline)])
     return Writing(wrapped(box.pattern, 30), "", _of_pattern(box, exits, outline))
 

@@ -66,21 +66,21 @@ def _held(path: str, thing: Any, around: set[int]) -> Iterator[tuple[str, Value]
 def assigned_names(order: Sequence[Value]) -> IdentityDict[Value, str]:
     """Name the results that a line `name = ...` assigned, recorded within `source_lines`.
 
-    A line that ran several times numbers its results.
+    A line that ran several times numbers its results; those of a list share its name.
     """
     lines = IdentityDict((v, line) for v in order if v.parents and (line := line_of(v)))
     used_there = IdentitySet(
         x for v, line in lines.items() for x in v.parents if lines.get(x) == line
     )
-    found: dict[str, list[Value]] = {}
+    found: dict[tuple[str, bool], list[Value]] = {}
     for v, line in lines.items():
-        name, operation = _assignment(*line)
+        name, operation, a_list = _assignment(*line)
         if name and (v not in used_there or operation == v._op):
-            found.setdefault(name, []).append(v)
+            found.setdefault((name, a_list), []).append(v)
     names: IdentityDict[Value, str] = IdentityDict()
-    for name, values in found.items():
+    for (name, a_list), values in found.items():
         for i, v in enumerate(values, start=1):
-            names[v] = name if len(values) == 1 else f"{name}{i}"
+            names[v] = name if len(values) == 1 or a_list else f"{name}{i}"
     return names
 
 
@@ -88,25 +88,28 @@ _SYMBOLS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 @functools.cache
-def _assignment(filename: str, number: int) -> tuple[str, str]:
-    """Return the name that a line assigns, and the operation it ends with if it has no other such.
+def _assignment(filename: str, number: int) -> tuple[str, str, bool]:
+    """Return the name that a line assigns, the operation it ends with, and if it makes a list.
 
-    That operation tells the result from partial results where a line uses what it made before.
+    That operation, if the line has no other such, tells the result from partial results where the
+    line uses what it made before.
     """
     try:
         (line,) = ast.parse(linecache.getline(filename, number).strip()).body
     except (SyntaxError, ValueError):
-        return "", ""
+        return "", "", False
     if isinstance(line, (ast.AugAssign, ast.AnnAssign)):
         target: ast.expr = line.target
     elif isinstance(line, ast.Assign) and len(line.targets) == 1:
         target = line.targets[0]
     else:
-        return "", ""
+        return "", "", False
     operations = [_operation(part) for part in ast.walk(line)]
-    last = _operation(line if isinstance(line, ast.AugAssign) else line.value)
+    made = line if isinstance(line, ast.AugAssign) else line.value
+    a_list = isinstance(made, ast.ListComp)
+    last = _operation(made.elt if isinstance(made, ast.ListComp) else made)
     name = target.id if isinstance(target, ast.Name) else ""
-    return name, last if operations.count(last) == 1 else ""
+    return name, last if operations.count(last) == 1 else "", a_list
 
 
 def _operation(part: ast.AST | None) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.engine import Value
+from micrograd.ops import STOPS
 from micrograd.programs.run.kernels import on_arrays
 from micrograd.programs.trace.tape import Tape
 
@@ -85,7 +86,10 @@ class Careful:
         for x, rule in zip(operands, op.derivatives):
             if tape.active[x] and rule is not None:
                 slope = _slope(rule, arguments)
-                self._add(arrived, x, np.where(adjoint == 0, 0.0, slope * adjoint))
+                stops = adjoint == 0
+                if op in STOPS:
+                    stops = stops | (slope == 0)
+                self._add(arrived, x, np.where(stops, 0.0, slope * adjoint))
 
     def _add(self, arrived: dict[int, Any], i: int, adjoint: Any) -> None:
         if not self._tape.varies[i]:  # all rows have a share in it
