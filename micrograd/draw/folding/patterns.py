@@ -187,7 +187,8 @@ def made_alike(level: Level) -> list[int]:
     """Give boxes that are made alike the same number."""
     outline, does = level.outline, level.does
     kind_at, home_at = outline.kind_at, outline.home_at
-    roles: list[int] = []  # looked at where leaves have no names
+    unnamed = [i for i, box in enumerate(level.boxes) if _is_unnamed(outline, box)]
+    roles = _roles(level) if len(unnamed) > 1 else [0] * len(level.boxes)
     numbers: dict[Hashable, int] = {}
     label: list[int] = []
     for i, box in enumerate(level.boxes):
@@ -204,8 +205,6 @@ def made_alike(level: Level) -> list[int]:
             made = does[i], home_at[last], used
         else:
             name = stem(outline.name_at[last])
-            if not name and not roles:
-                roles = _roles(level)
             made = kind_at[last], name, home_at[last], None if name else roles[i]
         label.append(numbers.setdefault(made, len(numbers)))
     for i, box in enumerate(level.boxes):  # constants go with what uses them
@@ -213,6 +212,13 @@ def made_alike(level: Level) -> list[int]:
             users = frozenset([label[x] for x in level.after[i]])
             label[i] = numbers.setdefault(("users", users), len(numbers))
     return label
+
+
+def _is_unnamed(outline: Outline, box: Box) -> bool:
+    """Tell whether a box is a leaf that has no name, and is no constant."""
+    i = box.places[-1]
+    is_leaf = not box.folded and not outline.operands[i]
+    return is_leaf and not outline.name_at[i] and outline.kind_at[i] is not Kind.CONSTANT
 
 
 def what(box: Box) -> str:
