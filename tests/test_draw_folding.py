@@ -219,6 +219,19 @@ def test_a_recurrent_cell_folds_though_its_state_comes_back() -> None:
     assert_no_way_leads_back(folding)
 
 
+def test_modules_of_several_models_are_told_apart_and_called_by_their_variables() -> None:
+    maker, judge = MLP(2, [4, 2]), MLP(2, [4, 1])
+    made: Any = maker([0.5, 0.25])
+    loss = judge(made)
+    numbered = titles(fold(Outline(loss), most=10))
+    assert numbered == ["MLP1.layers[0]", "MLP1.layers[1]", "MLP2.layers[0]", "MLP2.layers[1]"]
+    named = Outline(loss, names={"maker": maker, "nets": [judge]})
+    assert titles(fold(named, most=10)) == [
+        "maker.layers[0]", "maker.layers[1]", "nets[0].layers[0]", "nets[0].layers[1]"
+    ]  # fmt: skip
+    assert titles(fold(named, modules="network")) == ["maker", "nets[0]"]
+
+
 # Sums, chains, what is alike -------------------------------------------------------------------
 
 

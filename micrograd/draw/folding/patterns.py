@@ -43,11 +43,7 @@ class Level:
 
 
 def merged(
-    outline: Outline,
-    boxes: Iterable[Box],
-    label: Sequence[Hashable],
-    name: Mapping[Any, str],
-    whole: bool = False,
+    outline: Outline, boxes: Iterable[Box], label: Sequence[Hashable], name: Mapping[Any, str]
 ) -> list[Box]:
     """Return boxes after those of one label, unless it is None, are merged.
 
@@ -61,12 +57,13 @@ def merged(
         else:
             together.setdefault(key, []).append(box)
     for key, several in together.items():
-        if len(several) == 1:
-            found += several
-        else:
-            places = [i for box in several for i in box.places]
-            found.append(Box(outline, places, None, name[key], several, whole))
+        found += several if len(several) == 1 else [joined(outline, several, name[key])]
     return found
+
+
+def joined(outline: Outline, boxes: Sequence[Box], name: str, whole: bool = False) -> Box:
+    """Return a box that holds some others."""
+    return Box(outline, [i for box in boxes for i in box.places], None, name, boxes, whole)
 
 
 def sums_and_chains(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
