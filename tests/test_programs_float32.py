@@ -190,6 +190,9 @@ def test_integers_are_exact_or_raise() -> None:
             plain(rows)
     with pytest.raises(ValueError, match="the integer 16777217"):
         mg.program(lambda i: sum(i), dtype="float32")([[1], [2, 2**24 + 1]])
+    with pytest.raises(OverflowError, match="beyond the range"):
+        mg.program(lambda i: sum(i), dtype="float32")([[1], [2, 10**40]])
+    assert mg.program(lambda i: sum(i))([[1], [2, 10**40]]).data[1] == 1e40
 
 
 # Ways ------------------------------------------------------------------------------------------

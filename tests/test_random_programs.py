@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 import random_programs
-from random_cases import cases
+from random_cases import cases, failures
 from random_cases.cases import GLOBALS, Case
 from random_cases.comparing import Comparisons, WrongError
 from random_cases.failures import failure, report
 
 import micrograd as mg
 from micrograd import Value, nn, ops
-from micrograd.programs import Program
+from micrograd.programs import Program, arguments
 from micrograd.programs.lower import steps
+from micrograd.programs.lower.precision import SINGLE
 from micrograd.programs.lower.ragged import as_list, as_running, as_table, by_length
+from micrograd.programs.run import executable, executor
 
 SEED = 20260101
 MOST = 80  # cases, among which a fault must show
@@ -184,6 +186,41 @@ def test_a_wrong_sum_of_unlike_length_is_found(
     kinds = {"sums of unlike lengths", "running sums"}
     of_kind = (i for i in range(600) if kinds & set(cases.draw(SEED, i).kinds))
     assert any(failure(SEED, i) for i in of_kind)
+
+
+HALF = np.float16
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "wrong"),
+    [
+        (
+            executable,
+            "scaled",
+            lambda seeds: (1.0, 1.0) if isinstance(seeds, float) else (seeds, 1.0),
+        ),
+        (arguments, "converted", lambda array, dtype, what: array.astype(HALF).astype(dtype)),
+        (executor, "constants_in", lambda numbers, dtype: np.array(numbers, HALF).astype(dtype)),
+        (
+            executable,
+            "fill",
+            lambda buffer, numbers, what: np.copyto(buffer, np.array(numbers, HALF)),
+        ),
+    ],
+    ids=["scaled", "converted", "constants_in", "fill"],
+)
+def test_what_is_wrong_in_float32_alone_is_found(
+    module: Any, name: str, wrong: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let what concerns the numbers of programs be wrong where these are of float32."""
+    right = getattr(module, name)
+
+    def planted(*given: Any) -> Any:
+        single = any(x is SINGLE or getattr(x, "dtype", None) == SINGLE for x in given)
+        return (wrong if single or name == "scaled" else right)(*given)
+
+    monkeypatch.setattr(module, name, planted)
+    assert any(failure(SEED, i) for i in range(0, 2 * MOST, failures.SINGLE))
 
 
 def one_row_is_off(result: Any) -> None:

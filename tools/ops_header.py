@@ -57,7 +57,7 @@ ROWS = [op for op in ops.TABLE.values() if fits(op)]
 GAMMAS = ("gamma", "lgamma", "digamma", "polygamma")
 EXECUTED = [op for op in ops.TABLE.values() if op.name not in GAMMAS]
 # The executor's vectors for these are for operands of moderate size: see _loops.h.
-MODERATE = ("sin", "cos", "power")
+MODERATE = ("sin", "cos", "power", "arctan2", "hypot")
 
 
 def header() -> str:

@@ -28,8 +28,8 @@ static inline double pick(double which, double first, double second) {
 /* 2 to the power of a whole number to which ROUNDS was added. */
 static inline double two_to(double rounded) { return from_bits((to_bits(rounded) + 1023) << 52); }
 
-/* exp(r) - 1 where r is at most log(2) / 2: the series of Taylor, up to the 13th power. */
-static inline double series_of_exp(double r) {
+/* exp(r) - 1 - r where r is at most log(2) / 2: the series of Taylor, up to the 13th power. */
+static inline double squares_of_exp(double r) {
     double q = 1 / 6227020800.0;
     q = q * r + 1 / 479001600.0;
     q = q * r + 1 / 39916800.0;
@@ -42,8 +42,10 @@ static inline double series_of_exp(double r) {
     q = q * r + 1 / 24.0;
     q = q * r + 1 / 6.0;
     q = q * r + 1 / 2.0;
-    return r + r * r * q;
+    return r * r * q;
 }
+
+static inline double series_of_exp(double r) { return r + squares_of_exp(r); }
 
 static inline double quick_exp(double x) {
     const double below = pick(710.0 - x, x, 710.0), y = pick(below + 746.0, below, -746.0); /* inf, 0 beyond */
@@ -114,8 +116,8 @@ static inline double quick_expm1(double x) {
     return fabs(x) < 1e-17 ? x : found;
 }
 
-/* Where |x| is below 1, x more than the polynomial times x; else 1 - erfc(x), of which the logarithm is one. */
-static inline double small_erf(double x) {
+/* erf(x) - x where |x| is below 1. */
+static inline double rest_of_erf(double x) {
     const double z = x * x;
     double q = -7.798543850549947e-10;
     q = q * z + 1.3721520406351094e-08;
@@ -129,9 +131,10 @@ static inline double small_erf(double x) {
     q = q * z + 0.1128379167094513;
     q = q * z - 0.37612638903183543;
     q = q * z + 0.12837916709551256;
-    return x + x * q;
+    return x * q;
 }
 
+/* A polynomial from 1 to 6. */
 static inline double log_of_erfc(double x) {
     double q = 7.083796234423757e-14;
     q = q * x - 3.984045619916794e-12;
@@ -160,7 +163,7 @@ static inline double quick_erf(double x) {
     double y = fabs(x);
     y = y > 5.95 ? 5.95 : y; /* from there on 1 */
     const double large = copysign(1 - quick_exp(log_of_erfc(y)), x);
-    return fabs(x) < 1 ? small_erf(x) : large;
+    return fabs(x) < 1 ? x + rest_of_erf(x) : large;
 }
 
 /* sin and cos below a million: beyond, what is left of x when turns are taken away needs more digits. */
@@ -247,10 +250,59 @@ static inline double power_fitting(double x, double y) {
     return x > 0 ? size : wholes - ROUNDS == y ? signed_size : NAN;
 }
 
+/* exp(y^2) erfc(y) in two parts, from 0.5 to 28. */
+static inline double ratio_of_erfc(double y, double *rest) {
+    const double q = (y - 4) / (y + 4);
+    double p = -1.0843100442047919e-08;
+    p = p * q - 1.239129679809904e-08;
+    p = p * q + 1.0673888604657486e-07;
+    p = p * q + 6.747393283609862e-08;
+    p = p * q - 8.238720008442623e-07;
+    p = p * q + 2.990460036384219e-07;
+    p = p * q + 5.709554599737636e-06;
+    p = p * q - 1.1224410359390617e-05;
+    p = p * q - 2.4399372731347043e-05;
+    p = p * q + 0.00015062237320982762;
+    p = p * q - 0.00019925660853895014;
+    p = p * q - 0.0007577734202057846;
+    p = p * q + 0.0050319699578461954;
+    p = p * q - 0.016197734042296196;
+    p = p * q + 0.037167515540001035;
+    p = p * q - 0.06633036581328106;
+    p = p * q + 0.09373283499818572;
+    p = p * q - 0.10103906603626707;
+    p = p * q + 0.06809705425469742;
+    p = p * q + 0.015379652102619235;
+    p = p * q - 0.13962111684056255;
+    const double above = 1.2329951186255526 + p * q, above_rest = (1.2329951186255526 - above) + p * q;
+    const double below = 1 + 2 * y, below_rest = 1 - (below - 2 * y);
+    const double ratio = above / below, first = top(ratio), d = top(below);
+    const double product_lost = ((above - first * d) - first * (below - d)) - (ratio - first) * below;
+    *rest = (product_lost + (above_rest - ratio * below_rest)) / below;
+    return ratio;
+}
+
+/* Where |x| is below 0.6, 1 - x less what erf(x) is more than x; else this ratio times exp(-x^2), each with more
+ * digits than a number has, since their errors add up. */
+static inline double quick_erfc(double x) {
+    double y = fabs(x), ratio_rest;
+    y = y > 27.5 ? 27.5 : y; /* from there on 0 */
+    const double ratio = ratio_of_erfc(y, &ratio_rest);
+    const double z = top(y), rounded = z * z * -1.4426950408889634 + ROUNDS, k = rounded - ROUNDS;
+    const double whole = -(z * z) - k * LOG2_HIGH, less = (y - z) * (y + z) + k * LOG2_LOW;
+    const double r = whole - less, r_rest = (whole - r) - less;
+    const double tail = ratio + (ratio * r + (ratio * (squares_of_exp(r) + r_rest) + ratio_rest));
+    const double half = k * 0.5 + ROUNDS, rest = (k - (half - ROUNDS)) + ROUNDS;
+    const double scaled = tail * two_to(half) * two_to(rest), large = x < 0 ? 2 - scaled : scaled;
+    const double one = 1 - x, small = one + (((1 - one) - x) - rest_of_erf(x));
+    return fabs(x) < 0.6 ? small : large;
+}
+
 /* The rows of the table are made of these. */
 #define exp(x) quick_exp(x)
 #define expm1(x) quick_expm1(x)
 #define erf(x) quick_erf(x)
+#define erfc(x) quick_erfc(x)
 #define log(x) quick_log(x)
 #define log1p(x) quick_log1p(x)
 #define tanh(x) quick_tanh(x)

@@ -81,6 +81,9 @@ PLAIN_TERNARY(TERNARY_LOOP)
         } else if (s[0] == 1 && s[1] == 1 && s[2] == 0) {                                                   \
             const number z = *y;                                                                            \
             MODERATE_BLOCKS(name##_fits(x[i], z), name##_fitting(x[i], z), name##_value(x[i], z))           \
+        } else if (s[0] == 1 && s[1] == 0 && s[2] == 1) {                                                   \
+            const number z = *x;                                                                            \
+            MODERATE_BLOCKS(name##_fits(z, y[i]), name##_fitting(z, y[i]), name##_value(z, y[i]))           \
         } else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++) o[i * s[0]] = name##_value(x[i * s[1]], y[i * s[2]]);         \
     }

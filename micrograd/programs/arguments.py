@@ -58,6 +58,8 @@ class Ragged(Argument):
         """Return the numbers of some rows, which are alike: one column per row."""
         chosen = range(self.n) if rows is None else rows
         found = np.array([self._rows[row] for row in chosen], None if self.is_integer else float)
+        if found.dtype.kind == "O":  # of integers that are too large for int64
+            found = found.astype(float)
         return converted(found, self._dtype, self._what).T
 
 

@@ -183,8 +183,9 @@ class Paths:
                     parts, todo, rows, forgot = [], [], everything, True
                     left[:] = False
                 path = self._trace(inputs, int(rows[0]), int(numbers[rows[0]]))
+            is_new = path not in tried
             before = tried.setdefault(path, np.zeros(n, bool))
-            if not exact:
+            if not exact and not is_new:
                 left[rows[before[rows]]] = True
                 rows = rows[~before[rows]]
             if len(rows):
@@ -208,7 +209,8 @@ class Paths:
             some = inputs if len(rows) == n else _select(inputs, rows)
             values, state, differs = program.forward(some, len(rows))
             if differs is not None:
-                differs[tried[rows]] = len(path.truths)
+                if tried.any():
+                    differs[tried[rows]] = len(path.truths)
                 if (differs == len(path.truths)).all():
                     differs = None
             if differs is not None:
@@ -252,10 +254,10 @@ class Paths:
     def _others(self, path: Path, rows: Array, differs: Array) -> list[Todo]:
         """Group the rows that leave a path by the path that shares their truths up to there."""
         others: list[Todo] = []
-        for guard in np.unique(differs):
-            if guard < len(path.truths):
-                fork = path.forks[guard].next.get(not path.truths[guard])
-                others.append((fork and fork.longest, rows[differs == guard]))
+        for guard in np.flatnonzero(np.bincount(differs)[: len(path.truths)]):
+            fork = path.forks[guard].next.get(not path.truths[guard])
+            nearest = None if fork is None else fork.longest
+            others.append((nearest, rows[differs == guard]))
         return others
 
     def _trace(self, inputs: Inputs, row: int, number: int) -> Path:
@@ -389,5 +391,8 @@ class Paths:
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:
-    """Select some examples of the inputs."""
-    return {name: columns[:, rows] for name, columns in inputs.items()}
+    """Select some examples of the inputs, which lie as they did."""
+    return {
+        name: columns.T.take(rows, 0).T if columns.flags.f_contiguous else columns.take(rows, 1)
+        for name, columns in inputs.items()
+    }

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import micrograd
-from micrograd.programs.run import executor
+from micrograd.programs.run import executable, executor
 from micrograd.programs.straight import plan as straight_plan
-from random_cases import cases
+from random_cases import cases, single
 from random_cases.comparing import Comparisons, WrongError
 
 UNDEFINED = "a second derivative does not exist", "not defined there (its slope is nan)"
+SINGLE = 3  # so many cases are one that is a program of float32 as well
 SLOWEST = 20  # seconds for a case; what takes longer does not end
 
 
@@ -44,6 +45,8 @@ def failure(seed: int, number: int, limits: Limits = WHOLE) -> str | None:
     try:
         with _limited(SLOWEST), _planned(number), _in_chunks(case):
             Comparisons(case, limits.calls, limits.rows).check()
+            if number % SINGLE == 0:
+                single.check(case)
     except WrongError as error:
         return str(error)
     except (TypeError, ValueError) as error:
@@ -67,12 +70,19 @@ def _planned(number: int) -> Iterator[None]:
 
 @contextmanager
 def _in_chunks(case: cases.Case) -> Iterator[None]:
-    """Take few examples at a time in every second case: else only many thousands would be so."""
-    chunk = case.rng("chunks").choice([0, 0, 2, 3, 8])
+    """Take few examples at a time in every second case: else only many thousands would be so.
+
+    In a third of these, as few are in a block, of which calls of many examples have several.
+    """
+    rng = case.rng("chunks")
+    chunk, block = rng.choice([0, 0, 2, 3, 8]), rng.choice([8, executable.BLOCK, executable.BLOCK])
     if not chunk:
         yield
         return
-    with mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)):
+    with (
+        mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)),
+        mock.patch.multiple(executable, BLOCK=block, LONG=block),
+    ):
         yield
 
 

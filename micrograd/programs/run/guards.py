@@ -51,8 +51,10 @@ class Guards:
             numbers = buffer[of_buffer]
             found[places] = numbers if numbers.ndim > 1 else numbers[:, None]
         found ^= self._truths
-        if not found.any():
+        differ = np.flatnonzero(found.any(axis=1))
+        if not len(differ):
             return None
-        first: Array = found.argmax(axis=0)
-        first[~found.any(axis=0)] = len(found)
+        first = np.full(self._n, len(found))
+        for guard in differ[::-1]:  # few, as a rule: argmax takes a loop of its own for each row
+            np.putmask(first, found[guard], guard)
         return first

@@ -93,6 +93,7 @@ _VECTORS_IN_C = (
     *(ops.add, ops.subtract, ops.multiply, ops.divide, ops.negative, ops.abs, ops.sign, ops.sqrt),
     *(ops.maximum, ops.minimum, ops.less, ops.less_equal, ops.equal),
     *(ops.exp, ops.expm1, ops.log, ops.log1p, ops.tanh, ops.sin, ops.cos, ops.power),
+    *(ops.arcsin, ops.arccos, ops.arctan, ops.arctan2, ops.hypot),
 )
 
 
