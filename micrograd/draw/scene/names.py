@@ -26,7 +26,8 @@ def names_of(given: Mapping[Any, Any] | None) -> IdentityDict[Value, str]:
     Raises TypeError for keys that are neither.
 
     >>> w, b = [Value(1.0), Value(2.0)], Value(3.0)
-    >>> list(names_of({"w": w, "b": b}).values()), names_of({b: "offset"})[b]
+    >>> found = names_of({"w": w, "b": b})
+    >>> [found[v] for v in (*w, b)], names_of({b: "offset"})[b]
     (['w[0]', 'w[1]', 'b'], 'offset')
     """
     names: IdentityDict[Value, str] = IdentityDict()
