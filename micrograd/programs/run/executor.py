@@ -71,7 +71,7 @@ class Workspace:
         Give the first guard of each example that comes out otherwise than on this path, or how
         many guards there are; None if all hold.
         """
-        self._fill(inputs)
+        self._quietly.run(self._fill, inputs)  # a number of float64 may be infinite in float32
         self._quietly.run(_run, self._forward)
         for place, results in self._outputs:
             out[place] = results
@@ -90,7 +90,7 @@ class Workspace:
 
     def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
         """Compute the gradients from the inputs, chunk by chunk where that is how steps run."""
-        self._fill(inputs)
+        self._quietly.run(self._fill, inputs)  # a number of float64 may be infinite in float32
         self._sow(seeds)
         self._quietly.run(_run, self._forward_and_backward, self._end)
         return self.gradients
