@@ -226,9 +226,9 @@ class _Evaluated:
     def _look_at(self, result: Any) -> None:
         """Check the parameters of a result, unless the latest had the same."""
         used, before = lease_of(result).node.args, self._used
-        if before is not None and len(used) == len(before) and not isinstance(result, tuple):
-            if all(map(is_, used, before)):
-                return
+        is_one = not isinstance(result, tuple)
+        if is_one and before and len(used) == len(before) and all(map(is_, used, before)):
+            return
         if self is self._objective._results:
             self._check(result)
         self._used = used
