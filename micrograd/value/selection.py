@@ -144,12 +144,11 @@ def _listed(values: Any, name: str) -> list[Any]:
 
 @called_as("micrograd.logsumexp([x, y])")
 def logsumexp(values: Iterable[Any]) -> Any:
-    """Return log(exp(a) + exp(b) + ...) of some numbers or Values, as one operation.
+    """Return log(exp(a) + exp(b) + ...) of some numbers or Values.
 
-    It never overflows. Its slopes are the softmax of the values, exp(x - result), as right as the
-    result is rounded: to about 1e-16 times it, relatively. Where the result is infinite, the
-    values that are equal to it share the slope (in `grad` within a program, it is nan there).
-    Raises ValueError where there are none.
+    It never overflows: the largest is taken off all of them first, and added in the end. Its slopes
+    are the softmax of the values. Where the result is infinite, the values that are equal to it
+    share the slope. Raises ValueError where there are none.
 
     >>> from micrograd import Value
     >>> x = [Value(1000.0), Value(1000.0)]
@@ -159,7 +158,12 @@ def logsumexp(values: Iterable[Any]) -> Any:
     1000.6931 0.5000 0.5000
     """
     operands = _listed(values, "logsumexp")
-    return logsumexp_of(len(operands))(*operands)
+    largest = largest_of(len(operands))(*operands)
+    # The result does not depend on the shift. Without it, slopes would be as right as a large
+    # result is rounded.
+    is_finite = ops.less(ops.abs(largest), math.inf)
+    shift = ops.stop_gradient(ops.where(is_finite, largest, 0.0))
+    return shift + logsumexp_of(len(operands))(*[x - shift for x in operands])
 
 
 @cache
@@ -169,7 +173,8 @@ def logsumexp_of(count: int) -> Selection:
     def rule(j: int) -> Rule:
         def slope(*operands: Any) -> Any:
             *values, out = operands
-            if hasattr(out, "_apply") or not _any(is_infinite := ops.equal(ops.abs(out), math.inf)):
+            is_infinite = ops.equal(ops.abs(out), math.inf)
+            if not _may_hold(is_infinite):
                 return ops.exp(values[j] - out)
             sharing = sum(ops.equal(x, out) for x in values)
             share = ops.equal(values[j], out) / ops.where(is_infinite, sharing, 1.0)
@@ -182,12 +187,18 @@ def logsumexp_of(count: int) -> Selection:
     return op
 
 
-def _any(truth: Any) -> bool:
-    """Return whether a truth holds, or one of an array of them does."""
+def _may_hold(truth: Any) -> bool:
+    """Return whether a truth holds, or one of an array of them, or in another row of a program."""
+    if isinstance(truth, ValueBase):
+        number = getattr(truth, "_number", 0.0)  # none of a symbol: programs see to infinity later
+        return number != 0 or (hooks.tracer_here() is not None and hasattr(truth, "_number"))
     return bool(truth.any() if hasattr(truth, "any") else truth)
 
 
 def _log_of_sum(*values: Any) -> Any:
+    if all(x.__class__ is float and math.isfinite(x) for x in values):  # the usual case, quickly
+        highest = sorted(values)[-1]
+        return math.log(sum(math.exp(x - highest) for x in values)) + highest
     largest = reduce(ops.maximum, values)
     is_finite = ops.less(ops.abs(largest), float("inf"))
     shift = ops.where(is_finite, largest, 0.0)  # two infinities have no difference
