@@ -166,3 +166,17 @@ def test_a_missing_number_moves_nothing_where_another_way_is_chosen(inner: Any) 
             ]
         assert np.isfinite(expected).all()
         np.testing.assert_allclose(program(function)(rows).data, expected, rtol=1e-12)
+
+
+def test_a_slope_that_is_only_chosen_at_kinks_moves_nothing_elsewhere() -> None:
+    """A negative base has the slope nan by its exponent, which is 0 around, but for the kinks."""
+
+    def f(v: Any) -> Any:
+        second = mg.grad(mg.grad(lambda u: mg.maximum(u, v[2]) + mg.ops.abs(u)))(v[0])
+        return v[1] ** second + v[0]
+
+    rows = [[1.0, -1.7, 0.5], [-1.0, -1.7, 2.0], [1.0, -1.7, 1.0]]
+    slopes = mg.grad(mg.program(f))(rows).data
+    for row, own in zip(rows[:2], slopes):
+        assert own.tolist() == mg.grad(f)(row).tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(slopes[2]).any()  # at a tie

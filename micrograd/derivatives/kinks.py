@@ -157,7 +157,7 @@ class Unreached:
             return slope, 1.0  # zero times what arrived, which may be nan
         here = self._of.get(id(node))
         there = here
-        if node.op in ops.STOPS:
+        if node.op in ops.STOPS or isinstance(node.op, Choice):
             passed_by = ops.equal(slope, 0.0)
             there = passed_by if here is None else ops.less(0.0, here + passed_by)
         operand, nothing = id(node.args[i]), there
