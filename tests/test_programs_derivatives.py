@@ -180,3 +180,28 @@ def test_a_slope_that_is_only_chosen_at_kinks_moves_nothing_elsewhere() -> None:
     for row, own in zip(rows[:2], slopes):
         assert own.tolist() == mg.grad(f)(row).tolist() == [1.0, 0.0, 0.0]
     assert np.isnan(slopes[2]).any()  # at a tie
+
+
+@pytest.mark.parametrize(
+    ("f", "at"),
+    [
+        (lambda x: mg.sqrt(x) * 0.0 + x, [0.0, 1.0]),
+        (lambda x: mg.sqrt(x) * mg.ops.less(1.0, x) + x, [0.0, 1.0, 4.0]),
+        (lambda x: mg.relu(-mg.sqrt(x)), [0.0, 2.0]),
+        (lambda x: mg.grad(lambda u: mg.relu(-mg.sqrt(u)))(x), [0.0, 2.0]),
+        (lambda x: mg.arcsin(x) * (1 - x), [1.0, 0.5]),
+        (lambda x: mg.ops.cbrt(x) * x, [0.0, -0.5]),
+        (lambda x: x**0.5 * mg.tanh(x), [0.0, 0.5]),
+    ],
+)
+def test_a_zero_stops_an_infinite_slope_in_rows_as_in_the_loop(f: Any, at: list[float]) -> None:
+    traced = mg.program(f)
+    found = mg.grad(traced)(at).data
+    np.testing.assert_allclose(found, [mg.grad(f)(x) for x in at], rtol=1e-14, atol=0)
+    for x, bend in zip(at, mg.hessian(traced)(at).data):
+        try:
+            expected = mg.hessian(f)(x)
+        except ZeroDivisionError:  # what the zero depends on moves an infinite slope
+            expected = math.nan
+        np.testing.assert_allclose(bend, expected, rtol=1e-13, atol=0)
+    assert np.isinf(mg.grad(mg.program(mg.sqrt))([0.0]).data).all()

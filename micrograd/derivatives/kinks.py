@@ -15,6 +15,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
 from micrograd.value import hooks
+from micrograd.value.numbers import is_number
 from micrograd.value.selection import Extreme
 
 
@@ -117,6 +118,14 @@ def choice(op: Op, i: int) -> Choice:
     return made
 
 
+def _zero(*_: Any) -> float:
+    return 0.0
+
+
+def _always(_: Any) -> float:
+    return 1.0
+
+
 # While a program is traced, slopes hold for all rows, also where a graph would raise --------------
 
 # Their slopes are numbers where they are not defined themselves.
@@ -141,11 +150,35 @@ def _is_level(slope: Any) -> bool:
     return is_choice and slope.args[0]._is_plain_number and slope._number == 0
 
 
+# Operations that have a number where their slope is infinite.
+_STEEP = (ops.sqrt, ops.cbrt, ops.power, ops.arcsin, ops.arccos, ops.arccosh)
+
+
+def _is_steep(node: Value, i: int) -> bool:
+    """Return whether a slope may be infinite where the operation is not."""
+    if node.op is ops.power:
+        return i == 0 and not (is_number(exponent := node.args[1]) and exponent >= 1)
+    return node.op in _STEEP
+
+
+def _stopped(slope: Any, adjoint: Value) -> Any:
+    """Return a product in which a zero that arrives stops an infinite slope, as in a graph.
+
+    Differentiated again there, it is nan: in a graph, that is an error.
+    """
+    stops = ops.equal(adjoint, 0.0) * ops.equal(ops.abs(slope), math.inf)
+    return ops.where(stops, choice(_nothing, 0)(0.0, adjoint), slope * adjoint)
+
+
+_nothing = Op("nothing", _zero, _zero)
+KINKS[_nothing] = {(0, 0): _always}
+
+
 class Unreached:
     """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
 
     What does not arrive passes nothing on there, though a slope be infinite, or nan since a number
-    is missing. A zero that arrives is another thing: it may vary.
+    is missing. A zero that arrives is another thing: it may vary. It stops what is infinite only.
     """
 
     def __init__(self) -> None:
@@ -161,6 +194,8 @@ class Unreached:
             passed_by = ops.equal(slope, 0.0)
             there = passed_by if here is None else ops.less(0.0, here + passed_by)
         operand, nothing = id(node.args[i]), there
+        if isinstance(adjoint, Value) and _is_steep(node, i):
+            slope, adjoint = _stopped(slope, adjoint), 1.0
         if operand in self._of:
             before = self._of[operand]
             there = None if before is None or there is None else before * there
