@@ -169,7 +169,7 @@ def test_models_lists_states_and_optimisers_show_themselves_in_notebooks() -> No
     net([1.0, 2.0]).backward()
     html = net._repr_html_()
     assert "MLP: 337 parameters" in html
-    assert '<td style="text-align: left; padding: 3px 8px">layers[1].neurons.w</td>' in html
+    assert '<td style="text-align:left;padding:3px 8px">layers[1].neurons.w</td>' in html
     assert ">16 x 16<" in html
     parameters: Any = net.parameters()
     assert "layers[0].neurons[0].w[0]" in parameters._repr_html_()

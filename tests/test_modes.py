@@ -472,6 +472,15 @@ def test_strict_finds_a_bias_that_is_a_number() -> None:
         (neuron([1.0, 2.0]) + 5).backward()
 
 
+def test_strict_finds_a_list_of_weights_that_are_numbers() -> None:
+    model = mg.nn.MLP(2, [2, 1], activation="tanh")
+    model.layers[0].neurons[1].w = [0.5, -0.5]  # type: ignore[list-item]
+    told = r"neurons\[1\]\.w\[0\] is the number 0.5, where a Value was"
+    with mg.strict(), pytest.raises(RuntimeError, match=told):
+        model([1.0, 2.0]).backward()
+    model([1.0, 2.0]).backward()  # the original allows it
+
+
 def test_strict_lets_modules_keep_results() -> None:
     class Kept(mg.nn.Module):
         def __init__(self) -> None:

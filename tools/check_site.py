@@ -42,7 +42,10 @@ MODULES = [
 WORDS = {"delta", "accumul", "theta", "gradient", "partial", "transpos", "sigmoid", "backprop"}
 
 # What others call what is here: the search leads to the reference.
-USUAL = {"adam", "mseloss", "mean", "squar", "softmax", "linear", "item", "detach", "tensor"}
+USUAL = {
+    "adam", "mse", "mseloss", "mean", "squar", "softmax", "linear", "item", "detach", "tensor",
+    "visual", "topolog", "vanish", "explod", "schedul",
+}  # fmt: skip
 
 
 def main(site: Path) -> None:

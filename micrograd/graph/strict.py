@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -176,19 +176,20 @@ def _check_module(module: Any) -> None:
                 f"{name} is the result of {described_call(thing.op, thing.args)}, no parameter any "  # type: ignore[arg-type]
                 f"more: write {name}.data -= ..., which keeps the parameter"
             )
-        for attribute in _declared(thing):
-            if is_number(x := getattr(thing, attribute, None)):
-                raise _untrained(_name(module, (path, ".{}", attribute)), x)
+        for x, place in _declared(thing, path):
+            if is_number(x):
+                raise _untrained(_name(module, place), x)
 
 
-def _declared(thing: Any) -> list[str]:
-    """Return the attributes that the class of a thing declares as Values: `b: Value`."""
-    return [
-        attribute
-        for kind in type(thing).__mro__
-        for attribute, declared in vars(kind).get("__annotations__", {}).items()
-        if declared in ("Value", Value)
-    ]
+def _declared(thing: Any, path: Path) -> Iterator[tuple[Any, Path]]:
+    """Yield what the class of a thing declares as Values, `b: Value` and `w: list[Value]`."""
+    for kind in type(thing).__mro__:
+        for attribute, declared in vars(kind).get("__annotations__", {}).items():
+            x, place = getattr(thing, attribute, None), (path, ".{}", attribute)
+            if declared in ("Value", Value):
+                yield x, place
+            elif declared in ("list[Value]", list[Value]) and isinstance(x, (list, tuple)):
+                yield from ((y, (place, "[{!r}]", i)) for i, y in enumerate(x))
 
 
 def _untrained(name: str, x: Any) -> RuntimeError:

@@ -102,4 +102,3 @@ static inline float quick_expm132(float x) {
 #define log(x) quick_log32(x)
 #define log1p(x) quick_log1p32(x)
 #define tanh(x) quick_tanh32(x)
-#define fabs(x) fabsf(x)

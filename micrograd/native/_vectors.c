@@ -34,15 +34,40 @@ typedef __attribute__((may_alias)) number One;
 typedef VECTOR(16) Short;
 #define LANES ((int)(sizeof(Vector) / sizeof(number)))
 
+/* A vector of these places of two others, which are counted through both. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLED(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLED(a, b, ...) __builtin_shuffle(a, b, (__typeof__((a) < (b))){__VA_ARGS__})
+#endif
+/* The first so many numbers of every twice as many, and those behind them. */
+#define LOWER(e, width) ((e) / (width)*2 * (width) + (e) % (width)) % (2 * LANES)
+#define UPPER(e, width) (LOWER(e, width) + (width)) % (2 * LANES)
+#define TWO(of, e, width) of(e, width), of(e + 1, width)
+#define FOUR(of, e, width) TWO(of, e, width), TWO(of, e + 2, width)
+#define EIGHT(of, e, width) FOUR(of, e, width), FOUR(of, e + 4, width)
+#define SIXTEEN(of, e, width) EIGHT(of, e, width), EIGHT(of, e + 8, width)
+#ifdef SINGLE
+#define PLACES_SHORT FOUR
+#define PLACES_MIDDLE EIGHT
+#define PLACES_LONG SIXTEEN
+#else
+#define PLACES_SHORT TWO
+#define PLACES_MIDDLE FOUR
+#define PLACES_LONG EIGHT
+#endif
+
 #define NAME(name) name##_short
 #define TARGET
 #define Vector Short
+#define PLACES PLACES_SHORT
 #define Half One
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
 #undef Vector
+#undef PLACES
 #undef Half
 
 #ifdef __x86_64__
@@ -52,17 +77,20 @@ typedef VECTOR(64) Long;
 #define NAME(name) name##_middle
 #define TARGET __attribute__((target("avx2,fma")))
 #define Vector Middle
+#define PLACES PLACES_MIDDLE
 #define Half Short
 #include "_loops.h"
 #include "_tiles.h"
 #undef NAME
 #undef TARGET
 #undef Vector
+#undef PLACES
 #undef Half
 
 #define NAME(name) name##_long
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
 #define Vector Long
+#define PLACES PLACES_LONG
 #define Half Middle
 #include "_loops.h"
 #include "_tiles.h"

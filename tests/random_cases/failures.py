@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import micrograd
-from micrograd.programs.run import executor
+from micrograd.programs.run import executable, executor
 from micrograd.programs.straight import plan as straight_plan
 from random_cases import cases, single
 from random_cases.comparing import Comparisons, WrongError
@@ -70,12 +70,19 @@ def _planned(number: int) -> Iterator[None]:
 
 @contextmanager
 def _in_chunks(case: cases.Case) -> Iterator[None]:
-    """Take few examples at a time in every second case: else only many thousands would be so."""
-    chunk = case.rng("chunks").choice([0, 0, 2, 3, 8])
+    """Take few examples at a time in every second case: else only many thousands would be so.
+
+    In a third of these, as few are in a block, of which calls of many examples have several.
+    """
+    rng = case.rng("chunks")
+    chunk, block = rng.choice([0, 0, 2, 3, 8]), rng.choice([8, executable.BLOCK, executable.BLOCK])
     if not chunk:
         yield
         return
-    with mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)):
+    with (
+        mock.patch.object(executor, "chunk_of", lambda storages, memories, n, size: min(n, chunk)),
+        mock.patch.multiple(executable, BLOCK=block, LONG=block),
+    ):
         yield
 
 

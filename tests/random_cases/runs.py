@@ -32,7 +32,10 @@ def draw(rng: random.Random, nodes: int, results: int) -> list[Call]:
     budget = 30_000 if rng.random() < 0.05 else 5_000
     sizes = [_rows(rng, nodes) for _ in range(rng.choice((1, 1, 2, 2)))]
     calls = [rng.choice(sizes) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
-    return [_call(rng, rows, budget // (len(calls) * nodes), results) for rows in calls]
+    drawn = [_call(rng, rows, budget // (len(calls) * nodes), results) for rows in calls]
+    if rng.random() < 0.4:  # as in training: what was asked for is computed ahead the next time
+        drawn = [call._replace(reduction=drawn[0].reduction) for call in drawn]
+    return drawn
 
 
 def _rows(rng: random.Random, nodes: int) -> int:

@@ -6,7 +6,7 @@ where z is not used again. So a program keeps to fewer bytes, which stay in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,19 +109,20 @@ def _shape(storage: Storage, n: int, long: int, line: int) -> tuple[int, int]:
 
 
 def share(
-    storages: Sequence[Storage], steps: Sequence[Step], needed: Mapping[int, int], forward: int
+    storages: Sequence[Storage],
+    steps: Sequence[Step],
+    needed: Mapping[int, int],
+    outside: Container[int],
 ) -> list[int]:
     """Assign the computed arrays to memories, and return the number of rows of each memory.
 
-    `needed` are the times, as indices of steps, until which some storages are read from outside.
-    The first steps, `forward` of them, are a pass by themselves; memories are shared with storages
-    of other passes, or by those that none needs but their own.
+    `needed` are the times, as indices of steps, until which some storages must stay. Those that are
+    read from `outside` do not share a memory with others, of which a chunk of the examples will do.
     """
     first, last = _times(steps, needed)
-    for index, begin in first.items():
+    for index in first:
         own = storages[index]
-        alone = index not in needed and (begin < forward) == (last[index] < forward)
-        own.temporary = alone and own.kind == "computed" and own.varies
+        own.temporary = index not in outside and own.kind == "computed" and own.varies
     memories = _Memories(storages)
     ending: dict[int, list[int]] = {}
     for storage, time in last.items():

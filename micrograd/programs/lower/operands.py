@@ -20,7 +20,7 @@ class Storage:
     by_example = False  # whether an example's numbers lie side by side, as they are given
     memory: int | None = None  # which one it shares with others; None if it has its own
     asked = False  # whether it holds guards, each once; such storages lie side by side
-    temporary = False  # whether no other pass needs it, so that a chunk of examples will do
+    temporary = False  # whether only steps read it, so that a chunk of examples will do
 
     def __init__(self, kind: str, rows: int, varies: bool, name: str = "") -> None:
         self.kind = kind  # PARAMETERS, CONSTANTS, INPUT, "gradients" or "computed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -45,19 +45,13 @@ class Plan:
         self._read_outputs([steps.row(i) for i in lifted.outputs], truths)
         copied = steps.elsewhere()
         self.copied = [(s, *np.array(pairs).T) for s, pairs in copied.items()]
-        lifetimes = self._lifetimes(copied)
-        self.memories: list[int] = share(self.storages, *lifetimes, len(self.forward))
+        self.memories: list[int] = share(self.storages, *self._lifetimes(copied))
 
     @cached_property
-    def passes(self) -> tuple[Pass, Pass, Pass] | None:
-        """Return the forward pass, the backward pass and both, in chunks, if that is possible."""
-        forward, backward = in_chunks(self.forward), in_chunks(self.backward)
-        both = in_chunks([*self.forward, *self.backward])
-        return (
-            None
-            if forward is None or backward is None or both is None
-            else (forward, backward, both)
-        )
+    def passes(self) -> tuple[Pass, Pass] | None:
+        """Return the forward pass and the whole step, in chunks, if both are possible."""
+        forward, both = in_chunks(self.forward), in_chunks([*self.forward, *self.backward])
+        return None if forward is None or both is None else (forward, both)
 
     def _read_outputs(self, rows: list[tuple[int, int]], truths: Sequence[bool]) -> None:
         """Tell where the results stand, and, by storage, the guards, which come behind them."""
@@ -88,17 +82,23 @@ class Plan:
                 if view.storage in inputs and not _as_matrix(step):
                     inputs[view.storage].by_example = False
 
-    def _lifetimes(self, copied: Iterable[int]) -> tuple[list[Step], dict[int, int]]:
-        """All steps, and until when what is read from outside must stay."""
+    def _lifetimes(
+        self, copied: Iterable[int]
+    ) -> tuple[list[Step], dict[int, int], Container[int]]:
+        """All steps, until when what is read later must stay, and what is read from outside.
+
+        The results are read after the forward pass, or after both.
+        """
         steps = [*self.forward, *self.backward]
-        needed = {storage: len(self.forward) for storage, _ in self.outputs}
-        needed |= {storage: len(self.forward) for storage, *_ in self.guards}
+        outside = {s for s, *_ in (*self.outputs, *self.guards)} | {*copied}
+        needed = dict.fromkeys(outside, len(steps))
         for step in self.backward:  # which may be taken again
             for view in step.operands:
                 needed[view.storage] = len(steps)
         for step in self.backward:
-            needed.pop(step.out.storage, None)
-        return steps, needed | dict.fromkeys(copied, len(steps))
+            if step.out.storage not in outside:
+                needed.pop(step.out.storage, None)
+        return steps, needed, outside
 
 
 def _times(lifted: Lifted) -> list[int]:

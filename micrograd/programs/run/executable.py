@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.native.threads import available, in_order
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
+from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.precision import DOUBLE, SINGLE, fill, scaled
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.tape import Tape
+from micrograd.value import hooks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,25 +29,30 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BLOCK = 8192  # examples in one go; their rows of numbers stay in the cache
+LONG = 2**15  # where these go through the cache in chunks
+SEVERAL = 16  # chunks that are worth a second block, which another thread may take
 KEPT = 4  # idle workspaces
+HELD = 2**28  # bytes of the inputs of a call that its workspaces hold, where steps run in chunks
 
 
-class Kept(NamedTuple):
-    """The state of a call of many blocks: all that each block is computed again from."""
+class Blocks:
+    """The state of a call of several blocks: their workspaces, or what they are computed from."""
 
-    inputs: Mapping[str, Array]
-    numbers: Array  # the parameters' data
-    n: int
+    ahead: float | None = None  # as of a workspace
+    asked = False
 
-    def spans(self) -> list[slice]:
-        """Return the examples of each block; there are as many for each of four threads."""
-        count = -(-self.n // (4 * BLOCK)) * 4
-        even = LINE // SINGLE.itemsize  # so that each begins at the start of a line of the cache
-        size = -(-self.n // (count * even)) * even
-        return [slice(i, min(i + size, self.n)) for i in range(0, self.n, size)]
+    def __init__(self, numbers: Array, spans: list[slice]) -> None:
+        self.numbers = numbers  # the parameters' data
+        self.spans = spans  # the examples of each block
+        self.inputs: Mapping[str, Array] = {}
+        self.workspaces: list[Workspace] | None = None
+
+    def given(self, block: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the inputs of a block."""
+        return {name: columns[:, self.spans[block]] for name, columns in inputs.items()}
 
 
-State = Union[Workspace, Kept]
+State = Union[Workspace, Blocks]
 
 
 class Executable:
@@ -53,6 +60,8 @@ class Executable:
 
     threads: int | None = None  # what the program was asked to use
     dtype: np.dtype[Any] = DOUBLE  # what it computes in
+    _asked: float | None = None  # the seeds of the last reverse pass
+    _held: int = 0  # how many workspaces a call of several blocks has
 
     def __init__(
         self,
@@ -74,7 +83,8 @@ class Executable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: no memory, and no numbers but those of the parameters."""
-        temporary = {"block", "_numbers", "_idle", "careful"}
+        temporary = {"block", "_numbers", "_idle", "_asked", "_held"}
+        temporary |= {"_most", "_is_in_chunks", "careful"}
         return {name: x for name, x in vars(self).items() if name not in temporary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -85,33 +95,47 @@ class Executable:
         """Return the results, of shape (k, n), and what `backward` needs of this call.
 
         The third is the first guard of each example that comes out otherwise, or None; see
-        `Workspace.forward`.
+        `Workspace.forward`. Seeds that the last reverse pass was for will be asked for again: where
+        it costs less, their gradients are computed in one go.
         """
         out = np.empty((self.width, n), self.dtype)
-        if n <= BLOCK:
-            workspace = self._workspace(n)
-            changes = self.block.pull_data()
-            if changes != workspace.changes:
-                fill(workspace.parameters, self._numbers, "a parameter")
-                workspace.changes = changes
-            differs = workspace.forward(inputs, out)
-            return out, workspace, differs
-        self.block.pull_data()
-        numbers = self._numbers.copy()
-        if self.plan.backward:
-            inputs = {name: columns.copy("K") for name, columns in inputs.items()}
-        kept = Kept(inputs, numbers, n)
-        first = np.full(n, self.plan.count_guards)
+        ahead = None if hooks.forgets() else self._asked
+        changes = self.block.pull_data()
+        spans = self._spans(n) if n > self._most else []
+        if len(spans) > 1:
+            return self._forward_in_blocks(inputs, out, ahead, spans)
+        workspace = self._workspace(n)
+        if changes != workspace.changes:
+            fill(workspace.parameters, self._numbers, "a parameter")
+            workspace.changes = changes
+        differs = workspace.forward(inputs, out, ahead)
+        return out, workspace, differs
 
-        def compute(span: slice) -> None:
-            workspace, own = self._on(kept, span)
-            differs = workspace.forward(own, out[:, span])
-            self.give_back(workspace)
+    def _forward_in_blocks(
+        self, inputs: Mapping[str, Array], out: Array, ahead: float | None, spans: list[slice]
+    ) -> tuple[Array, State, Array | None]:
+        blocks = Blocks(self._numbers.copy(), spans)
+        found: list[Workspace] = []
+        first = np.full(out.shape[1], self.plan.count_guards)
+        if not self.plan.backward:
+            blocks.inputs = inputs
+        elif self._is_in_chunks and sum(x.nbytes for x in inputs.values()) <= HELD:
+            blocks.workspaces, blocks.ahead = found, ahead
+            self._held = len(spans)
+        else:
+            ahead, blocks.inputs = None, {name: x.copy("K") for name, x in inputs.items()}
+
+        def compute(block: int) -> Workspace:
+            workspace, span = self._of(blocks, block), spans[block]
+            differs = workspace.forward(blocks.given(block, inputs), out[:, span], ahead)
             if differs is not None:
                 first[span] = differs
+            if blocks.workspaces is None:
+                self._keep(workspace)
+            return workspace
 
-        in_order(compute, kept.spans(), lambda _: None, self._threads_for(kept))
-        return out, kept, first if (first < self.plan.count_guards).any() else None
+        self._in_order(compute, blocks, found.append)
+        return out, blocks, first if (first < self.plan.count_guards).any() else None
 
     def backward(self, state: State, seeds: Array | float) -> Array:
         """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
@@ -125,29 +149,60 @@ class Executable:
         return self._backward(state, seeds).astype(DOUBLE) * scale
 
     def _backward(self, state: State, seeds: Array | float) -> Array:
+        self._asked = seeds if isinstance(seeds, float) else None
+        state.asked = True
         if isinstance(state, Workspace):
             return self._finite(state, state.backward(seeds), seeds)
-        kept = state
+        blocks = state
         gradients = np.zeros(len(self.parameters))
 
-        def compute(span: slice) -> Array:
-            workspace, inputs = self._on(kept, span)
-            some = seeds if isinstance(seeds, float) else seeds[:, span]
+        def compute(block: int) -> Array:
+            some = seeds if isinstance(seeds, float) else seeds[:, blocks.spans[block]]
+            if blocks.workspaces is not None:
+                workspace = blocks.workspaces[block]
+                return self._finite(workspace, workspace.backward(some), some)
+            workspace, inputs = self._of(blocks, block), blocks.given(block, blocks.inputs)
             found: Array = self._finite(workspace, workspace.both(inputs, some), some).copy()
-            self.give_back(workspace)
+            self._keep(workspace)
             return found
 
         def add(found: Array) -> None:
             np.add(gradients, found, gradients)
 
-        in_order(compute, kept.spans(), add, self._threads_for(kept))
+        self._in_order(compute, blocks, add)
         return gradients
 
-    def _threads_for(self, kept: Kept) -> int:
-        """Return on how many threads to compute: on one where a step is a call of Python."""
-        workspace, _ = self._on(kept, kept.spans()[0])
-        self.give_back(workspace)
-        return available(self.threads) if workspace.is_in_chunks else 1
+    def _in_order(
+        self, compute: Callable[[int], Any], blocks: Blocks, take: Callable[[Any], None]
+    ) -> None:
+        """Compute each block, on threads if there is something to compute, and take them."""
+        is_known = blocks.asked and blocks.ahead is not None and blocks.ahead == self._asked
+        threads = available(self.threads) if self._is_in_chunks and not is_known else 1
+        in_order(compute, range(len(blocks.spans)), take, threads)
+
+    @cached_property
+    def _most(self) -> int:
+        """The most examples that are one block for sure."""
+        chunk = chunk_of(self.plan.storages, self.plan.memories, BLOCK, self.dtype.itemsize)
+        return min(BLOCK, SEVERAL * chunk)
+
+    @cached_property
+    def _is_in_chunks(self) -> bool:
+        """Whether blocks run in chunks; else a step is a call of Python, which has no threads."""
+        workspace = self._workspace(2 * BLOCK)
+        self._keep(workspace)
+        return workspace.is_in_chunks
+
+    def _spans(self, n: int) -> list[slice]:
+        """Return the examples of each block: as many blocks for each of two threads, or four."""
+        if n <= BLOCK and not self._is_in_chunks:
+            return []
+        count = 4 * -(-n // (4 * (LONG if self._is_in_chunks else BLOCK)))
+        if n < 2 * self._most:
+            count = 2
+        even = LINE // SINGLE.itemsize  # so that each begins at the start of a line of the cache
+        size = -(-n // (count * even)) * even
+        return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
     def _finite(self, workspace: Workspace, gradients: Array, seeds: Array | float) -> Array:
         """Return gradients of a workspace, computed anew if some are not finite."""
@@ -163,18 +218,24 @@ class Executable:
 
     def give_back(self, state: State) -> None:
         """Return the workspace of a call that nothing refers to any more to the pool."""
-        if isinstance(state, Workspace):
-            self._idle.append(state)
-            if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
-                most = max(KEPT, available(self.threads) + 1)
-                del self._idle[:-most]
+        if state.ahead is not None and not state.asked:
+            self._asked = None  # to compute them ahead was in vain
+        for workspace in [state] if isinstance(state, Workspace) else state.workspaces or ():
+            self._keep(workspace)
 
-    def _on(self, kept: Kept, span: slice) -> tuple[Workspace, Mapping[str, Array]]:
-        """Return a workspace for some examples of a call of many, and their inputs."""
+    def _keep(self, workspace: Workspace) -> None:
+        self._idle.append(workspace)
+        if len(self._idle) > KEPT:  # else nobody has to ask the system, which takes longer
+            most = max(KEPT, available(self.threads) + 1, self._held)
+            del self._idle[:-most]
+
+    def _of(self, blocks: Blocks, block: int) -> Workspace:
+        """Return a workspace for a block, with the parameters of its call."""
+        span = blocks.spans[block]
         workspace = self._workspace(span.stop - span.start)
-        fill(workspace.parameters, kept.numbers, "a parameter")
+        fill(workspace.parameters, blocks.numbers, "a parameter")
         workspace.changes = -1
-        return workspace, {name: x[:, span] for name, x in kept.inputs.items()}
+        return workspace
 
     def _workspace(self, n: int) -> Workspace:
         idle = self._idle

@@ -7,9 +7,9 @@ one piece. A `Workspace` holds the buffers for one block of examples and the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,41 +59,56 @@ class Workspace:
         self._seed: float | None = None  # the number they are all filled with
         self._outputs = self._results(plan.outputs)
         self._guards = Guards(plan, self.buffers, self._asked, n) if plan.guards else None
+        self.ahead: float | None = None  # the seeds for which the gradients are known already
+        self.asked = False  # whether any were asked for
         self._times_zero = np.zeros((), dtype)
         self._end = self._gather(plan)
         # NumPy's errstate is a context variable: to enter one of our own is ten times as quick.
         self._quietly = Context()
         self._quietly.run(partial(np.seterr, all="ignore"))
 
-    def forward(self, inputs: Mapping[str, Array], out: Array) -> Array | None:
+    def forward(
+        self, inputs: Mapping[str, Array], out: Array, ahead: float | None = None
+    ) -> Array | None:
         """Compute the results for these inputs, into `out` of shape (k, n).
 
         Give the first guard of each example that comes out otherwise than on this path, or how
-        many guards there are; None if all hold.
+        many guards there are; None if all hold. Where the steps run in chunks, the gradients for
+        the seeds `ahead` are computed with the results: each chunk is in the cache only once.
         """
         self._fill(inputs)
-        self._quietly.run(_run, self._forward)
+        if self._both is None or ahead is None:
+            self._quietly.run(_run, self._forward)
+        else:
+            self._sow(ahead)
+            self._quietly.run(_run, self._both, self._end)
+            self.ahead = ahead
         for place, results in self._outputs:
             out[place] = results
         return None if self._guards is None else self._guards.differing()
+
+    def backward(self, seeds: Array | float) -> Array:
+        """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
+        self.asked = True
+        if self.ahead is None or not isinstance(seeds, float) or seeds != self.ahead:
+            self._sow(seeds)
+            steps = self._backward if self._both is None else self._both
+            self._quietly.run(_run, steps, self._end)
+            self.ahead = None
+        return self.gradients
+
+    def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
+        """Compute the gradients from the inputs."""
+        self._fill(inputs)
+        if self._both is None:
+            self._quietly.run(_run, self._forward)
+        return self.backward(seeds)
 
     def _fill(self, inputs: Mapping[str, Array]) -> None:
         for name, buffer in self.inputs.items():
             given = inputs[name]
             buffer[:] = given if len(given) == len(buffer) else given[: len(buffer)]
-
-    def backward(self, seeds: Array | float) -> Array:
-        """Compute the gradients of the parameters, for these seeds of shape (k, n), or for one."""
-        self._sow(seeds)
-        self._quietly.run(_run, self._backward, self._end)
-        return self.gradients
-
-    def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
-        """Compute the gradients from the inputs, chunk by chunk where that is how steps run."""
-        self._fill(inputs)
-        self._sow(seeds)
-        self._quietly.run(_run, self._forward_and_backward, self._end)
-        return self.gradients
+        self.ahead, self.asked = None, False
 
     def _sow(self, seeds: Array | float) -> None:
         if not isinstance(seeds, float):
@@ -104,11 +119,6 @@ class Workspace:
             for buffer in self._seeds:
                 buffer[:] = seeds
             self._seed = seeds
-
-    @property
-    def is_in_chunks(self) -> bool:
-        """Whether all steps run in C, on a chunk of the examples at a time."""
-        return self._write_both is not None
 
     def is_finite(self) -> bool:
         """Return whether all gradients of the last reverse pass are numbers."""
@@ -155,12 +165,14 @@ class Workspace:
             elif storage.ones:
                 buffer[-1] = 1.0
 
-    _write_both: Callable[[], list[Call] | None] | None = None
+    # All steps on a chunk of the examples at a time; None if not all are in C, or they are few.
+    # What only steps read is overwritten by the next chunk: there is no reverse pass alone.
+    _both: list[Call] | None = None
 
-    @cached_property
-    def _forward_and_backward(self) -> list[Call]:
-        calls = self._write_both() if self._write_both else None
-        return [*self._forward, *self._backward] if calls is None else calls
+    @property
+    def is_in_chunks(self) -> bool:
+        """Whether all steps run in C, on a chunk of the examples at a time."""
+        return self._both is not None
 
     def _bind_in_chunks(self, plan: Plan) -> bool:
         """Write all steps for some examples at a time, if C has them, and these are many."""
@@ -172,11 +184,11 @@ class Workspace:
         if not can_write(self._memory):
             return False
         in_c = Instructions(self._memory, self.buffers, self.n)
-        forward, backward = (in_c.in_chunks(own, chunk) for own in plan.passes[:2])
-        if forward is None or backward is None:
+        forward = in_c.in_chunks(plan.passes[0], chunk)
+        both = in_c.in_chunks(plan.passes[1], chunk) if plan.backward else forward
+        if forward is None or both is None:
             return False
-        self._forward, self._backward = forward, backward
-        self._write_both = partial(in_c.in_chunks, plan.passes[2], chunk)
+        self._forward, self._both = forward, both
         return True
 
     def _bind_as_one(self, plan: Plan) -> None:

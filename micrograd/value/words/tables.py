@@ -8,8 +8,8 @@ from typing import Union
 
 Cell = Union[str, int, float]
 
-_NO_WRAP = ' style="text-align: left; white-space: nowrap"'
-_ROOM = "padding: 3px 8px"  # marimo gives cells none
+_NO_WRAP = ' style="text-align:left;white-space:nowrap"'
+_ROOM = "padding:3px 8px"  # marimo gives cells none
 
 
 class Table:
@@ -64,7 +64,7 @@ class Table:
         """Return the table as HTML that passes the filters of notebooks.
 
         >>> Table("", ["z"], [["a < b"]]).html().partition("<tbody>")[2]
-        '<tr><td style="text-align: left; padding: 3px 8px">a &lt; b</td></tr></tbody></table>'
+        '<tr><td style="text-align:left;padding:3px 8px">a &lt; b</td></tr></tbody></table>'
         """
         numeric = self._numeric()
         title = f"<caption{_NO_WRAP}>{escape(self.title)}</caption>" if self.title else ""
@@ -109,7 +109,7 @@ def _pad(text: str, width: int, right: bool) -> str:
 def _row(tag: str, texts: Iterable[str], numeric: Sequence[bool]) -> str:
     sides = ["right" if right else "left" for right in numeric]
     cells = [
-        f'<{tag} style="text-align: {side}; {_ROOM}">{escape(text)}</{tag}>'
+        f'<{tag} style="text-align:{side};{_ROOM}">{escape(text)}</{tag}>'
         for text, side in zip(texts, sides)
     ]
     return f"<tr>{''.join(cells)}</tr>"

@@ -8,3 +8,9 @@ document.querySelectorAll("iframe.live-neuron").forEach((frame) => frame.addEven
 new MutationObserver(tell).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
 tell();
+
+// On a phone, a frame grows with what its stepper says, and does not shrink again.
+addEventListener("message", ({ source, data }) => document.querySelectorAll("iframe.live-neuron").forEach((frame) => {
+  const grown = Math.max(data.height, parseInt(frame.style.getPropertyValue("--grown")) || 0);
+  if (frame.contentWindow === source && grown) frame.style.setProperty("--grown", `${grown}px`);
+}));
