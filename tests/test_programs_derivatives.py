@@ -205,3 +205,17 @@ def test_a_zero_stops_an_infinite_slope_in_rows_as_in_the_loop(f: Any, at: list[
             expected = math.nan
         np.testing.assert_allclose(bend, expected, rtol=1e-13, atol=0)
     assert np.isinf(mg.grad(mg.program(mg.sqrt))([0.0]).data).all()
+
+
+def test_what_was_not_chosen_does_not_rise_in_rows() -> None:
+    def rise(x: Any, along: Any) -> Any:
+        u = x * 1.0
+        chosen = mg.where(u > 0, u, mg.sqrt(-u)) + mg.maximum(u, 2.0) + mg.max([u, 1.0, -u])
+        return mg.jvp(chosen + mg.floor(u), [u], [along])
+
+    rows = [[3.0, 1.0], [1.5, math.inf], [0.5, math.nan], [4.0, 0.0]]
+    found = mg.program(lambda row: rise(*row))(rows).data
+    with mg.ieee():
+        expected = [rise(*map(Value, row)).data for row in rows]
+    np.testing.assert_array_equal(found, expected)
+    assert found[0] == 3.0

@@ -16,7 +16,14 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Union
 
-from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, traced_slopes
+from micrograd.derivatives.kinks import (
+    Unreached,
+    chosen,
+    kinks_of,
+    rising,
+    traced_slopes,
+    with_zeros,
+)
 from micrograd.derivatives.sweeps import (
     ClosureError,
     Step,
@@ -218,7 +225,8 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
             continue
         arrived = [found[id(node.args[i])] for i in moving]
         for _, slope, entry in _products(slopes, node, moving, arrived):
-            _add(found, node, slope, entry)
+            traced = hooks.tracer_here() is not None
+            _add(found, node, *(rising(node, slope, entry) if traced else (slope, entry)))
 
 
 def _products(
@@ -229,7 +237,11 @@ def _products(
     As in a sweep of numbers, what is exactly zero passes nothing on where a local derivative is
     infinite or cannot be computed; but then it cannot be differentiated by what makes it zero.
     """
-    if hooks.tracer_here() is not None or not any(map(_is_zero, entries)):
+    if hooks.tracer_here() is not None:
+        for i, slope, entry in zip(positions, slopes(node, positions), entries):
+            yield i, *with_zeros(node, i, slope, entry)
+        return
+    if not any(map(_is_zero, entries)):
         yield from zip(positions, slopes(node, positions), entries)
         return
     for i, entry in zip(positions, entries):

@@ -161,13 +161,24 @@ def _is_steep(node: Value, i: int) -> bool:
     return node.op in _STEEP
 
 
-def _stopped(slope: Any, adjoint: Value) -> Any:
-    """Return a product in which a zero that arrives stops an infinite slope, as in a graph.
+def with_zeros(node: Value, i: int, slope: Any, entry: Any) -> tuple[Any, Any]:
+    """Return a slope and what arrived, so that a zero of the latter stops an infinite slope.
 
-    Differentiated again there, it is nan: in a graph, that is an error.
+    Differentiated again there, the product is nan: in a graph, that is an error.
     """
-    stops = ops.equal(adjoint, 0.0) * ops.equal(ops.abs(slope), math.inf)
-    return ops.where(stops, choice(_nothing, 0)(0.0, adjoint), slope * adjoint)
+    if not isinstance(entry, Value) or not _is_steep(node, i):
+        return slope, entry
+    stops = ops.equal(entry, 0.0) * ops.equal(ops.abs(slope), math.inf)
+    return ops.where(stops, choice(_nothing, 0)(0.0, entry), slope * entry), 1.0
+
+
+def rising(node: Value, slope: Any, rate: Any) -> tuple[Any, Any]:
+    """Return a slope and how fast an operand rises: nothing rises by what was not chosen."""
+    if _is_level(slope):
+        return slope, 1.0
+    if node.op not in ops.STOPS or not isinstance(rate, Value):
+        return slope, rate
+    return ops.where(ops.equal(slope, 0.0), 0.0, slope * rate), 1.0
 
 
 _nothing = Op("nothing", _zero, _zero)
@@ -178,7 +189,7 @@ class Unreached:
     """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
 
     What does not arrive passes nothing on there, though a slope be infinite, or nan since a number
-    is missing. A zero that arrives is another thing: it may vary. It stops what is infinite only.
+    is missing. A zero that arrives is another thing: it may vary.
     """
 
     def __init__(self) -> None:
@@ -194,8 +205,6 @@ class Unreached:
             passed_by = ops.equal(slope, 0.0)
             there = passed_by if here is None else ops.less(0.0, here + passed_by)
         operand, nothing = id(node.args[i]), there
-        if isinstance(adjoint, Value) and _is_steep(node, i):
-            slope, adjoint = _stopped(slope, adjoint), 1.0
         if operand in self._of:
             before = self._of[operand]
             there = None if before is None or there is None else before * there
