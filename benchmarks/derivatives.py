@@ -1,4 +1,7 @@
-"""Time derivatives against the graph they are taken of: python benchmarks/derivatives.py."""
+"""Time derivatives against the graph they are taken of: python benchmarks/derivatives.py.
+
+Times are of the processor.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +51,9 @@ def forward_and_backward(f: Callable[[Any], Any], inputs: Any) -> None:
 
 
 def seconds(run: Any) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def measure(f: Callable[[Any], Any], x: Any) -> dict[str, float]:

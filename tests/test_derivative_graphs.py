@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from functools import partial
 from typing import Any
@@ -139,3 +140,69 @@ def test_nothing_moves_nothing() -> None:
         return described(mg, mg.jvp([y], [x, z], [0.0, 1.0]))
 
     on_both(derive)
+
+
+def names_of_new(mg: Any, results: list[Any], output: Any) -> list[str]:
+    """Return the operations of the nodes behind the results that are not behind the output."""
+    before = {id(v) for v in mg.toposort(output)}
+    return sorted(v.op.name for v in mg.toposort(*results) if v.op and id(v) not in before)
+
+
+def test_a_hessian_product_records_each_slope_once() -> None:
+    for mg in CORES.values():
+        x = mg.Value(0.5)
+        y = x.tanh()
+        [product] = mg.hvp(y, [x], [1.0])
+        # slope = 1 - y * y, and the product is (-y + -y) * slope.
+        names = ["add", "multiply", "multiply", "negative", "subtract"]
+        assert names_of_new(mg, [product], y) == names
+        slope = 1 - math.tanh(0.5) ** 2
+        assert product.data == pytest.approx(-2 * math.tanh(0.5) * slope, rel=1e-15)
+        third = 4 * math.tanh(0.5) ** 2 * slope - 2 * slope**2
+        assert mg.grad(product, x).data == pytest.approx(third, rel=1e-14)
+
+
+def test_the_two_equal_products_at_a_square_are_one() -> None:
+    for mg in CORES.values():
+        x, w = mg.Value(3.0), mg.Value(2.0)
+        square = x * x
+        slope = mg.grad(square * w, x)
+        assert names_of_new(mg, [slope], square) == ["add", "multiply"]
+        assert [slope.data, *(v.data for v in mg.grad(slope, [x, w]))] == [12.0, 4.0, 6.0]
+        assert mg.jvp(square, x, w).data == 12.0
+
+
+def test_what_was_kept_of_a_graph_that_changed_meanwhile_is_not_used() -> None:
+    """Each product is of the graph as it is then; nothing is kept between calls."""
+    for mg in CORES.values():
+        x = mg.Value(0.5)
+        y = x.tanh() * x
+        first = mg.hvp(y, [x], [1.0])[0].data
+        y.args = (x, x)
+        assert mg.hvp(y, [x], [1.0])[0].data == 2.0 != first
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_hessian_products_as_graphs_are_those_in_numbers(seed: int) -> None:
+    """Along numbers and along Values, on graphs of all operations."""
+    rng = random.Random(seed)
+    numbers = [rng.uniform(0.2, 0.9) for _ in range(3)]
+    along = [rng.choice([1.0, 0.0, -1.0, rng.uniform(-2, 2)]) for _ in numbers]
+    names = [rng.choice(["tanh", "exp", "sqrt", "log", "sin", "sigmoid"]) for _ in range(8)]
+    pairs = [rng.choice(["multiply", "divide", "add", "hypot", "power"]) for _ in range(8)]
+    places = [(rng.randrange(99), rng.randrange(99)) for _ in range(8)]
+
+    def f(mg: Any, inputs: Any) -> Any:
+        values = list(inputs)
+        for name, pair, (i, j) in zip(names, pairs, places):
+            x, y = values[i % len(values)], values[j % len(values)]
+            values.append(mg.tanh(mg.ops.TABLE[pair](mg.sigmoid(x), mg.sigmoid(y))))
+            values.append(mg.ops.TABLE[name](mg.sigmoid(values[-1])))
+        return sum(values[-3:])
+
+    for mg in CORES.values():
+        expected = mg.hvp(partial(f, mg))(numbers, along)
+        for kind in (float, mg.Value):
+            inputs = [mg.Value(x) for x in numbers]
+            found = mg.hvp(f(mg, inputs), inputs, [kind(x) for x in along])
+            assert [v.data for v in found] == pytest.approx(list(expected), rel=1e-9, abs=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import random
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -219,6 +220,19 @@ def test_a_recurrent_cell_folds_though_its_state_comes_back() -> None:
     assert_no_way_leads_back(folding)
 
 
+def test_modules_of_several_models_are_told_apart_and_called_by_their_variables() -> None:
+    maker, judge = MLP(2, [4, 2]), MLP(2, [4, 1])
+    made: Any = maker([0.5, 0.25])
+    loss = judge(made)
+    numbered = titles(fold(Outline(loss), most=10))
+    assert numbered == ["MLP1.layers[0]", "MLP1.layers[1]", "MLP2.layers[0]", "MLP2.layers[1]"]
+    named = Outline(loss, names={"maker": maker, "nets": [judge]})
+    assert titles(fold(named, most=10)) == [
+        "maker.layers[0]", "maker.layers[1]", "nets[0].layers[0]", "nets[0].layers[1]"
+    ]  # fmt: skip
+    assert titles(fold(named, modules="network")) == ["maker", "nets[0]"]
+
+
 # Sums, chains, what is alike -------------------------------------------------------------------
 
 
@@ -248,14 +262,21 @@ def test_what_a_sum_passes_on_the_way_keeps_its_own_box() -> None:
     assert sum(pattern.startswith("+ of") for pattern in patterns(folding)) == 2
 
 
-def test_a_long_chain_is_one_box() -> None:
+def test_a_long_row_of_operations_is_one_box_unless_it_repeats() -> None:
+    rng = random.Random(2)
+    steps: list[Callable[[Value], Value]] = [Value.sin, Value.cos, lambda v: v * 1.5]
     x = out = Value(0.1, label="x")
-    for _ in range(50):
-        out = (out * 1.01).sin()
-    folding = fold(Outline(out))
-    assert patterns(folding) == ["99 operations in a row"]
-    assert [box.values[-1]._op for box in folding.boxes] == ["", "*", "sin"]
+    for _ in range(49):
+        out = rng.choice(steps)(out)
+    folding = fold(Outline(out.exp()), most=10)
+    assert patterns(folding) == ["49 operations in a row"]
+    assert [box.last._op for box in folding.boxes][-1] == "exp"
     assert folding.boxes[0].values == [x]
+    for _ in range(50):
+        x = (x * 1.01).sin()
+    repeats = fold(Outline(x), most=20)
+    assert patterns(repeats) == ["steps 1 to 49 of 50"]
+    assert [box.last._op for box in repeats.boxes] == ["sin", "", "*", "sin"]
 
 
 def test_a_network_written_by_hand_folds_to_its_equations() -> None:

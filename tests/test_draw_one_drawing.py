@@ -153,6 +153,17 @@ def test_a_graph_and_a_stepper_draw_a_box_alike() -> None:
     assert drawn(ours) == drawn(theirs)
 
 
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+def test_the_neurons_of_a_layer_stand_in_order(rankdir: str) -> None:
+    random.seed(3)
+    picture = graph(MLP(2, [8, 1])([0.5, 1.0]), fold="neuron", rankdir=rankdir)
+    drawn = elements(picture.svg, "box")
+    drawn.sort(key=lambda box: numbers(box.get("transform", ""))[0 if rankdir == "TB" else 1])
+    said = [box.findtext(f"{SVG}title", "").partition(",")[0] for box in drawn]
+    first_layer = [name for name in said if name.startswith("layers[0]")]
+    assert first_layer == [f"layers[0].neurons[{i}]" for i in range(8)]
+
+
 def test_names_that_are_in_lines_are_not_cut() -> None:
     x = Value(2.0, label="layers[0].neurons[12].w[3]")
     (box,) = [b for b in elements(graph(x * 1).svg, "box") if "input" in (b.get("class") or "")]

@@ -18,6 +18,7 @@ from micrograd.draw import graph
 from micrograd.draw.folding.levels import fold
 from micrograd.draw.scene.boxes import Folding
 from micrograd.draw.scene.convex import convex_pieces
+from micrograd.draw.scene.names import names_of
 from micrograd.draw.scene.outline import Kind, Outline
 from micrograd.graph.scopes import source_lines
 from micrograd.nn import MLP, Layer, Module, Neuron
@@ -168,6 +169,14 @@ def test_results_are_called_by_the_variables_that_their_lines_assign() -> None:
         "h3",
         "out",
     ]
+
+
+def test_a_variable_names_a_value_before_the_results_of_a_notebook_do() -> None:
+    a, b = Value(1.0), Value(2.0)
+    total = a + b
+    found = names_of({"Out": {3: total, 4: a * b}, "_": b, "a": a, "b": b, "total": total})
+    assert [found[v] for v in (a, b, total)] == ["a", "b", "total"]
+    assert "Out[4]" in found.values()
 
 
 # What repeats ------------------------------------------------------------------------------------
@@ -332,6 +341,24 @@ def test_the_states_of_a_recurrent_network_name_its_steps() -> None:
     first, *_, last = (box for box in diagram.folding.boxes if "step" in box.pattern)
     assert {v.label[:2] for v in first.values if v.label} == {"x1", "h1"}
     assert {v.label[:3] for v in last.values if v.label} == {"x20", "h20"}
+
+
+def test_steps_that_share_a_box_open_one_by_one() -> None:
+    loss, weights = recurrent(4, 20)
+    folding = graph(loss, names=weights).folding
+    (many,) = (box for box in folding.boxes if "steps" in box.pattern)
+    assert [box.pattern for box in many.inner] == [f"h{i}: step {i} of 20" for i in range(2, 20)]
+    assert sorted(i for box in many.inner for i in box.places) == sorted(many.places)
+
+
+def test_a_step_of_one_operation_counts_where_there_are_many() -> None:
+    before, last = Value(1.0, label="f0"), Value(1.0, label="f1")
+    for i in range(2, 25):
+        before, last = last, before + last
+        last.label = f"f{i}"
+    diagram = graph(last)
+    assert diagram._sheet.fits
+    assert patterns(diagram.folding) == ["f4 … f23: steps 1 to 20 of 21"]
 
 
 def test_scopes_that_count_share_a_box_named_by_the_first_and_the_last() -> None:

@@ -244,6 +244,21 @@ def test_the_neurons_of_a_layer_share_one_layout_and_stand_in_order(big: Value) 
     assert heights == sorted(heights)
 
 
+def test_many_steps_begin_in_one_box_and_open_one_by_one() -> None:
+    w, h = Value(0.5, label="w"), Value(0.0)
+    for t in range(1, 21):
+        h = (w * h + Value(0.1 * t, label=f"x{t}")).tanh()
+        h.label = f"h{t}"
+    data = data_of(stepper(h).html())
+    names = [part[0] for part in data["parts"]]
+    assert names == ["h1 … h19: steps 1 to 19 of 20"] + [
+        f"h{i}: step {i} of 20" for i in range(1, 20)
+    ]
+    said = [data["values"][int(key[1:])][0] for key in data["views"]["-1"][1] if key[0] == "v"]
+    assert {"w", "x20", "h20"} <= set(said)
+    assert set(data["views"]) == {"-1", *map(str, range(20))}
+
+
 def test_a_part_shows_what_it_holds_and_what_its_arrows_touch() -> None:
     root = network()
     data = data_of(stepper(root, fold="layer").html())

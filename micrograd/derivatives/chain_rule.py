@@ -3,17 +3,15 @@
 The rules of the table are called on Values and record their arithmetic, so a derivative is a graph
 again and can be differentiated again. Both directions multiply the local derivatives of the single
 steps, from the outputs down (reverse) or from the variables up (forward); see Griewank and Walther,
-Evaluating Derivatives (2008), chapter 3. No `.grad` is touched. sweeps.py has both in numbers.
-The C core records the same nodes by rules that are generated from the table.
+Evaluating Derivatives (2008), chapter 3. sweeps.py has both in numbers. The C core records the same
+nodes by rules that are generated from the table.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Union
 
 from micrograd.derivatives.kinks import (
@@ -27,7 +25,6 @@ from micrograd.derivatives.kinks import (
 from micrograd.derivatives.sweeps import (
     ClosureError,
     Step,
-    adjoints,
     nodes_behind,
     refuse_closure,
     root_cause,
@@ -49,20 +46,41 @@ Entry = Union[Value, float]
 Slopes = Callable[[Value, tuple[int, ...]], Sequence[Any]]
 
 
-def gradient(output: Value, variables: Sequence[Value], seed: Entry) -> list[Entry]:
+class Kept:
+    """Local derivatives that a pass upward has found, for the pass down."""
+
+    def __init__(self) -> None:
+        self.in_c = None if takeover.c_core is None else takeover.c_core.new_slopes()
+        self._known: dict[int, tuple[Value, dict[int, Any]]] = {}
+
+    def slopes(self, node: Value, positions: tuple[int, ...]) -> Sequence[Any]:
+        """Return the local derivatives of a node by the operands at these positions."""
+        _, known = self._known.setdefault(id(node), (node, {}))
+        new = tuple([i for i in positions if i not in known])
+        if new:
+            known.update(zip(new, _slopes(node, new)))
+        return [known[i] for i in positions]
+
+
+def gradient(
+    output: Value, variables: Sequence[Value], seed: Entry, kept: Kept | None = None
+) -> list[Entry]:
     """Return the derivatives of `output`, times `seed`, by the variables, in reverse."""
     if hooks.before_derivative is not None:
         hooks.before_derivative([output])
-    entries = _in_c([output], variables, [seed], up=False)
+    entries = _in_c([output], variables, [seed], kept, up=False)
     if entries is not None:
         return entries
     found: dict[int, Entry] = {id(output): seed}
-    _reverse(found, _steps([output], variables), _slopes)
+    _reverse(found, _steps([output], variables), kept.slopes if kept else _slopes)
     return [found.get(id(x), 0.0) for x in variables]
 
 
 def directional(
-    outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
+    outputs: Sequence[Entry],
+    variables: Sequence[Value],
+    directions: Sequence[Entry],
+    kept: Kept | None = None,
 ) -> list[Entry]:
     """Return the derivatives of `outputs` as the variables move along `directions`, forward.
 
@@ -71,7 +89,7 @@ def directional(
     if hooks.before_derivative is not None:
         hooks.before_derivative(outputs)
     try:
-        rates = _upward(outputs, variables, directions)
+        rates = _upward(outputs, variables, directions, kept)
         if all(math.isfinite(_number(rate)) for rate in rates):
             return rates
     except ARITHMETIC_ERRORS:
@@ -86,25 +104,34 @@ def directional(
 
 
 def _upward(
-    outputs: Sequence[Entry], variables: Sequence[Value], directions: Sequence[Entry]
+    outputs: Sequence[Entry],
+    variables: Sequence[Value],
+    directions: Sequence[Entry],
+    kept: Kept | None,
 ) -> list[Entry]:
-    entries = _in_c(outputs, variables, directions, up=True)
+    entries = _in_c(outputs, variables, directions, kept, up=True)
     if entries is not None:
         return entries
     found: dict[int, Entry] = {}
     for x, direction in zip(variables, directions):
         _add(found, x, 1.0, direction)
-    _forward(found, _steps(outputs, variables), _slopes)
+    _forward(found, _steps(outputs, variables), kept.slopes if kept else _slopes)
     return [found.get(id(y), 0.0) for y in outputs]
 
 
 def _in_c(
-    outputs: Sequence[Entry], variables: Sequence[Value], starts: Sequence[Entry], up: bool
+    outputs: Sequence[Entry],
+    variables: Sequence[Value],
+    starts: Sequence[Entry],
+    kept: Kept | None,
+    up: bool,
 ) -> list[Entry] | None:
     """Return what `gradient` or, upward, `directional` does, recorded by the C core; else None."""
     if takeover.c_core is None or hooks.tracer_here() is not None:
         return None
-    entries: Any = takeover.c_core.chain(outputs, variables, starts, up, _products_at)
+    products = partial(_products, kept.slopes if kept else _slopes)
+    slopes = kept and kept.in_c
+    entries: Any = takeover.c_core.chain(outputs, variables, starts, up, products, slopes)
     return None if entries is NotImplemented else entries
 
 
@@ -178,24 +205,6 @@ def _others(outputs: Sequence[Any], variables: Sequence[Value]) -> list[Any] | N
     return [new.get(id(y), y) for y in outputs] if is_new else None
 
 
-def rounding_error(output: Value) -> float:
-    """Return about how far rounding moves `output`: half an ulp of each node, times its slope."""
-    nodes = [v for v in nodes_behind([output]) if v.parents]
-    [slopes] = adjoints([output], nodes) or [[]]
-    return sys.float_info.epsilon / 2 * sum(abs(s * v.data) for s, v in zip(slopes, nodes))
-
-
-@contextmanager
-def grads_kept(outputs: Sequence[Entry]) -> Iterator[None]:
-    """Restore every grad of these graphs in the end."""
-    before = [(v, v.grad) for v in nodes_behind(outputs)]
-    try:
-        yield
-    finally:
-        for v, number in before:
-            v.grad = number
-
-
 def _steps(outputs: Sequence[Entry], variables: Sequence[Value]) -> list[Step]:
     steps = steps_between(outputs, variables) or []
     for node, _ in steps:
@@ -231,16 +240,32 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
 
 def _products(
     slopes: Slopes, node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
+) -> list[tuple[int, Any, Entry]]:
+    """Return the positions, each with its local derivative and what that is to be multiplied by.
+
+    Where two products are the same, as for the operands of `x * x`, they are made here, once.
+    """
+    if hooks.tracer_here() is not None:
+        given = zip(positions, slopes(node, positions), entries)
+        return [(i, *with_zeros(node, i, slope, entry)) for i, slope, entry in given]
+    products = list(_factors(slopes, node, positions, entries))
+    if len(products) == 2:
+        (i, slope, entry), (j, other, other_entry) = products
+        same = entry is other_entry or (entry.__class__ is float and entry == other_entry)
+        if slope is other and isinstance(slope, Value) and same:
+            term = _times(slope, entry)
+            return [] if term is None else [(i, term, 1.0), (j, term, 1.0)]
+    return products
+
+
+def _factors(
+    slopes: Slopes, node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
 ) -> Iterator[tuple[int, Any, Entry]]:
-    """Yield the positions, each with its local derivative and what that is to be multiplied by.
+    """Yield what `_products` returns, before any product is made.
 
     As in a sweep of numbers, what is exactly zero passes nothing on where a local derivative is
     infinite or cannot be computed; but then it cannot be differentiated by what makes it zero.
     """
-    if hooks.tracer_here() is not None:
-        for i, slope, entry in zip(positions, slopes(node, positions), entries):
-            yield i, *with_zeros(node, i, slope, entry)
-        return
     if not any(map(_is_zero, entries)):
         yield from zip(positions, slopes(node, positions), entries)
         return
@@ -261,13 +286,6 @@ def _products(
             yield i, 1.0, _zero_by(entry, node, failure)
 
 
-def _products_at(
-    node: Value, positions: tuple[int, ...], entries: Sequence[Entry]
-) -> list[tuple[int, Any, Entry]]:
-    """Return the products at a node that the C core leaves to Python."""
-    return list(_products(_slopes, node, positions, entries))
-
-
 def _number(entry: Entry) -> float:
     return entry._number if isinstance(entry, Value) else entry
 
@@ -285,18 +303,23 @@ def _zero_by(entry: Value, node: Value, failure: Exception) -> Value:
 
 
 def _add(totals: dict[int, Entry], node: Value, slope: Entry, entry: Entry) -> None:
-    """`totals[node] += slope * entry`, without Values for what is known beforehand."""
+    """`totals[node] += slope * entry`."""
+    term = _times(slope, entry)
+    if term is not None:
+        totals[id(node)] = totals[id(node)] + term if id(node) in totals else term
+
+
+def _times(slope: Entry, entry: Entry) -> Entry | None:
+    """Return `slope * entry`, without Values for what is known beforehand; None for zero."""
     if slope.__class__ is float:
         slope, entry = entry, slope
-    if any(factor.__class__ is float and factor == 0 for factor in (slope, entry)):
-        return
+    if any(x.__class__ is float and x == 0 for x in (slope, entry)):
+        return None
     if entry.__class__ is not float:
-        term = slope * entry
-    elif entry == 1:
-        term = slope
-    else:
-        term = -slope if entry == -1 else slope * entry
-    totals[id(node)] = totals[id(node)] + term if id(node) in totals else term
+        return slope * entry
+    if entry == 1:
+        return slope
+    return -slope if entry == -1 else slope * entry
 
 
 def _slopes(node: Value, positions: tuple[int, ...]) -> Sequence[Any]:

@@ -126,7 +126,7 @@ class _Check:
         if agrees and not _differ(step.left, step.right):
             return
         # From here on seldom: where rounding is felt, near kinks, where the scale misleads.
-        noise = chain_rule.rounding_error(output)
+        noise = _rounding_error(output)
         for start in (scale, max(largest, 1.0)):
             steps = list(self.shorter_and_shorter(i, j, slope, start / 2, noise))
             if any(step.counts for step in steps):
@@ -296,3 +296,10 @@ def _derivatives(outputs: Sequence[Value], variables: Sequence[Value], mode: str
             columns.append(chain_rule.directional(outputs, variables, direction))
         rows = [list(row) for row in zip(*columns)]
     return [e if isinstance(e, Value) else Value(e) for row in rows for e in row]
+
+
+def _rounding_error(output: Value) -> float:
+    """Return about how far rounding moves `output`: half an ulp of each node, times its slope."""
+    nodes = [v for v in sweeps.nodes_behind([output]) if v.parents]
+    [slopes] = sweeps.adjoints([output], nodes) or [[]]
+    return _HALF_ULP * sum(abs(s * v.data) for s, v in zip(slopes, nodes))

@@ -1,116 +1,13 @@
 /* The chain rule with Values as derivatives: derivatives/chain_rule.py says what it means. */
 
-/* A derivative on its way: a Value (owned), or else a number. */
-typedef struct {
-    Value *value;
-    double number;
-    int known; /* something has arrived */
-} Entry;
-
-/* Where a rule is recorded. It owns the steps. */
-typedef struct {
-    State *s;
-    Value *x, *y, *out;
-    PyObject *number; /* the exponent, if that is a number */
-    double exponent;
-    Value *t[12];
-    int n;
-} Site;
-
-/* Keep a step of a rule; false, with an error, for NULL. */
-static inline int step(Site *a, Value *v) {
-    a->t[a->n++] = v;
-    return v != NULL;
-}
-
-/* End a rule: return the last step, NULL if one failed. */
-static inline Value *last(Site *a) {
-    Value *result = a->t[--a->n];
-    while (a->n) Py_DECREF(a->t[--a->n]);
-    return result;
-}
-
-/* Make nodes of Values that are no subclass's. They borrow these; the caller owns the result. */
-#define NODE1(name)                                                                                \
-    static inline Value *name##_node(State *s, Value *x) {                                         \
-        double out = name##_value(x->data);                                                        \
-        if (isfinite(out))                                                                         \
-            return (Value *)record(s, ROW_##name, (Value *)Py_NewRef(x), NULL, out);               \
-        return (Value *)apply_in_python(ROW_##name, (PyObject *)x, NULL);                          \
-    }
-#define NODE2(name)                                                                                \
-    static inline Value *name##_node(State *s, Value *x, Value *y) {                               \
-        double out = name##_value(x->data, y->data);                                               \
-        if (isfinite(out))                                                                         \
-            return (Value *)record(s, ROW_##name, (Value *)Py_NewRef(x), Py_NewRef(y), out);       \
-        return (Value *)apply_in_python(ROW_##name, (PyObject *)x, (PyObject *)y);                 \
-    }
-UNARY_ROWS(NODE1)
-BINARY_ROWS(NODE2)
-
-static inline Value *new_constant(State *s, double x) {
-    Value *v = new_leaf(s, x);
-    if (v) v->plain = 1;
-    return v;
-}
-
-static inline Value *constant(Site *a, double x) { return new_constant(a->s, x); }
-
-/* Make the node of a power whose exponent, a number, stays one, and an int if it was made of one. */
-static Value *power_of_number(Site *a, Value *x, double exponent) {
-    PyObject *number = PyLong_CheckExact(a->number) ? PyLong_FromDouble(exponent)
-                                                    : PyFloat_FromDouble(exponent);
-    if (!number) return NULL;
-    double out = power_value(x->data, exponent);
-    if (isfinite(out))
-        return (Value *)record(a->s, POWER_OF_NUMBER, (Value *)Py_NewRef(x), number, out);
-    Value *result = (Value *)apply_in_python(ROW_power, (PyObject *)x, number);
-    Py_DECREF(number);
-    return result;
-}
-
-#include "_rules.h"
-
-/* Tell whether the slopes of a node are a choice there. */
-static inline int at_kink(Value *v) {
-    Value *x = (Value *)v->first, *y = (Value *)v->second;
-    switch (v->code) {
-#define KINK(name) \
-    case ROW_##name: return name##_kink(x->data, v->shape == TWO ? y->data : 0.0) != 0.0;
-        KINK_ROWS(KINK)
-    }
-    return 0;
-}
-
-/* The local derivative of a node by an operand, as far as C knows it. Returns 1; 0 where Python has to find
- * it, -1 for an error. The caller owns the entry. */
-static int slope_in_c(State *s, Value *v, int position, Entry *slope) {
-    if (v->code == NO_ROW || at_kink(v)) return 0;
-    *slope = (Entry){.known = 1};
-    if (flat[v->code][position]) {
-        double slopes[2];
-        local_slopes(v, slopes);
-        slope->number = slopes[position];
-        return isfinite(slope->number);
-    }
-    Site a = {.s = s, .x = (Value *)v->first, .y = (Value *)v->second, .out = v};
-    if (!rules[v->code][position] || !is_exact(Py_TYPE(a.x))) return 0;
-    if (v->code == POWER_OF_NUMBER) {
-        a.number = v->second;
-        if (!plain_number(a.number, &a.exponent) || a.exponent == 0.0) return 0;
-    }
-    else if (v->shape == TWO && !is_exact(Py_TYPE(a.y))) return 0;
-    slope->value = rules[v->code][position](&a);
-    if (slope->value) return isfinite(slope->value->data) != 0;
-    /* Arithmetic that fails: Python fails likewise, and says where. */
-    return forget(PyErr_ExceptionMatches(PyExc_ArithmeticError) ? PyExc_ArithmeticError : PyExc_ValueError);
-}
+#include "_slopes.h"
 
 /* The passes between variables and outputs. Owns the entries and the sweep. */
 typedef struct {
     Sweep sweep;
     Entry *entries; /* one for each place */
-    PyObject *products; /* chain_rule._products_at, borrowed */
+    PyObject *products; /* chain_rule._products for what C does not have; borrowed, as the next */
+    Slopes *slopes; /* to keep; or NULL */
 } Chain;
 
 /* Store a Python float or Value in an entry, which owns it. Borrows it. */
@@ -147,37 +44,48 @@ static PyObject *entry_object(Entry *entry) {
 COMBINE(add, PyNumber_Add)
 COMBINE(multiply, PyNumber_Multiply)
 
-/* total += slope * entry, without Values for what is known beforehand: _add of chain_rule.py. Borrows the
- * entries, of which `total` owns its own. */
-static int add_product(State *s, Entry *total, Entry slope, Entry entry) {
-    Entry term = {.known = 1}, sum = {.known = 1};
+/* slope * entry, without Values for what is known beforehand: _times of chain_rule.py. Borrows both; the caller owns
+ * the term, which is not known where it adds nothing. */
+static int times(State *s, Entry slope, Entry entry, Entry *term) {
+    *term = (Entry){.known = 0};
     if (!slope.value) {
         Entry swap = slope;
         slope = entry;
         entry = swap;
     }
     if (!entry.value && (entry.number == 0.0 || (!slope.value && slope.number == 0.0))) return 0;
-    if (entry.value) term.value = multiply_entries(s, &slope, &entry);
+    term->known = 1;
+    if (entry.value) term->value = multiply_entries(s, &slope, &entry);
     else if (entry.number == 1.0) {
-        term = slope;
-        Py_XINCREF(term.value);
+        *term = slope;
+        term->known = 1;
+        Py_XINCREF(term->value);
     }
-    else if (!slope.value) term.number = slope.number * entry.number;
-    else if (entry.number != -1.0) term.value = multiply_entries(s, &slope, &entry);
-    else if (is_exact(Py_TYPE(slope.value))) term.value = negative_node(s, slope.value);
-    else term.value = (Value *)PyNumber_Negative((PyObject *)slope.value);
-    if (PyErr_Occurred()) return -1;
-    if (!total->known) sum = term;
-    else if (!total->value && !term.value) sum.number = total->number + term.number;
+    else if (!slope.value) term->number = slope.number * entry.number;
+    else if (entry.number != -1.0) term->value = multiply_entries(s, &slope, &entry);
+    else if (is_exact(Py_TYPE(slope.value))) term->value = negative_node(s, slope.value);
+    else term->value = (Value *)PyNumber_Negative((PyObject *)slope.value);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* total += term. Steals the term; owns the total. */
+static int add_term(State *s, Entry *total, Entry term) {
+    if (!term.known) return 0;
+    if (!total->known) *total = term;
+    else if (!total->value && !term.value) total->number += term.number;
     else {
-        sum.value = add_entries(s, total, &term);
+        Value *sum = add_entries(s, total, &term);
         Py_XDECREF(term.value);
-        if (!sum.value) return -1;
+        if (!sum) return -1;
+        Py_XSETREF(total->value, sum);
     }
-    Py_XDECREF(total->value);
-    *total = sum;
-    total->known = 1;
     return 0;
+}
+
+/* total += slope * entry. Borrows both. */
+static inline int add_product(State *s, Entry *total, Entry slope, Entry entry) {
+    Entry term;
+    return times(s, slope, entry, &term) < 0 ? -1 : add_term(s, total, term);
 }
 
 /* Add a product that Python found, a tuple of a position, a slope and an entry. Borrows it. */
@@ -218,19 +126,55 @@ static int chain_step_in_python(State *s, Chain *c, Step *at, int up, Link *link
     return -!!failed;
 }
 
-/* Take a step in C: down from a node of one or two operands to these, or up. Returns 1; 0 where Python has to
- * take it, -1 for an error. */
+/* Find the slopes of a node by the operands at these links as far as C has them, those that are kept first, and keep
+ * the others that are Values. The caller owns them. Returns how many are known, -1 for an error. */
+static inline int slopes_in_c(State *s, Chain *c, Step *at, int up, Link *links, Py_ssize_t n, Entry *slopes) {
+    Py_ssize_t index = !c->slopes ? NOWHERE : up ? at - c->sweep.steps : c->sweep.sought_at[at->place];
+    int n_known = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        Value **kept = index == NOWHERE ? NULL : &c->slopes->items[index].slopes[links[i].position];
+        int known = 1;
+        if (kept && *kept) slopes[i].value = (Value *)Py_NewRef(*kept);
+        else known = slope_in_c(s, at->node, (int)links[i].position, &slopes[i]);
+        if (known < 0) return -1;
+        slopes[i].known = known;
+        if (known && kept && !*kept) *kept = (Value *)Py_XNewRef(slopes[i].value);
+        n_known += known;
+    }
+    return n_known;
+}
+
+/* Make the product of a slope of both operands and what is multiplied by it once: merged of chain_rule.py. */
+static int merge(State *s, Entry *slopes, Entry **from) {
+    static Entry one = {NULL, 1.0, 1};
+    Entry term;
+    if (!slopes[0].value || slopes[0].value != slopes[1].value || from[0]->value != from[1]->value ||
+        (!from[0]->value && from[0]->number != from[1]->number)) return 0;
+    if (times(s, slopes[0], *from[0], &term) < 0) return -1;
+    if (!term.known) return 0;
+    for (int i = 0; i < 2; i++) {
+        Py_SETREF(slopes[i].value, (Value *)Py_NewRef(term.value));
+        from[i] = &one;
+    }
+    Py_DECREF(term.value);
+    return 0;
+}
+
+/* Take a step: down from a node of one or two operands to these, or up. Returns 1; 0 where Python has to take it,
+ * -1 for an error. */
 static inline int chain_step_in_c(State *s, Chain *c, Step *at, int up, Link *links, Py_ssize_t n) {
-    Entry slopes[2] = {{.value = NULL}};
-    int in_c = 1;
-    for (Py_ssize_t i = 0; i < n && in_c > 0; i++)
-        in_c = slope_in_c(s, at->node, (int)links[i].position, &slopes[i]);
-    for (Py_ssize_t i = 0; i < n && in_c > 0; i++) {
-        Entry *from = &c->entries[up ? links[i].place : at->place];
-        if (add_product(s, &c->entries[up ? at->place : links[i].place], slopes[i], *from) < 0) in_c = -1;
+    Entry slopes[2] = {{.value = NULL}}, *from[2];
+    for (Py_ssize_t i = 0; i < n; i++) from[i] = &c->entries[up ? links[i].place : at->place];
+    int known = slopes_in_c(s, c, at, up, links, n, slopes), done = known;
+    if (known == 2) done = merge(s, slopes, from) < 0 ? -1 : 1;
+    for (Py_ssize_t i = 0; i < n && done > 0; i++) {
+        if (slopes[i].known) {
+            if (add_product(s, &c->entries[up ? at->place : links[i].place], slopes[i], *from[i]) < 0) done = -1;
+        }
+        else if (chain_step_in_python(s, c, at, up, links + i, 1) < 0) done = -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) Py_XDECREF(slopes[i].value);
-    return in_c;
+    return done;
 }
 
 /* Take a step: down from a node to its operands, or up from these. */
@@ -253,10 +197,15 @@ static int take_chain_step(State *s, Chain *c, Step *at, int up) {
 /* Go through all steps, from what is known at the starts to the ends: return their entries. */
 static PyObject *run_chain(State *s, Chain *c, PyObject *starts, int up) {
     Sweep *w = &c->sweep;
+    if (c->slopes && !up) {
+        w->sought = c->slopes->items;
+        w->n_sought = c->slopes->size;
+    }
     int found = prepare(s, w, Py_False);
     if (!found) found = has_closures(s, w);
     if (found < 0) return NULL;
     if (found) Py_RETURN_NOTIMPLEMENTED; /* Python refuses them */
+    if (c->slopes && up && open_slopes(c->slopes, w) < 0) return NULL;
     if (!(c->entries = PyMem_Calloc(w->n_places + 1, sizeof(Entry)))) return PyErr_NoMemory();
     Py_ssize_t *outputs = w->places, *variables = w->places + w->n_outputs;
     Py_ssize_t *from = up ? variables : outputs, *to = up ? outputs : variables;
@@ -288,13 +237,14 @@ static PyObject *run_chain(State *s, Chain *c, PyObject *starts, int up) {
     return result;
 }
 
-/* chain(outputs, variables, starts, up, products): see chain_rule.py. `starts` are floats and Values: one for
- * each output, or for each variable if `up`. */
+/* chain(outputs, variables, starts, up, products, slopes): see chain_rule.py. `starts` are floats and Values: one for
+ * each output, or for each variable if `up`. `slopes` are to be kept upward and used downward; or None. */
 static PyObject *engine_chain(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     State *s = needed(PyModule_GetState(module));
     if (!s) return NULL;
-    if (n != 5) return PyErr_Format(PyExc_TypeError, "chain takes 5 arguments, got %zd", n);
+    if (n != 6) return PyErr_Format(PyExc_TypeError, "chain takes 6 arguments, got %zd", n);
     Chain c = {.products = args[4]};
+    if (args[5] != Py_None && !(c.slopes = PyCapsule_GetPointer(args[5], NULL))) return NULL;
     PyObject *starts = PySequence_Tuple(args[2]), *result = NULL;
     c.sweep.outputs = starts ? PySequence_Tuple(args[0]) : NULL;
     c.sweep.variables = c.sweep.outputs ? PySequence_Tuple(args[1]) : NULL;

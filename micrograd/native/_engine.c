@@ -229,6 +229,7 @@ static PyMethodDef engine_methods[] = {
      "See micrograd/derivatives/sweeps.py."},
     {"chain", (PyCFunction)(void (*)(void))engine_chain, METH_FASTCALL,
      "See micrograd/derivatives/chain_rule.py."},
+    {"new_slopes", engine_new_slopes, METH_NOARGS, "See micrograd/derivatives/chain_rule.py."},
     {"among", (PyCFunction)(void (*)(void))engine_among, METH_FASTCALL,
      "Tell of each Value whether the roots are made of it."},
     {"hessian_product", (PyCFunction)(void (*)(void))engine_hessian_product, METH_FASTCALL,

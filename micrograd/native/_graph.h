@@ -106,7 +106,9 @@ static int walk_on(State *s, Walk *w, Value *x, uint64_t number) {
             if ((leaf = list_leaf(s, w, x)) < 0) return -1;
             if (leaf) break;
             fetch_nearby(x);
-            if (append_pair(&w->path, x, rest_of(x)) < 0) return -1;
+            Value *rest = rest_of(x);
+            __builtin_prefetch((char *)(rest + 1) - 8, 1); /* its bits, which the walk looks at next */
+            if (append_pair(&w->path, x, rest) < 0) return -1;
             if (w->backward && x->shape != LEAF) {
                 x->grad = 0.0;
                 w->unruled |= has_no_rule(s, x);

@@ -14,6 +14,11 @@ typedef struct {
     Py_ssize_t position, place;
 } Link;
 
+/* A node, and those of its local derivatives that are Values. */
+typedef struct {
+    Value *node, *slopes[2];
+} Known;
+
 /* What lies between variables and outputs. Owns everything but the nodes, which the outputs keep. */
 typedef struct {
     PyObject *outputs, *variables; /* sequences from PySequence_Fast */
@@ -31,13 +36,16 @@ typedef struct {
     Py_ssize_t *spare;  /* slots that are free again */
     Py_ssize_t *needed; /* how many ends, and upward steps, still need a place */
     Py_ssize_t n_slots, n_spare, room;
+    Known *sought;      /* nodes to find among the steps, borrowed; */
+    Py_ssize_t n_sought;
+    Py_ssize_t *sought_at; /* for each place, which of these is there, or NOWHERE; owned */
     int bound; /* leaves of blocks are among the nodes */
     int rare;  /* a node may have a function assigned to `_backward` */
 } Sweep;
 
 static void free_sweep(Sweep *w) {
     PyMem_Free(w->steps); PyMem_Free(w->links); PyMem_Free(w->places); PyMem_Free(w->numbers);
-    PyMem_Free(w->slots); PyMem_Free(w->spare); PyMem_Free(w->needed);
+    PyMem_Free(w->slots); PyMem_Free(w->spare); PyMem_Free(w->needed); PyMem_Free(w->sought_at);
     Py_XDECREF(w->outputs); Py_XDECREF(w->variables);
 }
 
@@ -75,6 +83,17 @@ static Py_ssize_t link_operands(State *s, Sweep *w, Value *v, uint64_t base, Py_
     }
     Py_XDECREF(rules);
     return found;
+}
+
+/* Find at which places the nodes are that are sought. */
+static int find_sought(Sweep *w, uint64_t base) {
+    if (!(w->sought_at = PyMem_Malloc((w->n_places + 1) * sizeof(Py_ssize_t)))) return -1;
+    for (Py_ssize_t i = 0; i < w->n_places; i++) w->sought_at[i] = NOWHERE;
+    for (Py_ssize_t i = 0; i < w->n_sought; i++) {
+        Py_ssize_t place = place_of((PyObject *)w->sought[i].node, base, w->n_places);
+        if (place != NOWHERE) w->sought_at[place] = i;
+    }
+    return 0;
 }
 
 /* Give the variables, and all nodes that they reach, their places; leave the others behind. No Python code runs
@@ -132,7 +151,7 @@ static int find_steps(State *s, Sweep *w, Walk *walked, int own) {
     }
     for (Py_ssize_t i = 0; i < w->n_outputs; i++)
         w->places[i] = is_value(outputs[i]) ? place_of(outputs[i], base, w->n_places) : NOWHERE;
-    return 0;
+    return w->sought ? find_sought(w, base) : 0;
 }
 
 /* Ask a function whether other calls' variables are behind the nodes that a walk has stopped at; -1 for an

@@ -105,13 +105,16 @@ def hvp(
     directions = one_per_input(vector, inputs, len(variables), "vector of hvp")
     # Leaves for now, since a vector that was computed from the inputs stays as it is.
     fixed = [leaf_for(d) if isinstance(d, Value) else d for d in directions]
+    kept = chain_rule.Kept()
     [rate] = on_stand_ins(
-        lambda outputs: chain_rule.directional(outputs, variables, fixed), [output], variables
+        lambda outputs: chain_rule.directional(outputs, variables, fixed, kept), [output], variables
     )
     slopes: list[Entry] = [0.0] * len(variables)
     if isinstance(rate, Value):
         slopes = on_stand_ins(
-            lambda outputs: chain_rule.gradient(outputs[0], variables, 1.0), [rate], variables
+            lambda outputs: chain_rule.gradient(outputs[0], variables, 1.0, kept),
+            [rate],
+            variables,
         )
     for leaf, direction in zip(fixed, directions):
         tie(leaf, direction)

@@ -45,12 +45,12 @@ def graph(
     """Draw the graph behind a Value, or several, with the data and the grad of each Value in it.
 
     `fold` limits the number of boxes: modules and scopes fold, the innermost first, then long sums,
-    chains, Values made alike, and steps that repeat. A name folds one class of modules, or a scope:
-    "neuron", "layer", "network" for the outermost modules. None folds nothing. `derivatives` writes
-    the local derivative on each arrow between single Values. `rankdir` is the direction of the
-    arrows: "LR", "TB", "RL" or "BT". `names` maps Values to names, or names to what holds Values: a
-    dict or list of them, or all variables at hand, `names=locals()`. For an exception, draw what
-    the function that raised it had recorded. Raises TypeError if `root` is none of these,
+    Values made alike, steps that repeat, and long rows. A name folds one class of modules, or a
+    scope: "neuron", "layer", "network" for the outermost modules. None folds nothing. `derivatives`
+    writes the local derivative on each arrow between single Values. `rankdir` is the direction of
+    the arrows: "LR", "TB", "RL" or "BT". `names` maps Values to names, or names to what holds
+    Values: a dict or list of them, or all variables at hand, `names=locals()`. For an exception,
+    draw what the function that raised it had recorded. Raises TypeError if `root` is none of these,
     ValueError for any other argument.
 
     >>> x = Value(0.5, label="x")

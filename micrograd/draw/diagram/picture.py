@@ -138,7 +138,7 @@ def draw(
     placed = json.loads(layout.render(source(boxes, arrows, frames, way), "json0"))
     left, bottom, right, top = map(float, placed["bb"].split(","))
     plan = Plan(placed, boxes, left - MARGIN, top + MARGIN)
-    plan.sort_interchangeable(arrows)
+    plan.sort_interchangeable(arrows, way)
     plan.labels = clear_labels(arrows, plan.labels, plan.paths, plan.places)
     parts = [_frame(frame, plan.outlines[frame.key]) for frame in all_frames(frames)]
     parts += [_arrow(arrow, plan, way) for arrow in arrows]

@@ -193,8 +193,9 @@ class Plan:
             if name.startswith("cluster_")
         }
 
-    def sort_interchangeable(self, arrows: Sequence[Arrow]) -> None:
+    def sort_interchangeable(self, arrows: Sequence[Arrow], way: Way) -> None:
         """Order boxes with the same arrows, such as the neurons of a layer."""
+        along, across = ("x", "y") if way.rankdir in ("LR", "RL") else ("y", "x")
         ways: dict[str, set[tuple[str, str, int]]] = {key: set() for key in self.places}
         between: dict[tuple[str, str, int], str] = {}
         for arrow in arrows:
@@ -204,10 +205,11 @@ class Plan:
         alike: dict[Any, list[str]] = {}
         for key, place in self.places.items():
             size = place.width, place.height
-            alike.setdefault((place.x, size, frozenset(ways[key])), []).append(key)
+            rank = getattr(place, along)
+            alike.setdefault((rank, size, frozenset(ways[key])), []).append(key)
         taken: dict[str, str] = {}
         for keys in alike.values():
-            taken.update(zip(keys, sorted(keys, key=lambda key: self.places[key].y)))
+            taken.update(zip(keys, sorted(keys, key=lambda key: getattr(self.places[key], across))))
         self.places = {key: self.places[taken[key]] for key in self.places}
         paths, labels = dict(self.paths), dict(self.labels)
         for arrow in arrows:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from micrograd.draw.folding.condense import condensed
-from micrograd.draw.folding.patterns import Level, alike, sums_and_chains
+from micrograd.draw.folding.patterns import Level, alike, rows, sums
 from micrograd.draw.folding.repeats import repeated
 from micrograd.draw.scene.boxes import Box, Folding, unfolded
 from micrograd.draw.scene.outline import Group, Kind, Outline
@@ -27,10 +27,10 @@ def fold(
     """Fold a graph, the innermost modules first, until at most `most` boxes remain, and it `fits`.
 
     Modules that hold all results stay open, since a single box shows nothing. If closing modules
-    is not enough, long sums and chains fold too, then Values made alike, then steps that repeat;
-    at last boxes are merged that one other box alone uses. `modules` names a class of modules, or
-    a scope, to be folded instead, or several with commas between them; "network" stands for the
-    outermost ones. Raises ValueError if there is none of that name.
+    is not enough, long sums fold too, then Values made alike, then steps that repeat, then long
+    rows of operations; at last boxes are merged that one other box alone uses. `modules` names a
+    class of modules, or a scope, to be folded instead, or several with commas between them;
+    "network" stands for the outermost ones. Raises ValueError if there is none of that name.
 
     >>> from micrograd.nn import MLP
     >>> model = MLP(2, [16, 16, 1])
@@ -77,12 +77,16 @@ def _attempts(
         for steps in repeated(level, most):
             yield steps
         level = Level(outline, steps) if steps else level
+        in_rows = rows(level)
+        if len(in_rows) < len(level.boxes):
+            yield in_rows
+            level = Level(outline, in_rows)
     yield from condensed(level, most)
 
 
 def _alike(outline: Outline, closed: set[Group]) -> Level:
     folded = _folded(outline, closed)
-    return Level(outline, alike(Level(outline, sums_and_chains(outline, folded))))
+    return Level(outline, alike(Level(outline, sums(outline, folded))))
 
 
 def _folded(outline: Outline, closed: set[Group]) -> list[Group | None]:

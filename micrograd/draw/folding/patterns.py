@@ -1,6 +1,6 @@
-"""Find Values that belong together without a module: long sums and chains, and Values made alike.
+"""Find Values that belong together without a module: long sums and rows, and Values made alike.
 
-None of this makes a cycle: a sum or chain has one exit, which nothing before it uses; and Values
+None of this makes a cycle: a sum or row has one exit, which nothing before it uses; and Values
 made alike have operands made alike, so that none of them can depend on another.
 """
 
@@ -43,11 +43,7 @@ class Level:
 
 
 def merged(
-    outline: Outline,
-    boxes: Iterable[Box],
-    label: Sequence[Hashable],
-    name: Mapping[Any, str],
-    whole: bool = False,
+    outline: Outline, boxes: Iterable[Box], label: Sequence[Hashable], name: Mapping[Any, str]
 ) -> list[Box]:
     """Return boxes after those of one label, unless it is None, are merged.
 
@@ -61,19 +57,19 @@ def merged(
         else:
             together.setdefault(key, []).append(box)
     for key, several in together.items():
-        if len(several) == 1:
-            found += several
-        else:
-            places = [i for box in several for i in box.places]
-            found.append(Box(outline, places, None, name[key], several, whole))
+        found += several if len(several) == 1 else [joined(outline, several, name[key])]
     return found
 
 
-def sums_and_chains(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
-    """Return a box for each folded group, each long sum or chain outside of these, each Value."""
+def joined(outline: Outline, boxes: Sequence[Box], name: str, whole: bool = False) -> Box:
+    """Return a box that holds some others."""
+    return Box(outline, [i for box in boxes for i in box.places], None, name, boxes, whole)
+
+
+def sums(outline: Outline, folded: Sequence[Group | None]) -> list[Box]:
+    """Return a box for each folded group, each long sum outside of these, each Value."""
     units = _Units(outline, folded)
     units.join_sums()
-    units.join_chains()
     return units.boxes()
 
 
@@ -135,26 +131,6 @@ class _Units:
             and self.ops[after[0]] is ops.add
         )
 
-    def join_chains(self) -> None:
-        """Join operations in a row, each of which uses nothing but the last one and leaves."""
-        chain: dict[int, list[int]] = {}  # by the last operation so far
-        for i in range(len(self.order) - 1):  # the root stays by itself
-            if self.unit[i] != i or i in self.pattern or self.kinds[i] is not Kind.RESULT:
-                continue
-            before = {x for x in self.operands[i] if self.kinds[x] is Kind.RESULT}
-            x = before.pop() if len(before) == 1 else -1
-            follows = x in chain and set(self.consumers[x]) == {i} and self._together(x, i)
-            row = chain.pop(x) if follows else []
-            row.append(i)
-            chain[i] = row
-        for last, row in chain.items():
-            if len(row) >= LONG:
-                own = [x for i in row for x in self.operands[i] if self._is_own(x, i)]
-                self._join(last, [*row, *own], f"{len(row):,} operations in a row")
-
-    def _is_own(self, x: int, i: int) -> bool:
-        return self.kinds[x] is Kind.CONSTANT and set(self.consumers[x]) == {i}
-
     def _together(self, i: int, j: int) -> bool:
         return self.folded[j] is None and self.homes[i] is self.homes[j]
 
@@ -162,6 +138,35 @@ class _Units:
         for i in inside:
             self.unit[i] = last
         self.pattern[last] = pattern
+
+
+def rows(level: Level) -> list[Box]:
+    """Merge operations in a long row, each of which uses nothing but the last one and leaves."""
+    row: dict[int, list[int]] = {}  # by the last operation so far
+    home_at = level.outline.home_at
+    homes = [home_at[box.places[-1]] for box in level.boxes]
+    for i, box in enumerate(level.boxes[:-1]):  # the root stays by itself
+        if box.folded or not level.before[i]:
+            continue
+        used = [x for x in level.before[i] if level.before[x] or level.boxes[x].group is not None]
+        x = used[0] if len(used) == 1 else -1
+        follows = x in row and level.after[x] == [i] and homes[x] is homes[i]
+        row[i] = [*row.pop(x), i] if follows else [i]
+    label: list[int | None] = [None] * len(level.boxes)
+    names: dict[int, str] = {}
+    for last, inside in row.items():
+        if len(inside) >= LONG:
+            names[last] = f"{len(inside):,} operations in a row"
+            for i in inside:
+                label[i] = last
+                for x in level.before[i]:
+                    if level.after[x] == [i] and _is_constant(level, x):
+                        label[x] = last
+    return merged(level.outline, level.boxes, label, names)
+
+
+def _is_constant(level: Level, i: int) -> bool:
+    return level.outline.kind_at[level.boxes[i].places[-1]] is Kind.CONSTANT
 
 
 def alike(level: Level) -> list[Box]:
@@ -187,7 +192,8 @@ def made_alike(level: Level) -> list[int]:
     """Give boxes that are made alike the same number."""
     outline, does = level.outline, level.does
     kind_at, home_at = outline.kind_at, outline.home_at
-    roles: list[int] = []  # looked at where leaves have no names
+    unnamed = [i for i, box in enumerate(level.boxes) if _is_unnamed(outline, box)]
+    roles = _roles(level) if len(unnamed) > 1 else [0] * len(level.boxes)
     numbers: dict[Hashable, int] = {}
     label: list[int] = []
     for i, box in enumerate(level.boxes):
@@ -204,8 +210,6 @@ def made_alike(level: Level) -> list[int]:
             made = does[i], home_at[last], used
         else:
             name = stem(outline.name_at[last])
-            if not name and not roles:
-                roles = _roles(level)
             made = kind_at[last], name, home_at[last], None if name else roles[i]
         label.append(numbers.setdefault(made, len(numbers)))
     for i, box in enumerate(level.boxes):  # constants go with what uses them
@@ -213,6 +217,13 @@ def made_alike(level: Level) -> list[int]:
             users = frozenset([label[x] for x in level.after[i]])
             label[i] = numbers.setdefault(("users", users), len(numbers))
     return label
+
+
+def _is_unnamed(outline: Outline, box: Box) -> bool:
+    """Tell whether a box is a leaf that has no name, and is no constant."""
+    i = box.places[-1]
+    is_leaf = not box.folded and not outline.operands[i]
+    return is_leaf and not outline.name_at[i] and outline.kind_at[i] is not Kind.CONSTANT
 
 
 def what(box: Box) -> str:

@@ -7,13 +7,12 @@ step uses one of a later step, folding them makes no cycle.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from micrograd.draw.folding.patterns import Level, many_merged, merged
+from micrograd.draw.folding.patterns import LONG, Level, joined, many_merged
 from micrograd.draw.scene.boxes import Box
 from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Group, Outline
@@ -49,20 +48,18 @@ def repeated(level: Level, most: int, of_module: bool = False) -> Iterator[list[
     around = _around(level, steps)
     if of_module and not (around and around.module):
         return
-    boxes, step_of = _with_inputs(level, steps)
+    rest, held = _with_inputs(level, steps)
 
-    def folded(bounds: Sequence[int]) -> list[Box]:
-        ends = list(itertools.pairwise(bounds))
-        names = {first: _title(level, steps, first, end, around) for first, end in ends}
-        group = [first for first, end in ends for _ in range(first, end)]
-        label = [group[n] if 0 <= n < len(group) else None for n in step_of]
-        return merged(level.outline, boxes, label, names, whole=True)
+    def folded(boxes: Sequence[Box], first: int, end: int) -> Box:
+        title = _title(level, steps, first, end, around)
+        return boxes[0] if len(boxes) == 1 else joined(level.outline, boxes, title, whole=True)
 
-    if count <= max(STEPS, most - step_of.count(-1)):
-        yield folded(range(count + 1))
+    each = [folded(boxes, n, n + 1) for n, boxes in enumerate(held)]
+    if count <= max(STEPS, most - len(rest)):
+        yield [*rest, *each]
     if count > FEWEST:
-        yield folded((0, count - 1))
-        yield folded((0, 1, count - 1, count))
+        yield [*rest, folded(each[:-1], 0, count - 1), *held[-1]]
+        yield [*rest, each[0], folded(each[1:-1], 1, count - 1), each[-1]]
 
 
 def _around(level: Level, steps: Sequence[Sequence[int]]) -> Group | None:
@@ -90,8 +87,9 @@ def _title(
         numbers = f"{word}s {first + 1:,} to {end:,}"
     ends = steps[first], steps[end - 1]
     groups = [level.boxes[step[0]].group for step in ends if len(step) == 1]
-    if groups:
-        return " … ".join(dict.fromkeys(group.title for group in groups if group))
+    titles = dict.fromkeys(group.title for group in groups if group is not None)
+    if titles:  # each step is a module or scope
+        return " … ".join(titles)
     names = [_result(level, step) for step in ends]
     named = " … ".join(dict.fromkeys(names)) + ": " if all(map(stem, names)) else ""
     return f"{named}{numbers} of {len(steps):,}"
@@ -244,7 +242,7 @@ class _Search:
                 if end - first > len(best):
                     best = range(first, end)
                 first = end
-        if len(best) < FEWEST or not self._is_step(steps[best[0]]):
+        if len(best) < (FEWEST if self._is_step(steps[best[0]]) else LONG):
             return None
         crossing = {
             x for i, number in enumerate(step) if number in best
@@ -293,8 +291,8 @@ def _kind(level: Level, i: int) -> Hashable:
     return level.does[i], name and re.sub(r"\d+", "#", name), level.outline.kind_at[box.places[-1]]
 
 
-def _with_inputs(level: Level, steps: Sequence[Sequence[int]]) -> tuple[list[Box], list[int]]:
-    """Return boxes, and the number of the step that each belongs to, or -1.
+def _with_inputs(level: Level, steps: Sequence[Sequence[int]]) -> tuple[list[Box], list[list[Box]]]:
+    """Return the boxes that belong to no step, and those of each step.
 
     A step has what it alone uses: leaves, and what each step has of its own, such as `u * x[t]`.
     """
@@ -304,8 +302,8 @@ def _with_inputs(level: Level, steps: Sequence[Sequence[int]]) -> tuple[list[Box
         for i in step
         for place in level.boxes[i].places
     }
-    boxes: list[Box] = []
-    found: list[int] = []
+    rest: list[Box] = []
+    held: list[list[Box]] = [[] for _ in steps]
     for i in reversed(range(len(level.boxes))):  # what uses a box comes after it
         box = level.boxes[i]
         parts: Sequence[Box] = [box]
@@ -318,9 +316,9 @@ def _with_inputs(level: Level, steps: Sequence[Sequence[int]]) -> tuple[list[Box
                 parts = many_merged(level.outline, inner, users)
                 step_at.update((x, n) for part, n in zip(inner, users) for x in part.places)
                 numbers = [step_at[part.places[0]] for part in parts]
-        boxes += parts
-        found += numbers
-    return boxes[::-1], found[::-1]
+        for part, number in zip(parts, numbers):
+            (rest if number < 0 else held[number]).append(part)
+    return rest, [boxes[::-1] for boxes in held]
 
 
 def _user(outline: Outline, box: Box, step_at: Mapping[int, int]) -> int:

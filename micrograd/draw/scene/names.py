@@ -22,29 +22,56 @@ def names_of(given: Mapping[Any, Any] | None) -> IdentityDict[Value, str]:
     """Return the names of Values, from Value: name, or from name: what holds the Values.
 
     What holds them is a Value, a list, a tuple, a dict, an array or a Module; anything else is
-    skipped, so that `locals()` will do. Raises TypeError for keys that are neither.
+    skipped, so that `locals()` will do. A variable of its own names a Value before a list does.
+    Raises TypeError for keys that are neither.
 
     >>> w, b = [Value(1.0), Value(2.0)], Value(3.0)
-    >>> list(names_of({"w": w, "b": b}).values()), names_of({b: "offset"})[b]
+    >>> found = names_of({"w": w, "b": b})
+    >>> [found[v] for v in (*w, b)], names_of({b: "offset"})[b]
     (['w[0]', 'w[1]', 'b'], 'offset')
     """
     names: IdentityDict[Value, str] = IdentityDict()
     for key, held in (given or {}).items():
         if isinstance(key, Value):
             names[key] = held
-        elif isinstance(key, str):
-            if not key.startswith("_"):  # a notebook keeps its results there
-                for path, v in _held(key, held, set()):
-                    names.setdefault(v, path)
-        else:
+        elif not isinstance(key, str):
             raise TypeError(
                 "names must be of Values, as in names={w: 'w'} or names={'w': [w1, w2]} or "
                 f"names=locals(): got {key!r}"
             )
+    for path, v in _all_held(given):
+        if isinstance(v, Value):
+            names.setdefault(v, path)
     return names
 
 
-def _held(path: str, thing: Any, around: set[int]) -> Iterator[tuple[str, Value]]:
+def module_names(given: Mapping[Any, Any] | None) -> dict[int, str]:
+    """Return the names of the modules among what is named, by their ids.
+
+    >>> model = Module()
+    >>> module_names({"nets": [model]})[id(model)]
+    'nets[0]'
+    """
+    names: dict[int, str] = {}
+    for path, module in _all_held(given):
+        if isinstance(module, Module):
+            names.setdefault(id(module), path)
+    return names
+
+
+def _all_held(given: Mapping[Any, Any] | None) -> Iterator[tuple[str, Value | Module]]:
+    """Yield the Values and modules among variables, those first that are variables themselves."""
+    variables = [
+        (name, held)
+        for name, held in (given or {}).items()
+        if isinstance(name, str) and not name.startswith("_")  # a notebook's results
+    ]
+    for name, held in sorted(variables, key=lambda one: not isinstance(one[1], (Value, Module))):
+        yield from _held(name, held, set())
+
+
+def _held(path: str, thing: Any, around: set[int]) -> Iterator[tuple[str, Value | Module]]:
+    """Yield the Values and modules that something holds, with the way to each."""
     if isinstance(thing, Value):
         yield path, thing
         return
@@ -52,6 +79,7 @@ def _held(path: str, thing: Any, around: set[int]) -> Iterator[tuple[str, Value]
         return
     inner: Iterable[tuple[str, Any]] = ()
     if isinstance(thing, Module):
+        yield path, thing
         inner = [(f"{path}.{name}", p) for name, p in thing.named_parameters()]
     elif isinstance(thing, (list, tuple)):
         inner = [(f"{path}[{i}]", part) for i, part in enumerate(thing)]

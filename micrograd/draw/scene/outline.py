@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.draw.scene.convex import LEAVES, convex_pieces
-from micrograd.draw.scene.names import assigned_names, names_of
+from micrograd.draw.scene.names import assigned_names, module_names, names_of
 from micrograd.engine import Value, toposort
 from micrograd.graph.scopes import Scope, scope_of, tell_apart
 from micrograd.native.gc_pause import uncollected
@@ -98,7 +98,7 @@ class Outline:
         self.groups: list[Group] = []  # outer ones first
         self._paths: dict[int, str] = {}  # of parameters, by place, from the outermost module
         self._make_groups()
-        self._set_names(names_of(names))
+        self._set_names(names)
         self._number_namesakes()
         self._set_kinds()
         self._make_convex()
@@ -163,20 +163,23 @@ class Outline:
                 self.groups.append(group)
             self.home_at.append(group)
 
-    def _set_names(self, given: Mapping[Value, str]) -> None:
+    def _set_names(self, given: Mapping[Any, Any] | None) -> None:
         """Name Values: as given, else by labels, paths, or the lines that assigned them."""
-        prefix = self._find_parameters()
+        prefix = self._find_parameters(module_names(given))
         for i, path in self._paths.items():
             self.name_at[i] = self.name_at[i] or prefix[i] + path
         for v, name in assigned_names(self.order).items():
             i = self.place(v)
             self.name_at[i] = self.name_at[i] or name
-        for v, name in given.items():
+        for v, name in names_of(given).items():
             if name and id(v) in self._place:
                 self.name_at[self.place(v)] = str(name)
 
-    def _find_parameters(self) -> dict[int, str]:
-        """Find modules and parameters by path; return what tells those of several models apart."""
+    def _find_parameters(self, given: Mapping[int, str]) -> dict[int, str]:
+        """Find modules and parameters by path; return what tells those of several models apart.
+
+        `given` has names of models, by their ids.
+        """
         outermost: dict[int, list[Group]] = {}
         for group in self.groups:
             if _is_outermost(group):
@@ -184,19 +187,21 @@ class Outline:
                 outermost.setdefault(same, []).append(group)
         titles = tell_apart([groups[0].kind for groups in outermost.values()])
         prefix: dict[int, str] = {}
-        for groups, title in zip(outermost.values(), titles):
+        for (key, groups), title in zip(outermost.items(), titles):
+            title = given.get(key, title)
+            model = f"{title}." if len(outermost) > 1 else ""
             paths, parameters = groups[0].scope.paths
-            holders = self._name_groups(groups, paths, title)
+            holders = self._name_groups(groups, paths, title, model)
             for path, p in parameters:
                 i = self._place.get(id(p))
                 if i is not None and i not in self._paths:
                     self._paths[i] = path
                     self.home_at[i] = _holder(path, holders)
-                    prefix[i] = f"{title}." if len(outermost) > 1 else ""
+                    prefix[i] = model
         return prefix
 
     def _name_groups(
-        self, outer: Sequence[Group], paths: Mapping[int, str], title: str
+        self, outer: Sequence[Group], paths: Mapping[int, str], title: str, model: str
     ) -> dict[str, Group]:
         """Set the titles of the groups of a module and of its parts; return these by path."""
         found: dict[str, Group] = {}
@@ -205,7 +210,7 @@ class Outline:
             if path is not None and not set(outer).isdisjoint(group.line()):
                 found.setdefault(path, group)
                 group.path = path
-                group.title = path or title
+                group.title = model + path if path else title
         return found
 
     def _number_namesakes(self) -> None:

@@ -15,6 +15,7 @@ from micrograd.draw.diagram.parts import Arrow, Frame, Row
 from micrograd.draw.diagram.picture import Picture
 from micrograd.draw.folding.levels import BOXES
 from micrograd.draw.folding.levels import fold as fold_outline
+from micrograd.draw.folding.repeats import STEPS
 from micrograd.draw.scene.boxes import Box, Folding
 from micrograd.draw.scene.labels import number
 from micrograd.draw.scene.names import shapes
@@ -68,9 +69,7 @@ class Views:
         )
         first = _folded(narration, fold)
         self.parts: list[Part] = []
-        self.home: IdentityDict[Value, int] = IdentityDict(
-            (v, -1) for v in narration.values
-        )  # the innermost part
+        self.home = IdentityDict[Value, int]((v, -1) for v in narration.values)  # innermost part
         self._make_parts(first)
         self.consumers: IdentityDict[Value, list[Value]] = IdentityDict(
             (v, []) for v in narration.values
@@ -345,8 +344,11 @@ def _folded(narration: Narration, fold: int | str | None) -> Folding:
         by_name = fold_outline(narration.outline, len(narration.values), fold)
         few = _stems_folded(by_name, narration)
         return few if len(few.boxes) <= BOXES else fold_outline(narration.outline, BOXES, fold)
-    # As many arrows as can still be told apart.
-    return fold_outline(narration.outline, fold, fits=lambda found: len(found.arrows()) <= 2 * fold)
+
+    def is_clear(found: Folding) -> bool:  # its arrows can be told apart, its steps are few
+        return len(found.arrows()) <= 2 * fold and sum(box.whole for box in found.boxes) <= STEPS
+
+    return fold_outline(narration.outline, fold, fits=is_clear)
 
 
 def _stems_folded(folding: Folding, narration: Narration) -> Folding:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd import ops
-from micrograd.derivatives.chain_rule import grads_kept
-from micrograd.engine import Value
+from micrograd.engine import Value, toposort
 from micrograd.explain.course import formulas
 from micrograd.explain.course.network import Network, Pass
 from micrograd.explain.course.recording import Recording
@@ -58,7 +57,7 @@ class ByEngine:
         self.costs: list[float] = [cost.data for cost in costs]
         average: Value = sum(costs[1:], costs[0]) / m
         self.J = _regularised(average, network, lam, m)
-        with grads_kept([self.J]), strict(False):  # grads add up here on purpose
+        with _grads_kept(self.J), strict(False):  # grads add up here on purpose
             _zero_grad(network)
             self._after = [formulas.per_weight(network, _grad)]
             delta, by_outputs = [], []
@@ -276,3 +275,14 @@ def _grads_restored(network: Network) -> Iterator[None]:
     finally:
         for p, number in zip(parameters, before):
             p.grad = number
+
+
+@contextmanager
+def _grads_kept(output: Value) -> Iterator[None]:
+    """Restore every grad of a graph in the end."""
+    before = [(v, v.grad) for v in toposort(output)]
+    try:
+        yield
+    finally:
+        for v, number in before:
+            v.grad = number
