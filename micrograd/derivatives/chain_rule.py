@@ -14,14 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, Union
 
-from micrograd.derivatives.kinks import (
-    Unreached,
-    chosen,
-    kinks_of,
-    rising,
-    traced_slopes,
-    with_zeros,
-)
+from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, rising, traced_slopes, zeroed
 from micrograd.derivatives.sweeps import (
     ClosureError,
     Step,
@@ -234,8 +227,7 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
             continue
         arrived = [found[id(node.args[i])] for i in moving]
         for _, slope, entry in _products(slopes, node, moving, arrived):
-            traced = hooks.tracer_here() is not None
-            _add(found, node, *(rising(node, slope, entry) if traced else (slope, entry)))
+            _add(found, node, *rising(node, slope, entry))
 
 
 def _products(
@@ -247,7 +239,7 @@ def _products(
     """
     if hooks.tracer_here() is not None:
         given = zip(positions, slopes(node, positions), entries)
-        return [(i, *with_zeros(node, i, slope, entry)) for i, slope, entry in given]
+        return [(i, *zeroed(node, i, slope, entry)) for i, slope, entry in given]
     products = list(_factors(slopes, node, positions, entries))
     if len(products) == 2:
         (i, slope, entry), (j, other, other_entry) = products

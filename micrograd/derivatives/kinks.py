@@ -161,7 +161,7 @@ def _is_steep(node: Value, i: int) -> bool:
     return node.op in _STEEP
 
 
-def with_zeros(node: Value, i: int, slope: Any, entry: Any) -> tuple[Any, Any]:
+def zeroed(node: Value, i: int, slope: Any, entry: Any) -> tuple[Any, Any]:
     """Return a slope and what arrived, so that a zero of the latter stops an infinite slope.
 
     Differentiated again there, the product is nan: in a graph, that is an error.
@@ -173,7 +173,9 @@ def with_zeros(node: Value, i: int, slope: Any, entry: Any) -> tuple[Any, Any]:
 
 
 def rising(node: Value, slope: Any, rate: Any) -> tuple[Any, Any]:
-    """Return a slope and how fast an operand rises: nothing rises by what was not chosen."""
+    """Return a slope and how fast an operand rises; in programs nothing by what was not chosen."""
+    if hooks.tracer_here() is None:
+        return slope, rate
     if _is_level(slope):
         return slope, 1.0
     if node.op not in ops.STOPS or not isinstance(rate, Value):
