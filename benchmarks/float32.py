@@ -60,6 +60,21 @@ def logistic(rows: int) -> Work:
     return loss, w, [rng.normal(size=(rows, 5)), (rng.random(rows) < 0.5) * 1.0]
 
 
+def garch(rows: int) -> Work:
+    """Make the likelihood of a GARCH model over 500 days, which starts from each row."""
+    w = [Value(0.1), Value(0.8), Value(0.05)]
+    days = np.random.default_rng(4).normal(size=500).tolist()
+
+    def likelihood(variance: Any) -> Any:
+        total = 0.0
+        for r in days:
+            variance = w[2] + w[0] * r * r + w[1] * variance
+            total = total + mg.log(variance) + r * r / variance
+        return total
+
+    return likelihood, w, [np.linspace(0.5, 1.5, rows)]
+
+
 WORKS: dict[str, tuple[Callable[[], Work], int]] = {  # and how many steps a round has
     "network 2-16-16-2, 100 rows": (lambda: network([2, 16, 16, 2], 100), 50),
     "network 64-32-10, 100 rows": (lambda: network([64, 32, 10], 100), 50),
@@ -68,6 +83,8 @@ WORKS: dict[str, tuple[Callable[[], Work], int]] = {  # and how many steps a rou
     "network 784-128-10, 128 rows": (lambda: network([784, 128, 10], 128), 5),
     "logistic regression, 100,000 rows": (lambda: logistic(100_000), 1),
     "Black and Scholes, 100,000 rows": (lambda: options(100_000), 1),
+    "GARCH, 1 row": (lambda: garch(1), 50),
+    "GARCH, 1,000 rows": (lambda: garch(1000), 1),
 }
 
 

@@ -262,6 +262,28 @@ def test_what_a_sum_passes_on_the_way_keeps_its_own_box() -> None:
     assert sum(pattern.startswith("+ of") for pattern in patterns(folding)) == 2
 
 
+def test_a_loss_that_is_lessened_again_and_again_is_one_box() -> None:
+    terms = [Value(0.1 * i, label=f"x{i}") for i in range(8)]
+    loss: Any = 0
+    for x in terms:
+        loss = loss - x.log1p()
+    folding = fold(Outline(loss), most=10)
+    assert patterns(folding) == ["x: 8 inputs", "8 alike: log1p", "- of 8 terms"]
+    assert_is_partition(folding)
+    swapped: Any = terms[0]
+    for x in terms[1:]:
+        swapped = x - swapped  # no term is taken from the others
+    assert "- of" not in " ".join(patterns(fold(Outline(swapped), most=4)))
+
+
+def test_merged_steps_are_called_by_the_first_and_the_last_of_them() -> None:
+    y = Value(1.0, label="x")
+    for _ in range(10):
+        y = (y * 1.1).tanh()
+    folding = fold(Outline(y), most=2)
+    assert patterns(folding) == ["step 1 of 10 … steps 2 to 9 of 10", "step 10 of 10"]
+
+
 def test_a_long_row_of_operations_is_one_box_unless_it_repeats() -> None:
     rng = random.Random(2)
     steps: list[Callable[[Value], Value]] = [Value.sin, Value.cos, lambda v: v * 1.5]

@@ -417,6 +417,16 @@ def test_several_roots_share_a_picture() -> None:
     assert "The results are first *, data 4; second tanh, data 0.964" in picture.description
 
 
+def test_labels_name_what_a_function_had_before_its_variables_do() -> None:
+    def ratio(x: list[Value]) -> Value:
+        total = x[0] + x[1]
+        return total / (x[0] - x[0])
+
+    given = [Value(1.0, label="height"), Value(2.0)]
+    outline = graph(failing(lambda: ratio(given))).folding.outline
+    assert [outline.name(v) for v in outline.order] == ["height", "x[1]", "total"]
+
+
 def failing(run: Callable[[], Any]) -> BaseException:
     with pytest.raises(ZeroDivisionError) as caught:
         run()

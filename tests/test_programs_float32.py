@@ -188,6 +188,8 @@ def test_integers_are_exact_or_raise() -> None:
     for rows in (np.array([1, 2**24 + 1]), [1, 2**24 + 1]):
         with pytest.raises(ValueError, match="the integer 16777217, which is none of float32"):
             plain(rows)
+    for kind in (bool, np.uint8, np.int8, np.uint16, np.int32, np.uint64):
+        assert plain(np.array([1, 0], kind)).data.tolist() == [1.0, 0.0]
     with pytest.raises(ValueError, match="the integer 16777217"):
         mg.program(lambda i: sum(i), dtype="float32")([[1], [2, 2**24 + 1]])
     with pytest.raises(OverflowError, match="beyond the range"):

@@ -23,7 +23,7 @@ from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
 from micrograd.programs.elsewhere.results import run_on_arrays
 from micrograd.programs.export.methods import Exports
-from micrograd.programs.lower.precision import checked as numbers
+from micrograd.programs.lower.precision import checked as dtype_asked
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
@@ -353,7 +353,7 @@ def program(
     >>> norm([[3.0, 4.0], [5.0, 12.0]]).data
     array([ 5., 13.])
     """
-    way = Way(threads_asked(threads), numbers(dtype))
+    way = Way(threads_asked(threads), dtype_asked(dtype))
     if function is _LATER:
         checked(client)
         return functools.partial(program, client=client, threads=threads, dtype=dtype)

@@ -251,8 +251,9 @@ def box(page: Page, key: str) -> dict[str, float]:
     return dict(found)
 
 
-def test_what_a_screen_reader_is_told(show: Show) -> None:
-    page = show(stepper(neuron()), reduced_motion="reduce")
+@pytest.mark.parametrize("width", [360, 1000])
+def test_what_a_screen_reader_is_told(width: int, show: Show) -> None:
+    page = show(stepper(neuron()), width=width, reduced_motion="reduce")
     assert page.locator("#words").get_attribute("aria-live") == "polite"
     label = page.locator("[data-box=v9]").get_attribute("aria-label")
     assert label == "out: data not there yet; grad not there yet"
@@ -261,6 +262,7 @@ def test_what_a_screen_reader_is_told(show: Show) -> None:
     assert label == "out: data 0.7071; grad 1"
     picture = page.locator("#stage svg")
     assert str(picture.get_attribute("aria-label")).startswith("The graph of out")
+    assert picture.get_attribute("role") == "group"  # what is in an image would not be read
     assert page.locator("#slider").get_attribute("aria-valuetext") == "Done"
 
 

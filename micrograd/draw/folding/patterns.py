@@ -18,6 +18,7 @@ from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Group, Kind, Outline
 
 MANY = 4  # the fewest terms, or Values made alike, that share a box
+_JOINED = (ops.add, ops.subtract, ops.multiply)
 LONG = 8  # the fewest operations in a row that share a box
 PLURALS = {kind: f"{kind.value}s" for kind in Kind} | {Kind.LEAF: "leaves"}
 
@@ -100,26 +101,27 @@ class _Units:
         ]  # fmt: skip
 
     def join_sums(self) -> None:
-        """Join a long sum, or product, whose partial results nothing else uses."""
+        """Join a long sum, difference or product, whose partial results nothing else uses."""
         top = [-1] * len(self.order)  # of each addition: the last one of its sum
         terms: dict[int, list[int]] = {}
         for i in reversed(range(len(self.order))):
             op = self.ops[i]
-            if (op is not ops.add and op is not ops.multiply) or self.folded[i] is not None:
+            if op not in _JOINED or self.folded[i] is not None:
                 continue
             top[i] = i
             if len(self.consumers[i]) == 1:
                 (outer,) = self.consumers[i]
-                if top[outer] >= 0 and self.ops[outer] is op and self._together(i, outer):
+                is_next = self.ops[outer] is op and self._together(i, outer)
+                if is_next and (op is not ops.subtract or self._is_lessened(i, outer)):
                     top[i] = top[outer]
             terms.setdefault(top[i], []).append(i)
         for last, additions in terms.items():
             outside = [x for i in additions for x in self.operands[i] if top[x] != last]
             start = [x for x in outside if self._is_start(x)]  # the 0 that sum() begins with
             number = len(outside) - len(start)
-            if number >= MANY or start:
+            if number >= MANY or (start and self.ops[last] is ops.add):
                 symbol = self.order[last]._op
-                what = ("term" if symbol == "+" else "factor") + "s" * (number > 1)
+                what = ("factor" if symbol == "*" else "term") + "s" * (number > 1)
                 self._join(last, [*additions, *start], f"{symbol} of {number:,} {what}")
 
     def _is_start(self, x: int) -> bool:
@@ -128,8 +130,11 @@ class _Units:
             self.kinds[x] in (Kind.CONSTANT, Kind.LEAF)
             and self.order[x].data == 0
             and len(after) == 1
-            and self.ops[after[0]] is ops.add
+            and (self.ops[after[0]] is ops.add or self._is_lessened(x, after[0]))
         )
+
+    def _is_lessened(self, x: int, by: int) -> bool:
+        return self.ops[by] is ops.subtract and self.operands[by][0] == x
 
     def _together(self, i: int, j: int) -> bool:
         return self.folded[j] is None and self.homes[i] is self.homes[j]

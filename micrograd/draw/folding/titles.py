@@ -10,7 +10,7 @@ from micrograd.draw.scene.names import stem
 from micrograd.draw.scene.outline import Outline
 
 NAMED = 3  # names in the title of a box
-_ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "* of factor")
+_ARITHMETIC = ("", "+", "-", "*", "/", "+ of term", "- of term", "* of factor")
 
 _Words = dict[Box, list[str]]
 
@@ -24,7 +24,10 @@ class Titles:
         self._functions: _Words = {}
 
     def of(self, boxes: Sequence[Box]) -> str:
-        """Name a merged box by the names in it, else by its functions, else by its end."""
+        """Name a merged box by the steps or names in it, else by its functions, else by its end."""
+        steps = [box.pattern for box in boxes if box.whole]
+        if steps:
+            return " … ".join(dict.fromkeys([steps[0], steps[-1]]))
         for words in (self.names, self.functions):
             found = list(dict.fromkeys(word for box in boxes for word in words(box)))
             if found:

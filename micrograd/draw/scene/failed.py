@@ -11,12 +11,13 @@ from typing import NamedTuple
 from micrograd.draw.scene.names import names_of
 from micrograd.draw.scene.outline import all_before
 from micrograd.engine import Value
+from micrograd.value.identity import IdentityDict
 
 _OWN_CODE = str(Path(__file__).parents[2])
 
 
 class Failure(NamedTuple):
-    """The Values at the ends of an unfinished graph, their names, and where it broke."""
+    """The Values at the ends of an unfinished graph, names for want of labels, and the place."""
 
     roots: list[Value]
     names: Mapping[Value, str]
@@ -45,7 +46,8 @@ def failure(error: BaseException) -> Failure:
         if names:
             source = linecache.getline(code.co_filename, line).strip()
             where = f"{type(error).__name__} in line {line} of {code.co_name}: {source}"
-            return Failure(_ends(list(names)), names, where.rstrip(": "))
+            unlabelled = IdentityDict((v, name) for v, name in names.items() if not v.label)
+            return Failure(_ends(list(names)), unlabelled, where.rstrip(": "))
     raise ValueError(
         f"{type(error).__name__} left no Values to draw: no function that it passed held any"
     )

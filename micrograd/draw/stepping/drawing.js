@@ -44,5 +44,5 @@ function drawPart(part) {
   const around = frames.map(([x, y, w, h, of = part]) => `<g class="frame" data-frame="${of}" transform="translate(${x} ${y})"><rect width="${w}" height="${h}" rx="8"/><text x="10" y="18">${escaped(G[of].name)}</text></g>`);
   const all = keys.map((key, i) => drawBox(key, part, boxes[i]));
   const label = part < 0 ? document.title : `Inside ${G[part].name}`;
-  return `<svg class="picture" role="group" aria-label="${escaped(label)}" data-view="${part}" style="--width:${w}px" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"><rect class="sheet" width="100%" height="100%" rx="8"/>${[...around, ...lines, ...all].join("")}</svg>`;
+  return `<svg class="picture" aria-label="${escaped(label)}" data-view="${part}" style="--width:${w}px" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"><rect class="sheet" width="100%" height="100%" rx="8"/>${[...around, ...lines, ...all].join("")}</svg>`;
 }

@@ -39,6 +39,7 @@ function open(part) {
   home = V.map((v, i) => ["v" + i, ...lineOf(i).map((g) => "g" + g)].find((key) => inView.has(key)));
   stage.innerHTML = part < 0 && !slim.matches ? whole : drawPart(part);
   view = $("svg", stage);
+  view.role = "group"; // an image would hide its boxes from screen readers
   for (const node of $$("[data-box], [data-frame]", view)) prepare(node);
   for (const e of events) {
     e.head = home[e.consumer ?? e.value];

@@ -49,18 +49,12 @@ def converted(array: Array, dtype: np.dtype[Any], what: str) -> Array:
     """
     if array.dtype == dtype:
         return array
-    if dtype == DOUBLE:
+    if dtype == DOUBLE or array.dtype.kind in "iub":
+        if dtype == SINGLE:
+            _refuse_rounding(array, what)
         return array.astype(dtype)
     with np.errstate(over="ignore", under="ignore"):
         found = array.astype(dtype)
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
-        wrong = array[found.astype(DOUBLE) != array]
-        if wrong.size:
-            raise ValueError(
-                f"{what} holds the integer {wrong.flat[0]}, which is none of float32, where only "
-                f"those to {WHOLE:,} all are: call a program of float64, or give floats, if they "
-                "may be rounded"
-            )
     _refuse_overflow(found, array, what)
     return found
 
@@ -106,6 +100,18 @@ def scaled(seeds: Array | float) -> tuple[Array | float, float]:
         return seeds, 1.0
     scale = float(2.0 ** np.floor(np.log2(largest)))
     return (seeds / scale, scale) if scale else (seeds, 1.0)
+
+
+def _refuse_rounding(integers: Array, what: str) -> None:
+    if integers.max(initial=0) <= WHOLE and integers.min(initial=0) >= -WHOLE:
+        return
+    wrong = integers[integers.astype(SINGLE).astype(DOUBLE) != integers]
+    if wrong.size:
+        raise ValueError(
+            f"{what} holds the integer {wrong.flat[0]}, which is none of float32, where only those "
+            f"to {WHOLE:,} all are: call a program of float64, or give floats, if they may be "
+            "rounded"
+        )
 
 
 def _refuse_overflow(found: Array, numbers: Array, what: str) -> None:

@@ -146,7 +146,8 @@ class Executable:
             return self._backward(state, seeds)
         # The seeds, and the gradients, may be smaller or larger than numbers of float32 can be.
         seeds, scale = scaled(seeds)
-        return self._backward(state, seeds).astype(DOUBLE) * scale
+        found: Array = np.multiply(self._backward(state, seeds), scale, dtype=DOUBLE)
+        return found
 
     def _backward(self, state: State, seeds: Array | float) -> Array:
         self._asked = seeds if isinstance(seeds, float) else None

@@ -76,7 +76,7 @@ class Workspace:
         many guards there are; None if all hold. Where the steps run in chunks, the gradients for
         the seeds `ahead` are computed with the results: each chunk is in the cache only once.
         """
-        self._fill(inputs)
+        self._quietly.run(self._fill, inputs)  # a number of float64 may be infinite in float32
         if self._both is None or ahead is None:
             self._quietly.run(_run, self._forward)
         else:
@@ -99,7 +99,7 @@ class Workspace:
 
     def both(self, inputs: Mapping[str, Array], seeds: Array | float) -> Array:
         """Compute the gradients from the inputs."""
-        self._fill(inputs)
+        self._quietly.run(self._fill, inputs)  # a number of float64 may be infinite in float32
         if self._both is None:
             self._quietly.run(_run, self._forward)
         return self.backward(seeds)
