@@ -219,3 +219,24 @@ def test_what_was_not_chosen_does_not_rise_in_rows() -> None:
         expected = [rise(*map(Value, row)).data for row in rows]
     np.testing.assert_array_equal(found, expected)
     assert found[0] == 3.0
+
+
+def test_each_part_of_a_result_passes_back_to_its_own_numbers() -> None:
+    w = [Value(0.7), Value(-0.4)]
+
+    def f(x: Any) -> Any:
+        return mg.tanh(w[0] * x[0] + w[1]) * x[1] * x[1]
+
+    rows = np.array([[0.5, 1.5], [-0.3, 0.8], [1.1, -0.6]])
+    values, slopes = mg.value_and_grad(program(f))(rows)
+    weighed = values.sum() + 2.0 * slopes.sum() + 3.0 * slopes[1, 0] + 5.0 * slopes[:, 1].mean()
+    weighed.backward()
+    found = [p.grad for p in w]
+    total = Value(0.0)
+    for i, row in enumerate(rows):
+        x = [Value(float(number)) for number in row]
+        value = f(x)
+        by_x, by_y = mg.grad(value, x)
+        total = total + value + 2.0 * (by_x + by_y) + 3.0 * by_x * (i == 1) + 5.0 / 3.0 * by_y
+    assert weighed.data == pytest.approx(total.data, rel=1e-12)
+    assert found == pytest.approx([g.data for g in mg.grad(total, w)], rel=1e-12)
