@@ -203,11 +203,12 @@ def in_float64(workspace: Workspace) -> Any:
     return wide
 
 
+@pytest.mark.usefixtures("lanes")
 def test_each_step_of_random_programs_is_that_of_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps()
     monkeypatch.setattr(Workspace, "_bind", lambda self, own: steps.bind(self, own))
     monkeypatch.setattr(Workspace, "_bind_in_chunks", lambda *_: False)
-    for number in range(25):
+    for number in range(12):
         case = cases.draw(SEED, number)
         with np.errstate(all="ignore"):
             single.check(case)

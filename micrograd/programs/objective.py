@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from micrograd.engine import Value
 from micrograd.native.bulk import read_data, write_data
 from micrograd.nn import Module
 from micrograd.programs.by_rows import Order, slopes_of_each
+from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.trace.sourceless import Sourceless
 from micrograd.value.numbers import is_number, shortened
@@ -65,7 +67,8 @@ class Objective:
             if isinstance(given, Iterator):  # which could be read once only
                 raise TypeError(f"{program!r}: its rows must stay: give a list, got {given!r}")
         # Rows that change later would be seen by some derivatives, not by those kept for this x.
-        self._begin(nested.leaves, program, *copy.deepcopy((args, kwargs)))
+        rows, named = copy.deepcopy((args, kwargs))
+        self._begin(nested.leaves, program, [*map(_as_array, rows)], named)
 
     def _begin(
         self, values: list[Value], program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -108,7 +111,7 @@ class Objective:
 
     def fun(self, x: Any) -> float:
         """Return the sum of all results."""
-        return float(np.add.reduce(self._results.at(x, again=True).data, None, float))
+        return self._results.at(x, again=True)._total()
 
     def jac(self, x: Any) -> Array:
         """Return the gradient of the sum, of shape (k,) for k parameters."""
@@ -188,6 +191,8 @@ class _Evaluated:
         self._program = program
         self._key: Any = None
         self._version: Any = None
+        self._used: tuple[Value, ...] | None = None  # the parameters of the latest result,
+        self._others: list[Value] = []  # and those of them that are not the objective's
         self._result: Result
 
     def at(self, x: Any, again: bool = False) -> Result:
@@ -205,9 +210,8 @@ class _Evaluated:
                 result: Any = self._program(*o._args, **o._kwargs)
             finally:
                 write_data(o._values, before)
-            if self is o._results:
-                self._check(result)
-            self._result, self._version = result, known.current()
+            self._look_at(result)
+            self._result, self._version = result, known.version
             self._key = self._key_of(numbers)
         return self._result
 
@@ -217,8 +221,18 @@ class _Evaluated:
 
     def _key_of(self, numbers: Array) -> Any:
         """Return what the latest result depends on: the parameters, also those beside."""
-        others = [v for v in self._result._made_by.node.args if id(v) not in self._objective._place]
-        return numbers.tobytes(), [v._number for v in others]
+        return numbers.tobytes(), [v._number for v in self._others]
+
+    def _look_at(self, result: Any) -> None:
+        """Check the parameters of a result, unless the latest had the same."""
+        used, before = lease_of(result).node.args, self._used
+        is_one = not isinstance(result, tuple)
+        if is_one and before and len(used) == len(before) and all(map(is_, used, before)):
+            return
+        if self is self._objective._results:
+            self._check(result)
+        self._used = used
+        self._others = [v for v in used if id(v) not in self._objective._place]
 
     def _check(self, result: Any) -> None:
         if isinstance(result, tuple):
@@ -236,6 +250,17 @@ class _Evaluated:
                 f"{self._program!r} uses none of these parameters: give the Values that its "
                 "function refers to, no copies of them"
             )
+
+
+def _as_array(rows: Any) -> Any:
+    """Return rows of lists as the array that each call would make of them, where it would."""
+    if not isinstance(rows, (list, tuple)):
+        return rows
+    try:
+        array = np.asarray(rows)
+    except ValueError:  # some are longer than others
+        return rows
+    return array if array.dtype.kind in "fiub" else rows
 
 
 def _gradient_of_sum(call: Call) -> Any:

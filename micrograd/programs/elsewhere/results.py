@@ -39,7 +39,7 @@ class ArrayResult(Result):
 
     def __getitem__(self, key: Any) -> Any:
         host = on_host(key) if library_of(key) else key
-        positions = self._positions
+        positions = self._places()
         if positions is None:
             positions = np.arange(int(np.prod(self.shape))).reshape(self.shape)
         part = self.data[key]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.programs.run.results import Lease, Result
+from micrograd.programs.run.results import Columns, Lease, Result
 from micrograd.value.numbers import is_number
 
 if TYPE_CHECKING:
@@ -46,20 +46,26 @@ def _output(x: Any) -> Any:
     )
 
 
-def shaped(data: Array, form: Form, call: Lease, positions: Array | None = None) -> Any:
+def shaped(data: Array, form: Form, call: Lease) -> Any:
     """Return numbers, one line per row, in their form: a Result, or a tuple of these."""
     if isinstance(form, tuple):
-        shape = (len(data), *form)
-        places = None if positions is None else positions.reshape(shape)
-        return Result(data.reshape(shape), call, places)
-    if positions is None:
-        positions = np.arange(data.size).reshape(data.shape)
-    parts, at = [], 0
+        return Result(data.reshape(len(data), *form), call)
+    return _parts(data, form, call, 0)[0]
+
+
+def _parts(data: Array, form: list[Form], call: Lease, at: int) -> tuple[Any, int]:
+    """Return a tuple of results that begin in some column, and the column behind the last."""
+    rows, width = data.shape
+    found: list[Any] = []
     for part in form:
-        end = at + size_of(part)
-        parts.append(shaped(data[:, at:end], part, call, positions[:, at:end]))
-        at = end
-    return tuple(parts)
+        if isinstance(part, tuple):
+            first, at = at, at + math.prod(part)
+            numbers = data[:, first:at].reshape(rows, *part)
+            found.append(Result(numbers, call, Columns(first, width)))
+        else:
+            inner, at = _parts(data, part, call, at)
+            found.append(inner)
+    return tuple(found), at
 
 
 def lease_of(results: Any) -> Lease:

@@ -171,6 +171,19 @@ class Reduction(_Node):
         return slopes if isinstance(arguments[0], Value) else [v._number for v in slopes]
 
 
+class Columns(NamedTuple):
+    """Columns of a call's results, from the first of these on; a row of the call has `width`."""
+
+    first: int
+    width: int
+
+    def places(self, shape: tuple[int, ...]) -> Array:
+        """Return where the numbers of a result of this shape stand among all of the call."""
+        own = np.arange(self.first, self.first + math.prod(shape[1:]))
+        places: Array = (np.arange(shape[0])[:, None] * self.width + own).reshape(shape)
+        return places
+
+
 class Result(Operators[Any]):
     """An array of results, one per example; `mean()` and `sum()` are Values.
 
@@ -193,7 +206,7 @@ class Result(Operators[Any]):
 
     __slots__ = ("_made_by", "_positions", "data")
 
-    def __init__(self, data: Array, call: Lease, positions: Array | None = None) -> None:
+    def __init__(self, data: Array, call: Lease, positions: Array | Columns | None = None) -> None:
         if isinstance(data, np.ndarray):  # of which sums are taken later
             data.setflags(write=False)
         self.data: Array = data
@@ -244,13 +257,18 @@ class Result(Operators[Any]):
                 value = Reduction.on((self._made_by.node,), number)
         else:
             value = Reduction.on((self._made_by.node,), number)
-        value.call, value.positions, value.weight = self._made_by, self._positions, weight
+        value.call, value.positions, value.weight = self._made_by, self._places(), weight
         value._symbol = symbol
         return value
 
+    def _places(self) -> Array | None:
+        """Return where the numbers stand among all of the call; None if they are all."""
+        found = self._positions
+        return found.places(self.shape) if isinstance(found, Columns) else found
+
     def __getitem__(self, key: Any) -> Any:
         part = self.data[key]
-        positions = self._positions
+        positions = self._places()
         if positions is None:
             positions = np.arange(self.data.size).reshape(self.data.shape)
         result = Result(np.asarray(part), self._made_by, np.asarray(positions[key]))

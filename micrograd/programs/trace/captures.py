@@ -6,6 +6,8 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from itertools import repeat
+from operator import is_
 from typing import Any, NamedTuple
 
 from micrograd.engine import Value
@@ -38,7 +40,7 @@ class References:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.cells: list[tuple[types.CellType, Any]] = []
         self.functions: list[types.FunctionType] = []
-        self.globals: list[tuple[dict[str, Any], str, Any]] = []
+        self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # all, those it names
         named: list[tuple[str, Any]] = []
         owner = getattr(function, "__self__", None)
         if owner is not None:
@@ -68,7 +70,7 @@ class References:
                 yield name, contents
         for name in _names(f.__code__):
             contents = f.__globals__.get(name, _NOTHING)
-            self.globals.append((f.__globals__, name, contents))
+            self.globals.setdefault(id(f.__globals__), (f.__globals__, {}))[1][name] = contents
             if contents is not _NOTHING:
                 yield name, contents
         defaults = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
@@ -77,12 +79,17 @@ class References:
     def unchanged(self) -> bool:
         """Return whether each name still refers to the same object."""
         for cell, before in self.cells:
-            now = _contents(cell)
+            try:
+                now = cell.cell_contents
+            except ValueError:
+                now = _NOTHING
             if now is not before and not _same(now, before):
                 return False
-        for variables, name, before in self.globals:
-            now = variables.get(name, _NOTHING)
-            if now is not before and not _same(now, before):
+        for variables, named in self.globals.values():
+            now = map(variables.get, named, repeat(_NOTHING))  # in C: each call asks this
+            if not all(map(is_, now, named.values())) and not all(
+                _same(variables.get(name, _NOTHING), before) for name, before in named.items()
+            ):
                 return False
         return True
 
@@ -105,8 +112,8 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _same(x: Any, y: Any) -> bool:
-    """Return whether these are equal numbers or texts, which have no identity of their own."""
-    return type(x) is type(y) and isinstance(x, (float, int, str)) and x == y
+    """Return whether these are one; of numbers and texts, whether they are equal."""
+    return x is y or (type(x) is type(y) and isinstance(x, (float, int, str)) and x == y)
 
 
 _NOT_SEARCHED = (
