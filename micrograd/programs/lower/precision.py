@@ -121,15 +121,22 @@ def bands(seeds: Array | float) -> Iterator[tuple[Array | float, float]]:
             yield (1.0, seeds) if math.isfinite(seeds) else (seeds, 1.0)
         return
     sizes = np.abs(seeds)
-    strange = ~np.isfinite(sizes)
-    if strange.any():
+    if not math.isfinite(sizes.max(initial=0.0)):
+        strange = ~np.isfinite(sizes)
         yield np.where(strange, seeds, 0.0), 1.0
         sizes[strange] = 0.0
-    while largest := float(sizes.max(initial=0.0)):
+    all_of_them, left = np.count_nonzero(seeds != 0), np.count_nonzero(sizes != 0)
+    while left:
+        largest = float(sizes.max())
         scale = 2.0 ** math.floor(math.log2(largest))
         near = sizes > largest * NEAR
+        count = np.count_nonzero(near)
+        if count == all_of_them:
+            yield np.divide(seeds, scale, sizes), scale
+            return
         yield np.where(near, seeds, 0.0) / scale, scale
         sizes[near] = 0.0
+        left -= count
 
 
 def refuse_rounding(integers: Array, dtype: np.dtype[Any], what: str) -> None:
@@ -165,8 +172,11 @@ def _refuse_loss(found: Array, numbers: Array, what: str) -> None:
                 f"{what} holds {numbers[lost].flat[0]:g}, which is beyond the range of float32, "
                 f"{LIMITS.max:.1e}: call a program of float64, or scale the numbers"
             )
-    if np.count_nonzero(found) < np.count_nonzero(numbers):
+    if found.all():
+        return
+    lost = (found == 0) & (numbers != 0)
+    if lost.any():
         raise ValueError(
-            f"{what} holds {numbers[(found == 0) & (numbers != 0)].flat[0]:g}, which is 0 in "
-            "float32: call a program of float64, scale the numbers, or give 0"
+            f"{what} holds {numbers[lost].flat[0]:g}, which is 0 in float32: call a program of "
+            "float64, scale the numbers, or give 0"
         )
