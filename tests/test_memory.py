@@ -173,6 +173,25 @@ def test_a_users_row_that_refers_to_its_results_is_collected() -> None:
 
 
 @compiled
+def test_object_setattr_is_refused_or_its_cycle_on_a_subclass_is_collected() -> None:
+    """From 3.13 on Python asks no type before it sets an attribute so: docs/cores.md."""
+
+    class Own(Value):
+        pass
+
+    v = Own(1.0)
+    if sys.version_info < (3, 13):
+        with pytest.raises(TypeError, match="can't apply this __setattr__"):
+            object.__setattr__(v, "end", [v])
+        return
+    object.__setattr__(v, "end", [v])
+    ref = weakref.ref(v)
+    del v
+    gc.collect()
+    assert ref() is None
+
+
+@compiled
 def test_training_makes_no_work_for_the_cyclic_collector() -> None:
     x, w = Value(0.5), Value(1.0)
     w.m, w.v, w.name, w.shape = 0.0, 1.0, "w", (1, 2)  # type: ignore[attr-defined]

@@ -168,6 +168,59 @@ def test_a_missing_number_moves_nothing_where_another_way_is_chosen(inner: Any) 
         np.testing.assert_allclose(program(function)(rows).data, expected, rtol=1e-12)
 
 
+def test_a_slope_that_is_only_chosen_at_kinks_moves_nothing_elsewhere() -> None:
+    """A negative base has the slope nan by its exponent, which is 0 around, but for the kinks."""
+
+    def f(v: Any) -> Any:
+        second = mg.grad(mg.grad(lambda u: mg.maximum(u, v[2]) + mg.ops.abs(u)))(v[0])
+        return v[1] ** second + v[0]
+
+    rows = [[1.0, -1.7, 0.5], [-1.0, -1.7, 2.0], [1.0, -1.7, 1.0]]
+    slopes = mg.grad(mg.program(f))(rows).data
+    for row, own in zip(rows[:2], slopes):
+        assert own.tolist() == mg.grad(f)(row).tolist() == [1.0, 0.0, 0.0]
+    assert np.isnan(slopes[2]).any()  # at a tie
+
+
+@pytest.mark.parametrize(
+    ("f", "at"),
+    [
+        (lambda x: mg.sqrt(x) * 0.0 + x, [0.0, 1.0]),
+        (lambda x: mg.sqrt(x) * mg.ops.less(1.0, x) + x, [0.0, 1.0, 4.0]),
+        (lambda x: mg.relu(-mg.sqrt(x)), [0.0, 2.0]),
+        (lambda x: mg.grad(lambda u: mg.relu(-mg.sqrt(u)))(x), [0.0, 2.0]),
+        (lambda x: mg.arcsin(x) * (1 - x), [1.0, 0.5]),
+        (lambda x: mg.ops.cbrt(x) * x, [0.0, -0.5]),
+        (lambda x: x**0.5 * mg.tanh(x), [0.0, 0.5]),
+    ],
+)
+def test_a_zero_stops_an_infinite_slope_in_rows_as_in_the_loop(f: Any, at: list[float]) -> None:
+    traced = mg.program(f)
+    found = mg.grad(traced)(at).data
+    np.testing.assert_allclose(found, [mg.grad(f)(x) for x in at], rtol=1e-14, atol=0)
+    for x, bend in zip(at, mg.hessian(traced)(at).data):
+        try:
+            expected = mg.hessian(f)(x)
+        except ZeroDivisionError:  # what the zero depends on moves an infinite slope
+            expected = math.nan
+        np.testing.assert_allclose(bend, expected, rtol=1e-13, atol=0)
+    assert np.isinf(mg.grad(mg.program(mg.sqrt))([0.0]).data).all()
+
+
+def test_what_was_not_chosen_does_not_rise_in_rows() -> None:
+    def rise(x: Any, along: Any) -> Any:
+        u = x * 1.0
+        chosen = mg.where(u > 0, u, mg.sqrt(-u)) + mg.maximum(u, 2.0) + mg.max([u, 1.0, -u])
+        return mg.jvp(chosen + mg.floor(u), [u], [along])
+
+    rows = [[3.0, 1.0], [1.5, math.inf], [0.5, math.nan], [4.0, 0.0]]
+    found = mg.program(lambda row: rise(*row))(rows).data
+    with mg.ieee():
+        expected = [rise(*map(Value, row)).data for row in rows]
+    np.testing.assert_array_equal(found, expected)
+    assert found[0] == 3.0
+
+
 def test_each_part_of_a_result_passes_back_to_its_own_numbers() -> None:
     w = [Value(0.7), Value(-0.4)]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, Union
 
-from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, traced_slopes
+from micrograd.derivatives.kinks import Unreached, chosen, kinks_of, rising, traced_slopes, zeroed
 from micrograd.derivatives.sweeps import (
     ClosureError,
     Step,
@@ -227,7 +227,7 @@ def _forward(found: dict[int, Entry], steps: list[Step], slopes: Slopes) -> None
             continue
         arrived = [found[id(node.args[i])] for i in moving]
         for _, slope, entry in _products(slopes, node, moving, arrived):
-            _add(found, node, slope, entry)
+            _add(found, node, *rising(node, slope, entry))
 
 
 def _products(
@@ -238,7 +238,8 @@ def _products(
     Where two products are the same, as for the operands of `x * x`, they are made here, once.
     """
     if hooks.tracer_here() is not None:
-        return list(zip(positions, slopes(node, positions), entries))
+        given = zip(positions, slopes(node, positions), entries)
+        return [(i, *zeroed(node, i, slope, entry)) for i, slope, entry in given]
     products = list(_factors(slopes, node, positions, entries))
     if len(products) == 2:
         (i, slope, entry), (j, other, other_entry) = products

@@ -15,6 +15,7 @@ from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
 from micrograd.value import hooks
+from micrograd.value.numbers import is_number
 from micrograd.value.selection import Extreme
 
 
@@ -117,6 +118,14 @@ def choice(op: Op, i: int) -> Choice:
     return made
 
 
+def _zero(*_: Any) -> float:
+    return 0.0
+
+
+def _always(_: Any) -> float:
+    return 1.0
+
+
 # While a program is traced, slopes hold for all rows, also where a graph would raise --------------
 
 # Their slopes are numbers where they are not defined themselves.
@@ -141,6 +150,43 @@ def _is_level(slope: Any) -> bool:
     return is_choice and slope.args[0]._is_plain_number and slope._number == 0
 
 
+# Operations that have a number where their slope is infinite.
+_STEEP = (ops.sqrt, ops.cbrt, ops.power, ops.arcsin, ops.arccos, ops.arccosh)
+
+
+def _is_steep(node: Value, i: int) -> bool:
+    """Return whether a slope may be infinite where the operation is not."""
+    if node.op is ops.power:
+        return i == 0 and not (is_number(exponent := node.args[1]) and exponent >= 1)
+    return node.op in _STEEP
+
+
+def zeroed(node: Value, i: int, slope: Any, entry: Any) -> tuple[Any, Any]:
+    """Return a slope and what arrived, so that a zero of the latter stops an infinite slope.
+
+    Differentiated again there, the product is nan: in a graph, that is an error.
+    """
+    if not isinstance(entry, Value) or not _is_steep(node, i):
+        return slope, entry
+    stops = ops.equal(entry, 0.0) * ops.equal(ops.abs(slope), math.inf)
+    return ops.where(stops, choice(_nothing, 0)(0.0, entry), slope * entry), 1.0
+
+
+def rising(node: Value, slope: Any, rate: Any) -> tuple[Any, Any]:
+    """Return a slope and how fast an operand rises; in programs nothing by what was not chosen."""
+    if hooks.tracer_here() is None:
+        return slope, rate
+    if _is_level(slope):
+        return slope, 1.0
+    if node.op not in ops.STOPS or not isinstance(rate, Value):
+        return slope, rate
+    return ops.where(ops.equal(slope, 0.0), 0.0, slope * rate), 1.0
+
+
+_nothing = Op("nothing", _zero, _zero)
+KINKS[_nothing] = {(0, 0): _always}
+
+
 class Unreached:
     """The rows in which nothing arrives at a node, since `where` or `maximum` chose another way.
 
@@ -157,7 +203,7 @@ class Unreached:
             return slope, 1.0  # zero times what arrived, which may be nan
         here = self._of.get(id(node))
         there = here
-        if node.op in ops.STOPS:
+        if node.op in ops.STOPS or isinstance(node.op, Choice):
             passed_by = ops.equal(slope, 0.0)
             there = passed_by if here is None else ops.less(0.0, here + passed_by)
         operand, nothing = id(node.args[i]), there
