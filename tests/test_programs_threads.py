@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import signal
@@ -62,6 +63,10 @@ def test_the_threads_asked_for_compute(monkeypatch: pytest.MonkeyPatch) -> None:
         assert seen == [expected, expected]
         far(X[:100])  # few: on this thread alone
         assert seen == [expected, expected]
+        seen.clear()
+        copy.deepcopy(far)(X)
+        pickle.loads(pickle.dumps(far))(X)  # perhaps elsewhere, where the environment says it
+        assert seen == [expected, 3]
         seen.clear()
     monkeypatch.delenv(VARIABLE)
     assert threads.available(None) >= 1

@@ -67,7 +67,11 @@ static const int32_t *run_running(number *numbers, const int32_t *w) {
 static const int32_t *run_clear(number *numbers, const int32_t *w) {
     const Rows o = rows_of(numbers, w + 3);
     const int32_t *index = w + 6;
-    for (ptrdiff_t r = 0; r < w[1]; r++)
-        for (ptrdiff_t i = 0; i < w[2]; i++) o.p[index[r] * o.row + i * o.step] = 0.0;
+    for (ptrdiff_t r = 0; r < w[1]; r++) {
+        number *to = o.p + index[r] * o.row;
+        if (o.step == 1) memset(to, 0, (size_t)w[2] * sizeof *to);
+        else
+            for (ptrdiff_t i = 0; i < w[2]; i++) to[i * o.step] = 0.0;
+    }
     return index + w[1];
 }

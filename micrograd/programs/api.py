@@ -16,8 +16,8 @@ from micrograd.programs.again import Again
 from micrograd.programs.arguments import Argument, by_structure, read
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, on_scalars, refuse_ragged, slopes_of_each
-from micrograd.programs.calls import Known, Version, Way, are_scalars, is_one_example
-from micrograd.programs.cluster.chunks import call_on_chunks
+from micrograd.programs.calls import Known, Version, are_scalars, is_one_example
+from micrograd.programs.cluster.chunks import Called, call_on_chunks
 from micrograd.programs.cluster.scheduling import checked
 from micrograd.programs.elsewhere.function import ForArrays
 from micrograd.programs.elsewhere.namespaces import library_of
@@ -27,6 +27,7 @@ from micrograd.programs.lower.precision import checked as dtype_asked
 from micrograd.programs.objective import Objective
 from micrograd.programs.paths import Part, joined
 from micrograd.programs.pickling import Source, Traced, source_of
+from micrograd.programs.run.executable import Way
 from micrograd.programs.run.forms import lease_of
 from micrograd.programs.run.results import Result
 from micrograd.programs.show.layout import Printed
@@ -200,8 +201,8 @@ class Program(Exports, ForArrays, Printed):
 
         named = self._known.named(self._name, args, kwargs)
         if library == "dask":
-            own = self._traced, self._known.parameters, self._client
-            result: Any = call_on_chunks(self._name, dict(named), paths_for, *own)
+            own = Called(self._name, self._traced, self._known.parameters, self._client)
+            result: Any = call_on_chunks(own, dict(named), paths_for)
         else:
             result = run_on_arrays(self._name, library, named, paths_for)
         if hooks.tracers:
@@ -336,8 +337,8 @@ def program(
 
     On Dask arrays, `client` is the Dask client that computes; without it, the active one does.
 
-    More than 8,192 examples are computed on as many threads, where their numbers do not fit the
-    cache and all steps run in C, chunk by chunk; without `threads`, on as many as the environment's
+    More than 8,192 examples, or fewer with many steps, are computed on as many threads, where all
+    steps run in C, chunk by chunk; without `threads`, on as many as the environment's
     MICROGRAD_THREADS says, or else as there are processors. The results and gradients do not depend
     on their number, bit by bit. Pickles of a function's program are without `client` and `threads`.
 
@@ -374,6 +375,6 @@ def _load(source: Source | None, traced: Traced | None, orders: Any, way: Way) -
             "derivative before it was pickled: call that once, and what was traced is pickled"
         )
     program = Program(traced.function, None, way)
-    trees = traced.planted(program._known.way.dtype)
+    trees = traced.planted(program._known.way)
     program._known.version = Version(Settled(traced.names), trees)
     return program

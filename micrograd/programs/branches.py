@@ -21,15 +21,15 @@ from micrograd.engine import Value
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.limits import count_branches, estimate, too_many
-from micrograd.programs.lower.precision import DOUBLE
 from micrograd.programs.paths import Fork, Inputs, Part, Path, joined
 from micrograd.programs.run.careful import NodeByNode
-from micrograd.programs.run.executable import Executable
+from micrograd.programs.run.executable import Executable, Way
 from micrograd.programs.run.forms import outputs_of, shaped
 from micrograd.programs.run.results import Call, Lease, Run
 from micrograd.programs.show.layout import Line
 from micrograd.programs.show.notation import Style
 from micrograd.programs.show.rolled import Printer, Titled
+from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.no_rows import run_without_rows
 from micrograd.programs.trace.recording import Recording, recorded
@@ -65,6 +65,7 @@ class Paths:
         names: Mapping[Value, Name],
         integers: Container[str] = (),
         shapes: Mapping[str, tuple[Any, ...]] | None = None,
+        way: Way | None = None,
     ) -> None:
         self._function = function
         self._names = names
@@ -76,9 +77,7 @@ class Paths:
         self.found: list[Path] = []
         self.elsewhere: dict[str, Any] = {}  # what computes them, by array library
         self._lock = threading.RLock()
-
-    threads: int | None = None  # what the program was asked to use
-    dtype: np.dtype[Any] = DOUBLE  # what it computes in
+        self.way: Way = way or Way()
 
     def call(self, inputs: Inputs, n: int) -> Any:
         """Run every row on its path; the results are in the order of the rows."""
@@ -86,11 +85,11 @@ class Paths:
             return self._of_no_rows()
         path = self._first
         if path is None or path.divides:
-            return joined(self.parts(inputs, n), n, self.dtype)
+            return joined(self.parts(inputs, n), n, self.way.dtype)
         values, state, differs = path.program.forward(inputs, n)
         if differs is not None:
             path.program.give_back(state)
-            return joined(self.parts(inputs, n), n, self.dtype)
+            return joined(self.parts(inputs, n), n, self.way.dtype)
         if path.indices:
             path.check_indices(inputs)
         node, idle = path.node()
@@ -124,7 +123,7 @@ class Paths:
         # A node without operands would count as a leaf, and never be asked to pass anything on.
         node = Call.of((Value(0.0),), [])
         node.runs, node.shape = [], (0, width)
-        return shaped(np.empty(node.shape, self.dtype), form, Lease(node))
+        return shaped(np.empty(node.shape, self.way.dtype), form, Lease(node))
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -269,6 +268,8 @@ class Paths:
     def plant(self, path: Path) -> Path:
         """Put a path into the tree; return the one that is there already, if there is."""
         path.executable = self._executable
+        if path.is_planned:  # for another program, of which this one is a copy
+            path.program.threads = self.way.threads
         forks = [self._root]
         for truth in path.truths:
             forks.append(forks[-1].next.setdefault(truth, Fork()))
@@ -385,9 +386,8 @@ class Paths:
     ) -> Executable:
         last = len(self._rank)
         parameters = sorted(tape.parameters, key=lambda p: self._rank.get(p, last))
-        made = Executable(tape, outputs, slopes, parameters, self._patterns(), guards)
-        made.threads, made.dtype = self.threads, self.dtype
-        return made
+        plan = planned(tape, outputs, guards, slopes, parameters, self._patterns())
+        return Executable(plan, tape, outputs, parameters, self.way)
 
 
 def _select(inputs: Inputs, rows: Array) -> Inputs:

@@ -19,8 +19,8 @@ from micrograd.native.gc_pause import uncollected
 from micrograd.programs.arguments import Argument, Structure, columns_of, nested
 from micrograd.programs.branches import Paths
 from micrograd.programs.by_rows import Order, differentiated
-from micrograd.programs.lower.precision import DOUBLE
 from micrograd.programs.paths import Inputs
+from micrograd.programs.run.executable import Way
 from micrograd.programs.trace.captures import References
 from micrograd.programs.trace.hidden_errors import refuse_hidden_errors
 from micrograd.programs.trace.hidden_truths import refuse_hidden_truths
@@ -46,18 +46,6 @@ class Last(NamedTuple):
     kinds: list[Any]  # of the arguments, which are NumPy's arrays of numbers
     names: tuple[str, ...]
     paths: Paths
-
-
-class Way(NamedTuple):
-    """How a program was asked to compute: on how many threads (None for all), in which numbers."""
-
-    threads: int | None = None
-    dtype: np.dtype[Any] = DOUBLE
-
-    @property
-    def elsewhere(self) -> Way:
-        """The same in another process, which says itself on how many threads."""
-        return Way(None, self.dtype)
 
 
 class Known:
@@ -150,8 +138,7 @@ class Known:
                 tuple(bound.kwargs),
             )
             shapes = dict(zip(arguments, structures))
-            found = Paths(run, version.references.names, integers, shapes)
-            found.threads, found.dtype = self.way
+            found = Paths(run, version.references.names, integers, shapes, self.way)
             paths = version.paths.setdefault(key, found)
         return paths
 

@@ -13,11 +13,10 @@ from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from micrograd.engine import Value
 from micrograd.programs.branches import Paths
 from micrograd.programs.paths import Path
+from micrograd.programs.run.executable import Way
 from micrograd.programs.trace.captures import Name
 from micrograd.programs.trace.sourceless import Sourceless
 from micrograd.value.identity import IdentityDict, IdentitySet
@@ -87,13 +86,12 @@ class Traced(NamedTuple):
         stand_in = function if isinstance(function, Sourceless) else Sourceless(function)
         return cls(stand_in, own, found)
 
-    def planted(self, dtype: np.dtype[Any]) -> dict[Any, Paths]:
-        """Return trees of these paths, which compute in this dtype."""
+    def planted(self, way: Way) -> dict[Any, Paths]:
+        """Return trees of these paths, which compute this way."""
         trees = {}
         for key, integers, paths in self.trees:
             shapes = dict(zip(*key[:2]))
-            tree = trees[key] = Paths(self.function, self.names, integers, shapes)
-            tree.dtype = dtype
+            tree = trees[key] = Paths(self.function, self.names, integers, shapes, way)
             for path in paths:
                 tree.plant(path)
         return trees

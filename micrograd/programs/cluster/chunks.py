@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -99,29 +99,27 @@ class _Summed:
         """Do nothing: no memory waits for the next call."""
 
 
+class Called(NamedTuple):
+    """The program that is called: `traced` and `parameters` give what is known of it so far."""
+
+    name: str
+    traced: Callable[[], Any]
+    parameters: Callable[[], list[Value]]
+    client: Any
+
+
 class ChunkedCall:
     """A call of a program on Dask arrays, with the same rows in the chunks of each.
 
-    `traced` and `parameters` give what is known so far, `paths` are those for such arrays.
+    `paths` are those for such arrays, which it knows by the `key`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        arrays: Mapping[str, Any],
-        paths: Any,
-        key: Any,
-        traced: Callable[[], Any],
-        parameters: Callable[[], list[Value]],
-        client: Any,
-    ) -> None:
-        self.name = name
-        self._client = client
+    def __init__(self, called: Called, arrays: Mapping[str, Any], paths: Any, key: Any) -> None:
+        self._called = called
+        self.name = name = called.name
         self._arrays = arrays
         self._paths = paths
         self._key = key
-        self._traced = traced
-        self._read_parameters = parameters
         self._graphs: dict[str, dict[Any, Any]] = {}
         self.count: int = next(iter(arrays.values())).numblocks[0]
         if not paths.found:
@@ -146,8 +144,8 @@ class ChunkedCall:
         root, paths = self._paths.tree
         known = self._paths.elsewhere.get("dask")
         if known is None or known[0] != (root, len(paths)):
-            parameters = self._read_parameters()
-            pickled = pickle.dumps((self._traced(), parameters, self._paths.dtype))
+            parameters = self._called.parameters()
+            pickled = pickle.dumps((self._called.traced(), parameters, self._paths.way.elsewhere))
             plan = Plan(hashlib.sha256(pickled).hexdigest(), pickled, self._key)
             known = self._paths.elsewhere["dask"] = ((root, len(paths)), plan, parameters)
         return known[1], known[2]
@@ -155,14 +153,14 @@ class ChunkedCall:
     def _first_row(self) -> dict[str, Array]:
         for i in range(self.count):
             firsts = {name: x.blocks[i][:1] for name, x in self._arrays.items()}
-            row = {name: x.compute(scheduler=self._client) for name, x in firsts.items()}
+            row = {name: x.compute(scheduler=self._called.client) for name, x in firsts.items()}
             if len(next(iter(row.values()))):
                 return row
         raise ValueError(f"{self.name}: the Dask arrays have no rows to trace it on")
 
     def _trace(self, rows: Sequence[Mapping[str, Array]]) -> None:
         for row in rows:
-            self._paths.parts(tasks.columns(row, self._paths.dtype), 1)
+            self._paths.parts(tasks.columns(row, self._paths.way.dtype), 1)
 
     # Computing ------------------------------------------------------------------------------------
 
@@ -185,7 +183,7 @@ class ChunkedCall:
             self.vector = np.array([numbers.get(p, p.data) for p in self.parameters])
 
     def _spread(self, column: int | None, forgets: bool) -> Part:
-        client = active_client() if self._client is None else self._client
+        client = active_client() if self._called.client is None else self._called.client
         self._read_graphs(client)
         threads = threads_of(client)
         size = 1
@@ -237,9 +235,9 @@ class ChunkedCall:
             (0, *of_result),
             *operands,
             new_axes=dict(zip(of_result, form)),
-            dtype=self._paths.dtype,
+            dtype=self._paths.way.dtype,
             concatenate=True,
-            meta=np.empty((0,) * (1 + len(form)), self._paths.dtype),
+            meta=np.empty((0,) * (1 + len(form)), self._paths.way.dtype),
         )
 
 
@@ -256,15 +254,12 @@ def _future_of(task: Any) -> Any:
 
 
 def call_on_chunks(
-    name: str,
-    named: Mapping[str, Any],
-    paths_for: Callable[..., Any],
-    traced: Callable[[], Any],
-    parameters: Callable[[], list[Value]],
-    client: Any,
+    called: Called, named: Mapping[str, Any], paths_for: Callable[..., Any]
 ) -> ClusterResult:
     """Call a program on Dask arrays, and NumPy's beside them, for a client or the active one."""
     import dask.array as da
+
+    name = called.name
 
     first = next(x for x in named.values() if isinstance(x, da.Array))
     arrays = {}
@@ -296,6 +291,4 @@ def call_on_chunks(
     example = {a: np.zeros((1, *x.shape[1:]), x.dtype) for a, x in arrays.items()}
     integers = tuple([a for a, x in arrays.items() if x.dtype.kind in "iub"])
     key = (tuple(arrays), tuple([x.shape[1:] for x in arrays.values()]), integers)
-    return ClusterResult(
-        ChunkedCall(name, arrays, paths_for(example), key, traced, parameters, client)
-    )
+    return ClusterResult(ChunkedCall(called, arrays, paths_for(example), key))

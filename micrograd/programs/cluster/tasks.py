@@ -115,7 +115,7 @@ def values(plan: Plan, vector: Array, *chunks: Any) -> Array:
     """Compute the results of a chunk; `chunks` are those of the arguments, in their order."""
     paths, _ = _program(plan, vector)
     given = dict(zip(plan.key[0], chunks))
-    found: Array = paths.call(columns(given, paths.dtype), len(chunks[0])).data
+    found: Array = paths.call(columns(given, paths.way.dtype), len(chunks[0])).data
     return found
 
 
@@ -138,8 +138,8 @@ def _program(plan: Plan, vector: Array) -> tuple[Any, Any]:
     if programs is None:
         programs = _here.programs = {}
     if plan.digest not in programs:
-        traced, parameters, dtype = pickle.loads(plan.pickled)
-        programs[plan.digest] = traced.planted(dtype), parameters
+        traced, parameters, way = pickle.loads(plan.pickled)
+        programs[plan.digest] = traced.planted(way), parameters
         while len(programs) > KEPT:
             del programs[next(iter(programs))]
     trees, parameters = programs[plan.digest]
@@ -169,7 +169,7 @@ def _chunk(
         p.grad = 0.0
     try:
         with no_grad() if forgets else nullcontext():
-            result = paths.call(columns(given, paths.dtype), n)
+            result = paths.call(columns(given, paths.way.dtype), n)
     except UntracedError as error:
         if error.row is None:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from micrograd.engine import Value
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.native.threads import available, in_order
-from micrograd.programs.lift.slopes import Slopes
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
 from micrograd.programs.lower.precision import DOUBLE, SINGLE, fill, scaled
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
-from micrograd.programs.straight.plan import planned
 from micrograd.programs.trace.tape import Tape
 from micrograd.value import hooks
 
@@ -33,6 +31,18 @@ LONG = 2**15  # where these go through the cache in chunks
 SEVERAL = 16  # chunks that are worth a second block, which another thread may take
 KEPT = 4  # idle workspaces
 HELD = 2**28  # bytes of the inputs of a call that its workspaces hold, where steps run in chunks
+
+
+class Way(NamedTuple):
+    """How a program was asked to compute: on how many threads (None for all), in which numbers."""
+
+    threads: int | None = None
+    dtype: np.dtype[Any] = DOUBLE
+
+    @property
+    def elsewhere(self) -> Way:
+        """The same in another process, which says itself on how many threads."""
+        return Way(None, self.dtype)
 
 
 class Blocks:
@@ -58,24 +68,17 @@ State = Union[Workspace, Blocks]
 class Executable:
     """A tape, lifted and planned, that runs on arrays; `outputs` says where its results stand."""
 
-    threads: int | None = None  # what the program was asked to use
-    dtype: np.dtype[Any] = DOUBLE  # what it computes in
     _asked: float | None = None  # the seeds of the last reverse pass
     _held: int = 0  # how many workspaces a call of several blocks has
 
     def __init__(
-        self,
-        tape: Tape,
-        outputs: Sequence[int],
-        slopes: Slopes,
-        parameters: Sequence[Value],
-        patterns: Mapping[Value, str],
-        guards: Mapping[int, bool],
+        self, plan: Plan, tape: Tape, outputs: Sequence[int], parameters: Sequence[Value], way: Way
     ) -> None:
+        self.threads, self.dtype = way
         self.parameters: list[Value] = list(parameters)
         self.block: Any = block_of(self.parameters)
         self._numbers = np.asarray(self.block.data)
-        self.plan: Plan = planned(tape, outputs, guards, slopes, parameters, patterns)
+        self.plan = plan
         self.width: int = len(outputs)
         self._tape = tape
         self._outputs = outputs
@@ -116,7 +119,8 @@ class Executable:
     ) -> tuple[Array, State, Array | None]:
         blocks = Blocks(self._numbers.copy(), spans)
         found: list[Workspace] = []
-        first = np.full(out.shape[1], self.plan.count_guards)
+        most = self.plan.count_guards
+        first = np.full(out.shape[1], most) if most else None
         if not self.plan.backward:
             blocks.inputs = inputs
         elif self._is_in_chunks and sum(x.nbytes for x in inputs.values()) <= HELD:
@@ -128,14 +132,14 @@ class Executable:
         def compute(block: int) -> Workspace:
             workspace, span = self._of(blocks, block), spans[block]
             differs = workspace.forward(blocks.given(block, inputs), out[:, span], ahead)
-            if differs is not None:
+            if first is not None and differs is not None:
                 first[span] = differs
             if blocks.workspaces is None:
                 self._keep(workspace)
             return workspace
 
         self._in_order(compute, blocks, found.append)
-        return out, blocks, first if (first < self.plan.count_guards).any() else None
+        return out, blocks, None if first is None or (first == most).all() else first
 
     def backward(self, state: State, seeds: Array | float) -> Array:
         """Return the gradients of the parameters, in their order, for seeds of shape (k, n).
