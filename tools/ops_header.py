@@ -58,6 +58,8 @@ GAMMAS = ("gamma", "lgamma", "digamma", "polygamma")
 EXECUTED = [op for op in ops.TABLE.values() if op.name not in GAMMAS]
 # The executor's vectors for these are for operands of moderate size: see _loops.h.
 MODERATE = ("sin", "cos", "power", "arctan2", "hypot")
+# So long that vectors of them would be most of what the compiler makes: see _vectors.c.
+LONG = ("ndtri", "erfinv")
 
 
 def header() -> str:
@@ -74,8 +76,9 @@ def header() -> str:
         _list(f"{which}_{kind}", [op for op in chosen if len(op.derivatives) == arity])
         for which, chosen in (
             ("EXECUTED", EXECUTED),
-            ("PLAIN", [op for op in EXECUTED if op.name not in MODERATE]),
+            ("PLAIN", [op for op in EXECUTED if op.name not in MODERATE + LONG]),
             ("MODERATE", [op for op in EXECUTED if op.name in MODERATE]),
+            ("LONG", [op for op in EXECUTED if op.name in LONG]),
         )
         for arity, kind in ((1, "UNARY"), (2, "BINARY"), (3, "TERNARY"))
     ]

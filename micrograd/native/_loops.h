@@ -12,6 +12,10 @@
         } else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++) o[i * so] = name##_value(x[i * sx]);                          \
     }
+#define LONG_LOOP(name)                                                                                     \
+    static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
+        for (ptrdiff_t i = 0; i < n; i++) p[0][i * s[0]] = name##_called(p[1][i * s[1]]);                   \
+    }
 #define BINARY_LOOP(name)                                                                                   \
     static TARGET void NAME(name##_loop)(ptrdiff_t n, number *const *p, const ptrdiff_t *s) {               \
         number *o = p[0];                                                                                   \
@@ -46,6 +50,7 @@
             for (ptrdiff_t i = 0; i < n; i++) o[i * s[0]] = name##_value(x[i * s[1]], y[i * s[2]], z[i * s[3]]); \
     }
 PLAIN_UNARY(UNARY_LOOP)
+LONG_UNARY(LONG_LOOP)
 PLAIN_BINARY(BINARY_LOOP)
 PLAIN_TERNARY(TERNARY_LOOP)
 
@@ -100,5 +105,6 @@ static Loop *const NAME(loops)[N_ROWS] = {
 #undef MODERATE_UNARY_LOOP
 #undef MODERATE_BINARY_LOOP
 #undef UNARY_LOOP
+#undef LONG_LOOP
 #undef BINARY_LOOP
 #undef TERNARY_LOOP

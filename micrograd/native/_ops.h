@@ -142,12 +142,15 @@ static inline double erfinv_slope_0(double x, double out) { (void)x; return exp(
 #define EXECUTED_UNARY(ROW) ROW(negative) ROW(stop_gradient) ROW(sign) ROW(abs) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(cbrt) ROW(sin) ROW(cos) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arcsinh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc) ROW(floor) ROW(ceil) ROW(trunc) ROW(round) ROW(exp2) ROW(logit) ROW(sinc) ROW(ndtr) ROW(log_ndtr) ROW(ndtri) ROW(erfinv)
 #define EXECUTED_BINARY(ROW) ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(less) ROW(less_equal) ROW(equal) ROW(maximum) ROW(minimum) ROW(power) ROW(hypot) ROW(arctan2) ROW(logaddexp) ROW(mod) ROW(copysign) ROW(xlogy)
 #define EXECUTED_TERNARY(ROW) ROW(where)
-#define PLAIN_UNARY(ROW) ROW(negative) ROW(stop_gradient) ROW(sign) ROW(abs) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(cbrt) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arcsinh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc) ROW(floor) ROW(ceil) ROW(trunc) ROW(round) ROW(exp2) ROW(logit) ROW(sinc) ROW(ndtr) ROW(log_ndtr) ROW(ndtri) ROW(erfinv)
+#define PLAIN_UNARY(ROW) ROW(negative) ROW(stop_gradient) ROW(sign) ROW(abs) ROW(relu) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(log2) ROW(log10) ROW(sqrt) ROW(cbrt) ROW(tan) ROW(arcsin) ROW(arccos) ROW(arctan) ROW(sinh) ROW(cosh) ROW(tanh) ROW(arcsinh) ROW(arccosh) ROW(arctanh) ROW(sigmoid) ROW(softplus) ROW(erf) ROW(erfc) ROW(floor) ROW(ceil) ROW(trunc) ROW(round) ROW(exp2) ROW(logit) ROW(sinc) ROW(ndtr) ROW(log_ndtr)
 #define PLAIN_BINARY(ROW) ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(less) ROW(less_equal) ROW(equal) ROW(maximum) ROW(minimum) ROW(logaddexp) ROW(mod) ROW(copysign) ROW(xlogy)
 #define PLAIN_TERNARY(ROW) ROW(where)
 #define MODERATE_UNARY(ROW) ROW(sin) ROW(cos)
 #define MODERATE_BINARY(ROW) ROW(power) ROW(hypot) ROW(arctan2)
 #define MODERATE_TERNARY(ROW) 
+#define LONG_UNARY(ROW) ROW(ndtri) ROW(erfinv)
+#define LONG_BINARY(ROW) 
+#define LONG_TERNARY(ROW) 
 
 /* What help() says of what C takes over. */
 #define DOC_data "The number itself."

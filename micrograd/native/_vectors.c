@@ -18,6 +18,14 @@
 
 #include "_kernels.h"
 
+/* Long functions are compiled once, and called for each number. */
+#ifdef __GNUC__
+#define CALLED(name) static __attribute__((noinline)) number name##_called(number x) { return name##_value(x); }
+#else
+#define CALLED(name) static number name##_called(number x) { return name##_value(x); }
+#endif
+LONG_UNARY(CALLED)
+
 /* Operands may be the result itself, number by number, and otherwise do not overlap it: see `overlap`
  * in programs/run/axes.py. So the numbers of one loop do not depend on each other. */
 #if defined(__clang__)
