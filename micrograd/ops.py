@@ -313,7 +313,7 @@ KINKS: dict[Op, dict[tuple[int, int], Rule]] = {
         (1, 1): lambda x, y: equal(x, 0) * equal(y, 0),
     },
 }
-# A slope of 0 of these says that the operand does not count: it passes nothing on, be the rest nan.
+# Where a slope of these is 0, the operand does not count: it gets nothing, even if nan arrives.
 STOPS: set[Op] = {sign, where, maximum, minimum}
 # special/ adds the functions that fewer people need.
 TABLE: dict[str, Op] = {row.name: row for row in list(globals().values()) if isinstance(row, Op)}

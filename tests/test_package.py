@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import shutil
+import subprocess
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,27 @@ def test_a_free_threaded_python_gets_the_python_core(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(sysconfig, "get_config_var", lambda name, found=disabled: found)
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {})
     assert built == [3, 3, 0]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc reads the C; there is none")
+@pytest.mark.parametrize(
+    ("source", "macros"),
+    [("_engine", ""), ("_executor", ""), ("_vectors", ""), ("_vectors", "SINGLE")],
+)
+def test_the_c_core_compiles_without_extensions_of_gcc(source: str, macros: str) -> None:
+    path = Path(__file__).parent.parent / "micrograd" / "native" / f"{source}.c"
+    if not path.is_file():
+        pytest.skip("the sources are not part of what is installed")
+    headers = ["Python", "math", "stddef", "stdint", "string", "structmember"]
+    lines = [
+        *(f"#include <{name}.h>" for name in headers),  # which know GCC
+        "#undef __GNUC__",
+        "#undef __x86_64__",
+        "#pragma GCC poison __attribute__ __typeof__ __builtin_shuffle __builtin_shufflevector",
+        *(f"#define {macro}" for macro in macros.split()),
+        f'#include "{path}"',
+    ]
+    include = sysconfig.get_paths()["include"]
+    command = ["gcc", "-std=c11", "-fsyntax-only", "-I", include, "-x", "c", "-"]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

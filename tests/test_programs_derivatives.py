@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -205,6 +206,38 @@ def test_a_zero_stops_an_infinite_slope_in_rows_as_in_the_loop(f: Any, at: list[
             expected = math.nan
         np.testing.assert_allclose(bend, expected, rtol=1e-13, atol=0)
     assert np.isinf(mg.grad(mg.program(mg.sqrt))([0.0]).data).all()
+
+
+FINITE = [0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 3.0]
+
+
+def slope_at(op: mg.Op, i: int, at: tuple[float, ...]) -> float:
+    """Return the slope by an operand, as NumPy has it; 0 where the result is no number."""
+    rule = op.derivatives[i]
+    try:
+        out = op.value(*at)
+        if rule is None or not math.isfinite(out):
+            return 0.0
+        with np.errstate(all="ignore"):
+            return float(np.ravel(rule(*[np.array([x]) for x in (*at, out)]))[0])
+    except (ArithmeticError, ValueError, TypeError):
+        return 0.0
+
+
+STEEP = [
+    (op, at)
+    for op in mg.ops.TABLE.values()
+    for at in itertools.product(FINITE, repeat=len(op.derivatives))
+    if any(math.isinf(slope_at(op, i, at)) for i in range(len(at)))
+]
+
+
+def test_a_zero_stops_the_infinite_slopes_of_all_operations() -> None:
+    steep = {"sqrt", "cbrt", "power", "arcsin", "arccos", "arccosh", "xlogy"}
+    assert {op.name for op, _ in STEEP} >= steep
+    for op, at in STEEP:
+        traced = mg.program(lambda v, op=op: op(*v) * 0.0 + v[0])
+        assert mg.grad(traced)([at]).data[0].tolist() == [1.0] + [0.0] * (len(at) - 1), (op, at)
 
 
 def test_what_was_not_chosen_does_not_rise_in_rows() -> None:

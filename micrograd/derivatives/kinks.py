@@ -14,6 +14,7 @@ from typing import Any
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import KINKS, Op, Rule
+from micrograd.special.elementary import xlogy
 from micrograd.value import hooks
 from micrograd.value.numbers import is_number
 from micrograd.value.selection import Extreme
@@ -150,8 +151,8 @@ def _is_level(slope: Any) -> bool:
     return is_choice and slope.args[0]._is_plain_number and slope._number == 0
 
 
-# Operations that have a number where their slope is infinite.
-_STEEP = (ops.sqrt, ops.cbrt, ops.power, ops.arcsin, ops.arccos, ops.arccosh)
+# Operations that have a number where their slope is infinite; a power has its own condition.
+_STEEP = (ops.sqrt, ops.cbrt, ops.arcsin, ops.arccos, ops.arccosh, xlogy)
 
 
 def _is_steep(node: Value, i: int) -> bool:

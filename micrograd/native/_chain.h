@@ -144,7 +144,7 @@ static inline int slopes_in_c(State *s, Chain *c, Step *at, int up, Link *links,
     return n_known;
 }
 
-/* Make the product of a slope of both operands and what is multiplied by it once: merged of chain_rule.py. */
+/* Make two equal products once, as those of `x * x`: see _products of chain_rule.py. */
 static int merge(State *s, Entry *slopes, Entry **from) {
     static Entry one = {NULL, 1.0, 1};
     Entry term;

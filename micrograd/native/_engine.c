@@ -13,7 +13,7 @@
 #include <structmember.h>
 
 #ifndef __GNUC__
-#define __builtin_prefetch(address)
+#define __builtin_prefetch(...)
 #endif
 #ifdef _MSC_VER
 #define THREAD_LOCAL __declspec(thread)

@@ -6,7 +6,7 @@ these costs with respect to a weight, over the examples; D is the derivative of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -57,7 +57,7 @@ class ByEngine:
         self.costs: list[float] = [cost.data for cost in costs]
         average: Value = sum(costs[1:], costs[0]) / m
         self.J = _regularised(average, network, lam, m)
-        with _grads_kept(self.J), strict(False):  # grads add up here on purpose
+        with _grads_kept(toposort(self.J)), strict(False):  # grads add up here on purpose
             _zero_grad(network)
             self._after = [formulas.per_weight(network, _grad)]
             delta, by_outputs = [], []
@@ -156,7 +156,7 @@ class ByProgram:
         network, m = recording.network, len(recording)
         average = _program(network)(recording.inputs, targets).mean()
         self.J = _regularised(average, network, lam, m)
-        with _grads_restored(network), strict(False):
+        with _grads_kept(network.parameters()), strict(False):
             _zero_grad(network)
             average.backward()
             self._sums = [m * x for x in formulas.per_weight(network, _grad)]
@@ -267,20 +267,9 @@ def _zero_grad(network: Network) -> None:
 
 
 @contextmanager
-def _grads_restored(network: Network) -> Iterator[None]:
-    parameters = network.parameters()
-    before = [p.grad for p in parameters]
-    try:
-        yield
-    finally:
-        for p, number in zip(parameters, before):
-            p.grad = number
-
-
-@contextmanager
-def _grads_kept(output: Value) -> Iterator[None]:
-    """Restore every grad of a graph in the end."""
-    before = [(v, v.grad) for v in toposort(output)]
+def _grads_kept(values: Iterable[Value]) -> Iterator[None]:
+    """Restore the grads of Values in the end."""
+    before = [(v, v.grad) for v in values]
     try:
         yield
     finally:

@@ -260,7 +260,6 @@ def call_on_chunks(
     import dask.array as da
 
     name = called.name
-
     first = next(x for x in named.values() if isinstance(x, da.Array))
     arrays = {}
     for argument, given in named.items():
