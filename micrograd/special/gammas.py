@@ -61,7 +61,7 @@ def _cotangent(x: Any) -> Any:
 def _polynomial(p: list[int], c: Any) -> Any:
     """Compute a polynomial of even, or of odd powers alone."""
     odd = 1 - len(p) % 2
-    total = reduce(lambda total, a: total * (c * c) + a, p[odd::2][::-1], 0.0)
+    total = reduce(lambda total, a: total * (c * c) + a, p[odd::2][::-1])
     return c * total if odd else total
 
 
@@ -76,8 +76,8 @@ def _polygamma(n: Any, x: Any) -> Any:
     s = where(is_first, 2.0, n + 1)
     z = where(above, x, 1 - x)
     w = z + _UP
-    term, total = w ** (-s), 0.0
-    total = w * term / (s - 1) + 0.5 * term
+    term = w ** (-s)  # which may be 0 where the first of the sum is not
+    total = w ** (1 - s) / (s - 1) + 0.5 * term
     for k in range(_UP):
         total = total + (z + k) ** (-s)
     term = term * s / w
@@ -87,7 +87,7 @@ def _polygamma(n: Any, x: Any) -> Any:
     alternating = 2 * mod(n, 2) - 1
     summed = alternating * gamma(s) * total
     c = _cotangent(where(above, 0.25, where(inside, x - round(x), 0.25)))
-    slope = sum(equal(n, k) * _polynomial(p, c) for k, p in enumerate(_COTANGENT, 1))
+    slope = sum(where(equal(n, k), _polynomial(p, c), 0.0) for k, p in enumerate(_COTANGENT, 1))
     reflected = -alternating * summed - power(math.pi, s) * slope
     first = _digamma(where(is_first, x, 1.0))
     return where(is_first, first, where(above, summed, reflected)) + _nothing_but(known)
