@@ -89,6 +89,14 @@ def test_each_operation_agrees() -> None:
         agree(both(function, w, points + (name == "arccosh")), 3e-5)
 
 
+def test_slopes_of_digamma_have_the_range_of_float32() -> None:
+    slope = mg.grad(mg.program(mg.digamma, dtype="float32"))
+    found = slope([-2.436e-5, 3.078e31, -1e-25, -0.3, 7.0]).data
+    wide = mg.grad(mg.program(mg.digamma))([-2.436e-5, 3.078e31, -0.3, 7.0]).data
+    assert math.isinf(found[2])
+    assert found[[0, 1, 3, 4]] == pytest.approx(wide, rel=1e-5, abs=0.0)
+
+
 def test_a_long_loop_agrees() -> None:
     rate = Value(0.5)
 

@@ -103,6 +103,20 @@ def test_polygamma_is_mpmaths_at_any_order(n: int) -> None:
         assert slope == pytest.approx(float(mpmath.polygamma(n + 1, x)), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("n", "x"), [(1, -1e-40), (1, -1e-150), (3, -1e-50), (1, 1e200), (1, 1e300), (2, 1e120)]
+)
+def test_polygamma_is_mpmaths_near_zero_and_far_out(n: int, x: float) -> None:
+    wanted = float(mpmath.polygamma(n, mpmath.mpf(x)))
+    assert mg.polygamma(n, x) == pytest.approx(wanted, rel=1e-12, abs=0.0)
+    assert Value(x).digamma().data == pytest.approx(float(mpmath.digamma(x)), rel=1e-12)
+    with np.errstate(all="ignore"):
+        found = mg.polygamma(float(n), np.array([x]))
+    assert found[0] == pytest.approx(wanted, rel=1e-12, abs=0.0)
+    by_rows = mg.program(lambda x: mg.polygamma(n, x))
+    assert by_rows([x, 2.0]).data[0] == pytest.approx(wanted, rel=1e-12, abs=0.0)
+
+
 @pytest.mark.parametrize("x", [-0.5, -1.5, -3.3, -10.2, -20.5, -1e-3, -30.001])
 def test_below_zero_there_are_derivatives_of_high_orders(x: float) -> None:
     for n in range(9):
