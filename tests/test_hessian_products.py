@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import pickle
 import random
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pytest
@@ -260,6 +261,56 @@ def test_a_vector_has_its_keys_in_any_order() -> None:
     x = {"a": 2.0, "q": {"b": 3.0, "c": [5.0]}}
     v = {"q": {"c": [1.0], "b": 0.0}, "a": 1.0}
     assert mg.hvp(f)(x, v) == {"a": 30.0 + 12.0, "q": {"b": 20.0 + 4.0, "c": [12.0]}}
+
+
+class Tuple(NamedTuple):
+    x: Any
+    y: Any
+
+
+class Turned(NamedTuple):
+    y: Any
+    x: Any
+
+
+class Other(NamedTuple):
+    u: Any
+    x: Any
+
+
+@dataclasses.dataclass
+class Record:
+    x: Any
+    y: Any
+
+
+@dataclasses.dataclass
+class TurnedRecord:
+    y: Any
+    x: Any
+
+
+def test_a_vector_has_its_fields_in_any_order() -> None:
+    def f(p: Any) -> Any:
+        return p.x["a"] ** 2 * p.x["b"] * p.y
+
+    for kind in (Tuple, Record):
+        x, wanted = kind({"a": 2.0, "b": 3.0}, 1.0), kind({"a": 6.0, "b": 4.0}, 12.0)
+        for other in (Tuple, Turned, Record, TurnedRecord):
+            assert mg.hvp(f)(x, other(y=0.0, x={"b": 0.0, "a": 1.0})) == wanted
+    pair = mg.hvp(lambda p, q: p.x * p.y * q, argnums=(0, 1))
+    assert pair(Tuple(2.0, 3.0), 5.0, [Turned(x=1.0, y=0.0), 0.0]) == (Tuple(0.0, 5.0), 3.0)
+    assert mg.hvp(lambda p: p.x**2 * p.y)(Tuple(2.0, 3.0), (1.0, 0.0)) == Tuple(6.0, 4.0)
+    with pytest.raises(ValueError, match="must have the fields of x, x, y, but it has u, x"):
+        mg.hvp(lambda p: p.x**2 * p.y)(Tuple(2.0, 3.0), Other(u=1.0, x=0.0))
+
+
+def test_of_a_value_what_is_for_functions_is_refused() -> None:
+    x, hvp = Value(2.0), cast("Any", mg.hvp)
+    for options in ({"argnums": 3}, {"has_aux": True}, {"argnums": (0,)}):
+        with pytest.raises(TypeError, match="hvp: argnums and has_aux are for functions"):
+            hvp(x**3, x, 1.0, **options)
+    assert hvp(x**3, x, 1.0).data == 12.0
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,18 @@ def test_a_gradient_has_the_form_of_the_parameters() -> None:
     assert PARAMETERS["point"] == Point(2.0, 3.0)
 
 
+def test_tuples_with_names_stay_so_in_lists() -> None:
+    ps = [Point(1.0, 2.0), Point(3.0, 4.0)]
+    assert mg.grad(lambda ps: ps[0].x * ps[1].y)(ps) == [Point(4.0, 0.0), Point(0.0, 1.0)]
+    assert mg.grad(lambda ps: ps[0].x * ps[1])([ps[0], 3.0]) == [Point(3.0, 0.0), 1.0]
+    assert mg.grad(lambda ps: ps[0][0].x ** 2)(([ps[0]], [ps[1]])) == (
+        [Point(2.0, 0.0)],
+        [Point(0.0, 0.0)],
+    )
+    assert mg.jacobian(lambda x: [Point(x, 2 * x)])(1.0) == [Point(1.0, 2.0)]
+    assert mg.hvp(lambda ps: ps[0].x * ps[1].y)(ps, ps) == [Point(4.0, 0.0), Point(0.0, 1.0)]
+
+
 def flat(v: Any, like: Any) -> Any:
     return loss(Nested(like).filled(list(v)))
 
@@ -190,6 +202,12 @@ value_and_grad: Any = mg.value_and_grad
         (lambda: grad(area, argnums="width"), "argnums is the position of an argument"),
         (lambda: grad(area, argnums=-1), "argnums is the position of an argument"),
         (lambda: grad(area, argnums=()), "argnums is the position of an argument"),
+        (lambda: grad(area, argnums=(0, 0)), r"grad: argnums has a position twice, \(0, 0\)"),
+        (lambda: hessian(area, argnums=(1, 0, 1)), "hessian: argnums has a position twice"),
+        (lambda: mg.hvp(area, argnums=(0, 0)), "hvp: argnums has a position twice"),
+        (lambda: grad(Value(1.0), [], argnums=1), "grad: argnums and has_aux are for functions"),
+        (lambda: grad(Value(1.0), [], has_aux=True), "grad: argnums and has_aux are for functions"),
+        (lambda: grad(area, grad_output=2.0), r"grad\(f\) takes a function alone"),
         (lambda: grad(area)(), r"called with 0 positional argument\(s\)"),
         (lambda: jacobian(3.0), "jacobian takes a function of x"),
         (lambda: hessian(None), "hessian takes a function of x"),

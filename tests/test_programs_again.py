@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -104,6 +105,83 @@ def test_a_result_of_other_parameters_is_refused() -> None:
     finally:
         w.data = 0.7
     assert mg.grad(out, b).data == pytest.approx(mg.grad(rows(error).sum() / 4, b).data)
+
+
+MANY = np.full(20_000, 0.5)
+# A function, its examples, and what changes them, or returns another number for w.
+CHANGES: dict[str, tuple[Callable[..., Any], list[Any], Callable[[list[Any]], Any]]] = {
+    "tiny": (lambda x: w * w * x, [np.full(2, 1e-9)], lambda _: 0.7000001),
+    "at a minimum": (lambda x: (w - x) ** 2 + 1, [np.full(2, 0.7)], lambda _: 0.701),
+    "turned": (lambda x: w * x * x, [np.array([1.0, 2.0])], lambda a: a[0].__imul__(-1.0)),
+    "permuted": (lambda x: w * x, [np.array([1.0, 2.0])], lambda a: a[0].put([0, 1], [2, 1])),
+    "the second": (lambda x, y: w * x * y, [[1.0], np.array([2.0])], lambda a: a[1].fill(3.0)),
+    "sign of zero": (lambda x: w * x, [np.array([0.0, 2.0])], lambda a: a[0].__setitem__(0, -0.0)),
+    "a list": (lambda x: w * x * x, [[1.0, 2.0]], lambda a: a[0].reverse()),
+    "longer": (lambda x: w * x, [[1.0, 0.0]], lambda a: a[0].append(0.0)),
+    "ragged": (lambda x: w * sum(x), [[[1.0], [1.0, 2.0]]], lambda a: a[0].reverse()),
+    "longer rows": (lambda x: w * sum(x), [[[1.0], [1.0, 2.0]]], lambda a: a[0][0].append(0.0)),
+    "ways": (
+        lambda x: w * x if x > 0 else 0.0,
+        [np.array([1.0, -1.0])],
+        lambda a: a[0].put(1, 0.0),
+    ),
+    "many": (lambda x: w * w * x, [MANY.copy()], lambda a: a[0].put([3, 4], [0.4, 0.6])),
+    "many ways": (
+        lambda x: w * x if x > 0.7 else x * 0.0,
+        [np.concatenate([MANY, MANY + 1])],
+        lambda a: a[0].put(3, 0.6),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("f", "examples", "change"), CHANGES.values(), ids=CHANGES)
+def test_whatever_has_changed_is_seen(f: Any, examples: Any, change: Any, dtype: str) -> None:
+    p, examples = program(f, dtype=dtype), copy.deepcopy(examples)
+    for _ in range(2):  # traced, and run again
+        out = p(*examples).mean()
+        assert mg.grad(out, w).data == pytest.approx(mg.grad(p(*examples).mean(), w).data)
+    try:
+        number = change(examples)
+        w.data = number if isinstance(number, float) else w.data
+        with pytest.raises(ValueError, match="have changed since it was called"):
+            mg.grad(out, w)
+    finally:
+        w.data = 0.7
+
+
+def test_what_the_function_refers_to_has_changed() -> None:
+    power = 1
+
+    def f(x: Any) -> Any:
+        return (w * x) ** power
+
+    p = program(f)
+    out = p([1 / 0.7]).sum()
+    power = 2
+    with pytest.raises(ValueError, match="or what its function refers to"):
+        mg.grad(out, w)
+
+
+def test_arguments_given_by_name_are_compared() -> None:
+    p, y = program(lambda x, *, y: w * x * y), np.array([2.0])
+    out = p([1.0], y=y).sum()
+    assert mg.grad(out, w).data == 2.0
+    y[:] = 3.0
+    with pytest.raises(ValueError, match="have changed"):
+        mg.grad(out, w)
+
+
+def test_a_row_may_take_another_way_by_then() -> None:
+    p = program(lambda x: w * x if x > 0.1 else -2 * w * x, dtype="float32")
+    out = p([0.1]).sum()  # computed node by node, while there is one way
+    p([0.0])
+    assert mg.grad(out, w).data * w.data == pytest.approx(out.data)
+
+
+def test_a_diagram_says_what_was_called() -> None:
+    [call] = of_one(X, Y).mean().parents
+    assert call._op == "error"
 
 
 def test_no_rows_and_nan() -> None:

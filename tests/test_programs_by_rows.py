@@ -146,6 +146,38 @@ class Spring:
     slope = mg.grad(energy, argnums=0)
 
 
+def test_of_one_example_lists_beside_stay_lists() -> None:
+    def mixed(x: Any, y: Any) -> Any:
+        assert isinstance(x, list)
+        return x[0] * y * y + x[1]
+
+    p = program(mixed)
+    of_one: Any = [Value(1.0), Value(2.0)], Value(3.0)
+    assert mg.grad(p, argnums=1)(*of_one).data == 6.0
+    value, slope = mg.value_and_grad(p, argnums=1)(*of_one)
+    assert (value.data, slope.data) == (11.0, 6.0)
+    assert mg.jacobian(p, argnums=1)(*of_one).data == 6.0
+    assert mg.hessian(p, argnums=1)(*of_one).data == 2.0
+    assert [v.data for v in mg.grad(p)(*of_one)] == [9.0, 1.0]
+    by_x, by_y = mg.grad(p, argnums=(0, 1))(*of_one)
+    assert ([v.data for v in by_x], by_y.data) == ([9.0, 1.0], 6.0)
+    beside = program(lambda x, y: (mixed(x, y), x[1]))
+    slope, aux = mg.grad(beside, argnums=1, has_aux=True)(*of_one)
+    assert (slope.data, aux.data) == (6.0, 2.0)
+    within = program(lambda x, y: mg.grad(p, argnums=1)(x, y))
+    assert within([[1.0, 2.0], [2.0, 5.0]], [3.0, 1.0]).data.tolist() == [6.0, 4.0]
+
+
+def test_within_a_program_rows_may_be_ragged() -> None:
+    q = program(lambda x: x[0][0] * x[1][1] * x[1][0])
+
+    def slopes(a: Any) -> Any:
+        [[first], [second, third]] = mg.grad(q)([[a], [a, 2 * a]])
+        return [first, second, third]
+
+    assert program(slopes)([1.0, 2.0]).data.tolist() == [[2.0, 2.0, 1.0], [8.0, 8.0, 4.0]]
+
+
 def test_of_methods_pickles_and_copies() -> None:
     soft, hard = Spring(1.0), Spring(4.0)
     assert mg.grad(hard.energy)([1.0, 2.0]).data.tolist() == [4.0, 8.0]

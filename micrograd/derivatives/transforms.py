@@ -83,7 +83,7 @@ def grad(
     {'a': 1.0, 'b': 0.0}
     """
     if callable(output) and not isinstance(output, Value):
-        if inputs is not None:
+        if inputs is not None or grad_output.__class__ is not float or grad_output != 1.0:
             raise TypeError("grad(f) takes a function alone and gives a function: grad(f)(x)")
         return _derivative(_grad, output, argnums, has_aux)
     if inputs is None:
@@ -91,6 +91,7 @@ def grad(
             "the inputs of grad are missing: it takes a function, grad(f), or a Value and those "
             f"that it was computed from, grad(output, inputs); got {output!r} alone"
         )
+    refuse_options("grad", argnums, has_aux)
     output = numbers_as_values(output)
     check_output(output, "grad")
     variables = variables_of(inputs, "the inputs of grad")
@@ -152,6 +153,20 @@ def check_argnums(name: str, argnums: Any) -> None:
         raise TypeError(
             f"{name}: argnums is the position of an argument, or a tuple of positions; got "
             f"{argnums!r}"
+        )
+    if len(set(several)) < len(several):
+        raise TypeError(
+            f"{name}: argnums has a position twice, {argnums!r}: give each once, since there is "
+            "one derivative by each argument"
+        )
+
+
+def refuse_options(name: str, argnums: ArgNums, has_aux: bool) -> None:
+    """Raise TypeError if what says how a function is called was given with a graph."""
+    if argnums != 0 or has_aux:
+        raise TypeError(
+            f"{name}: argnums and has_aux are for functions, {name}(f, argnums=...); of a Value "
+            "the derivative is by the inputs that are given"
         )
 
 

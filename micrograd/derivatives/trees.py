@@ -38,11 +38,31 @@ def map_blocks(f: Other, tree: Any, other: Other, path: str = "x") -> Any:
         made = list if isinstance(tree, list) else tuple
         takes_items = type(tree).__init__ is made.__init__ and type(tree).__new__ is made.__new__
         return type(tree)(items) if takes_items else made(items)  # as for model.parameters()
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = [field.name for field in dataclasses.fields(tree) if field.init]
+    if _has_fields(tree):
+        names = fields_of(tree)
         found = {n: map_blocks(f, getattr(tree, n), other, f"{path}.{n}") for n in names}
         return dataclasses.replace(tree, **found)
     return other(tree, path)
+
+
+def fields_of(tree: Any) -> list[str]:
+    """Return the names of the parts of a named tuple or a dataclass; of other things none.
+
+    >>> fields_of([1.0])
+    []
+    """
+    if not _has_fields(tree):
+        return []
+    if isinstance(tree, tuple):
+        return list(tree._fields)  # type: ignore[attr-defined]
+    return [field.name for field in dataclasses.fields(tree) if field.init]
+
+
+def _has_fields(x: Any) -> bool:
+    """Tell whether something is a named tuple or a dataclass."""
+    if isinstance(x, tuple):
+        return hasattr(x, "_fields")
+    return dataclasses.is_dataclass(x) and not isinstance(x, type)
 
 
 class Nested:
@@ -148,11 +168,9 @@ def is_nested(x: Any) -> bool:
     >>> is_nested([[1.0, 2.0], [3.0, 4.0]]), is_nested([[1.0], [2.0, 3.0]]), is_nested({"w": 1.0})
     (False, True, True)
     """
-    if isinstance(x, dict) or (dataclasses.is_dataclass(x) and not isinstance(x, type)):
+    if isinstance(x, dict) or _has_fields(x):
         return True
-    if not isinstance(x, (list, tuple)):
-        return False
-    return hasattr(x, "_fields") or _shape(x) is None
+    return isinstance(x, (list, tuple)) and _shape(x) is None
 
 
 def _shape(x: Any) -> tuple[int, ...] | None:
@@ -161,9 +179,9 @@ def _shape(x: Any) -> tuple[int, ...] | None:
         return ()
     if hasattr(x, "dtype") and hasattr(x, "shape"):
         return tuple(x.shape)
-    if isinstance(x, dict) or (dataclasses.is_dataclass(x) and not isinstance(x, type)):
+    if isinstance(x, dict) or _has_fields(x):
         return None
-    if not isinstance(x, (list, tuple)) or hasattr(x, "_fields"):
+    if not isinstance(x, (list, tuple)):
         return ()  # of the wrong kind: who takes it says so
     shapes = {_shape(part) for part in x}
     if len(shapes) > 1 or None in shapes:

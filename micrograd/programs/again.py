@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.programs.lower.precision import SINGLE
+from micrograd.programs.run.executable import Blocks
+from micrograd.programs.run.executor import Workspace
 from micrograd.programs.run.forms import lease_of, lines_of
 from micrograd.programs.run.results import Reduction, Result
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from micrograd.programs.api import Program
+    from micrograd.programs.arguments import Argument
+    from micrograd.programs.branches import Paths
+    from micrograd.programs.run.careful import Given
+    from micrograd.programs.run.executable import State
+    from micrograd.programs.run.results import Call as Node
+    from micrograd.programs.run.results import Run
+
+    Array = NDArray[Any]
 
 
 class Again(NamedTuple):
     """A call, to be made again."""
 
     program: Program
+    paths: list[Paths]  # that it ran on
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
     def slopes(self, reduction: Reduction) -> list[Value]:
         """Return the derivatives of a reduction by the parameters of the call, as Values.
 
-        Raises ValueError where the parameters or the examples have changed since.
+        Raises ValueError where the parameters or the examples have changed since, be it one bit.
         """
-        self._check(reduction)
+        self._check(reduction.call.node)
         parameters: tuple[Value, ...] = reduction.call.node.args
         found = self.program._by_parameters(parameters)(*self.args, **self.kwargs)
         lease, numbers = lease_of(found), lines_of(found).reshape(-1, len(parameters))
@@ -39,15 +52,39 @@ class Again(NamedTuple):
             slopes.append(part.weighed(reduction.weight))
         return slopes
 
-    def _check(self, reduction: Reduction) -> None:
-        numbers = lines_of(self.program(*self.args, **self.kwargs)).reshape(-1)
-        if reduction.positions is not None:
-            numbers = numbers[reduction.positions]
-        now = np.add.reduce(numbers, None, float) * reduction.weight
-        rtol = 1e-5 if numbers.dtype == SINGLE else 1e-9  # a row may take another way now
-        if not np.isclose(now, reduction._number, rtol=rtol, equal_nan=True):
+    def _check(self, node: Node) -> None:
+        paths, arguments, n = self.program._would_run(self.args, self.kwargs)
+        is_same = n == node.shape[0] and [*map(id, paths)] == [*map(id, self.paths)]
+        if not (is_same and all(_is_as_it_was(run, arguments) for run in node.runs)):
             raise ValueError(
                 f"the parameters or the examples of {self.program!r} have changed since it was "
-                f"called: the result was {reduction._number:.6g} and is {now:.6g} now. Call it "
-                "again, and differentiate that"
+                "called, or what its function refers to. Call it again, and differentiate that"
             )
+
+
+def _is_as_it_was(run: Run, arguments: dict[str, Argument]) -> bool:
+    """Tell whether the parameters, and the rows of the run, are what it was computed from."""
+    try:
+        inputs = {name: x.columns(run.rows) for name, x in arguments.items()}
+    except ValueError:  # they are no longer of one length
+        return False
+    run.program.block.pull_data()
+    return _are_kept(run.state, np.asarray(run.program.block.data), inputs)
+
+
+def _are_kept(state: State | Given, numbers: Array, inputs: Mapping[str, Array]) -> bool:
+    if isinstance(state, Blocks) and state.workspaces is not None:
+        each = enumerate(state.workspaces)
+        return all(_are_kept(block, numbers, state.given(i, inputs)) for i, block in each)
+    parameters = state.parameters if isinstance(state, Workspace) else state.numbers
+    if not _are_equal(parameters, numbers):
+        return False
+    kept = state.inputs.items()
+    return all(_are_equal(columns, inputs[name][: len(columns)]) for name, columns in kept)
+
+
+def _are_equal(kept: Array, now: Array) -> bool:
+    """Compare bit by bit, in the numbers that are kept: 0.0 is not -0.0, nan is nan."""
+    with np.errstate(all="ignore"):
+        now = now.astype(kept.dtype)
+    return kept.shape == now.shape and kept.tobytes() == now.tobytes()

@@ -163,7 +163,8 @@ class Program(Exports, ForArrays, Printed):
         """Return the result of a call, which knows how to make that again."""
         if hooks.tracers:
             refuse_numbers(path for paths in found for path in paths.found)
-        lease_of(result).again = Again(self, args, kwargs)
+        lease = lease_of(result)
+        lease.again, lease.node._symbol = Again(self, found, args, kwargs), self._name
         return result
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -176,15 +177,34 @@ class Program(Exports, ForArrays, Printed):
             if library is not None:
                 return self._on_arrays(library, args, kwargs)
         arguments, n = read(self._name, given, self._known.way.dtype)
+        alike = self._alike(arguments, args, kwargs)
+        found = [paths for paths, _ in alike]
         if any(x.which is not None for x in arguments.values()):
-            refuse_ragged(self._name, self._orders, arguments)
-            return self._call_ragged(arguments, n, args, kwargs)
-        shapes = tuple([x.structures[0] for x in arguments.values()])
-        paths = self._paths(arguments, shapes, args, kwargs)
+            return self._given(self._of_ragged(arguments, n, alike), found, args, kwargs)
+        [paths] = found
         result = paths.call({name: x.columns() for name, x in arguments.items()}, n)
         if not kwargs:
             self._known.keep(args, arguments, paths)
-        return self._given(result, [paths], args, kwargs)
+        return self._given(result, found, args, kwargs)
+
+    def _alike(
+        self, arguments: dict[str, Argument], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[tuple[Paths, Array | None]]:
+        """Return the paths for each structure that rows have, and these rows; None for all."""
+        if all(x.which is None for x in arguments.values()):
+            shapes = tuple([x.structures[0] for x in arguments.values()])
+            return [(self._paths(arguments, shapes, args, kwargs), None)]
+        refuse_ragged(self._name, self._orders, arguments)
+        each = by_structure(arguments.values())
+        return [(self._paths(arguments, shapes, args, kwargs), rows) for shapes, rows in each]
+
+    def _would_run(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Paths], dict[str, Argument], int]:
+        """Return what a call would run on, which may be other than for the same objects before."""
+        given = dict(self._known.named(self._name, args, kwargs))
+        arguments, n = read(self._name, given, self._known.way.dtype)
+        return [paths for paths, _ in self._alike(arguments, args, kwargs)], arguments, n
 
     def _paths(self, arguments: dict[str, Argument], structures: Any, *given: Any) -> Paths:
         return self._known.paths(self.__wrapped__, self._orders, arguments, structures, *given)
@@ -209,21 +229,16 @@ class Program(Exports, ForArrays, Printed):
             refuse_numbers(known[0].found)
         return result
 
-    def _call_ragged(
-        self, arguments: dict[str, Argument], n: int, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _of_ragged(self, arguments: dict[str, Argument], n: int, alike: list[Any]) -> Any:
         """Run the rows of each structure together; the results are in the order of the rows."""
         parts: list[Part] = []
-        found: list[Paths] = []
-        for structures, rows in by_structure(arguments.values()):
-            paths = self._paths(arguments, structures, args, kwargs)
-            found.append(paths)
+        for paths, rows in alike:
             inputs = {name: x.columns(rows) for name, x in arguments.items()}
             parts += [
                 part._replace(rows=rows if part.rows is None else rows[part.rows])
                 for part in paths.parts(inputs, len(rows), rows)
             ]
-        return self._given(joined(parts, n, self._known.way.dtype), found, args, kwargs)
+        return joined(parts, n, self._known.way.dtype)
 
     def objective(self, params: Any, /, *args: Any, **kwargs: Any) -> Objective:
         """Return what SciPy fits: the sum of the results on these rows, as a function of `params`.

@@ -84,8 +84,8 @@ def _on_scalars(f: Callable[..., Any], order: Order, *args: Any, **kwargs: Any) 
     @functools.wraps(f)
     def of_lists(*inner: Any, **kwargs: Any) -> Any:
         # A derivative makes lists arrays; the function of a program gets lists.
-        pairs = zip(inner, args)
-        return f(*[x.tolist() if isinstance(y, (list, tuple)) else x for x, y in pairs], **kwargs)
+        made = [hasattr(x, "tolist") and not hasattr(y, "tolist") for x, y in zip(inner, args)]
+        return f(*[x.tolist() if is_made else x for x, is_made in zip(inner, made)], **kwargs)
 
     return Derivative(order.compute, of_lists, order.argnums, has_aux=order.has_aux)(
         *args, **kwargs

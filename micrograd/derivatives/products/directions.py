@@ -6,6 +6,7 @@ for which nothing need be recorded but `f` itself. No `.grad` is touched.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,10 +25,11 @@ from micrograd.derivatives.transforms import (
     check_output,
     numbers_as_values,
     one_per_input,
+    refuse_options,
     values_of,
     variables_of,
 )
-from micrograd.derivatives.trees import Nested, as_blocks
+from micrograd.derivatives.trees import Nested, as_blocks, fields_of
 from micrograd.engine import Value
 from micrograd.graph.modes import enable_grad
 from micrograd.value import hooks
@@ -99,6 +101,7 @@ def hvp(
             "hvp takes a function, hvp(f), or a Value, those that it was computed from, and a "
             f"vector, hvp(output, inputs, vector); got {shortened(output)} alone"
         )
+    refuse_options("hvp", argnums, has_aux)
     output = numbers_as_values(output)
     check_output(output, "hvp")
     variables = variables_of(inputs, "the inputs of hvp")
@@ -177,7 +180,7 @@ def _in_form_of_x(vector: Any, call: Call) -> list[Any]:
     if isinstance(call.argnums, tuple) and isinstance(vector, (list, tuple)):
         vector = as_blocks(vector)
     if isinstance(call.shape, Nested):
-        vector = _in_order_of(call.shape.tree, vector)
+        vector = _in_order_of(call.shape.tree, vector, what)
         vector = Nested(vector, what) if isinstance(vector, tuple) else vector
     shape, entries = elements(vector, what)
     wanted, found = _described(call.shape, "x"), _described(shape, what)
@@ -187,12 +190,23 @@ def _in_form_of_x(vector: Any, call: Call) -> list[Any]:
     return entries
 
 
-def _in_order_of(tree: Any, given: Any) -> Any:
-    """Return a nesting with the keys of its dicts in the order of another, where they are those."""
+def _in_order_of(tree: Any, given: Any, what: str) -> Any:
+    """Return a nesting with its keys and fields in the order of another, where they are those.
+
+    Raises ValueError for fields of other names, which would else be taken by their positions.
+    """
     if isinstance(tree, dict) and isinstance(given, dict) and tree.keys() == given.keys():
-        return {key: _in_order_of(x, given[key]) for key, x in tree.items()}
-    if type(tree) is type(given) and type(tree) in (list, tuple) and len(tree) == len(given):
-        return type(given)(map(_in_order_of, tree, given))
+        return {key: _in_order_of(x, given[key], what) for key, x in tree.items()}
+    names, others = fields_of(tree), fields_of(given)
+    if names and others:
+        if sorted(names) != sorted(others):
+            wanted, found = ", ".join(names), ", ".join(others)
+            raise ValueError(f"{what} must have the fields of x, {wanted}, but it has {found}")
+        parts = {n: _in_order_of(getattr(tree, n), getattr(given, n), what) for n in names}
+        is_tuple = isinstance(tree, tuple)
+        return type(tree)(*parts.values()) if is_tuple else dataclasses.replace(tree, **parts)
+    if isinstance(tree, (list, tuple)) and type(given) in (list, tuple) and len(tree) == len(given):
+        return type(given)(_in_order_of(x, y, what) for x, y in zip(tree, given))
     return given
 
 

@@ -65,8 +65,9 @@ class Run(NamedTuple):
 class Call(_Node):
     """One call: what its results weigh in the root comes in, the parameters' gradients go out."""
 
-    __slots__ = ("again", "runs", "seeds", "shape")
+    __slots__ = ("_symbol", "again", "runs", "seeds", "shape")
 
+    _symbol: str  # the name of the program
     again: bool  # the seeds stay, though grad is 0
     runs: list[Run]
     shape: tuple[int, int]  # rows, and the numbers of each
@@ -79,7 +80,7 @@ class Call(_Node):
     ) -> Call:
         """Make a node of these programs; a backward pass skips operands that all are in blocks."""
         node = cls.on(operands)
-        node.again = False
+        node.again, node._symbol = False, ""
         if not any(isinstance(program.block, Block) for program in programs):
             hide_leaves(node)
         return node
