@@ -11,6 +11,7 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, program
+from micrograd.draw import graph
 
 w, b = Value(0.7), Value(-0.2)
 X = np.array([0.5, -1.0, 2.0, -0.25])
@@ -180,8 +181,9 @@ def test_a_row_may_take_another_way_by_then() -> None:
 
 
 def test_a_diagram_says_what_was_called() -> None:
-    [call] = of_one(X, Y).mean().parents
-    assert call._op == "error"
+    out = of_one(X, Y).mean()
+    assert [v._op for v in out.parents] == ["error"]
+    assert "<title>error, rows 4</title>" in graph(out).svg
 
 
 def test_no_rows_and_nan() -> None:
