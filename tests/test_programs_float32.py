@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 import pickle
 import random
 from collections.abc import Callable
@@ -141,6 +142,34 @@ def test_weights_that_float32_lacks_arrive(rows: int) -> None:
         assert grads([w])[0] == pytest.approx(scale * (rows + 2), rel=1e-6)
 
 
+@pytest.mark.parametrize("rows", [3, 9000, 40_000])
+def test_weights_of_any_ratio_arrive(rows: int) -> None:
+    a, b, c = (Value(1.0) for _ in range(3))
+    traced = mg.program(lambda x: (a * x, b * x, c * x), dtype="float32")
+    for weights in ([1.0, 1e-50, 1e-44], [1e30, 0.0, 1e-20], [1e300, 1e-320, -1.0]):
+        with np.errstate(all="raise"):
+            result = traced(np.ones(rows))
+            sum(w * result[:, k].sum() for k, w in enumerate(weights)).backward()
+        expected = [w * rows for w in weights]
+        assert grads([a, b, c]) == pytest.approx(expected, rel=1e-4, abs=0.0)
+    result = traced(np.ones(rows))
+    (math.inf * result[:, 0].sum() + 1e-50 * result[:, 1].sum()).backward()
+    assert grads([a, b, c]) == pytest.approx([math.inf, 1e-50 * rows, 0.0], rel=1e-4, abs=0.0)
+
+
+def test_weights_of_zero_pass_nothing_on_and_large_ones_make_inf() -> None:
+    w = Value(0.0)
+    result = mg.program(lambda x: mg.sqrt(w * x), dtype="float32")([1.0, 2.0])
+    with np.errstate(all="raise"):
+        (0.0 * result.sum()).backward()
+        (0.0 * result[:1].sum()).backward()
+        assert grads([w]) == [0.0]
+        w.data = 1.0
+        result = mg.program(lambda x: mg.sqrt(w * x) * 8, dtype="float32")([1.0, 2.0])
+        (1e308 * result.sum()).backward()
+        assert grads([w]) == [math.inf]
+
+
 def test_slopes_beyond_its_range_are_computed_in_float64() -> None:
     w = Value(1e-30)
     result = mg.program(lambda x: mg.sqrt(w * x) * mg.sqrt(w), dtype="float32")([1e-30, 4.0])
@@ -174,6 +203,68 @@ def test_numbers_beyond_its_range_raise() -> None:
     for tiny in (1e-300, 1e-40):
         with pytest.raises(ValueError, match=f"the constant {tiny:g} of a program is too small"):
             mg.program(lambda x, tiny=tiny: mg.log(x + tiny), dtype="float32")([1.0])
+
+
+def test_what_would_be_zero_raises() -> None:
+    w = Value(1.0)
+    traced = mg.program(lambda x: w * x, dtype="float32")
+    assert traced([0.0, 1e-38]).data[0] == 0.0
+    for rows in (np.array([0.0, 1e-50]), [1e-50, 0.0]):
+        with pytest.raises(ValueError, match="x holds 1e-50, which is 0 in float32"):
+            traced(rows)
+    w.data = 1e-60
+    for logarithm in (lambda x: mg.log(w) * x, lambda x: x if x < w else mg.log(w)):
+        with pytest.raises(ValueError, match="a parameter holds 1e-60, which is 0"):
+            mg.program(logarithm, dtype="float32")([1.0, 2.0])
+    w.data = 0.0
+    assert traced([1.0]).data[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x**16777217,
+        lambda x: x**16777217.0,
+        lambda x: mg.equal(x, 16777217),
+        lambda x: 1.0 if x < 16777217 else 0.0,
+        lambda x: 1.0 if x == np.int64(16777217) else 0.0,
+        lambda x: mg.where(x > 2**53 + 1, x, 1.0),
+        lambda i: mg.take([1, 16777217], i),
+    ],
+)
+def test_integers_among_constants_are_exact_or_raise(function: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match=r"\d, (which|is none)|\d of a program is none of float32"):
+        mg.program(function, dtype="float32")([0])
+
+
+def test_constants_that_may_be_rounded_are() -> None:
+    def function(x: Any) -> Any:
+        return x * 1e12 + 123456789 + x**2 * 1e30 if x < 2**30 else x**16777218 * 1e-12
+
+    assert mg.program(function, dtype="float32")([2.0]).data[0] == pytest.approx(4e30)
+
+
+def test_integers_beyond_those_of_float64_are_looked_up_exactly() -> None:
+    plain = mg.program(lambda i: i + 0.0, dtype="float32")
+    odd = [2**53 + 1, 2**63 - 1, -(2**63) + 1, 2**64 - 1, 2**63 + 2**39, 2**64 + 1]
+    for x in odd:
+        with pytest.raises(ValueError, match=f"the integer {x}, which is none of float32"):
+            plain([x])
+        with pytest.raises(ValueError, match=f"the integer {x}, which is none of float32"):
+            mg.program(lambda i: sum(i), dtype="float32")([[1], [2, x]])
+    for x in (-(2**63), 2**63, 2**63 + 2**40, 2**64, 2**100):
+        assert plain([x]).data[0] == float(x)
+    with pytest.raises(OverflowError, match="beyond the range"):
+        plain([1, 10**40])
+
+
+def test_large_integers_are_found_in_sets_and_dicts() -> None:
+    known = {2**30: 1.0, 3: 2.0, 2**24: 3.0, -(2**31): 4.0, 0: 5.0}
+    traced = mg.program(lambda i: known.get(i, -1.0), dtype="float32")
+    rows = [2**30, 3, 2**24, 5, 2**30 + 128, -(2**31), -(2**31) + 256, 0, 2**62]
+    expected = [known.get(x, -1.0) for x in rows]
+    assert traced(rows).data.tolist() == expected
+    assert traced(rows[::-1]).data.tolist() == expected[::-1]
 
 
 def test_integers_are_exact_or_raise() -> None:
@@ -210,6 +301,89 @@ def test_a_row_goes_the_way_that_its_own_numbers_say() -> None:
     assert abs(found) == pytest.approx(abs(0.3 * rows), rel=1e-6)
     # The same, whoever else is in the call, and once more.
     assert mg.program(steps, dtype="float32")(rows).data.tolist() == found.tolist()
+
+
+def test_ties_are_those_of_float32() -> None:
+    w, low = Value(1.0), Value(0.7)
+    for rows in ([0.0, 0.1], [0.1, 0.0]):
+        asked = mg.program(lambda x: w * x if x > 0.1 else -2 * w * x, dtype="float32")
+        for row in rows:
+            asked([row])
+            result = asked([0.1]).sum()
+            result.backward()
+            slopes = [grads([w])[0], mg.grad(result, [w])[0].data, mg.grad(asked)([0.1]).data[0]]
+            assert [result.data, *slopes] == pytest.approx([-0.2, -0.2, -0.2, -2.0])
+
+    def clip(x: Any) -> Any:
+        return low * 3 if x < low else 2 * x
+
+    clipped = mg.program(clip, dtype="float32")
+    for _ in range(2):
+        assert clipped([0.7, 0.2, 0.9]).data == pytest.approx([1.4, 2.1, 1.8])
+    fresh = mg.program(clip, dtype="float32")([0.7, 0.2, 0.9]).sum()
+    assert mg.grad(fresh, [low])[0].data == pytest.approx(3.0)
+    for member in (lambda x: x == 0.1, lambda x: x in (0.2, 0.1)):
+        found = mg.program(lambda x, m=member: 1.0 if m(x) else 0.0, dtype="float32")([0.1, 0.3])
+        assert found.data.tolist() == [1.0, 0.0]
+
+
+def test_gradients_computed_again_are_of_the_same_side() -> None:
+    w = Value(1.0)
+
+    def function(x: Any) -> Any:
+        choice = mg.where(x > 0.1, w * x, -2 * w * x)
+        return choice + mg.maximum(x, 0.1) * w + mg.where(x > 0, mg.sqrt(w * x), 0.0)
+
+    found = []
+    for rows in ([0.1], [0.1, 0.0]):  # where one has an infinite slope
+        mg.program(function, dtype="float32")(rows)[:1].sum().backward()
+        found += grads([w])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_ties_do_not_depend_on_what_was_called_before() -> None:
+    """Of arguments, parameters and constants; on each way of comparing."""
+    rng = random.Random(8)
+    numbers = [0.1, 0.2, 0.3, 0.7, 1.1, -0.1, -0.7, 1.0, 0.5]
+    orders = [operator.lt, operator.le, operator.gt, operator.ge]
+    for _ in range(12):
+        first, second = rng.choice([*orders, operator.eq, operator.ne]), rng.choice(orders)
+        w, edge, constant = Value(1.5), Value(rng.choice(numbers)), rng.choice(numbers)
+        given = (w, edge, constant, first, second)
+
+        def chosen(x: Any, y: Any, w: Any, edge: Any, c: Any, first: Any, second: Any) -> Any:
+            total = w * x if first(x, c) else -2 * w * y
+            return total * (3 if second(edge, y) else w)
+
+        def function(x: Any, y: Any, given: Any = given) -> Any:
+            return chosen(x, y, *given)
+
+        def expected(x: float, y: float, given: Any = given) -> Any:
+            return chosen(*map(np.float32, (x, y, 1.5, given[1].data, given[2])), *given[3:])
+
+        used = mg.program(function, dtype="float32")
+        for _ in range(5):
+            rows = [[rng.choice(numbers) for _ in range(rng.choice([1, 2, 40]))] for _ in "xy"]
+            rows[1] = [rng.choice(numbers) for _ in rows[0]]
+            right = [expected(x, y) for x, y in zip(*rows)]
+            result, fresh = used(*rows), mg.program(function, dtype="float32")(*rows)
+            assert result.data == pytest.approx(right, rel=1e-6)
+            assert fresh.data == pytest.approx(right, rel=1e-6)
+            total = result.sum()
+            total.backward()
+            [slope] = grads([w])
+            assert mg.grad(total, [w])[0].data == pytest.approx(slope, rel=1e-5, abs=1e-5)
+
+
+def test_rows_done_one_by_one_overflow_in_silence() -> None:
+    def function(x: Any) -> Any:
+        y = x * 0.1 + x * 0.2
+        return y * 1e30 * 1e20 if y <= x * 0.3 else -y * 1e30 * 1e20
+
+    rows = np.random.default_rng(0).normal(size=200)
+    with np.errstate(all="raise"):
+        assert np.isinf(mg.program(function, dtype="float32")(rows).data).all()
+        assert np.isinf(mg.program(function, dtype="float32")(rows[:1]).data).all()
 
 
 def test_a_loop_until_float64_converges_ends() -> None:

@@ -194,11 +194,7 @@ HALF = np.float16
 @pytest.mark.parametrize(
     ("module", "name", "wrong"),
     [
-        (
-            executable,
-            "scaled",
-            lambda seeds: (1.0, 1.0) if isinstance(seeds, float) else (seeds, 1.0),
-        ),
+        (executable, "bands", lambda seeds: [(seeds, 1.0)]),
         (arguments, "converted", lambda array, dtype, what: array.astype(HALF).astype(dtype)),
         (executor, "constants_in", lambda numbers, dtype: np.array(numbers, HALF).astype(dtype)),
         (
@@ -207,7 +203,7 @@ HALF = np.float16
             lambda buffer, numbers, what: np.copyto(buffer, np.array(numbers, HALF)),
         ),
     ],
-    ids=["scaled", "converted", "constants_in", "fill"],
+    ids=["bands", "converted", "constants_in", "fill"],
 )
 def test_what_is_wrong_in_float32_alone_is_found(
     module: Any, name: str, wrong: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
@@ -217,7 +213,7 @@ def test_what_is_wrong_in_float32_alone_is_found(
 
     def planted(*given: Any) -> Any:
         single = any(x is SINGLE or getattr(x, "dtype", None) == SINGLE for x in given)
-        return (wrong if single or name == "scaled" else right)(*given)
+        return (wrong if single or name == "bands" else right)(*given)
 
     monkeypatch.setattr(module, name, planted)
     assert any(failure(SEED, i) for i in range(0, 2 * MOST, failures.SINGLE))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.programs.lower.precision import DOUBLE, converted
+from micrograd.programs.lower.precision import DOUBLE, converted, refuse_rounding
 from micrograd.programs.run.results import Result
 from micrograd.value.numbers import is_number, refuse_masked
 
@@ -57,8 +57,10 @@ class Ragged(Argument):
     def columns(self, rows: Array | None = None) -> Array:
         """Return the numbers of some rows, which are alike: one column per row."""
         chosen = range(self.n) if rows is None else rows
-        found = np.array([self._rows[row] for row in chosen], None if self.is_integer else float)
-        if found.dtype.kind == "O":  # of integers that are too large for int64
+        numbers = [self._rows[row] for row in chosen]
+        found = np.array(numbers, None if self.is_integer else float)
+        if self.is_integer and found.dtype.kind in "Of":  # some are too large for int64
+            refuse_rounding(np.array(numbers, object), self._dtype, self._what)
             found = found.astype(float)
         return converted(found, self._dtype, self._what).T
 
@@ -99,7 +101,7 @@ def _read(function: str, name: str, given: Any, dtype: np.dtype[Any]) -> Argumen
     if array is None or (array.dtype.kind == "O" and array.ndim == 1 and _is_nested(array)):
         return _ragged(what, list(given), dtype)
     if array.dtype.kind == "O":
-        array = _from_objects(array)
+        array = _from_objects(array, dtype, what)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}" + _likely(array))
     if array.ndim == 0:
@@ -142,11 +144,13 @@ def _is_nested(array: Array) -> bool:
     return any(hasattr(x, "__len__") and not isinstance(x, str) for x in array)
 
 
-def _from_objects(array: Array) -> Array:
+def _from_objects(array: Array, dtype: np.dtype[Any], what: str) -> Array:
     """Convert objects that are all integers, as pandas may hold them, or as they are large."""
     elements = array.reshape(-1).tolist()
     if elements and all(isinstance(x, _INTEGERS) for x in elements):
         fit = all(-(2**63) <= x < 2**63 for x in elements)
+        if not fit:
+            refuse_rounding(array, dtype, what)
         return array.astype(np.int64 if fit else np.float64)
     return array
 

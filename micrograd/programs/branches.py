@@ -286,7 +286,7 @@ class Paths:
 
     def _run_row(self, inputs: Inputs, row: int, number: int) -> tuple[Recording, Any]:
         """Run the function on one row, and record what it does."""
-        recording = Recording(self._names, number)
+        recording = Recording(self._names, number, self.way.dtype.char)
 
         def leaf(name: str, column: int) -> Value:
             x = float(inputs[name][column, row])

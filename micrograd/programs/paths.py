@@ -13,6 +13,7 @@ from micrograd.graph.scopes import line_of, scope_of
 from micrograd.native.blocks import block_of
 from micrograd.native.gc_pause import uncollected
 from micrograd.programs.lift.slopes import Slopes, asks_nothing
+from micrograd.programs.lower.precision import whole_constants
 from micrograd.programs.run.careful import NodeByNode
 from micrograd.programs.run.executable import Executable
 from micrograd.programs.run.forms import Form, shaped
@@ -60,6 +61,8 @@ class Path:
         self.form = form  # of what it returns
         self.indices: list[Index] = list(dict.fromkeys(indices))
         self._limits = _limits(self.indices)
+        if tape.kind == "f":
+            whole_constants(tape)
         if not all(op is None or asks_nothing(op) for op in set(tape.ops)):
             _ = self.slopes  # for a user's rule may ask something
         if tape.guards:

@@ -138,6 +138,8 @@ def forgets() -> bool:
 class Tracer(Protocol):
     """Answers for the Values that a function uses while it is traced."""
 
+    kind: str  # of the floats that will be compared: "d", or "f" for float32
+
     def compare(self, v: Any, other: Any, comparison: Callable[[Any, Any], Any]) -> Any:
         """Return the outcome of a comparison, or NotImplemented."""
 

@@ -23,9 +23,9 @@ OFF = 1e-6  # of each number: some ten times what float32 rounds
 TIMES = 100  # what float32 may be farther off
 RELATIVE = 3e-5  # to the largest of an array
 TINY = 1e-6  # to what may have been added up, and have cancelled to nothing
-WEIGHT = 3.0  # of all results
+WEIGHTS = 3.0, 3e-250  # of all results
 RANGE = 1e-36, 1e36  # in which no number, and no product of a few, is infinite or 0 in float32
-REFUSED = "beyond the range of float32", "too small for float32"
+REFUSED = "beyond the range of float32", "too small for float32", "is 0 in float32"
 
 
 class Found(NamedTuple):
@@ -68,11 +68,11 @@ def _found(program: Any, case: Case, given: Sequence[Any]) -> Found:
         for p in ps:
             p.grad = 0.0
     result = arguments.call(program, case.arguments, [_lists(x) for x in given])
-    known = np.isfinite(result.data)
-    (WEIGHT * (result if known.all() else result[known]).sum()).backward()
-    return Found(
-        result.data, {n: np.array([p.grad for p in ps]) for n, ps in case.parameters.items()}
-    )
+    known, rng = np.isfinite(result.data), case.rng("weight")
+    weight, is_whole = rng.choice(WEIGHTS), known.all() and rng.random() < 0.5
+    (weight * (result if is_whole else result[known]).sum()).backward()
+    grads = {n: np.array([p.grad for p in ps]) / weight for n, ps in case.parameters.items()}
+    return Found(result.data, grads)
 
 
 def _lists(array: Any) -> Any:

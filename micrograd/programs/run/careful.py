@@ -1,5 +1,7 @@
 """Compute node by node, on all rows at once, in the order of the function.
 
+What is compared is rounded to the numbers of the program, the rest is computed in float64.
+
 The lifted equations add up in another order. Where rounding decides a comparison, a row has to be
 computed as the loop does it, or a guard and its path disagree.
 
@@ -16,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from micrograd.engine import Value
-from micrograd.ops import STOPS
+from micrograd.ops import STOPS, Op
+from micrograd.programs.lower.precision import constants_in, fill
 from micrograd.programs.run.kernels import on_arrays
-from micrograd.programs.trace.tape import Tape
+from micrograd.programs.trace.tape import COMPARISONS, Tape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +42,11 @@ class Careful:
                 wanted.update(tape.operands[i])
         self._nodes = sorted(wanted)
         self._inputs = [(i, *tape.inputs[i]) for i in self._nodes if i in tape.inputs]
+        places = [i for i in self._nodes if i in tape.constants]
+        numbers = constants_in([tape.constants[i] for i in places], np.dtype(tape.kind))
+        self._constants: dict[int, Any] = dict(zip(places, numbers.tolist()))
         self._steps = [
-            (i, on_arrays(op), tape.operands[i])
+            (i, _as_compared(op, tape.kind) or on_arrays(op), tape.operands[i])
             for i in self._nodes
             if (op := tape.ops[i]) is not None
         ]
@@ -64,7 +70,7 @@ class Careful:
 
     def values(self, inputs: Mapping[str, Array], numbers: Array) -> dict[int, Any]:
         """Compute every node: a number where all rows share it, else an array of them."""
-        values: dict[int, Any] = dict(self._tape.constants)
+        values: dict[int, Any] = dict(self._constants)
         values.update(zip(self._parameters, map(np.asarray, numbers.tolist())))
         for i, name, column in self._inputs:
             values[i] = np.asarray(inputs[name][column], float)
@@ -133,12 +139,14 @@ class NodeByNode:
         """
         self.block.pull_data()
         columns = {name: np.array(array, float) for name, array in inputs.items()}  # the caller's
-        given = Given(columns, np.array(self.block.data, float), n)
+        numbers = np.empty(len(self.parameters), self._tape.kind)
+        fill(numbers, self.block.data, "a parameter")
+        given = Given(columns, numbers.astype(float, copy=False), n)
+        out = np.empty((len(self._outputs), n), self._tape.kind)
         with np.errstate(all="ignore"):
             values = self._forward.values(given.inputs, given.numbers)
-        out = np.empty((len(self._outputs), n))
-        for row, i in zip(out, self._outputs):
-            row[:] = values[i]
+            for row, i in zip(out, self._outputs):
+                row[:] = values[i]
         return out, given, self._differing(values, n)
 
     def _differing(self, values: Mapping[int, Any], n: int) -> Array | None:
@@ -159,6 +167,13 @@ class NodeByNode:
 
     def give_back(self, given: Given) -> None:
         """Do nothing: no memory waits for the next call."""
+
+
+def _as_compared(op: Op, kind: str) -> Callable[..., Any] | None:
+    """Return a comparison of arrays as a program of float32 makes it, where this is one."""
+    if kind == "d" or op not in COMPARISONS:
+        return None
+    return lambda *operands: on_arrays(op)(*[np.asarray(x).astype(kind) for x in operands])
 
 
 def _slope(rule: Callable[..., Any], arguments: Sequence[Any]) -> Any:

@@ -15,7 +15,7 @@ from micrograd.native.threads import available, in_order
 from micrograd.programs.lower.buffers import LINE
 from micrograd.programs.lower.chunks import chunk_of
 from micrograd.programs.lower.plan import Plan
-from micrograd.programs.lower.precision import DOUBLE, SINGLE, fill, scaled
+from micrograd.programs.lower.precision import DOUBLE, SINGLE, bands, fill
 from micrograd.programs.run.careful import Careful
 from micrograd.programs.run.executor import Workspace
 from micrograd.programs.trace.tape import Tape
@@ -149,9 +149,14 @@ class Executable:
         if self.dtype == DOUBLE:
             return self._backward(state, seeds)
         # The seeds, and the gradients, may be smaller or larger than numbers of float32 can be.
-        seeds, scale = scaled(seeds)
-        found: Array = np.multiply(self._backward(state, seeds), scale, dtype=DOUBLE)
-        return found
+        if isinstance(seeds, float) and 1e-200 < abs(seeds) < 1e200:  # no warning could arise
+            found: Array = np.multiply(self._backward(state, 1.0), seeds, dtype=DOUBLE)
+            return found
+        total = np.zeros(len(self.parameters))
+        with np.errstate(all="ignore"):
+            for some, scale in bands(seeds):
+                total += np.multiply(self._backward(state, some), scale, dtype=DOUBLE)
+        return total
 
     def _backward(self, state: State, seeds: Array | float) -> Array:
         self._asked = seeds if isinstance(seeds, float) else None

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 from micrograd import ops
 from micrograd.engine import Value
 from micrograd.ops import Op
 from micrograd.value.operators import Operators
+
+
+def as_float(number: Any, kind: str) -> float:
+    """Round a number to a float of a kind, "d" or "f"."""
+    return array(kind, [float(number)])[0]
+
+
+def is_rounded(number: Any, kind: str) -> bool:
+    """Return whether a number is an integer that floats of a kind do not have."""
+    return kind == "f" and isinstance(number, Integral) and as_float(number, kind) != int(number)
+
+
+def outcome(op: Op, numbers: Sequence[float], kind: str) -> bool:
+    """Compare two numbers as a program does that computes in floats of this kind, "d" or "f"."""
+    return bool(op(*array(kind, numbers)))
 
 
 class Comparison(Operators[Any]):

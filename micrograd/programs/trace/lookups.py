@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from micrograd.engine import Value
+from micrograd.programs.trace.comparisons import as_float
 from micrograd.value import hooks
 
 
@@ -17,23 +18,24 @@ class IntegerInput(Value):
         return hooks.tracer_here() is None or bool(self != 0)
 
     def __hash__(self) -> int:
-        if hooks.tracer_here() is None:
+        tracer = hooks.tracer_here()
+        if tracer is None:
             return object.__hash__(self)
         if not hasattr(self, "_hash"):
-            self._hash = hash(_found_by_halves(self))
+            self._hash = hash(_found_by_halves(self, tracer.kind))
         return self._hash
 
 
-def _found_by_halves(v: Value) -> float:
+def _found_by_halves(v: Value, kind: str) -> float:
     """Ask for an integer by comparisons of which each depends on the answers before alone.
 
-    So paths of the same truths have the same number.
+    So paths of the same truths have the same number. It is compared with floats of its `kind`.
     """
     if v < 0:
-        return -_found_by_halves(-v)
+        return -_found_by_halves(-v, kind)
     low, high = 0.0, 1.0
     while v >= high:
         low, high = high, 2 * high
-    while low < (middle := (low + high) // 2) < high:
+    while low < (middle := as_float((low + high) // 2, kind)) < high:
         low, high = (low, middle) if v < middle else (middle, high)
     return low

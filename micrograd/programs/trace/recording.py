@@ -26,7 +26,7 @@ from micrograd.graph.modes import enable_grad
 from micrograd.native.bulk import read_data
 from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
-from micrograd.programs.trace.comparisons import Comparison
+from micrograd.programs.trace.comparisons import Comparison, is_rounded, outcome
 from micrograd.programs.trace.lookups import IntegerInput
 from micrograd.programs.trace.tape import Tape, without_raising, write_down
 from micrograd.value import hooks
@@ -74,8 +74,9 @@ class Index(NamedTuple):
 class Recording:
     """One run of a function: its inputs, the guards it asked, and the numbers that it read."""
 
-    def __init__(self, known: Collection[Value] = (), row: int = 0) -> None:
+    def __init__(self, known: Collection[Value] = (), row: int = 0, kind: str = "d") -> None:
         self._row = row
+        self.kind = kind
         self.inputs: IdentityDict[Value, tuple[str, int]] = IdentityDict()
         self.indices: list[Index] = []
         self._integers: set[str] = set()
@@ -104,9 +105,14 @@ class Recording:
                 return comparison is operator.ne  # two Values are the same, or they are not
         elif not is_number(other):
             return NotImplemented
+        elif is_rounded(other, self.kind):
+            raise ValueError(
+                f"a program of float32 compares with the integer {other}, which float32 does not "
+                f"have ({users_line()}): make it a program of float64"
+            )
         operands = (other, v) if swapped else (v, other)
         numbers = [x._number if isinstance(x, Value) else float(x) for x in operands]
-        truth = bool(row(*numbers))
+        truth = outcome(row, numbers, self.kind)
         return Comparison(row, operands, truth, self._decide, comparison is operator.ne)
 
     def read(self, v: Value, name: str) -> None:
@@ -178,7 +184,7 @@ class Recording:
         for reference, name, place in self._read:
             if reference() is not None:
                 raise _refuse_number(name, place)
-        tape, index_of = graph.written(living)
+        tape, index_of = graph.written(living, self.kind)
         tape.columns = columns
         for root, truth, line in zip(asked, truths, lines):
             tape.guard(index_of(root), truth, described(*line))
@@ -247,9 +253,9 @@ class _Graph:
         alive = {place: reference() for place, reference in self._leaves.items()}
         return {place: v for place, v in alive.items() if v is not None}
 
-    def written(self, living: dict[int, Value]) -> tuple[Tape, Callable[[int], int]]:
+    def written(self, living: dict[int, Value], kind: str) -> tuple[Tape, Callable[[int], int]]:
         """Write what the roots are made of on a tape; the function says where a root stands."""
-        tape, numbers = Tape(), self._numbers
+        tape, numbers = Tape(kind), self._numbers
         wanted = self._wanted(living)
         used = {id(v) for place, v in living.items() if wanted[place]}
         for v in self._known:  # in the order of their names

@@ -22,7 +22,7 @@ from micrograd.derivatives.sweeps import identity, tied
 from micrograd.engine import Value
 from micrograd.native.takeover import prefer_c
 from micrograd.ops import Op
-from micrograd.programs.trace.comparisons import Comparison
+from micrograd.programs.trace.comparisons import Comparison, outcome
 from micrograd.value.identity import IdentityDict
 from micrograd.value.numbers import is_number
 from micrograd.value.operators import Operators
@@ -44,7 +44,8 @@ class Tape:
 
     passing: tuple[Op, ...] = (identity, tied)  # operations that are left out
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "d") -> None:
+        self.kind = kind  # "f" where it will run in float32
         self.ops: list[Op | None] = []
         self.operands: list[tuple[int, ...]] = []
         self.varies: list[bool] = []
@@ -136,7 +137,7 @@ class Tape:
                 continue
             if (op, i, number) in _IDENTITIES:
                 return operands[1 - i]
-            if op is ops.multiply and number == 0 and self.ops[operands[1 - i]] in _COMPARISONS:
+            if op is ops.multiply and number == 0 and self.ops[operands[1 - i]] in COMPARISONS:
                 return x
         return None
 
@@ -175,8 +176,13 @@ class Tape:
                 todo += missing
                 continue
             i = todo.pop()
-            if i not in numbers and op is not None:
-                numbers[i] = without_raising(op, [numbers[x] for x in operands])
+            if i in numbers or op is None:
+                continue
+            own = [numbers[x] for x in operands]
+            if op in COMPARISONS:
+                numbers[i] = float(outcome(op, own, self.kind))
+            else:
+                numbers[i] = without_raising(op, own)
         return numbers[index]
 
     def open(self) -> None:
@@ -268,7 +274,7 @@ def _key(number: float) -> float | str:
     return number if abs(number) > 0 else repr(number)
 
 
-_COMPARISONS = (ops.less, ops.less_equal, ops.equal)
+COMPARISONS = (ops.less, ops.less_equal, ops.equal)
 
 
 def without_raising(op: Op, numbers: Sequence[float]) -> float:
