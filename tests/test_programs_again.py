@@ -11,6 +11,8 @@ import pytest
 
 import micrograd as mg
 from micrograd import Value, program
+from micrograd.draw import graph
+from micrograd.programs.run.careful import NodeByNode
 
 w, b = Value(0.7), Value(-0.2)
 X = np.array([0.5, -1.0, 2.0, -0.25])
@@ -150,6 +152,30 @@ def test_whatever_has_changed_is_seen(f: Any, examples: Any, change: Any, dtype:
         w.data = 0.7
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_of_rows_that_run_node_by_node(dtype: str) -> None:
+    def each_its_way(x: Any) -> Any:
+        y = Value(1.0)
+        for k in range(40):
+            if x > k:
+                y = w * y + b
+        return y
+
+    p = program(each_its_way, dtype=dtype)
+    out = p(np.arange(40.0)).mean()
+    assert any(isinstance(run.program, NodeByNode) for run in out.call.node.runs)  # type: ignore[attr-defined]
+    found = numbers(mg.grad(out, [w, b]))
+    out.backward()
+    assert (w.grad, b.grad) == pytest.approx(found, rel=1e-5)
+    w.grad = b.grad = 0.0
+    b.data = -0.2000001
+    try:
+        with pytest.raises(ValueError, match="have changed"):
+            mg.grad(out, w)
+    finally:
+        b.data = -0.2
+
+
 def test_what_the_function_refers_to_has_changed() -> None:
     power = 1
 
@@ -180,8 +206,9 @@ def test_a_row_may_take_another_way_by_then() -> None:
 
 
 def test_a_diagram_says_what_was_called() -> None:
-    [call] = of_one(X, Y).mean().parents
-    assert call._op == "error"
+    out = of_one(X, Y).mean()
+    assert [v._op for v in out.parents] == ["error"]
+    assert "<title>error, rows 4</title>" in graph(out).svg
 
 
 def test_no_rows_and_nan() -> None:

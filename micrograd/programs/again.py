@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,36 +55,37 @@ class Again(NamedTuple):
     def _check(self, node: Node) -> None:
         paths, arguments, n = self.program._would_run(self.args, self.kwargs)
         is_same = n == node.shape[0] and [*map(id, paths)] == [*map(id, self.paths)]
-        if not (is_same and all(_is_as_it_was(run, arguments) for run in node.runs)):
+        dtype = self.program._known.way.dtype
+        if not (is_same and all(_is_as_it_was(run, arguments, dtype) for run in node.runs)):
             raise ValueError(
                 f"the parameters or the examples of {self.program!r} have changed since it was "
                 "called, or what its function refers to. Call it again, and differentiate that"
             )
 
 
-def _is_as_it_was(run: Run, arguments: dict[str, Argument]) -> bool:
+def _is_as_it_was(run: Run, arguments: dict[str, Argument], dtype: np.dtype[Any]) -> bool:
     """Tell whether the parameters, and the rows of the run, are what it was computed from."""
     try:
         inputs = {name: x.columns(run.rows) for name, x in arguments.items()}
     except ValueError:  # they are no longer of one length
         return False
     run.program.block.pull_data()
-    return _are_kept(run.state, np.asarray(run.program.block.data), inputs)
-
-
-def _are_kept(state: State | Given, numbers: Array, inputs: Mapping[str, Array]) -> bool:
-    if isinstance(state, Blocks) and state.workspaces is not None:
-        each = enumerate(state.workspaces)
-        return all(_are_kept(block, numbers, state.given(i, inputs)) for i, block in each)
-    parameters = state.parameters if isinstance(state, Workspace) else state.numbers
-    if not _are_equal(parameters, numbers):
-        return False
-    kept = state.inputs.items()
-    return all(_are_equal(columns, inputs[name][: len(columns)]) for name, columns in kept)
-
-
-def _are_equal(kept: Array, now: Array) -> bool:
-    """Compare bit by bit, in the numbers that are kept: 0.0 is not -0.0, nan is nan."""
+    numbers = np.asarray(run.program.block.data)
     with np.errstate(all="ignore"):
-        now = now.astype(kept.dtype)
-    return kept.shape == now.shape and kept.tobytes() == now.tobytes()
+        return all(
+            kept.shape == now.shape and kept.astype(dtype).tobytes() == now.astype(dtype).tobytes()
+            for kept, now in _kept(run.state, numbers, inputs)
+        )
+
+
+def _kept(
+    state: State | Given, numbers: Array, inputs: Mapping[str, Array]
+) -> Iterator[tuple[Array, Array]]:
+    """Yield what a state was computed from, each with what it would be computed from now."""
+    if isinstance(state, Blocks) and state.workspaces is not None:
+        for i, workspace in enumerate(state.workspaces):
+            yield from _kept(workspace, numbers, state.given(i, inputs))
+        return
+    yield state.parameters if isinstance(state, Workspace) else state.numbers, numbers
+    for name, columns in state.inputs.items():
+        yield columns, inputs[name][: len(columns)]

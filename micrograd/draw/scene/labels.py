@@ -64,6 +64,9 @@ def write(box: Box, folding: Folding) -> Writing:
     if not box.folded:
         (v,) = box.values
         rows = [_row("data", v.data)] + ([_row("grad", v.grad)] if outline.filled else [])
+        examples = getattr(v, "_examples", None)
+        if examples is not None:  # of a program's call, which holds no number of its own
+            rows = [Row("rows", f"{examples:,}")]
         return Writing(wrapped(outline.name(v)), printable(v._op), rows)
     exits = folding.exits(box)
     if box.group is not None:

@@ -85,6 +85,11 @@ class Call(_Node):
             hide_leaves(node)
         return node
 
+    @property
+    def _examples(self) -> int:
+        """How many there are, for a diagram: its data is no result."""
+        return self.shape[0]
+
     def receive(self, positions: Array | None, weight: float) -> None:
         """Add `weight` to what arrives at the results at these positions, or at all."""
         fresh = self.grad == 0.0 and not self.again  # backward() sets it to 0 before it starts
