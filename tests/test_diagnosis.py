@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micrograd import Op, Value, exp, log, maximum, power, sqrt, toposort, where
+from micrograd import Op, Value, exp, log, logsumexp, maximum, power, sqrt, toposort, where
 from micrograd.explain import diagnose
 from micrograd.explain.diagnosis import findings as kinds
 from micrograd.explain.diagnosis.findings import Finding
@@ -498,6 +498,12 @@ def test_cached_results_are_no_parameters() -> None:
     loss.backward()
     model.last = loss  # type: ignore[attr-defined]
     assert diagnose(model).data == []
+
+
+def test_numbers_within_an_operation_of_many_operands_are_nobodys_leaves() -> None:
+    root = logsumexp([Value(2.0), Value(1.0)])
+    root.backward()
+    assert diagnose(root).data == []
 
 
 def test_what_cannot_be_diagnosed() -> None:

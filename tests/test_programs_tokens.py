@@ -300,6 +300,14 @@ def test_max_and_min_are_one_operation_of_any_number() -> None:
         mg.max([])
 
 
+def test_max_after_its_data_was_set_has_slopes_of_the_numbers_as_they_are() -> None:
+    x, y = Value(3.0), Value(1.0)
+    largest = mg.max([x, y, 2.0])
+    x.data = y.data = 2.5
+    largest.backward()
+    assert (x.grad, y.grad) == (0.5, 0.5)
+
+
 def test_max_in_a_program_parts_nothing_and_shares_ties() -> None:
     w = values([1.0, 2.0])
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import micrograd as mg
 from micrograd import Op, Value, ops, toposort
 from micrograd.graph.steps import backward_steps, local_formula, totals
 from micrograd.nn import MLP
+from micrograd.symbolic.formula import operand_names
 
 BINARY = ["add", "subtract", "multiply", "maximum", "hypot", "arctan2"]
 UNARY = ["tanh", "relu", "sigmoid", "sin", "softplus", "negative"]
@@ -175,6 +178,23 @@ def test_the_formula_gives_the_local_derivative() -> None:
             found = local_formula(node, step.position)
             assert found is not None
             point = {"x": 0.3, "y": 0.6, "out": node.data}
+            value = eval(found.python(), {**ops.TABLE, "nan": math.nan}, point)
+            assert step.local == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize("choose", [mg.max, mg.min, mg.logsumexp])
+@pytest.mark.parametrize("third", [0.1, 0.3, 0.6, 2.0])
+def test_the_formula_of_an_operation_on_any_number_of_operands(
+    choose: Callable[[list[Value]], Value], third: float
+) -> None:
+    values = [Value(0.3, label="u"), Value(0.6, label="v"), Value(third, label="w")]
+    for node in toposort(choose(values)):
+        for step in [s for s in backward_steps(node) if s.consumer is node]:
+            found = local_formula(node, step.position)
+            assert found is not None
+            assert node.op is not None
+            point = dict(zip(operand_names(node.op), [x.data for x in node.parents]))
+            point.update({x.label: x.data for x in values}, out=node.data)
             value = eval(found.python(), {**ops.TABLE, "nan": math.nan}, point)
             assert step.local == pytest.approx(value, rel=1e-14)
 

@@ -198,7 +198,12 @@ def operand_names(op: Op) -> list[str]:
     (['c', 'x', 'y'], ['y', 'x'])
     """
     rule = next((rule for rule in op.derivatives if rule is not None), op.value)
-    return list(inspect.signature(rule).parameters)[: len(op.derivatives)]
+    count, names = len(op.derivatives), list[str]()
+    for parameter in inspect.signature(rule).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:  # as of a maximum of many
+            names += [f"x{i}" for i in range(1, count - len(names) + 1)]
+        names.append(parameter.name)
+    return names[:count]
 
 
 def _formula(x: Any) -> Formula:

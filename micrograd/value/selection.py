@@ -189,7 +189,7 @@ def logsumexp_of(count: int) -> Selection:
 
 def _may_hold(truth: Any) -> bool:
     """Return whether a truth holds, or one of an array of them, or in another row of a program."""
-    if isinstance(truth, ValueBase):
+    if hasattr(truth, "_apply"):
         number = getattr(truth, "_number", 0.0)  # none of a symbol: programs see to infinity later
         return number != 0 or (hooks.tracer_here() is not None and hasattr(truth, "_number"))
     return bool(truth.any() if hasattr(truth, "any") else truth)
@@ -222,6 +222,8 @@ def _make_extreme(name: str, pairwise: Op, make: Callable[[int], Extreme], count
     def rule(j: int) -> Rule:
         def slope(*operands: Any) -> Any:
             *values, out = operands
+            if out.__class__ is float and out not in values:
+                out = op(*values)  # data was set since
             winners = sum(ops.equal(x, out) for x in values)
             return ops.equal(values[j], out) / ops.where(ops.equal(out, out), winners, math.nan)
 

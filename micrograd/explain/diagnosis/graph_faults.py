@@ -115,7 +115,11 @@ class _Examination:
     # Numbers that are not finite
 
     def forward(self) -> Iterable[Finding]:
-        causes = [v for v in self.nodes if not _finite(v) and all(map(_finite, v.parents))]
+        causes = [
+            v
+            for v in self.nodes
+            if not _finite(v) and all(map(_finite, v.parents)) and not self._is_bound(v)
+        ]
         if not causes:
             return
         cause = causes[0]
@@ -334,12 +338,17 @@ class _Examination:
             yield Finding(NO_DEPENDENCE, unused[0][1], text, advice, [])
 
     def _is_meant(self, v: Value) -> bool:
-        """Tell whether anyone may want this leaf's gradient: not for a bare number in `x < 0`."""
-        return bool(
-            v.label
-            or v in self.names
-            or not all(consumer.op in _COMPARISONS for consumer in self.consumers[v])
-        )
+        """Tell whether anyone may want this leaf's gradient: not that of a bare number."""
+        if v.label or v in self.names:
+            return True
+        return not v._is_plain_number and not self._is_compared(v)
+
+    def _is_bound(self, v: Value) -> bool:
+        """Tell whether this is a number that others are only compared with: it may be infinite."""
+        return v._is_plain_number and self._is_compared(v)
+
+    def _is_compared(self, v: Value) -> bool:
+        return all(consumer.op in _COMPARISONS for consumer in self.consumers[v])
 
     def held(self) -> Iterable[Finding]:
         for model in self.models:

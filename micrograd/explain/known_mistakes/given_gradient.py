@@ -55,9 +55,13 @@ def vector_of(grad: Any) -> Array:
 
 def _floats(given: Any) -> Array:
     """Return an array of numbers; NumPy takes None for a nan."""
-    if any(x is None for x in np.asarray(given, dtype=object).flat):
+    if _has_none(given):
         raise TypeError("None is no number")
     return np.asarray(given, dtype=float)
+
+
+def _has_none(given: Any) -> bool:
+    return given is None or (isinstance(given, (list, tuple)) and any(map(_has_none, given)))
 
 
 def split(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
