@@ -349,6 +349,68 @@ def test_any_graph_folds_to_at_most_so_many_boxes(root: Value, most: int) -> Non
     assert {(arrow.tail, arrow.head) for arrow in arrows} == ways
 
 
+ENDS: list[Callable[[Value, Value], Value]] = [
+    lambda now, before: now.tanh(),
+    lambda now, before: now,
+    lambda now, before: now * 0.5,
+    lambda now, before: now + before,
+]
+OUTPUTS: list[Callable[[list[Value]], Value]] = [
+    lambda state: (sum(state, Value(0.0)) - 1) ** 2,
+    lambda state: sum(state, Value(0.0)),
+    lambda state: (state[-1] - 0.25) ** 2,
+    lambda state: state[0],
+]
+
+
+def loop(
+    steps: int,
+    body: list[tuple[Callable[[Value, Value], Value], list[int]]],
+    output: Callable[[list[Value]], Value],
+    own: bool,
+) -> tuple[Value, list[list[Value]]]:
+    """Return the sum of what each step of a loop puts out, and the states that it went through.
+
+    Each state is made of some of the last ones, and of an input of its step if it has its `own`.
+    """
+    weights = [[Value(0.1) for _ in body] for _ in body]
+    states, outputs = [[Value(0.0) for _ in body]], []
+    for _ in range(steps):
+        x, before, now = Value(0.3), states[-1], []
+        for (end, used), row in zip(body, weights):
+            total = sum((row[j] * before[j] for j in used), Value(0.0))
+            now.append(end(total + row[0] * x if own else total, before[0]))
+        states.append(now)
+        outputs.append(output(now))
+    return sum(outputs, Value(0.0)), states
+
+
+@given(st.data(), st.integers(2, 3), st.integers(3, 9), st.booleans(), st.booleans())
+@settings(max_examples=80)
+def test_any_loop_folds_without_a_way_back_whatever_the_names(
+    data: st.DataObject, width: int, steps: int, own: bool, all_named: bool
+) -> None:
+    used = st.lists(st.integers(0, width - 1), min_size=1, max_size=3)
+    state = st.tuples(st.sampled_from(ENDS), used)
+    body = data.draw(st.lists(state, min_size=width, max_size=width))
+    root, states = loop(steps, body, data.draw(st.sampled_from(OUTPUTS)), own)
+    names = {v: f"h[{i}][{j}]" for i, now in enumerate(states) for j, v in enumerate(now)}
+    if not all_named:
+        names = {v: name for v, name in names.items() if data.draw(st.booleans())}
+    for most in (12, 60):
+        folding = fold(Outline(root, names), most)
+        assert_is_partition(folding)
+        assert_no_way_leads_back(folding)
+
+
+@pytest.mark.parametrize("most", [5, 12, 60])
+def test_the_first_step_of_two_named_states_holds_both(most: int) -> None:
+    root, states = loop(5, [(ENDS[0], [0, 1]), (ENDS[0], [0, 1])], OUTPUTS[0], own=True)
+    folding = fold(Outline(root, {"hs": states}), most)
+    assert_is_partition(folding)
+    assert_no_way_leads_back(folding)
+
+
 @given(graphs(30))
 def test_an_unfolded_graph_has_an_arrow_per_operand_in_order(root: Value) -> None:
     folding = unfolded(Outline(root))

@@ -160,8 +160,8 @@ class _Search:
     def extended(self, run: _Run) -> _Run | None:
         """Return a run of one more step, which begins otherwise, as the first step often does."""
         first, kind = run.anchors[0], self.kind
-        before = self.leading_to(list(range(first + 1)), first)[:-1]
-        starts = [i for i in before if kind[i] == kind[first] and self.inner[i]][-8:]
+        before = self._leading_to(first, range(first + 1)) - {first}
+        starts = [i for i in sorted(before) if kind[i] == kind[first] and self.inner[i]][-8:]
         several = [[i, *run.anchors] for i in starts]
         for anchors, otherwise in (
             *((one, False) for one in several),
@@ -231,7 +231,7 @@ class _Search:
         for i, number in enumerate(step):
             if self.inner[i] and number >= 0:
                 steps[number].append(i)
-        steps[0] = self.leading_to(steps[0], anchors[0])
+        steps[0] = self._first_step(step, steps[0], anchors[0])
         content = [sorted([self.kind[i] for i in one]) for one in steps]
         if otherwise and set(content[0]) == set(content[1]):
             content[0] = content[1]
@@ -269,17 +269,32 @@ class _Search:
                 step[i] = -2
         return step
 
-    def leading_to(self, boxes: list[int], last: int) -> list[int]:
-        """Return the last one of some boxes, those it depends on, and those that depend on it."""
+    def _first_step(self, step: list[int], boxes: Sequence[int], anchor: int) -> list[int]:
+        """Return those of the boxes before the second anchor that make the first step.
+
+        They are what leads to the first anchor, what is made of it, and what lies between these and
+        each other or later steps: else an arrow would leave the step and come back.
+        """
+        needed = self._leading_to(anchor, boxes)
+        made, between = {anchor}, set(needed)
+        for i in boxes:
+            if not made.isdisjoint(self.used[i]):
+                made.add(i)
+            if not between.isdisjoint(self.used[i]):
+                between.add(i)
+        inside = needed | made
+        for i in reversed(boxes):
+            if i in between and any(x in inside or step[x] > 0 for x in self.level.after[i]):
+                inside.add(i)
+        return [i for i in boxes if i in inside]
+
+    def _leading_to(self, last: int, boxes: Sequence[int]) -> set[int]:
+        """Return a box and those of some boxes that it depends on."""
         needed = {last}
         for i in reversed(boxes):
             if i in needed:
                 needed.update(self.used[i])
-        made = {last}
-        for i in boxes:
-            if not made.isdisjoint(self.level.before[i]):
-                made.add(i)
-        return [i for i in boxes if i in needed or i in made]
+        return needed.intersection(boxes)
 
 
 def _kind(level: Level, i: int) -> Hashable:
