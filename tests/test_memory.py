@@ -9,12 +9,13 @@ import subprocess
 import sys
 import textwrap
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from processes import printed
 
-from micrograd import Op, Value, engine
+from micrograd import Op, Value, engine, hvp, sin
 
 compiled = pytest.mark.skipif(engine.core != "c", reason="this is about the C core")
 
@@ -351,3 +352,14 @@ def test_failing_allocations_raise_memory_error_and_leave_the_graph_usable() -> 
         assert failed >= 3, "hardly any allocation failed: the test is blind"
         """
     )
+
+
+def test_an_error_of_a_slope_that_is_not_needed_holds_no_graph() -> None:
+    fails = Op("fails", lambda x: x * x, lambda x, out: 1 / 0 * x)
+    x = Value(1.0)
+    alive = weakref.ref(x)
+    with suppress(ZeroDivisionError):
+        hvp(fails(sin(x)) * (x * 0.0), [x], [1.0])
+    del x
+    gc.collect()
+    assert alive() is None

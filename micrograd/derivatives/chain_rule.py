@@ -268,7 +268,7 @@ def _factors(
         except ARITHMETIC_ERRORS as error:
             if not _is_zero(entry):
                 raise
-            failure = root_cause(error)
+            failure = root_cause(error).with_traceback(None)  # that would hold the graph
         else:
             if _is_zero(entry) and not math.isfinite(_number(slope)):
                 failure = ValueError(f"its slope is {_number(slope)}")
@@ -288,7 +288,7 @@ def _is_zero(entry: Entry) -> bool:
 
 def _zero_by(entry: Value, node: Value, failure: Exception) -> Value:
     def refuse(*_: Any) -> float:
-        raise failure
+        raise type(failure)(*failure.args)
 
     zero: Value = Op(f"slope of {node._op}", lambda *_: 0.0, refuse)(entry)
     return zero
