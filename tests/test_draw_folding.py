@@ -262,6 +262,32 @@ def test_what_a_sum_passes_on_the_way_keeps_its_own_box() -> None:
     assert sum(pattern.startswith("+ of") for pattern in patterns(folding)) == 2
 
 
+@pytest.mark.parametrize("most", [12, 20])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("all_results", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda h, w: w * h + 0.3,
+        lambda h, w: w * h + h,
+        lambda h, w: h.sin() + w,
+        lambda h, w: h + 0.1 * (-w * h),
+    ],
+)
+def test_the_last_step_of_a_loop_that_ends_in_a_sum_is_counted(
+    body: Callable[[Value, Value], Value], all_results: bool, named: bool, most: int
+) -> None:
+    h, w = Value(0.5, label="x"), Value(0.7, label="w")
+    made = []
+    for _ in range(20):
+        h = body(h, w)
+        made.append(h)
+    total: Any = sum(made if all_results else [h])
+    said = patterns(fold(Outline(total, {"h": made} if named else None), most))
+    (steps,) = (pattern for pattern in said if "step" in pattern)
+    assert steps == ("h[0] … h[18]: " if named else "") + "steps 1 to 19 of 20"
+
+
 def test_a_loss_that_is_lessened_again_and_again_is_one_box() -> None:
     terms = [Value(0.1 * i, label=f"x{i}") for i in range(8)]
     loss: Any = 0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -102,27 +103,59 @@ class _Units:
 
     def join_sums(self) -> None:
         """Join a long sum, difference or product, whose partial results nothing else uses."""
-        top = [-1] * len(self.order)  # of each addition: the last one of its sum
-        terms: dict[int, list[int]] = {}
-        for i in reversed(range(len(self.order))):
-            op = self.ops[i]
-            if op not in _JOINED or self.folded[i] is not None:
-                continue
-            top[i] = i
-            if len(self.consumers[i]) == 1:
-                (outer,) = self.consumers[i]
-                is_next = self.ops[outer] is op and self._together(i, outer)
-                if is_next and (op is not ops.subtract or self._is_lessened(i, outer)):
-                    top[i] = top[outer]
-            terms.setdefault(top[i], []).append(i)
-        for last, additions in terms.items():
-            outside = [x for i in additions for x in self.operands[i] if top[x] != last]
+        sums = self._find_sums(frozenset())
+        apart = frozenset(i for last, inside in sums.items() for i in self._terms(last, inside))
+        for last, additions in self._find_sums(apart).items() if apart else sums.items():
+            inside = set(additions)
+            outside = [x for i in additions for x in self.operands[i] if x not in inside]
             start = [x for x in outside if self._is_start(x)]  # the 0 that sum() begins with
             number = len(outside) - len(start)
             if number >= MANY or (start and self.ops[last] is ops.add):
                 symbol = self.order[last]._op
                 what = ("factor" if symbol == "*" else "term") + "s" * (number > 1)
                 self._join(last, [*additions, *start], f"{symbol} of {number:,} {what}")
+
+    def _find_sums(self, apart: frozenset[int]) -> dict[int, list[int]]:
+        """Return the additions of each sum by its last one; those `apart` are in none around."""
+        top = [-1] * len(self.order)  # of each addition: the last one of its sum
+        found: dict[int, list[int]] = {}
+        for i in reversed(range(len(self.order))):
+            op = self.ops[i]
+            if op not in _JOINED or self.folded[i] is not None:
+                continue
+            top[i] = i
+            if len(self.consumers[i]) == 1 and i not in apart:
+                (outer,) = self.consumers[i]
+                is_next = self.ops[outer] is op and self._together(i, outer)
+                if is_next and (op is not ops.subtract or self._is_lessened(i, outer)):
+                    top[i] = top[outer]
+            found.setdefault(top[i], []).append(i)
+        return found
+
+    def _terms(self, last: int, additions: Sequence[int]) -> Iterator[int]:
+        """Find additions in a sum that are terms of it, such as the last of many `h = w * h + b`.
+
+        Other terms, which are used elsewhere too, are made like them; or they are all that is
+        summed.
+        """
+        inside = set(additions)
+        op = self.ops[last]
+        others = Counter(
+            self._made(x)
+            for i in additions
+            for x in self.operands[i]
+            if x not in inside and self.ops[x] is op
+        )
+        if others:
+            yield from (i for i in additions if i != last and others[self._made(i)] > 1)
+        first, *more = self.operands[last]
+        if op is ops.add and self._is_start(first):
+            yield from inside.intersection(more)
+
+    def _made(self, i: int) -> Hashable:
+        """Return how a Value is made, two operations deep, and its name but for its digits."""
+        used = [(self.ops[x], *[self.ops[y] for y in self.operands[x]]) for x in self.operands[i]]
+        return stem(self.outline.name_at[i]), tuple(used)
 
     def _is_start(self, x: int) -> bool:
         after = self.consumers[x]
