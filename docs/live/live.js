@@ -83,14 +83,19 @@ const say = (text) => { at("status").textContent = text; };
 
 // Showing -----------------------------------------------------------------------------------------
 
+// A table that is wider than the page scrolls, by keys too.
+function write(name, html) {
+  at(name).innerHTML = html;
+  for (const table of at(name).querySelectorAll("table")) table.tabIndex = 0;
+}
+
 function show(found) {
   state = found;
   say("");
   drawNetwork(at("network"), state);
   at("J").textContent = state.J.toFixed(5);
   at("cost").textContent = state.cost.toFixed(5);
-  at("tables").innerHTML = state.tables.map((table) => `<div>${table}</div>`).join("");
-  for (const table of at("tables").querySelectorAll("table")) table.tabIndex = 0;
+  write("tables", state.tables.map((table) => `<div>${table}</div>`).join(""));
   fill(at("example"), Array.from({ length: state.count }, (_, i) => [i + 1, `example ${state.first + i}`]), state.example);
   at("other").hidden = !state.layers.some((layer) => layer.more);
   at("hand").open = false; // it is written out when it is opened
@@ -120,7 +125,7 @@ function showChosen({ name, subscripts, label, number, lines, nudge }) {
   slider.setAttribute("aria-valuetext", `${label} is ${+number.toPrecision(4)}, J is ${state.J.toFixed(4)}`);
   at("lines").textContent = lines.join("\n");
   at("lines").hidden = !lines.length;
-  at("nudge").innerHTML = nudge;
+  write("nudge", nudge);
 }
 
 function fill(list, options, value) {
@@ -185,7 +190,7 @@ function listen() {
   on("example", "change", () => ask({ do: "look", example: +at("example").value }, show));
   on("chosen", "change", () => ask({ do: "choose", ...spot(at("chosen").value) }, show));
   on("name", "change", () => ask({ do: "choose", ...spot(at("name").value.replace(/[()\s]+/g, (s) => (s.includes("(") ? ":" : ""))) }, show));
-  on("hand", "toggle", () => at("hand").open && ask({ do: "by_hand" }, ({ html }) => { at("written").innerHTML = html; }));
+  on("hand", "toggle", () => at("hand").open && ask({ do: "by_hand" }, ({ html }) => write("written", html)));
   on("slider", "input", () => change(at("slider").value));
   on("number", "input", () => change(at("number").value));
   on("step", "click", () => ask({ do: "step", alpha: Number(at("alpha").value.replace(",", ".")) }, show));
@@ -193,11 +198,11 @@ function listen() {
   on("use", "click", () => ask({ do: "use", first: +at("first").value, count: +at("count").value }, show));
   on("paste", "click", () => ask({ do: "paste", text: at("matrices").value }, (found) => show({ ...found, read: "In use now." })));
   on("files", "change", () => readFiles(at("files").files));
-  on("check", "click", () => ask({ do: "check", text: at("gradient").value }, ({ html }) => { at("verdict").innerHTML = html; }));
+  on("check", "click", () => ask({ do: "check", text: at("gradient").value }, ({ html }) => write("verdict", html)));
   on("wrong", "click", () => ask({ do: "accumulators" }, ({ text }) => { at("gradient").value = text; at("check").click(); }));
   on("grading", "click", () => {
     at("grade").textContent = "Grading ...";
-    ask({ do: "grade", code: at("code").value, operations: at("operations").value }, ({ html }) => { at("grade").innerHTML = html; });
+    ask({ do: "grade", code: at("code").value, operations: at("operations").value }, ({ html }) => write("grade", html));
   });
   on("code", "keydown", indenting);
   on("code", "input", () => { localStorage.setItem("micrograd-lab", at("code").value); });
